@@ -1,0 +1,23 @@
+"""The Celery application. Messages are hints: what is due stands in the database."""
+
+import os
+from typing import Any
+
+from celery import Celery
+from celery.signals import setup_logging
+
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
+
+app = Celery("instagram_feed_service")
+app.config_from_object("django.conf:settings", namespace="CELERY")
+app.autodiscover_tasks(["paris_integration"])
+
+
+@setup_logging.connect
+def use_django_logging(**_: Any) -> None:
+    """Celery would otherwise install its own handlers, past the redaction at the root."""
+    from logging.config import dictConfig
+
+    from django.conf import settings
+
+    dictConfig(settings.LOGGING)

@@ -1,0 +1,18 @@
+"""gunicorn's settings, from the environment. One process holds its waiting readers in threads."""
+
+import os
+
+bind = f"{os.environ.get('HOST', '127.0.0.1')}:{os.environ.get('PORT', '8000')}"
+workers = int(os.environ.get("WEB_CONCURRENCY", "1"))
+worker_class = "gthread"
+# 64 readers may wait for first fills (paris_integration.flights); the rest of the threads go on answering.
+threads = int(os.environ.get("WEB_THREADS", "80"))
+backlog = 2048
+worker_connections = 2000
+keepalive = 15
+timeout = 60
+graceful_timeout = 25
+limit_request_line = 8190
+control_socket_disable = True
+accesslog = None  # the address of a feed may hold an embed token
+loglevel = os.environ.get("LOG_LEVEL", "info").lower()

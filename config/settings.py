@@ -1,0 +1,360 @@
+"""Settings of the service, from the environment alone; one section per app. Names and defaults: README, "Settings".
+
+Every secret may also come from a file named by NAME_FILE. Assembly only: what a setting means lives with its app.
+"""
+
+import hashlib
+import sys
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import environ
+from django.core.exceptions import ImproperlyConfigured
+
+from foundation.encryption_keys import parse_encryption_keys
+from foundation.environment import process_environment
+
+BASE_DIR = Path(__file__).resolve().parent.parent
+
+SECRET_NAMES = (
+    "SECRET_KEY",
+    "TOKEN_ENCRYPTION_KEYS",
+    "DATABASE_URL",
+    "REDIS_URL",
+    "INSTAGRAM_APP_SECRET",
+    "FACEBOOK_APP_SECRET",
+    "PUBLIC_MODE_ACCESS_TOKEN",
+    "METRICS_TOKEN",
+)
+
+
+class Env(environ.Env):  # type: ignore[misc]
+    ENVIRON = process_environment(SECRET_NAMES)
+
+    def get_value(self, var, cast=None, default=environ.Env.NOTSET, parse_default=False):  # type: ignore[no-untyped-def]
+        """An empty variable counts as unset, and text is taken literally: `$` in a secret names no other variable."""
+        text = self.ENVIRON.get(var, "")
+        if text == "" and default is not environ.Env.NOTSET:
+            return default
+        if cast is str and text:
+            return text
+        try:
+            return super().get_value(var, cast=cast, default=default, parse_default=parse_default)
+        except ValueError as error:
+            raise ImproperlyConfigured(f"{var}: not a valid {getattr(cast, '__name__', 'value')}.") from error
+
+
+env = Env()
+
+
+def positive(name: str, default: float, *, at_most: float) -> float:
+    value: float = env.float(name, default=default)
+    if not 0 < value <= at_most:
+        raise ImproperlyConfigured(f"{name} must be above 0 and at most {at_most:g}.")
+    return value
+
+
+def base_url(name: str, default: str) -> str:
+    value: str = env.str(name, default=default).rstrip("/")
+    parts = urlsplit(value)
+    if parts.scheme not in {"http", "https"} or not parts.hostname or parts.query or parts.fragment:
+        raise ImproperlyConfigured(f"{name} must be an http or https address without query or fragment.")
+    return value
+
+
+# --- The process -----------------------------------------------------------------------------------------------
+
+DEBUG: bool = env.bool("DEBUG", default=False)
+TESTING = "pytest" in sys.modules
+
+# Commands that only prepare files need no secret; anything that serves or signs does.
+_NEEDS_NO_SECRET = len(sys.argv) > 1 and sys.argv[1] in {"collectstatic", "makemigrations"}
+_UNSAFE_SECRET = "only-for-tests-and-tools"  # noqa: S105
+
+SECRET_KEY: str = env.str("SECRET_KEY", default="")
+if not SECRET_KEY:
+    if not (DEBUG or TESTING or _NEEDS_NO_SECRET):
+        raise ImproperlyConfigured("SECRET_KEY is not set. Give at least 32 random characters.")
+    SECRET_KEY = _UNSAFE_SECRET
+elif not (DEBUG or TESTING) and (len(SECRET_KEY) < 32 or SECRET_KEY.startswith("django-insecure-")):
+    raise ImproperlyConfigured("SECRET_KEY must be at least 32 random characters.")
+
+PUBLIC_BASE_URL = base_url("PUBLIC_BASE_URL", "http://127.0.0.1:8000")
+_public = urlsplit(PUBLIC_BASE_URL)
+_is_https = _public.scheme == "https"
+
+ALLOWED_HOSTS: list[str] = env.list("ALLOWED_HOSTS", default=[]) or [
+    "127.0.0.1",
+    "localhost",
+    "[::1]",
+    str(_public.hostname),
+]
+TRUSTED_PROXIES: int = env.int("TRUSTED_PROXIES", default=0)
+
+INSTALLED_APPS = [
+    "django.contrib.admin",
+    "django.contrib.auth",
+    "django.contrib.contenttypes",
+    "django.contrib.sessions",
+    "django.contrib.messages",
+    "whitenoise.runserver_nostatic",
+    "django.contrib.staticfiles",
+    "rest_framework",
+    "entitlements",
+    "paris_integration",
+    "venice_api",
+]
+
+MIDDLEWARE = [
+    "venice_api.middleware.RequestIdMiddleware",
+    "venice_api.middleware.SecurityHeadersMiddleware",
+    "django.middleware.security.SecurityMiddleware",
+    "whitenoise.middleware.WhiteNoiseMiddleware",
+    "venice_api.middleware.StoreUnavailableMiddleware",
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.common.CommonMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "django.contrib.messages.middleware.MessageMiddleware",
+]
+
+ROOT_URLCONF = "config.urls"
+WSGI_APPLICATION = "config.wsgi.application"
+TEMPLATES = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "DIRS": [BASE_DIR / "templates"],
+        "APP_DIRS": True,
+        "OPTIONS": {
+            "context_processors": [
+                "django.template.context_processors.request",
+                "django.contrib.auth.context_processors.auth",
+                "django.contrib.messages.context_processors.messages",
+            ]
+        },
+    }
+]
+
+LANGUAGE_CODE = "en"
+TIME_ZONE = "UTC"
+USE_TZ = True
+USE_I18N = False
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+DATA_UPLOAD_MAX_MEMORY_SIZE = 64 * 1024  # bytes; a larger body is refused before anything reads it
+
+# --- Database ----------------------------------------------------------------------------------------------------
+
+VAR_DIR = Path(env.str("VAR_DIR", default=str(BASE_DIR / "var")))
+DATABASE_URL: str = env.str("DATABASE_URL", default=f"sqlite:///{VAR_DIR / 'db.sqlite3'}")
+_database: dict[str, object] = env.db_url_config(DATABASE_URL)
+
+if _database["ENGINE"] == "django.db.backends.sqlite3":
+    VAR_DIR.mkdir(parents=True, exist_ok=True)
+    # Immediate transactions make racing writers wait for one another instead of failing at once.
+    _database["OPTIONS"] = {
+        "transaction_mode": "IMMEDIATE",
+        "timeout": 20,
+        "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL;",
+    }
+else:
+    # A pool, because a web process holds many more waiting readers than PostgreSQL likes connections;
+    # whoever waits gives its connection back first. One second is how long a request may wait for one.
+    _database["OPTIONS"] = {
+        "connect_timeout": 2,
+        "pool": {
+            "min_size": 1,
+            "max_size": env.int("DATABASE_POOL_SIZE", default=10),
+            "timeout": 1.0,
+            "max_idle": 60.0,
+        },
+    }
+DATABASES = {"default": _database}
+
+# What this deployment's keys begin with in a shared cache or broker: two services on one Redis stay apart.
+_where = f"{_database['ENGINE']} {_database.get('HOST')} {_database.get('PORT')} {_database.get('NAME')}"
+NAMESPACE = "igfeed-" + hashlib.sha256(_where.encode()).hexdigest()[:8]
+
+# --- Cache -------------------------------------------------------------------------------------------------------
+
+REDIS_URL: str = env.str("REDIS_URL", default="")
+if REDIS_URL:
+    CACHES = {
+        "default": {
+            "BACKEND": "foundation.cache.ResilientRedisCache",
+            "LOCATION": REDIS_URL,
+            "KEY_PREFIX": NAMESPACE,
+            "TIMEOUT": 7 * 86_400,
+            "OPTIONS": {"socket_connect_timeout": 0.25, "socket_timeout": 0.25},
+        }
+    }
+else:
+    CACHES = {
+        "default": {
+            "BACKEND": "django.core.cache.backends.filebased.FileBasedCache",
+            "LOCATION": str(VAR_DIR / "cache" / NAMESPACE),
+            "KEY_PREFIX": NAMESPACE,
+            "TIMEOUT": 7 * 86_400,
+            "OPTIONS": {"MAX_ENTRIES": 20_000},
+        }
+    }
+
+# --- Celery ------------------------------------------------------------------------------------------------------
+
+CELERY_BROKER_URL = REDIS_URL or "filesystem://"
+CELERY_BROKER_CONNECTION_TIMEOUT = 2
+CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
+CELERY_BROKER_CONNECTION_MAX_RETRIES = None
+CELERY_TASK_IGNORE_RESULT = True
+CELERY_TASK_ACKS_LATE = True
+CELERY_TASK_SERIALIZER = "json"
+CELERY_ACCEPT_CONTENT = ["json"]
+CELERY_WORKER_HIJACK_ROOT_LOGGER = False
+CELERY_WORKER_PREFETCH_MULTIPLIER = 1
+CELERY_TIMEZONE = "UTC"
+CELERY_BROKER_TRANSPORT_OPTIONS: dict[str, object]
+if REDIS_URL:
+    # A message held by a killed worker returns after the visibility time; beat finds the work again earlier anyway.
+    CELERY_BROKER_TRANSPORT_OPTIONS = {
+        "global_keyprefix": f"{NAMESPACE}:",
+        "visibility_timeout": 120,
+        "socket_connect_timeout": 2,
+        "socket_timeout": 30,
+    }
+else:
+    _broker_dir = VAR_DIR / "broker" / NAMESPACE
+    for _name in ("queue", "control"):
+        (_broker_dir / _name).mkdir(parents=True, exist_ok=True)
+    CELERY_BROKER_TRANSPORT_OPTIONS = {
+        "data_folder_in": str(_broker_dir / "queue"),
+        "data_folder_out": str(_broker_dir / "queue"),
+        "control_folder": str(_broker_dir / "control"),
+        "polling_interval": 0.1,
+    }
+
+# --- Sign-in, sessions, transport security: follow the scheme of PUBLIC_BASE_URL ------------------------------------
+
+LOGIN_URL = "/accounts/login/"
+LOGIN_REDIRECT_URL = "/editor/"
+LOGOUT_REDIRECT_URL = "/accounts/login/"
+AUTH_PASSWORD_VALIDATORS = [
+    {"NAME": f"django.contrib.auth.password_validation.{name}"}
+    for name in ("UserAttributeSimilarityValidator", "MinimumLengthValidator", "CommonPasswordValidator")
+]
+SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = _is_https
+SESSION_COOKIE_HTTPONLY = True
+SESSION_COOKIE_SAMESITE = CSRF_COOKIE_SAMESITE = "Lax"
+SECURE_SSL_REDIRECT = _is_https
+SECURE_HSTS_SECONDS = 31_536_000 if _is_https else 0
+SECURE_HSTS_INCLUDE_SUBDOMAINS = SECURE_HSTS_PRELOAD = _is_https
+SECURE_REDIRECT_EXEMPT = [r"^healthz$", r"^readyz$", r"^metrics$"]
+SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if TRUSTED_PROXIES else None
+SECURE_REFERRER_POLICY = "same-origin"
+X_FRAME_OPTIONS = "DENY"
+CSRF_TRUSTED_ORIGINS = [f"{_public.scheme}://{_public.netloc}"]
+CSRF_FAILURE_VIEW = "venice_api.problems.csrf_failure"
+
+# --- Static files ------------------------------------------------------------------------------------------------
+
+STATIC_URL = "/static/"
+STATIC_ROOT = BASE_DIR / "staticfiles"
+STORAGES = {
+    "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
+    "staticfiles": {
+        "BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"
+        if DEBUG or TESTING
+        else "whitenoise.storage.CompressedManifestStaticFilesStorage"
+    },
+}
+
+# --- Entitlements: no settings; plans live in the database ---------------------------------------------------------
+
+# --- Paris: the provider -------------------------------------------------------------------------------------------
+
+META_GRAPH_VERSION: str = env.str("META_GRAPH_VERSION", default="v26.0")
+INSTAGRAM_WWW_URL = base_url("INSTAGRAM_WWW_URL", "https://www.instagram.com")
+INSTAGRAM_API_URL = base_url("INSTAGRAM_API_URL", "https://api.instagram.com")
+INSTAGRAM_GRAPH_URL = base_url("INSTAGRAM_GRAPH_URL", "https://graph.instagram.com")
+FACEBOOK_WWW_URL = base_url("FACEBOOK_WWW_URL", "https://www.facebook.com")
+FACEBOOK_GRAPH_URL = base_url("FACEBOOK_GRAPH_URL", "https://graph.facebook.com")
+INSTAGRAM_APP_ID: str = env.str("INSTAGRAM_APP_ID", default="")
+INSTAGRAM_APP_SECRET: str = env.str("INSTAGRAM_APP_SECRET", default="")
+FACEBOOK_APP_ID: str = env.str("FACEBOOK_APP_ID", default="")
+FACEBOOK_APP_SECRET: str = env.str("FACEBOOK_APP_SECRET", default="")
+FACEBOOK_CONFIG_ID: str = env.str("FACEBOOK_CONFIG_ID", default="")
+PUBLIC_MODE_IG_USER_ID: str = env.str("PUBLIC_MODE_IG_USER_ID", default="")
+PUBLIC_MODE_ACCESS_TOKEN: str = env.str("PUBLIC_MODE_ACCESS_TOKEN", default="")
+PROVIDER_TIMEOUT_SECONDS = positive("PROVIDER_TIMEOUT_SECONDS", 10, at_most=60)
+MEDIA_HOSTS: list[str] = env.list("MEDIA_HOSTS", default=["cdninstagram.com", "fbcdn.net"])
+TOKEN_ENCRYPTION_KEYS = parse_encryption_keys(env.str("TOKEN_ENCRYPTION_KEYS", default=""))
+if not TOKEN_ENCRYPTION_KEYS and not (DEBUG or TESTING or _NEEDS_NO_SECRET):
+    raise ImproperlyConfigured(
+        "TOKEN_ENCRYPTION_KEYS is not set. Give 32 random bytes in URL-safe base64 (44 characters)."
+    )
+
+# --- Paris: feeds --------------------------------------------------------------------------------------------------
+
+FEED_COLD_WAIT_SECONDS = positive("FEED_COLD_WAIT_SECONDS", 5, at_most=60)
+FEED_FETCH_POSTS = int(positive("FEED_FETCH_POSTS", 100, at_most=500))
+ACTIVE_FEED_DAYS = positive("ACTIVE_FEED_DAYS", 7, at_most=365)
+PREVIEW_FETCHES_PER_HOUR: int = env.int("PREVIEW_FETCHES_PER_HOUR", default=30)
+HASHTAG_UNICODE: bool = env.bool("HASHTAG_UNICODE", default=False)
+CELERY_BEAT_SCHEDULE = {
+    "enqueue-due-refreshes": {
+        "task": "paris_integration.tasks.enqueue_due_refreshes",
+        "schedule": 15.0,
+        # A tick nobody took in time is worthless: the next one asks the same question.
+        "options": {"expires": 60},
+    }
+}
+
+# --- Venice --------------------------------------------------------------------------------------------------------
+
+EDITOR_REDIRECT_URIS: list[str] = env.list("EDITOR_REDIRECT_URIS", default=[])
+REST_FRAMEWORK = {
+    "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
+    "DEFAULT_PARSER_CLASSES": ["rest_framework.parsers.JSONParser"],
+    "DEFAULT_AUTHENTICATION_CLASSES": [],
+    "DEFAULT_PERMISSION_CLASSES": [],
+    "DEFAULT_CONTENT_NEGOTIATION_CLASS": "venice_api.negotiation.JsonAlways",
+    "EXCEPTION_HANDLER": "venice_api.problems.exception_handler",
+    "UNAUTHENTICATED_USER": None,
+}
+
+# --- Demo: the pages and seeds of `make run`, never part of production ----------------------------------------------
+
+DEMO: bool = env.bool("DEMO", default=False)
+if DEMO:
+    INSTALLED_APPS.append("demo")
+
+# --- Logs ----------------------------------------------------------------------------------------------------------
+
+LOG_LEVEL: str = env.str("LOG_LEVEL", default="INFO").upper()
+LOG_FORMAT: str = env.str("LOG_FORMAT", default="json")
+LOGGING = {
+    "version": 1,
+    "disable_existing_loggers": False,
+    "filters": {"redact": {"()": "foundation.logs.RedactionFilter"}},
+    "formatters": {
+        "json": {"()": "foundation.logs.JsonFormatter"},
+        "human": {"format": "%(asctime)s %(levelname)-7s %(name)s %(message)s"},
+    },
+    "handlers": {
+        "stderr": {
+            "class": "logging.StreamHandler",
+            "formatter": "human" if LOG_FORMAT == "human" else "json",
+            "filters": ["redact"],
+        }
+    },
+    "root": {"handlers": ["stderr"], "level": LOG_LEVEL},
+    "loggers": {
+        "django.server": {"handlers": ["stderr"], "propagate": False},
+        # Client libraries write URLs, headers or message bodies below WARNING.
+        **{
+            name: {"level": "WARNING"}
+            for name in ("urllib3", "requests", "amqp", "kombu", "redis", "psycopg")
+        },
+        # Its DEBUG lines hold whole SQL statements with their values.
+        "django.db.backends": {"level": "WARNING"},
+        "django.security.DisallowedHost": {"level": "ERROR"},
+    },
+}

@@ -1,0 +1,23 @@
+from django.conf import settings
+from django.contrib import admin
+from django.contrib.auth import views as auth
+from django.urls import include, path
+from django.views.generic import RedirectView
+
+from venice_api.health import healthz
+
+urlpatterns = [
+    path("", include("venice_api.urls")),
+    path("accounts/login/", auth.LoginView.as_view(redirect_authenticated_user=True), name="login"),
+    path("accounts/logout/", auth.LogoutView.as_view(), name="logout"),
+    path("admin/", admin.site.urls),
+    path("healthz", healthz, name="healthz"),
+]
+if settings.DEMO:
+    urlpatterns += [path("", include("demo.urls"))]
+else:
+    urlpatterns += [path("", RedirectView.as_view(url="/editor/"), name="home")]
+
+handler400 = "venice_api.problems.bad_request"
+handler404 = "venice_api.problems.not_found"
+handler500 = "venice_api.problems.server_error"

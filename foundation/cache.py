@@ -1,0 +1,193 @@
+"""The cache as a hint: it may be away, hang, forget or lie, and nobody waits for it or fails by it.
+
+`ResilientRedisCache` turns every Redis fault into a miss and then leaves Redis alone for a few seconds, so that a
+hung server costs one request one short time-out, not every request. `remember` keeps database rows' plain values at
+hand, checks them against the database again at short intervals, and goes on with the old ones while it is away.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import threading
+import time
+from collections.abc import Callable
+from typing import Any, TypeVar, cast
+
+import redis
+from django.core.cache import cache
+from django.core.cache.backends.base import DEFAULT_TIMEOUT
+from django.core.cache.backends.redis import RedisCache
+from django.db import InterfaceError, OperationalError, connection
+from redis.backoff import NoBackoff
+from redis.retry import Retry
+
+logger = logging.getLogger(__name__)
+
+DATABASE_FAULTS = (OperationalError, InterfaceError)
+
+Value = TypeVar("Value")
+
+
+class Breaker:
+    """Open after a fault for `open_seconds`; then one caller at a time may try again. Kept per process.
+
+    Times are monotonic: they never leave the process.
+    """
+
+    def __init__(self, open_seconds: float) -> None:
+        self._open_seconds = open_seconds
+        self._retry_at = 0.0
+        self._lock = threading.Lock()
+
+    def allows(self) -> bool:
+        if self._retry_at == 0.0:
+            return True
+        with self._lock:
+            now = time.monotonic()
+            if now < self._retry_at:
+                return False
+            self._retry_at = now + self._open_seconds  # this caller probes, the others keep away meanwhile
+            return True
+
+    def fault(self) -> bool:
+        """Note a fault; True when the breaker was closed until now."""
+        with self._lock:
+            was_closed = self._retry_at == 0.0
+            self._retry_at = time.monotonic() + self._open_seconds
+            return was_closed
+
+    def success(self) -> None:
+        if self._retry_at:
+            with self._lock:
+                self._retry_at = 0.0
+
+
+redis_breaker = Breaker(open_seconds=2.0)
+database_breaker = Breaker(open_seconds=1.0)
+
+
+class ResilientRedisCache(RedisCache):
+    """Django's Redis cache whose faults are misses. redis-py's own retries are off: they would multiply a time-out."""
+
+    def __init__(self, server: str, params: dict[str, Any]) -> None:
+        options = dict(params.get("OPTIONS", {}))
+        options["retry"] = Retry(NoBackoff(), 0)
+        super().__init__(server, {**params, "OPTIONS": options})
+
+    def _guarded(self, call: Callable[[], Any], fallback: Any) -> Any:
+        if not redis_breaker.allows():
+            return fallback
+        try:
+            result = call()
+        except (redis.RedisError, OSError) as error:
+            if redis_breaker.fault():
+                logger.warning("cache unavailable, going on without it: %s", type(error).__name__)
+            return fallback
+        redis_breaker.success()
+        return result
+
+    def get(self, key: Any, default: Any = None, version: Any = None) -> Any:
+        return self._guarded(lambda: super(ResilientRedisCache, self).get(key, default, version), default)
+
+    def get_many(self, keys: Any, version: Any = None) -> dict[Any, Any]:
+        found = self._guarded(lambda: super(ResilientRedisCache, self).get_many(keys, version), {})
+        return cast("dict[Any, Any]", found)
+
+    def set(self, key: Any, value: Any, timeout: Any = DEFAULT_TIMEOUT, version: Any = None) -> None:
+        self._guarded(lambda: super(ResilientRedisCache, self).set(key, value, timeout, version), None)
+
+    def add(self, key: Any, value: Any, timeout: Any = DEFAULT_TIMEOUT, version: Any = None) -> bool:
+        """False means "already there"; without Redis nothing is known to be there, so True."""
+        return bool(
+            self._guarded(lambda: super(ResilientRedisCache, self).add(key, value, timeout, version), True)
+        )
+
+    def touch(self, key: Any, timeout: Any = DEFAULT_TIMEOUT, version: Any = None) -> bool:
+        return bool(
+            self._guarded(lambda: super(ResilientRedisCache, self).touch(key, timeout, version), False)
+        )
+
+    def delete(self, key: Any, version: Any = None) -> bool:
+        return bool(self._guarded(lambda: super(ResilientRedisCache, self).delete(key, version), False))
+
+    def delete_many(self, keys: Any, version: Any = None) -> None:
+        self._guarded(lambda: super(ResilientRedisCache, self).delete_many(keys, version), None)
+
+    def incr(self, key: Any, delta: int = 1, version: Any = None) -> int:
+        return int(self._guarded(lambda: super(ResilientRedisCache, self).incr(key, delta, version), delta))
+
+
+RECHECK_AFTER_SECONDS = 30.0
+
+
+class StoreAway(Exception):
+    """The database cannot be asked and nothing is remembered."""
+
+
+def guarded_load(load: Callable[[], Value]) -> Value:
+    """`load()`, or StoreAway at once while the database is known to be away. Its faults open the breaker."""
+    if not database_breaker.allows():
+        raise StoreAway
+    try:
+        value = load()
+    except DATABASE_FAULTS as error:
+        connection.close()
+        if database_breaker.fault():
+            logger.warning("database unavailable: %s", type(error).__name__)
+        raise StoreAway from error
+    database_breaker.success()
+    return value
+
+
+def remember(
+    key: str,
+    load: Callable[[], Value],
+    *,
+    encode: Callable[[Value], object],
+    decode: Callable[[Any], Value],
+    now_seconds: float | None = None,
+) -> Value:
+    """The value under `key`, from the cache while it was checked against the database in the last 30 seconds.
+
+    `load` reads the truth; `encode` makes it plain JSON, `decode` the reverse. A copy that cannot be decoded (older
+    release, poisoned) counts as missing. While the database is away an old copy serves; without one: StoreAway.
+    Writers call `forget(key)` on commit; the re-check bounds what a lost `forget` can do.
+    """
+    now_seconds = time.time() if now_seconds is None else now_seconds
+    copy = _find_copy(key, decode)
+    if copy is not None:
+        value, checked_at = copy
+        if 0 <= now_seconds - checked_at < RECHECK_AFTER_SECONDS:
+            return value
+    try:
+        fresh = guarded_load(load)
+    except StoreAway:
+        if copy is None:
+            raise
+        return copy[0]
+    if fresh is not None:  # what does not exist may be any of endlessly many names
+        store(key, encode(fresh), now_seconds)
+    return fresh
+
+
+def store(key: str, encoded: object, now_seconds: float | None = None) -> None:
+    """Put a value that has just been read from, or written to, the database under `key`."""
+    checked_at = time.time() if now_seconds is None else now_seconds
+    cache.set(key, json.dumps({"checked_at": checked_at, "value": encoded}, ensure_ascii=False))
+
+
+def forget(*keys: str) -> None:
+    cache.delete_many(keys)
+
+
+def _find_copy(key: str, decode: Callable[[Any], Value]) -> tuple[Value, float] | None:
+    try:
+        raw = cache.get(key)
+        if raw is None:
+            return None
+        parsed = json.loads(raw)
+        return decode(parsed["value"]), float(parsed["checked_at"])
+    except Exception:  # noqa: BLE001 - whatever lies in the cache, it must never fail a reader
+        logger.warning("unreadable cache entry ignored: %s", key)
+        return None
