@@ -1,0 +1,151 @@
+"""From plan and overrides to one plain value that says what a workspace may do."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from entitlements import keys
+from entitlements.keys import Value
+from entitlements.models import EntitlementOverride, Plan, Workspace
+from foundation import cache
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What a workspace may do, resolved. None means unlimited, or for the cache TTL "as the refresh TTL".
+
+    `force_per_day_max` 0: no forced refresh in this plan. `force_per_hour_max` 0: no separate hour cap.
+    """
+
+    plan_key: str
+    plan_name: str
+    plan_rank: int
+    profile_enabled: bool
+    hashtag_enabled: bool
+    oauth_enabled: bool
+    refresh_ttl_minutes_min: int
+    force_per_day_max: int | None
+    force_per_hour_max: int | None
+    cache_ttl_minutes_default: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Override:
+    """A workspace's own value for a key; `ends_at` None: without end."""
+
+    key: str
+    value: Value
+    ends_at: datetime | None
+
+    def counts_at(self, now: datetime) -> bool:
+        return self.ends_at is None or now < self.ends_at
+
+
+@dataclass(frozen=True, slots=True)
+class Grants:
+    """All that limits are resolved from: a plan's values and the workspace's overrides, ended ones included."""
+
+    plan_key: str
+    plan_name: str
+    plan_rank: int
+    plan_values: Mapping[str, Value]
+    overrides: tuple[Override, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class EffectiveValue:
+    """One key's value for a workspace, and where it comes from. `until`: when an override ends."""
+
+    key: str
+    meaning: str
+    value: Value
+    words: str
+    source: str
+    until: datetime | None
+
+
+class WorkspaceNotFound(LookupError):
+    """No such workspace."""
+
+
+def limits_for(workspace_id: UUID, *, now: datetime) -> Limits:
+    """The workspace's limits, remembered: no query on a warm read. Raises WorkspaceNotFound, StoreAway."""
+    grants = cache.remember(
+        cache_key(workspace_id), lambda: _load_grants(workspace_id), encode=_encode, decode=_decode
+    )
+    return resolve(grants, now)
+
+
+def fresh_limits_for(workspace_id: UUID, *, now: datetime) -> Limits:
+    """The workspace's limits from the database, for decisions that spend something. Raises WorkspaceNotFound."""
+    return resolve(_load_grants(workspace_id), now)
+
+
+def resolve(grants: Grants, now: datetime) -> Limits:
+    """Overrides that have not ended stand before the plan's values."""
+    values = dict(grants.plan_values) | {o.key: o.value for o in grants.overrides if o.counts_at(now)}
+    fields: dict[str, Any] = {key.field: values.get(key.name) for key in keys.KEYS}
+    return Limits(plan_key=grants.plan_key, plan_name=grants.plan_name, plan_rank=grants.plan_rank, **fields)
+
+
+def higher_plans_for(workspace_id: UUID, *, now: datetime) -> tuple[Limits, ...]:
+    """What the workspace might do under each higher plan, lowest first, its overrides staying as they are."""
+    own = _load_grants(workspace_id)
+    plans = Plan.objects.filter(rank__gt=own.plan_rank).order_by("rank").prefetch_related("entitlements")
+    return tuple(resolve(_grants(plan, own.overrides), now) for plan in plans)
+
+
+def effective_values(workspace_id: UUID, *, now: datetime) -> tuple[EffectiveValue, ...]:
+    """Every key's value for the workspace with its origin, in the registry's order. Raises WorkspaceNotFound."""
+    grants = _load_grants(workspace_id)
+    overrides = {o.key: o for o in grants.overrides if o.counts_at(now)}
+    return tuple(_effective(key, grants, overrides.get(key.name)) for key in keys.KEYS)
+
+
+def cache_key(workspace_id: UUID) -> str:
+    return f"entitlements:grants:v1:{workspace_id}"
+
+
+def _effective(key: keys.Key, grants: Grants, override: Override | None) -> EffectiveValue:
+    value = override.value if override else grants.plan_values.get(key.name)
+    return EffectiveValue(
+        key=key.name,
+        meaning=key.meaning,
+        value=value,
+        words=keys.words_for(key.name, value),
+        source="override" if override else f"plan {grants.plan_name}",
+        until=override.ends_at if override else None,
+    )
+
+
+def _load_grants(workspace_id: UUID) -> Grants:
+    workspace = Workspace.objects.select_related("plan").filter(pk=workspace_id).first()
+    if workspace is None:
+        raise WorkspaceNotFound(str(workspace_id))
+    rows = EntitlementOverride.objects.filter(workspace_id=workspace_id)
+    return _grants(workspace.plan, (Override(row.key, row.value, row.ends_at) for row in rows))
+
+
+def _grants(plan: Plan, overrides: Iterable[Override]) -> Grants:
+    values = {row.key: row.value for row in plan.entitlements.all()}
+    return Grants(plan.key, plan.name, plan.rank, values, tuple(overrides))
+
+
+def _encode(grants: Grants) -> object:
+    overrides = [[o.key, o.value, o.ends_at.isoformat() if o.ends_at else None] for o in grants.overrides]
+    return [grants.plan_key, grants.plan_name, grants.plan_rank, dict(grants.plan_values), overrides]
+
+
+def _decode(value: Any) -> Grants:
+    plan_key, plan_name, plan_rank, plan_values, overrides = value
+    return Grants(
+        plan_key,
+        plan_name,
+        plan_rank,
+        plan_values,
+        tuple(Override(k, v, datetime.fromisoformat(ends) if ends else None) for k, v, ends in overrides),
+    )

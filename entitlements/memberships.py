@@ -1,0 +1,29 @@
+"""Who belongs to which workspace, and as what."""
+
+from __future__ import annotations
+
+from uuid import UUID
+
+from django.db.models import QuerySet
+
+from entitlements.models import Membership, Workspace
+
+Role = Membership.Role
+
+
+def role_in(user_id: int, workspace_id: UUID | str) -> Role | None:
+    """The user's role in the workspace, None for outsiders."""
+    role = (
+        Membership.objects.filter(user_id=user_id, workspace_id=workspace_id)
+        .values_list("role", flat=True)
+        .first()
+    )
+    return Role(role) if role else None
+
+
+def can_edit(role: Role) -> bool:
+    return role in (Role.EDITOR, Role.OWNER)
+
+
+def workspaces_of(user_id: int) -> QuerySet[Workspace]:
+    return Workspace.objects.filter(memberships__user_id=user_id)

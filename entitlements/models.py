@@ -1,0 +1,130 @@
+"""Plans with their values, workspaces with their members and overrides, and the history of every change."""
+
+from __future__ import annotations
+
+import uuid
+
+from django.conf import settings
+from django.core.exceptions import ValidationError
+from django.db import models
+
+from entitlements import keys
+
+KEY_CHOICES = [(key.name, key.name) for key in keys.KEYS]
+
+
+class Plan(models.Model):
+    """What is sold. A higher rank is a higher plan."""
+
+    key = models.SlugField(max_length=40, unique=True)
+    name = models.CharField("display name", max_length=80)
+    rank = models.PositiveSmallIntegerField(unique=True)
+    billing_code = models.CharField(
+        max_length=80, blank=True, help_text="The plan's name in the billing system."
+    )
+
+    class Meta:
+        ordering = ("rank",)
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class PlanEntitlement(models.Model):
+    """One cell of the plan matrix."""
+
+    plan = models.ForeignKey(Plan, on_delete=models.CASCADE, related_name="entitlements")
+    key = models.CharField(max_length=80, choices=KEY_CHOICES)
+    value = models.JSONField(null=True, blank=True)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["plan", "key"], name="plan_entitlement_once")]
+
+    def __str__(self) -> str:
+        return f"{self.plan_id}: {self.key}"
+
+    def clean(self) -> None:
+        try:
+            keys.check_value(self.key, self.value)
+        except ValueError as error:
+            raise ValidationError({"value": str(error)}) from None
+
+
+class Workspace(models.Model):
+    """Pays and owns."""
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    name = models.CharField(max_length=200)
+    plan = models.ForeignKey(Plan, on_delete=models.PROTECT, related_name="workspaces")
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        ordering = ("name",)
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class Membership(models.Model):
+    """A person's role in a workspace."""
+
+    class Role(models.TextChoices):
+        VIEWER = "viewer", "Viewer"
+        EDITOR = "editor", "Editor"
+        OWNER = "owner", "Owner"
+
+    workspace = models.ForeignKey(Workspace, on_delete=models.CASCADE, related_name="memberships")
+    user = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="memberships")
+    role = models.CharField(max_length=16, choices=Role, default=Role.EDITOR)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["workspace", "user"], name="membership_once")]
+
+    def __str__(self) -> str:
+        return f"{self.user_id} {self.role}"
+
+
+class EntitlementOverride(models.Model):
+    """One key set for one workspace in place of its plan's value, until `ends_at` if that is given."""
+
+    workspace = models.ForeignKey(Workspace, on_delete=models.CASCADE, related_name="overrides")
+    key = models.CharField(max_length=80, choices=KEY_CHOICES)
+    value = models.JSONField(null=True, blank=True)
+    ends_at = models.DateTimeField(null=True, blank=True)
+    note = models.CharField(max_length=500, blank=True)
+    created_by = models.ForeignKey(settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.SET_NULL)
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["workspace", "key"], name="override_once")]
+
+    def __str__(self) -> str:
+        return self.key
+
+    def clean(self) -> None:
+        try:
+            keys.check_value(self.key, self.value)
+        except ValueError as error:
+            raise ValidationError({"value": str(error)}) from None
+
+
+class EntitlementChange(models.Model):
+    """Who changed what, written with the change and never altered."""
+
+    at = models.DateTimeField(auto_now_add=True, db_index=True)
+    user = models.ForeignKey(settings.AUTH_USER_MODEL, null=True, on_delete=models.SET_NULL)
+    actor = models.CharField(max_length=150, help_text="The user's name, or the command.")
+    workspace = models.ForeignKey(Workspace, null=True, on_delete=models.SET_NULL, related_name="changes")
+    subject = models.CharField(max_length=200, help_text="The plan or workspace that changed.")
+    key = models.CharField(max_length=80)
+    old_value = models.CharField(max_length=200)
+    new_value = models.CharField(max_length=200)
+    note = models.CharField(max_length=500, blank=True)
+
+    class Meta:
+        verbose_name = "change"
+        verbose_name_plural = "history of changes"
+        ordering = ("-at", "-id")
+
+    def __str__(self) -> str:
+        return f"{self.subject}: {self.key}"
