@@ -1,0 +1,1 @@
+"""Paris: everything privileged. Others import `paris_integration.public` only."""

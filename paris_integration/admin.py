@@ -1,0 +1,49 @@
+"""Staff screens of Paris: what was tried, what came of it, when it may be tried again. No tokens, nothing to edit."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.contrib import admin
+from django.http import HttpRequest
+
+from paris_integration.models import Feed, ProviderWindow
+
+
+class ReadOnlyAdmin(admin.ModelAdmin):
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+
+@admin.register(Feed)
+class FeedAdmin(ReadOnlyAdmin):
+    list_display = (
+        "source",
+        "workspace",
+        "mode",
+        "fetched_at",
+        "outcome",
+        "fault",
+        "blocked_until",
+        "next_refresh_at",
+    )
+    list_filter = ("outcome", "fault", "mode", "source_type")
+    search_fields = ("instance_id", "source_value", "workspace__name")
+    list_select_related = ("workspace",)
+    exclude = ("posts_encoded",)
+    ordering = ("-attempted_at",)
+
+    @admin.display(ordering="source_value")
+    def source(self, feed: Feed) -> str:
+        return f"{'#' if feed.source_type == 'hashtag' else '@'}{feed.source_value}"
+
+
+@admin.register(ProviderWindow)
+class ProviderWindowAdmin(ReadOnlyAdmin):
+    list_display = ("credential", "parked_until", "usage_percent", "throttles", "updated_at")

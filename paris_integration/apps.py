@@ -1,0 +1,12 @@
+from django.apps import AppConfig
+
+
+class ParisConfig(AppConfig):
+    name = "paris_integration"
+    verbose_name = "Feeds"
+
+    def ready(self) -> None:
+        from entitlements.signals import limits_changed
+        from paris_integration import checks, refresh  # noqa: F401 - registers the system checks
+
+        limits_changed.connect(refresh.on_limits_changed, dispatch_uid="paris.reschedule")

@@ -1,0 +1,88 @@
+"""The error tree of Paris. An error carries what its catcher acts on: the warning for readers, and when to retry."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import ClassVar
+
+from paris_integration.types import Warning
+
+
+class ParisError(Exception):
+    """Anything Paris reports on purpose. Messages never hold tokens, provider texts or URLs."""
+
+
+class StoreUnavailable(ParisError):
+    """The database cannot be asked, and no copy is at hand. Try again shortly."""
+
+
+class PreviewBudgetSpent(ParisError):
+    """The workspace has used its previews of unsaved sources for this hour."""
+
+    def __init__(self, retry_at: datetime) -> None:
+        super().__init__("preview budget spent")
+        self.retry_at = retry_at
+
+
+class ProviderError(ParisError):
+    """The provider refused or answered something nobody listed: stays loud, is never taken for a known fault.
+
+    `code`, `subcode`, `status` and `trace_id` (Meta's fbtrace_id) are for operators; no provider text is kept.
+    """
+
+    warning: ClassVar[Warning] = Warning.PROVIDER_ERROR
+
+    def __init__(
+        self,
+        detail: str = "",
+        *,
+        code: int | None = None,
+        subcode: int | None = None,
+        status: int | None = None,
+        trace_id: str | None = None,
+        rejected_field: str | None = None,
+    ) -> None:
+        parts = [detail or type(self).__name__]
+        known = (("code", code), ("subcode", subcode), ("status", status))
+        parts += [f"{name}={value}" for name, value in known if value is not None]
+        super().__init__(" ".join(parts))
+        self.code = code
+        self.subcode = subcode
+        self.status = status
+        self.trace_id = trace_id
+        self.rejected_field = rejected_field
+
+
+class TokenRejected(ProviderError):
+    """The grant is dead; only its account holder can renew it."""
+
+    warning = Warning.RECONNECT_REQUIRED
+
+
+class PermissionMissing(ProviderError):
+    """The grant lives, but lacks a right this call needs."""
+
+    warning = Warning.PERMISSION_MISSING
+
+
+class RateLimited(ProviderError):
+    """The provider's window is closed. `retry_after_seconds` is its own word, None when it gave none."""
+
+    warning = Warning.PROVIDER_RATE_LIMITED
+    retry_after_seconds: float | None = None
+
+
+class ProviderUnavailable(ProviderError):
+    """Time-out, broken connection, 5xx, transient code, or an answer that is no JSON: worth another try later."""
+
+    warning = Warning.PROVIDER_UNAVAILABLE
+
+
+class SourceNotFound(ProviderError):
+    """No readable account (unknown, personal, age-gated) or tag behind this source."""
+
+    warning = Warning.SOURCE_NOT_FOUND
+
+
+class UnexpectedPayload(ProviderError):
+    """JSON arrived, but not in the shape Meta documents: the contract changed."""

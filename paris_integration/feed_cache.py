@@ -1,0 +1,178 @@
+"""The fast copy of a feed: what a read needs, in the shared cache, checked against the database every half minute.
+
+It knows keys and encoding, no policy. Two writers may publish in the wrong order; the older copy then lives until the
+next check, at most.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import lru_cache
+from typing import Any, cast
+from uuid import UUID
+
+from foundation import cache
+from paris_integration.freshness import FeedState
+from paris_integration.models import Feed
+from paris_integration.types import EncodedPost, ExternalProfile, FeedKey, FilterKind, Mode, Post
+
+SCHEMA_VERSION = 1
+
+
+@dataclass(frozen=True, slots=True)
+class FeedCopy:
+    """A feed row as readers need it. `posts_encoded` is decoded by `decode_posts`."""
+
+    feed_id: UUID
+    fetched_at: datetime | None
+    blocked_until: datetime | None
+    jitter: float
+    fault: str
+    data_warnings: tuple[str, ...]
+    last_read_at: datetime | None
+    profile: ExternalProfile | None
+    posts_encoded: str
+
+    @property
+    def state(self) -> FeedState:
+        return FeedState(self.fetched_at, self.blocked_until, self.jitter)
+
+
+def find(key: FeedKey, mode: Mode) -> FeedCopy | None:
+    """The feed of this key, None when it has no row yet. Raises StoreAway when nobody can tell."""
+    return cache.remember(_cache_key(key, mode), lambda: load(key, mode), encode=_encode, decode=_decode)
+
+
+def load(key: FeedKey, mode: Mode) -> FeedCopy | None:
+    """The truth of this moment, from the database."""
+    row = Feed.objects.filter(**row_lookup(key, mode)).first()
+    return copy_of(row) if row else None
+
+
+def publish(row: Feed) -> None:
+    """Put the row's copy where readers look first."""
+    cache.store(_cache_key_of_row(row), _encode(copy_of(row)))
+
+
+def forget_rows(rows: Iterable[Feed]) -> None:
+    cache.forget(*(_cache_key_of_row(row) for row in rows))
+
+
+def forget(key: FeedKey, mode: Mode) -> None:
+    cache.forget(_cache_key(key, mode))
+
+
+def row_lookup(key: FeedKey, mode: Mode) -> dict[str, Any]:
+    return {
+        "workspace_id": key.workspace_id,
+        "instance_id": key.instance_id,
+        "source_type": key.source.type.value,
+        "source_value": key.source.value,
+        "mode": mode.value,
+    }
+
+
+def copy_of(row: Feed) -> FeedCopy:
+    return FeedCopy(
+        feed_id=row.pk,
+        fetched_at=row.fetched_at,
+        blocked_until=row.blocked_until,
+        jitter=row.jitter,
+        fault=row.fault,
+        data_warnings=tuple(row.data_warnings),
+        last_read_at=row.last_read_at,
+        profile=row.profile,
+        posts_encoded=row.posts_encoded,
+    )
+
+
+def encode_posts(posts: Iterable[Post]) -> str:
+    """Posts as they are stored: their wire JSON, beside what a reader needs to choose among them."""
+    return json.dumps(
+        [
+            [
+                post.external["id"],
+                post.filter_kind.value,
+                int(post.links_expire_at.timestamp()) if post.links_expire_at else None,
+                json.dumps(post.external, ensure_ascii=False, separators=(",", ":")),
+            ]
+            for post in posts
+        ],
+        ensure_ascii=False,
+        separators=(",", ":"),
+    )
+
+
+@lru_cache(maxsize=128)
+def decode_posts(posts_encoded: str) -> tuple[EncodedPost, ...]:
+    """The reverse of `encode_posts`; kept per process, as the same text is asked for again and again."""
+    return tuple(
+        EncodedPost(
+            id=post_id,
+            filter_kind=FilterKind(kind),
+            links_expire_at=datetime.fromtimestamp(expires, UTC) if expires is not None else None,
+            json=text,
+        )
+        for post_id, kind, expires, text in json.loads(posts_encoded)
+    )
+
+
+def _cache_key(key: FeedKey, mode: Mode) -> str:
+    return _key_from_parts(
+        key.workspace_id, key.instance_id, key.source.type.value, key.source.value, mode.value
+    )
+
+
+def _cache_key_of_row(row: Feed) -> str:
+    return _key_from_parts(row.workspace_id, row.instance_id, row.source_type, row.source_value, row.mode)
+
+
+def _key_from_parts(*parts: object) -> str:
+    digest = hashlib.sha256(json.dumps([str(part) for part in parts]).encode()).hexdigest()
+    return f"paris:feed:v{SCHEMA_VERSION}:{digest}"
+
+
+def _encode(copy: FeedCopy | None) -> object:
+    if copy is None:
+        return None
+    return [
+        str(copy.feed_id),
+        _iso(copy.fetched_at),
+        _iso(copy.blocked_until),
+        copy.jitter,
+        copy.fault,
+        list(copy.data_warnings),
+        _iso(copy.last_read_at),
+        copy.profile,
+        copy.posts_encoded,
+    ]
+
+
+def _decode(value: Any) -> FeedCopy | None:
+    if value is None:
+        return None
+    feed_id, fetched_at, blocked_until, jitter, fault, data_warnings, last_read_at, profile, posts = value
+    decode_posts(posts)  # a copy whose posts cannot be read is no copy
+    return FeedCopy(
+        feed_id=UUID(feed_id),
+        fetched_at=_moment(fetched_at),
+        blocked_until=_moment(blocked_until),
+        jitter=float(jitter),
+        fault=str(fault),
+        data_warnings=tuple(data_warnings),
+        last_read_at=_moment(last_read_at),
+        profile=cast("ExternalProfile | None", profile),
+        posts_encoded=posts,
+    )
+
+
+def _iso(moment: datetime | None) -> str | None:
+    return moment.isoformat() if moment else None
+
+
+def _moment(text: str | None) -> datetime | None:
+    return datetime.fromisoformat(text) if text else None

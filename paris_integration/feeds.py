@@ -1,0 +1,187 @@
+"""The read path: the cached feed and the truth about its age. A read never fails for plan, quota or provider reasons.
+
+fresh → as it is · stale and due → as it is, and the worker is asked to refresh it behind the answer · stale and not
+allowed yet → as it is, with the time · never filled → filled in place, within the cold-wait bound.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable
+from dataclasses import replace
+from datetime import datetime, timedelta
+from itertools import islice
+from uuid import UUID
+
+from django.conf import settings
+
+from entitlements.limits import Limits, limits_for
+from foundation.cache import StoreAway, guarded_load
+from paris_integration import feed_cache, freshness, lease, previews, refresh, registry, resolver
+from paris_integration.dispatch import dispatcher
+from paris_integration.errors import PreviewBudgetSpent, StoreUnavailable
+from paris_integration.feed_cache import FeedCopy
+from paris_integration.flights import Wait, board
+from paris_integration.freshness import Age, Verdict
+from paris_integration.models import Feed
+from paris_integration.types import EncodedPost, FeedKey, FeedView, Mode, Selection, Warning
+
+MARK_READ_EVERY = timedelta(hours=1)
+LOOK_AGAIN_SECONDS = 0.1
+LINKS_LIVE_WITHOUT_WORD = timedelta(days=4)
+
+
+def read_feed(key: FeedKey, selection: Selection, *, now: datetime, is_preview: bool = False) -> FeedView:
+    """The selected posts of this key with their age, warnings and next time; at most FEED_COLD_WAIT_SECONDS late.
+
+    `is_preview`: an unsaved source, seen by an editor only: it is not kept fresh in the background, and each fetch
+    counts against the workspace's previews of the hour. Raises PreviewBudgetSpent, and StoreUnavailable when neither
+    the database nor a copy is to be had.
+    """
+    try:
+        limits = limits_for(key.workspace_id, now=now)
+        allowed = resolver.is_in_plan(key.source, limits)
+        route = resolver.resolve(key.source, registry.operator_credentials())
+        if isinstance(route, resolver.NoRoute):
+            return _nothing({route.warning if allowed else Warning.PLAN_RESTRICTED})
+        copy = feed_cache.find(key, route.mode)
+        if not allowed:
+            return _last_good(copy, selection, limits, now)
+        if copy is not None and not is_preview:
+            _mark_read(copy, now)
+        if copy is None or copy.fetched_at is None:
+            return _read_cold(key, route.mode, selection, limits, now, is_preview=is_preview)
+    except StoreAway as error:
+        raise StoreUnavailable("the database is away") from error
+    verdict = freshness.classify(copy.state, limits, now)
+    if verdict.is_due and (not is_preview or _preview_budget_allows(key.workspace_id, now)):
+        dispatcher.request_refresh(copy.feed_id)
+    return view_of(copy, verdict, selection, now)
+
+
+def view_of(copy: FeedCopy, verdict: Verdict, selection: Selection, now: datetime) -> FeedView:
+    """The reader's view of a feed row under a verdict about its age."""
+    posts = _select(feed_cache.decode_posts(copy.posts_encoded), selection)
+    warnings = {Warning(name) for name in copy.data_warnings}
+    if copy.fault:
+        warnings.add(Warning(copy.fault))
+    if copy.fetched_at is not None and _links_have_expired(posts, copy.fetched_at, now):
+        warnings.add(Warning.MEDIA_LINKS_EXPIRED)
+    return FeedView(
+        posts=posts,
+        profile=copy.profile,
+        last_updated_at=copy.fetched_at,
+        is_stale=verdict.age is Age.STALE,
+        next_refresh_allowed_at=verdict.refresh_allowed_at,
+        warnings=frozenset(warnings),
+    )
+
+
+def _select(posts: Iterable[EncodedPost], selection: Selection) -> tuple[EncodedPost, ...]:
+    """Filter, then hide, then cut: a hidden or filtered post makes room for the next one."""
+    wanted = (
+        post
+        for post in posts
+        if selection.filter_kind in (None, post.filter_kind) and post.id not in selection.hidden_ids
+    )
+    return tuple(islice(wanted, selection.max_posts))
+
+
+def _nothing(warnings: Iterable[Warning], *, is_warming: bool = False) -> FeedView:
+    return FeedView(
+        posts=(),
+        profile=None,
+        last_updated_at=None,
+        is_stale=False,
+        next_refresh_allowed_at=None,
+        warnings=frozenset(warnings),
+        is_warming=is_warming,
+    )
+
+
+def _last_good(copy: FeedCopy | None, selection: Selection, limits: Limits, now: datetime) -> FeedView:
+    """After a downgrade: what there is stays visible, and nothing is refreshed."""
+    if copy is None:
+        return _nothing({Warning.PLAN_RESTRICTED})
+    view = view_of(copy, freshness.classify(copy.state, limits, now), selection, now)
+    return replace(view, warnings=view.warnings | {Warning.PLAN_RESTRICTED}, next_refresh_allowed_at=None)
+
+
+def _read_cold(
+    key: FeedKey, mode: Mode, selection: Selection, limits: Limits, now: datetime, *, is_preview: bool
+) -> FeedView:
+    """A feed that was never filled: lead or join its first flight, unless a failed one has closed the door."""
+    copy = guarded_load(lambda: _find_or_create(key, mode, now, is_preview=is_preview))
+    verdict = freshness.classify(copy.state, limits, now)
+    if verdict.is_due:
+        if is_preview:
+            previews.charge(key.workspace_id, now=now)
+        if not _wait_for_first_flight(copy.feed_id, now):
+            return _nothing({Warning.FEED_WARMING}, is_warming=True)
+        copy = guarded_load(lambda: feed_cache.load(key, mode)) or copy
+        verdict = freshness.classify(copy.state, limits, now)
+        if verdict.is_due:  # the flight ended without a word: its leader died, or leads elsewhere still
+            return _nothing({Warning.FEED_WARMING}, is_warming=True)
+    return view_of(copy, verdict, selection, now)
+
+
+def _find_or_create(key: FeedKey, mode: Mode, now: datetime, *, is_preview: bool) -> FeedCopy:
+    lookup = feed_cache.row_lookup(key, mode)
+    row, created = Feed.objects.get_or_create(
+        **lookup, defaults={"last_read_at": None if is_preview else now}
+    )
+    if created:
+        feed_cache.forget(key, mode)
+    return feed_cache.copy_of(row)
+
+
+def _wait_for_first_flight(feed_id: UUID, now: datetime) -> bool:
+    """Whether the first fill ended within the bound; when this process has no room for it, the worker is asked."""
+    wait = board.wait_for(
+        feed_id, lambda: _fill(feed_id, now), timeout_seconds=settings.FEED_COLD_WAIT_SECONDS
+    )
+    if wait is Wait.NO_FLIGHT:
+        dispatcher.request_refresh(feed_id)
+    return wait is Wait.LANDED
+
+
+def _fill(feed_id: UUID, now: datetime) -> None:
+    """Lead the first fill, or watch whoever leads it elsewhere. A watcher never goes upstream itself."""
+    if refresh.refresh_feed(feed_id, now=now).result is not refresh.Result.HELD:
+        return
+    give_up_at = time.monotonic() + settings.FEED_COLD_WAIT_SECONDS
+    while lease.is_held(feed_id) and time.monotonic() < give_up_at:
+        time.sleep(LOOK_AGAIN_SECONDS)
+
+
+def _preview_budget_allows(workspace_id: UUID, now: datetime) -> bool:
+    try:
+        previews.charge(workspace_id, now=now)
+    except PreviewBudgetSpent:
+        return False
+    return True
+
+
+def _mark_read(copy: FeedCopy, now: datetime) -> None:
+    """Keep the feed among those that are refreshed in the background; one write an hour, and never a failed read."""
+    if copy.last_read_at is not None and now - copy.last_read_at < MARK_READ_EVERY:
+        return
+    try:
+        guarded_load(lambda: _write_read_mark(copy.feed_id, now))
+    except StoreAway:
+        return
+
+
+def _write_read_mark(feed_id: UUID, now: datetime) -> None:
+    Feed.objects.filter(pk=feed_id).update(last_read_at=now)
+    row = Feed.objects.filter(pk=feed_id).first()
+    if row is not None:
+        feed_cache.publish(row)
+
+
+def _links_have_expired(posts: tuple[EncodedPost, ...], fetched_at: datetime, now: datetime) -> bool:
+    """Whether a media link has run out: by its own word, else four days after it was fetched."""
+    if not posts:
+        return False
+    told = [post.links_expire_at for post in posts if post.links_expire_at is not None]
+    return now >= (min(told) if told else fetched_at + LINKS_LIVE_WITHOUT_WORD)

@@ -1,0 +1,116 @@
+"""When a feed is stale, and when it may be refreshed: pure functions of state, limits and `now`.
+
+Age counts from the last success. The TTL is a floor: jitter is only ever added, at most a tenth of the TTL. What is
+announced is what is enforced, so every time that leaves here is rounded up to a whole second.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from enum import StrEnum
+
+from entitlements.limits import Limits
+from paris_integration.errors import ProviderError, RateLimited, SourceNotFound
+
+JITTER_SHARE = 0.1
+TRANSIENT_FIRST_SECONDS = 30.0
+TRANSIENT_CAP_SECONDS = 3_600.0
+NOT_FOUND_FIRST_SECONDS = 300.0
+LONG_CAP_SECONDS = 86_400.0
+THROTTLE_DEFAULT_SECONDS = 3_600.0
+FLOOR_SECONDS = 10.0  # a failed leader's waiters come back at once; they must find the door closed
+
+
+class Age(StrEnum):
+    FRESH = "fresh"
+    STALE = "stale"
+    MISSING = "missing"
+
+
+@dataclass(frozen=True, slots=True)
+class FeedState:
+    """What deciding about a feed needs. All times aware, UTC; `jitter` is a share from 0 to 1."""
+
+    fetched_at: datetime | None
+    blocked_until: datetime | None
+    jitter: float
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """`refresh_allowed_at`: when the next automatic refresh is allowed; None when it is allowed now."""
+
+    age: Age
+    refresh_allowed_at: datetime | None
+
+    @property
+    def is_due(self) -> bool:
+        return self.refresh_allowed_at is None and self.age is not Age.FRESH
+
+
+def classify(state: FeedState, limits: Limits, now: datetime) -> Verdict:
+    """How old the feed is under these limits, and when it may be refreshed automatically."""
+    allowed_at = next_refresh_at(state, limits, now)
+    open_now = allowed_at is None or allowed_at <= now
+    return Verdict(age=_age(state, limits, now), refresh_allowed_at=None if open_now else allowed_at)
+
+
+def next_refresh_at(state: FeedState, limits: Limits, now: datetime) -> datetime | None:
+    """When TTL and back-off both allow an automatic refresh; None when neither has anything to wait for."""
+    waits = []
+    if state.fetched_at is not None and not _is_from_a_wrong_clock(state.fetched_at, limits, now):
+        ttl = refresh_ttl(limits)
+        waits.append(state.fetched_at + ttl + ttl * JITTER_SHARE * state.jitter)
+    if state.blocked_until is not None:
+        waits.append(state.blocked_until)
+    return whole_second(max(waits)) if waits else None
+
+
+def refresh_ttl(limits: Limits) -> timedelta:
+    minutes = max(limits.refresh_ttl_minutes_min, limits.cache_ttl_minutes_default or 0)
+    return timedelta(minutes=minutes)
+
+
+def stale_after(limits: Limits) -> timedelta:
+    return timedelta(minutes=limits.cache_ttl_minutes_default or limits.refresh_ttl_minutes_min)
+
+
+def backoff_seconds(fault: ProviderError, failures: int, random_share: float) -> float:
+    """How long to leave the provider alone after the `failures`-th failure in a row (1 is the first).
+
+    Throttles: the provider's own time, else an hour, doubling. Unknown sources: five minutes, doubling to a day.
+    Everything else: full jitter under a cap that doubles from 30 seconds to an hour.
+    """
+    doublings = min(max(failures, 1) - 1, 30)
+    if isinstance(fault, RateLimited):
+        if fault.retry_after_seconds is not None:
+            # Its own word, and a little later, so that everybody it told does not return in the same second.
+            return min(
+                max(fault.retry_after_seconds, FLOOR_SECONDS) * (1 + 0.1 * random_share), LONG_CAP_SECONDS
+            )
+        return min(THROTTLE_DEFAULT_SECONDS * 2.0**doublings * (1 + 0.1 * random_share), LONG_CAP_SECONDS)
+    if isinstance(fault, SourceNotFound):
+        return float(min(NOT_FOUND_FIRST_SECONDS * 2.0**doublings, LONG_CAP_SECONDS))
+    cap = min(TRANSIENT_FIRST_SECONDS * 2.0**doublings, TRANSIENT_CAP_SECONDS)
+    return max(FLOOR_SECONDS, cap * random_share)
+
+
+def whole_second(moment: datetime) -> datetime:
+    """The first whole second not before `moment`."""
+    if moment.microsecond == 0:
+        return moment
+    return moment.replace(microsecond=0) + timedelta(seconds=1)
+
+
+def _age(state: FeedState, limits: Limits, now: datetime) -> Age:
+    if state.fetched_at is None:
+        return Age.MISSING
+    if _is_from_a_wrong_clock(state.fetched_at, limits, now) or now - state.fetched_at >= stale_after(limits):
+        return Age.STALE
+    return Age.FRESH
+
+
+def _is_from_a_wrong_clock(fetched_at: datetime, limits: Limits, now: datetime) -> bool:
+    """A copy from further ahead than its whole TTL was stamped by a wrong clock, and must not freeze the feed."""
+    return fetched_at - now > refresh_ttl(limits)

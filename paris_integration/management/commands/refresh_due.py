@@ -1,0 +1,18 @@
+"""`refresh_due`: what beat and the workers do, once, in this process; JSON on stdout."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from django.core.management.base import BaseCommand
+from django.utils import timezone
+
+from paris_integration.maintenance import refresh_due_now
+
+
+class Command(BaseCommand):
+    help = "Refresh every feed that is due, and print how the refreshes ended as JSON."
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        self.stdout.write(json.dumps(refresh_due_now(now=timezone.now())))

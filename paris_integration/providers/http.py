@@ -1,0 +1,299 @@
+"""The one door to the outside: JSON over HTTP under a total deadline, a size cap and no redirects.
+
+The only importer of `requests`. What comes back is hostile until proven otherwise: any length, any speed, any
+content. What goes out may hold secrets in headers and queries, so no URL, parameter or provider text ever stands in a
+log line or an exception that leaves here.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import socket
+import threading
+import time
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from typing import Any
+
+import requests
+from requests.adapters import HTTPAdapter
+from urllib3.connection import HTTPConnection, HTTPSConnection
+from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
+from urllib3.poolmanager import PoolManager
+
+from paris_integration.errors import ProviderUnavailable
+from paris_integration.providers.base import Secret, Usage
+
+# urllib3's DEBUG lines hold the path with its query, and the query holds secrets.
+logging.getLogger("urllib3").setLevel(logging.WARNING)
+
+MAX_BODY_BYTES = 4 * 1024 * 1024
+CHUNK_BYTES = 64 * 1024
+CONNECTIONS_KEPT = 32
+RETRY_AFTER_CAP_SECONDS = 86_400.0
+
+
+class Deadline:
+    """An end that holds for everything done under it. Monotonic: it never leaves the process."""
+
+    def __init__(self, seconds: float) -> None:
+        self._ends = time.monotonic() + seconds
+
+    @property
+    def remaining_seconds(self) -> float:
+        return self._ends - time.monotonic()
+
+    @property
+    def is_over(self) -> bool:
+        return self.remaining_seconds <= 0
+
+
+@dataclass(frozen=True, slots=True)
+class HttpAnswer:
+    """One answer: its status, its JSON (None when it was no JSON), and what its headers say about limits.
+
+    `retry_after_seconds`: from Retry-After, between 0 and a day; None when absent or unreadable.
+    """
+
+    status: int
+    payload: object
+    is_json: bool
+    usage: Usage
+    retry_after_seconds: float | None
+
+
+class HttpClient:
+    """One session for all calls of a process; safe to use from many threads."""
+
+    def __init__(self, *, max_body_bytes: int = MAX_BODY_BYTES) -> None:
+        self._max_body_bytes = max_body_bytes
+        self._session = requests.Session()
+        self._session.trust_env = False
+        adapter = _WatchedAdapter(pool_connections=8, pool_maxsize=CONNECTIONS_KEPT, max_retries=0)
+        self._session.mount("https://", adapter)
+        self._session.mount("http://", adapter)
+
+    def get_json(
+        self, url: str, *, params: Mapping[str, str], token: Secret | None, deadline: Deadline
+    ) -> HttpAnswer:
+        """GET `url`, ended by `deadline` whatever the other side does. The token travels in the Authorization header.
+
+        Raises ProviderUnavailable when nothing readable came: no connection, time-out, an answer over the size cap, a
+        redirect. An answer that is no JSON is returned as such, with its status.
+        """
+        headers = {"Accept": "application/json", "Accept-Encoding": "identity"}
+        if token is not None:
+            headers["Authorization"] = f"Bearer {token.reveal()}"
+        if deadline.is_over:
+            raise ProviderUnavailable("timed out")
+        problem = "connection failed"
+        try:
+            with _Watchdog(deadline) as watchdog:
+                try:
+                    return self._get(url, params, headers, deadline)
+                except (requests.RequestException, OSError, ValueError, AttributeError) as error:
+                    # A socket cut by the watchdog surfaces as whatever the library was about to do with it.
+                    timed_out = watchdog.has_bitten or isinstance(error, requests.Timeout)
+                    problem = "timed out" if timed_out else f"connection failed ({type(error).__name__})"
+        except _TooLarge:
+            problem = "answer too large"
+        except _Redirected as redirected:
+            raise ProviderUnavailable("redirected", status=redirected.status) from None
+        # Raised outside the handlers: the library's exceptions hold the URL, and must not be chained.
+        raise ProviderUnavailable(problem)
+
+    def _get(
+        self, url: str, params: Mapping[str, str], headers: Mapping[str, str], deadline: Deadline
+    ) -> HttpAnswer:
+        seconds = max(deadline.remaining_seconds, 0.001)
+        with self._session.get(
+            url,
+            params=params,
+            headers=headers,
+            timeout=(seconds, seconds),
+            stream=True,
+            allow_redirects=False,
+        ) as response:
+            self._session.cookies.clear()
+            if 300 <= response.status_code < 400:
+                raise _Redirected(response.status_code)
+            body = self._read(response, deadline)
+            payload, is_json = parse_json(body)
+            return HttpAnswer(
+                status=response.status_code,
+                payload=payload,
+                is_json=is_json,
+                usage=usage_of(response.headers),
+                retry_after_seconds=retry_after_of(response.headers, now=datetime.now(UTC)),
+            )
+
+    def _read(self, response: requests.Response, deadline: Deadline) -> bytes:
+        """The decoded body. The cap counts decoded bytes, so that a small bomb is stopped like a large file."""
+        body = bytearray()
+        for chunk in response.raw.stream(CHUNK_BYTES, decode_content=True):
+            body += chunk
+            if len(body) > self._max_body_bytes:
+                raise _TooLarge
+            if deadline.is_over:
+                raise requests.Timeout
+        expected = response.headers.get("Content-Length", "")
+        if (
+            expected.isdecimal()
+            and response.raw.headers.get("Content-Encoding") is None
+            and len(body) < int(expected)
+        ):
+            raise requests.ConnectionError
+        return bytes(body)
+
+
+def parse_json(body: bytes) -> tuple[object, bool]:
+    """The body's JSON and True, or None and False. Never raises: depth, encoding and NaN are the sender's problem."""
+    try:
+        return json.loads(body.decode("utf-8-sig"), parse_constant=_refuse_constant), True
+    except (ValueError, RecursionError):
+        return None, False
+
+
+def usage_of(headers: Mapping[str, str]) -> Usage:
+    """The highest percentage and the longest wait of the usage headers; unreadable ones say nothing.
+
+    Source: Graph API "Rate limits" (2026): all counts are percentages; estimated_time_to_regain_access is minutes.
+    """
+    entries = [_json_header(headers, "X-App-Usage")]
+    by_business = _json_header(headers, "X-Business-Use-Case-Usage")
+    for listed in by_business.values() if isinstance(by_business, dict) else ():
+        entries += listed if isinstance(listed, list) else []
+    known = [entry for entry in entries if isinstance(entry, dict)]
+    percents = [
+        _number(entry.get(name)) for entry in known for name in ("call_count", "total_time", "total_cputime")
+    ]
+    minutes = [_number(entry.get("estimated_time_to_regain_access")) for entry in known]
+    return Usage(percent=max(percents, default=0.0), regain_minutes=max(minutes, default=0.0))
+
+
+def retry_after_of(headers: Mapping[str, str], *, now: datetime) -> float | None:
+    """Seconds from Retry-After, given as seconds or as an HTTP date; clamped to a day, None when it is junk."""
+    text = headers.get("Retry-After", "").strip()
+    if text.isdecimal() and text.isascii():
+        return float(min(int(text[:12]), int(RETRY_AFTER_CAP_SECONDS)))
+    with suppress(ValueError, TypeError, OverflowError):
+        moment = parsedate_to_datetime(text)
+        moment = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+        return min(max((moment - now).total_seconds(), 0.0), RETRY_AFTER_CAP_SECONDS)
+    return None
+
+
+def _json_header(headers: Mapping[str, str], name: str) -> Any:
+    try:
+        return json.loads(headers.get(name, ""))
+    except (ValueError, RecursionError):
+        return {}
+
+
+def _number(value: object) -> float:
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return 0.0
+    return float(min(max(value, 0), 1_000_000))
+
+
+def _refuse_constant(name: str) -> None:
+    raise ValueError(name)
+
+
+class _TooLarge(Exception):
+    pass
+
+
+class _Redirected(Exception):
+    def __init__(self, status: int) -> None:
+        super().__init__(status)
+        self.status = status
+
+
+class _Watchdog:
+    """Cuts the sockets used in its thread when the deadline is over.
+
+    Read time-outs count between two bytes: a sender of one byte a second never meets them, in the headers or in the
+    body. Shutting the socket down does end the blocked read.
+    """
+
+    current = threading.local()
+
+    def __init__(self, deadline: Deadline) -> None:
+        self._sockets: list[socket.socket] = []
+        self._lock = threading.Lock()
+        self.has_bitten = False
+        self._timer = threading.Timer(max(deadline.remaining_seconds, 0.001), self._bite)
+        self._timer.daemon = True
+
+    def __enter__(self) -> _Watchdog:
+        _Watchdog.current.watchdog = self
+        self._timer.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        _Watchdog.current.watchdog = None
+        self._timer.cancel()
+
+    @staticmethod
+    def watch(sock: socket.socket | None) -> None:
+        """Have the watchdog of this thread, if there is one, mind the socket."""
+        watchdog: _Watchdog | None = getattr(_Watchdog.current, "watchdog", None)
+        if watchdog is None or sock is None:
+            return
+        with watchdog._lock:
+            watchdog._sockets.append(sock)
+            too_late = watchdog.has_bitten
+        if too_late:
+            _cut(sock)
+
+    def _bite(self) -> None:
+        with self._lock:
+            self.has_bitten = True
+            sockets = list(self._sockets)
+        for sock in sockets:
+            _cut(sock)
+
+
+def _cut(sock: socket.socket) -> None:
+    with suppress(OSError, ValueError):
+        # The plain socket's method even under TLS: the TLS layer belongs to the thread that is reading.
+        socket.socket.shutdown(sock, socket.SHUT_RDWR)
+
+
+class _WatchedMixin:
+    sock: Any
+
+    def connect(self) -> None:
+        super().connect()  # type: ignore[misc]
+        _Watchdog.watch(self.sock)
+
+    def request(self, *args: Any, **kwargs: Any) -> None:
+        _Watchdog.watch(self.sock)  # a kept connection does not connect again
+        super().request(*args, **kwargs)  # type: ignore[misc]
+
+
+class _WatchedHTTPConnection(_WatchedMixin, HTTPConnection):
+    pass
+
+
+class _WatchedHTTPSConnection(_WatchedMixin, HTTPSConnection):
+    pass
+
+
+class _WatchedHTTPPool(HTTPConnectionPool):
+    ConnectionCls = _WatchedHTTPConnection
+
+
+class _WatchedHTTPSPool(HTTPSConnectionPool):
+    ConnectionCls = _WatchedHTTPSConnection
+
+
+class _WatchedAdapter(HTTPAdapter):
+    def init_poolmanager(self, connections: int, maxsize: int, block: bool = False, **kwargs: Any) -> None:
+        self.poolmanager = PoolManager(num_pools=connections, maxsize=maxsize, block=block, **kwargs)
+        self.poolmanager.pool_classes_by_scheme = {"http": _WatchedHTTPPool, "https": _WatchedHTTPSPool}

@@ -1,0 +1,330 @@
+"""Understanding what Meta sent: raw media objects to posts. Pure, and never raising for anything that came as JSON.
+
+One odd item is dropped and said so; it never costs the others. Source of all field facts: IG Media reference
+(2026-06-22), Business Discovery (2026-08-12).
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from enum import StrEnum
+from urllib.parse import parse_qs, urlsplit
+
+from paris_integration.providers.base import RawFeed
+from paris_integration.types import (
+    Dataset,
+    ExternalChild,
+    ExternalPost,
+    ExternalProfile,
+    FilterKind,
+    Post,
+    Warning,
+)
+
+URL_LIMIT = 4_000
+CAPTION_LIMIT = 10_000
+ALT_TEXT_LIMIT = 2_000
+LINK_LIFE_LIMIT = timedelta(days=400)
+LEFT_OUT_PRODUCTS = {"STORY", "AD"}
+_ID = re.compile(r"[A-Za-z0-9_]{1,64}", re.ASCII)
+_USERNAME = re.compile(r"[A-Za-z0-9._]{1,30}", re.ASCII)
+_UNSAFE_IN_URL = re.compile(r"[\x00-\x20\x7f\"'<>\\^`{|}\ud800-\udfff]")
+
+
+class MediaKind(StrEnum):
+    IMAGE = "IMAGE"
+    VIDEO = "VIDEO"
+    ALBUM = "CAROUSEL_ALBUM"
+
+
+class _Odd(Exception):
+    """This item cannot be shown."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Rules:
+    plain_http_hosts: Collection[str]
+
+
+@dataclass(frozen=True, slots=True)
+class _Item:
+    """A post with the warnings that made it what it is."""
+
+    post: Post
+    warnings: frozenset[Warning] = frozenset()
+
+
+def dataset(
+    raw: RawFeed, *, fetched_at: datetime, max_posts: int, plain_http_hosts: Collection[str]
+) -> Dataset:
+    """The posts of a fetch: newest first, ties in the provider's order, every id once, `max_posts` at most.
+
+    `plain_http_hosts`: hosts (or domain suffixes, optionally with a port) whose media may come over plain http.
+    """
+    rules = _Rules(tuple(plain_http_hosts))
+    items: list[_Item] = []
+    seen: set[str] = set()
+    warnings: set[Warning] = set()
+    for raw_item in raw.media:
+        if _is_left_out(raw_item):
+            continue
+        try:
+            item = _item(raw_item, rules, fetched_at)
+        except _Odd:
+            warnings.add(Warning.POSTS_SKIPPED)
+            continue
+        if item.post.external["id"] not in seen:
+            seen.add(item.post.external["id"])
+            items.append(item)
+    items.sort(key=lambda item: item.post.published_at, reverse=True)
+    del items[max_posts:]
+    for item in items:
+        warnings |= item.warnings
+    if raw.later_page_error is not None:
+        warnings.add(Warning.PARTIAL_DATA)
+    return Dataset(
+        posts=tuple(item.post for item in items),
+        profile=profile(raw.profile, plain_http_hosts=plain_http_hosts),
+        warnings=frozenset(warnings),
+        is_partial=raw.later_page_error is not None,
+    )
+
+
+def profile(raw: Mapping[str, object] | None, *, plain_http_hosts: Collection[str]) -> ExternalProfile | None:
+    """Name and picture of an account, None when its name is missing or odd."""
+    if raw is None:
+        return None
+    username = raw.get("username")
+    if not isinstance(username, str) or not _USERNAME.fullmatch(username):
+        return None
+    found = ExternalProfile(username=username)
+    picture = media_url(raw.get("profile_picture_url"), plain_http_hosts)
+    if picture:
+        found["profilePictureUrl"] = picture
+    return found
+
+
+def media_url(value: object, plain_http_hosts: Collection[str]) -> str | None:
+    """The address as it may be shown: https, or http for the hosts allowed; anything else counts as none."""
+    if not isinstance(value, str) or not 0 < len(value) <= URL_LIMIT or _UNSAFE_IN_URL.search(value):
+        return None
+    try:
+        parts = urlsplit(value)
+        host, port = parts.hostname, parts.port
+    except ValueError:
+        return None
+    if not host or parts.username is not None or parts.password is not None:
+        return None
+    if parts.scheme == "https":
+        return value
+    if parts.scheme == "http" and any(_is_host(host, port, allowed) for allowed in plain_http_hosts):
+        return value
+    return None
+
+
+def clean_text(value: object, limit: int) -> str | None:
+    """Text that any database and any browser takes: no NUL, no lone surrogate; None when nothing is left."""
+    if not isinstance(value, str):
+        return None
+    text = value.replace("\x00", "").encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+    return text[:limit] if text.strip() else None
+
+
+def _item(raw: object, rules: _Rules, fetched_at: datetime) -> _Item:
+    if not isinstance(raw, dict):
+        raise _Odd
+    kind = _kind(raw)
+    published_at = _moment(raw.get("timestamp"))
+    base = ExternalPost(
+        id=_id(raw.get("id")),
+        mediaType=kind.value,
+        permalink=_permalink(raw, rules),
+        timestamp=_wire(published_at),
+    )
+    _add_words(base, raw)
+    if kind is MediaKind.ALBUM:
+        item_kind, warnings = _fill_album(base, raw, rules)
+    elif kind is MediaKind.VIDEO:
+        item_kind, warnings = FilterKind.VIDEO, _fill_video(base, raw, rules)
+        if _is_reel(raw, base["permalink"]):
+            base["isReel"] = True
+    else:
+        item_kind, warnings = FilterKind.IMAGE, _fill_image(base, raw, rules)
+    post = Post(base, item_kind, published_at, _earliest_expiry(base, fetched_at))
+    return _Item(post, warnings)
+
+
+def _add_words(post: ExternalPost, raw: Mapping[str, object]) -> None:
+    caption = clean_text(raw.get("caption"), CAPTION_LIMIT)
+    if caption:
+        post["caption"] = caption
+    alt_text = clean_text(raw.get("alt_text"), ALT_TEXT_LIMIT)
+    if alt_text:
+        post["altText"] = alt_text
+    username = raw.get("username")
+    if isinstance(username, str) and _USERNAME.fullmatch(username):
+        post["username"] = username
+
+
+def _fill_image(
+    target: ExternalPost | ExternalChild, raw: Mapping[str, object], rules: _Rules
+) -> frozenset[Warning]:
+    picture = media_url(raw.get("media_url"), rules.plain_http_hosts)
+    if picture is None:
+        raise _Odd
+    target["mediaUrl"] = target["thumbnailUrl"] = picture
+    return frozenset()
+
+
+def _fill_video(
+    target: ExternalPost | ExternalChild, raw: Mapping[str, object], rules: _Rules
+) -> frozenset[Warning]:
+    """A video with its file, or the still of one whose file Meta withholds (licensed audio, downloads off)."""
+    file = media_url(raw.get("media_url"), rules.plain_http_hosts)
+    poster = media_url(raw.get("thumbnail_url"), rules.plain_http_hosts)
+    if file is None and poster is None:
+        raise _Odd
+    if poster is not None:
+        target["thumbnailUrl"] = poster
+    if file is not None:
+        target["mediaUrl"] = file
+        return frozenset()
+    target["mediaType"] = MediaKind.IMAGE.value
+    return frozenset({Warning.VIDEO_UNAVAILABLE})
+
+
+def _fill_album(
+    album: ExternalPost, raw: Mapping[str, object], rules: _Rules
+) -> tuple[FilterKind, frozenset[Warning]]:
+    """The children that can be shown; the cover is the album's own picture, else its first child's."""
+    warnings: set[Warning] = set()
+    children: list[ExternalChild] = []
+    kinds: list[FilterKind] = []
+    for raw_child in _children(raw):
+        try:
+            child, kind, child_warnings = _child(raw_child, rules)
+        except _Odd:
+            warnings.add(Warning.POSTS_SKIPPED)
+            continue
+        children.append(child)
+        kinds.append(kind)
+        warnings |= child_warnings
+    cover_kind = kinds[0] if kinds else FilterKind.IMAGE
+    own = media_url(raw.get("media_url"), rules.plain_http_hosts)
+    poster = media_url(raw.get("thumbnail_url"), rules.plain_http_hosts)
+    # The album's own address is its first child's: a film there is no picture.
+    cover = poster or (own if cover_kind is FilterKind.IMAGE else None) or _first_picture(children)
+    if cover is None:
+        raise _Odd
+    album["thumbnailUrl"] = cover
+    if own is not None:
+        album["mediaUrl"] = own
+    if children:
+        album["children"] = children
+    return cover_kind, frozenset(warnings)
+
+
+def _child(raw: object, rules: _Rules) -> tuple[ExternalChild, FilterKind, frozenset[Warning]]:
+    if not isinstance(raw, dict):
+        raise _Odd
+    kind = _kind(raw)
+    child = ExternalChild(id=_id(raw.get("id")), mediaType=kind.value)
+    alt_text = clean_text(raw.get("alt_text"), ALT_TEXT_LIMIT)
+    if alt_text:
+        child["altText"] = alt_text
+    if kind is MediaKind.VIDEO:
+        return child, FilterKind.VIDEO, _fill_video(child, raw, rules)
+    if kind is MediaKind.IMAGE:
+        return child, FilterKind.IMAGE, _fill_image(child, raw, rules)
+    raise _Odd
+
+
+def _children(raw: Mapping[str, object]) -> list[object]:
+    edge = raw.get("children")
+    items = edge.get("data") if isinstance(edge, dict) else None
+    return items if isinstance(items, list) else []
+
+
+def _first_picture(children: list[ExternalChild]) -> str | None:
+    return next((child["thumbnailUrl"] for child in children if "thumbnailUrl" in child), None)
+
+
+def _kind(raw: Mapping[str, object]) -> MediaKind:
+    try:
+        return MediaKind(raw.get("media_type"))  # type: ignore[arg-type]
+    except (ValueError, TypeError):
+        raise _Odd from None
+
+
+def _id(value: object) -> str:
+    if isinstance(value, int) and not isinstance(value, bool) and 0 <= value < 10**30:
+        return str(value)
+    if isinstance(value, str) and _ID.fullmatch(value):
+        return value
+    raise _Odd
+
+
+def _permalink(raw: Mapping[str, object], rules: _Rules) -> str:
+    link = media_url(raw.get("permalink"), rules.plain_http_hosts)
+    if link is None:
+        raise _Odd
+    return link
+
+
+def _moment(value: object) -> datetime:
+    """Meta writes `2026-11-02T07:15:04+0000`: ISO 8601 with an offset without colon."""
+    if not isinstance(value, str) or len(value) > 40:
+        raise _Odd
+    try:
+        moment = datetime.fromisoformat(value)
+        if moment.tzinfo is None:
+            raise _Odd
+        return moment.astimezone(UTC)
+    except (ValueError, OverflowError):
+        raise _Odd from None
+
+
+def _wire(moment: datetime) -> str:
+    return moment.replace(tzinfo=None).isoformat(timespec="seconds") + "Z"
+
+
+def _is_reel(raw: Mapping[str, object], permalink: str) -> bool:
+    """Graph names reels only in `media_product_type`; where that is not readable, the address tells."""
+    return raw.get("media_product_type") == "REELS" or urlsplit(permalink).path.startswith("/reel/")
+
+
+def _is_left_out(raw: object) -> bool:
+    """Stories, ads, and reels that their owner keeps off the profile are no posts of the feed."""
+    if not isinstance(raw, dict):
+        return False
+    product = raw.get("media_product_type")
+    return raw.get("is_shared_to_feed") is False or (
+        isinstance(product, str) and product in LEFT_OUT_PRODUCTS
+    )
+
+
+def _earliest_expiry(post: ExternalPost, fetched_at: datetime) -> datetime | None:
+    urls = [post.get("mediaUrl"), post.get("thumbnailUrl")]
+    for child in post.get("children", []):
+        urls += [child.get("mediaUrl"), child.get("thumbnailUrl")]
+    expiries = [expiry for url in urls if url and (expiry := _expiry(url, fetched_at))]
+    return min(expiries, default=None)
+
+
+def _expiry(url: str, fetched_at: datetime) -> datetime | None:
+    """`oe` in a CDN address is its expiry in hexadecimal Unix seconds: a habit, no contract, believed in range only."""
+    told = parse_qs(urlsplit(url).query).get("oe", [""])[0]
+    if not re.fullmatch(r"[0-9A-Fa-f]{6,9}", told):
+        return None
+    expiry = datetime.fromtimestamp(int(told, 16), UTC)
+    return expiry if abs(expiry - fetched_at) < LINK_LIFE_LIMIT else None
+
+
+def _is_host(host: str, port: int | None, allowed: str) -> bool:
+    name, _, allowed_port = allowed.lower().partition(":")
+    if allowed_port and str(port) != allowed_port:
+        return False
+    return host == name or host.endswith(f".{name}")

@@ -1,0 +1,268 @@
+"""The write path: provider → normalise → feed, one flight per feed, every attempt leaving its mark on the row.
+
+Who may call it: the worker, beat's command and the cold read's flight. Messages and callers are hints; whether a
+refresh is due is decided here, from the row and the limits of this moment.
+"""
+
+from __future__ import annotations
+
+import logging
+import random
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from enum import StrEnum
+from typing import Any
+from uuid import UUID
+
+from django.conf import settings
+from django.db import connection, transaction
+
+from entitlements.limits import Limits, WorkspaceNotFound, fresh_limits_for
+from paris_integration import credentials, feed_cache, freshness, lease, registry, resolver
+from paris_integration.errors import PermissionMissing, ProviderError, RateLimited, TokenRejected
+from paris_integration.freshness import FeedState
+from paris_integration.models import Feed
+from paris_integration.providers import normalize
+from paris_integration.providers.base import RawFeed
+from paris_integration.types import Dataset, Mode, Source, SourceType, Warning
+
+logger = logging.getLogger(__name__)
+
+CLAIM_LASTS = timedelta(seconds=60)  # a claim whose message got lost is due again after this
+LEASE_MARGIN = timedelta(seconds=10)  # beyond the provider's deadline: normalising and one write
+
+
+class Result(StrEnum):
+    """How a call of `refresh_feed` ended."""
+
+    SUCCEEDED = "succeeded"
+    FAILED = "failed"  # the provider refused or failed; the back-off is on the row
+    NOT_DUE = "not_due"  # TTL or back-off not over
+    HELD = "held"  # another flight is under way, or has just landed
+    NOT_ALLOWED = "not_allowed"  # plan or missing credentials: nothing to call
+    FENCED = "fenced"  # a later flight had begun, or the feed is gone: the result was thrown away
+    GONE = "gone"  # no such feed
+
+
+@dataclass(frozen=True, slots=True)
+class RefreshOutcome:
+    result: Result
+    fault: ProviderError | None = None
+
+
+def refresh_feed(feed_id: UUID, *, now: datetime) -> RefreshOutcome:
+    """Refresh the feed if it is due and nobody else is at it. Expected outcomes are returned, never raised."""
+    row = Feed.objects.filter(pk=feed_id).first()
+    if row is None:
+        return RefreshOutcome(Result.GONE)
+    try:
+        limits = fresh_limits_for(row.workspace_id, now=now)
+    except WorkspaceNotFound:
+        return RefreshOutcome(Result.GONE)
+    route = _route_of(row, limits)
+    if route is None:
+        _look_again(row, at=None)
+        return RefreshOutcome(Result.NOT_ALLOWED)
+    allowed_at = _allowed_at(row, limits, now)
+    if allowed_at is not None:
+        _look_again(row, at=allowed_at)
+        return RefreshOutcome(Result.NOT_DUE)
+    closed_until = credentials.parked_until(route.credential, now=now)
+    if closed_until is not None:
+        _hold_back(row, until=closed_until)
+        return RefreshOutcome(Result.NOT_DUE)
+    held = lease.acquire(row.pk, seen_fence=row.fence, lasts=_lease_lasts())
+    if held is None:
+        return RefreshOutcome(Result.HELD)
+    return _fly(row, held, route, limits, now)
+
+
+def claim_due(*, now: datetime, limit: int) -> list[UUID]:
+    """Up to `limit` feeds to refresh: due, and read within ACTIVE_FEED_DAYS. Claimed by nobody else for a minute."""
+    active_since = now - timedelta(days=settings.ACTIVE_FEED_DAYS)
+    with transaction.atomic():
+        due = Feed.objects.filter(next_refresh_at__lte=now, last_read_at__gte=active_since)
+        due = due.order_by("next_refresh_at")
+        if connection.features.has_select_for_update_skip_locked:
+            due = due.select_for_update(skip_locked=True)
+        ids = list(due.values_list("pk", flat=True)[:limit])
+        Feed.objects.filter(pk__in=ids).update(next_refresh_at=now + CLAIM_LASTS)
+    return ids
+
+
+def on_limits_changed(sender: object, *, workspace_ids: Any, now: datetime, **_: object) -> None:
+    """Let beat look at the feeds of these workspaces at once: their times were computed under other limits."""
+    Feed.objects.filter(workspace_id__in=workspace_ids, last_read_at__isnull=False).update(
+        next_refresh_at=now
+    )
+
+
+def source_of(row: Feed) -> Source:
+    return Source(SourceType(row.source_type), row.source_value)
+
+
+def _route_of(row: Feed, limits: Limits) -> resolver.Route | None:
+    source = source_of(row)
+    if not resolver.is_in_plan(source, limits):
+        return None
+    route = resolver.resolve(source, registry.operator_credentials())
+    if isinstance(route, resolver.NoRoute) or route.mode is not Mode(row.mode):
+        return None
+    return route
+
+
+def _allowed_at(row: Feed, limits: Limits, now: datetime) -> datetime | None:
+    state = FeedState(row.fetched_at, row.blocked_until, row.jitter)
+    return freshness.classify(state, limits, now).refresh_allowed_at
+
+
+def _fly(
+    row: Feed, held: lease.Lease, route: resolver.Route, limits: Limits, now: datetime
+) -> RefreshOutcome:
+    try:
+        raw = registry.provider().fetch_discovery(route.request, max_posts=settings.FEED_FETCH_POSTS)
+        dataset = normalize.dataset(
+            raw,
+            fetched_at=now,
+            max_posts=settings.FEED_FETCH_POSTS,
+            plain_http_hosts=settings.MEDIA_HOSTS,
+        )
+    except ProviderError as fault:
+        return _land_failure(row, held, route, _blame(fault, route), now)
+    except BaseException:
+        # A bug or a stop: give the feed back at once, and let the error rise.
+        lease.write(held, attempted_at=now)
+        raise
+    if raw.later_page_error is not None and _would_lose_posts(row, dataset):
+        return _land_partial(row, held, route, raw.later_page_error, now)
+    return _land_success(row, held, route, raw, dataset, limits, now)
+
+
+def _land_success(
+    row: Feed,
+    held: lease.Lease,
+    route: resolver.Route,
+    raw: RawFeed,
+    dataset: Dataset,
+    limits: Limits,
+    now: datetime,
+) -> RefreshOutcome:
+    jitter = random.random()  # noqa: S311 - spreads load, guards nothing
+    state = FeedState(fetched_at=now, blocked_until=None, jitter=jitter)
+    written = _write(
+        row,
+        held,
+        posts_encoded=feed_cache.encode_posts(dataset.posts),
+        profile=dataset.profile,
+        data_warnings=sorted(warning.value for warning in dataset.warnings),
+        fetched_at=now,
+        jitter=jitter,
+        next_refresh_at=freshness.next_refresh_at(state, limits, now),
+        attempted_at=now,
+        outcome=Feed.Outcome.SUCCEEDED,
+        fault="",
+        fault_detail="",
+        failures=0,
+        blocked_until=None,
+    )
+    credentials.note_usage(route.credential, raw.usage, now=now)
+    if isinstance(raw.later_page_error, RateLimited):
+        _park(route, raw.later_page_error, now)
+    return RefreshOutcome(Result.SUCCEEDED if written else Result.FENCED)
+
+
+def _land_failure(
+    row: Feed,
+    held: lease.Lease,
+    route: resolver.Route,
+    fault: ProviderError,
+    now: datetime,
+    **also_written: Any,
+) -> RefreshOutcome:
+    blocked_until = _park(route, fault, now) if isinstance(fault, RateLimited) else None
+    failures = row.failures + 1
+    if blocked_until is None:
+        share = random.random()  # noqa: S311 - spreads load, guards nothing
+        blocked_until = now + timedelta(seconds=freshness.backoff_seconds(fault, failures, share))
+    log = logger.warning if type(fault) is not ProviderError else logger.error
+    log("refresh failed: %s", fault, extra={"fields": {"feed": str(row.pk), "warning": fault.warning.value}})
+    written = _write(
+        row,
+        held,
+        attempted_at=now,
+        outcome=Feed.Outcome.FAILED,
+        fault=fault.warning.value,
+        fault_detail=str(fault)[:200],
+        failures=failures,
+        blocked_until=blocked_until,
+        next_refresh_at=blocked_until,
+        **also_written,
+    )
+    return RefreshOutcome(Result.FAILED if written else Result.FENCED, fault)
+
+
+def _land_partial(
+    row: Feed, held: lease.Lease, route: resolver.Route, fault: ProviderError, now: datetime
+) -> RefreshOutcome:
+    """The beginning came, the rest failed, and the copy we have is fuller: keep it, and say so."""
+    warnings = sorted({*row.data_warnings, Warning.PARTIAL_DATA.value})
+    return _land_failure(row, held, route, fault, now, data_warnings=warnings)
+
+
+def _would_lose_posts(row: Feed, dataset: Dataset) -> bool:
+    return row.fetched_at is not None and len(feed_cache.decode_posts(row.posts_encoded)) > len(dataset.posts)
+
+
+def _park(route: resolver.Route, fault: RateLimited, now: datetime) -> datetime:
+    """Close the credential's window for as long as the provider says, for every feed that shares it."""
+    throttles = credentials.throttles(route.credential) + 1
+    share = random.random()  # noqa: S311 - spreads load, guards nothing
+    until = now + timedelta(seconds=freshness.backoff_seconds(fault, throttles, share))
+    credentials.park(route.credential, until=until)
+    return until
+
+
+def _blame(fault: ProviderError, route: resolver.Route) -> ProviderError:
+    """In public mode a dead or powerless token is the operator's: the widget's owner can do nothing about it."""
+    if route.mode is Mode.PUBLIC and isinstance(fault, TokenRejected | PermissionMissing):
+        logger.error("the operator's public-mode credentials were refused: %s", fault)
+        return ProviderError(
+            f"operator credentials: {type(fault).__name__}",
+            code=fault.code,
+            subcode=fault.subcode,
+            status=fault.status,
+            trace_id=fault.trace_id,
+        )
+    return fault
+
+
+def _write(row: Feed, held: lease.Lease, **values: Any) -> bool:
+    written = lease.write(held, **values)
+    if written:
+        _publish(row.pk)
+    return written
+
+
+def _look_again(row: Feed, *, at: datetime | None) -> None:
+    """Correct when beat looks at this feed again, and what readers see of it."""
+    if row.next_refresh_at != at:
+        Feed.objects.filter(pk=row.pk, fence=row.fence).update(next_refresh_at=at)
+    feed_cache.publish(row)
+
+
+def _hold_back(row: Feed, *, until: datetime) -> None:
+    """The credential's window is closed: this feed waits with the others, and its readers are told."""
+    Feed.objects.filter(pk=row.pk, fence=row.fence).update(
+        blocked_until=until, next_refresh_at=until, fault=Warning.PROVIDER_RATE_LIMITED.value
+    )
+    _publish(row.pk)
+
+
+def _publish(feed_id: UUID) -> None:
+    row = Feed.objects.filter(pk=feed_id).first()
+    if row is not None:
+        feed_cache.publish(row)
+
+
+def _lease_lasts() -> timedelta:
+    return timedelta(seconds=settings.PROVIDER_TIMEOUT_SECONDS) + LEASE_MARGIN

@@ -1,0 +1,32 @@
+"""The one place where settings become providers and credentials; the adapters themselves read no settings."""
+
+from __future__ import annotations
+
+from functools import cache
+
+from django.conf import settings
+
+from paris_integration.providers.base import Provider, Secret
+from paris_integration.providers.graph import GraphProvider
+from paris_integration.providers.http import HttpClient
+from paris_integration.resolver import OperatorCredentials
+
+
+@cache
+def provider() -> Provider:
+    """The provider of this process; one session and connection pool for all its calls."""
+    app_secret = settings.FACEBOOK_APP_SECRET
+    return GraphProvider(
+        HttpClient(),
+        facebook_graph_url=settings.FACEBOOK_GRAPH_URL,
+        version=settings.META_GRAPH_VERSION,
+        timeout_seconds=settings.PROVIDER_TIMEOUT_SECONDS,
+        app_secret=Secret(app_secret) if app_secret else None,
+    )
+
+
+def operator_credentials() -> OperatorCredentials | None:
+    """The operator's Business-Discovery account, None when public mode is off."""
+    if not (settings.PUBLIC_MODE_IG_USER_ID and settings.PUBLIC_MODE_ACCESS_TOKEN):
+        return None
+    return OperatorCredentials(settings.PUBLIC_MODE_IG_USER_ID, Secret(settings.PUBLIC_MODE_ACCESS_TOKEN))

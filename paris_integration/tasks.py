@@ -1,0 +1,48 @@
+"""Celery entry points: thin, idempotent, ids in. A lost, doubled or late message changes nothing."""
+
+from __future__ import annotations
+
+import logging
+from uuid import UUID
+
+from celery import shared_task
+from django.db import DatabaseError, InterfaceError
+from django.utils import timezone
+
+from paris_integration import refresh
+
+logger = logging.getLogger(__name__)
+
+CLAIM_BATCH = 100
+CLAIM_BATCHES_PER_TICK = 20
+
+
+@shared_task(name="paris_integration.tasks.refresh_feed")
+def refresh_feed(feed_id: str) -> None:
+    """Refresh one feed if it is due. Never raises for expected outcomes; the database's absence is one."""
+    try:
+        outcome = refresh.refresh_feed(UUID(feed_id), now=timezone.now())
+    except (DatabaseError, InterfaceError) as error:
+        logger.warning("refresh put off, database unavailable: %s", type(error).__name__)
+        return
+    logger.info(
+        "refresh %s", outcome.result, extra={"fields": {"feed": feed_id, "result": outcome.result.value}}
+    )
+
+
+@shared_task(name="paris_integration.tasks.enqueue_due_refreshes")
+def enqueue_due_refreshes() -> int:
+    """Claim what is due and hand it to the workers; the number of feeds handed over."""
+    handed_over = 0
+    for _ in range(CLAIM_BATCHES_PER_TICK):
+        try:
+            claimed = refresh.claim_due(now=timezone.now(), limit=CLAIM_BATCH)
+        except (DatabaseError, InterfaceError) as error:
+            logger.warning("due feeds not claimed, database unavailable: %s", type(error).__name__)
+            break
+        for feed_id in claimed:
+            refresh_feed.delay(str(feed_id))
+        handed_over += len(claimed)
+        if len(claimed) < CLAIM_BATCH:
+            break
+    return handed_over

@@ -1,0 +1,157 @@
+"""Values that cross rooms: plain, frozen, and free of Django."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from typing import NotRequired, TypedDict
+from uuid import UUID
+
+
+class SourceType(StrEnum):
+    PROFILE = "profile"
+    HASHTAG = "hashtag"
+
+
+class Mode(StrEnum):
+    """Whose credentials read the source."""
+
+    PUBLIC = "public"  # the operator's own Business-Discovery account
+    CONNECTED = "connected"  # a connection of the workspace
+
+
+class Warning(StrEnum):
+    """What a reader may be told beside the posts. The order is the order in answers."""
+
+    PLAN_RESTRICTED = "PLAN_RESTRICTED"
+    HASHTAG_REQUIRES_CONNECT = "HASHTAG_REQUIRES_CONNECT"
+    CONNECT_REQUIRED = "CONNECT_REQUIRED"
+    WRONG_ACCOUNT = "WRONG_ACCOUNT"
+    RECONNECT_REQUIRED = "RECONNECT_REQUIRED"
+    PERMISSION_MISSING = "PERMISSION_MISSING"
+    TOKEN_EXPIRING = "TOKEN_EXPIRING"  # noqa: S105 - a name, no secret
+    SOURCE_NOT_FOUND = "SOURCE_NOT_FOUND"
+    PROVIDER_RATE_LIMITED = "PROVIDER_RATE_LIMITED"
+    PROVIDER_UNAVAILABLE = "PROVIDER_UNAVAILABLE"
+    PROVIDER_ERROR = "PROVIDER_ERROR"
+    FEED_WARMING = "FEED_WARMING"
+    VIDEO_UNAVAILABLE = "VIDEO_UNAVAILABLE"
+    POSTS_SKIPPED = "POSTS_SKIPPED"
+    PARTIAL_DATA = "PARTIAL_DATA"
+    MEDIA_LINKS_EXPIRED = "MEDIA_LINKS_EXPIRED"
+    HASHTAG_QUOTA_EXHAUSTED = "HASHTAG_QUOTA_EXHAUSTED"
+    HASHTAG_RECENT_ONLY = "HASHTAG_RECENT_ONLY"
+
+
+class FilterKind(StrEnum):
+    """What a filter matches: the post's original kind; an album counts by its cover."""
+
+    IMAGE = "image"
+    VIDEO = "video"
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """A normalised source: `value` is a lower-case username or tag, without `@` or `#`."""
+
+    type: SourceType
+    value: str
+
+
+@dataclass(frozen=True, slots=True)
+class FeedKey:
+    """Which cached dataset: PRD §7.3 without the mode, which is for Paris to decide."""
+
+    workspace_id: UUID
+    instance_id: str
+    source: Source
+
+
+class ExternalChild(TypedDict):
+    """One picture or video of an album (PRD §7.2)."""
+
+    id: str
+    mediaType: str
+    mediaUrl: NotRequired[str]
+    thumbnailUrl: NotRequired[str]
+    altText: NotRequired[str]
+
+
+class ExternalPost(TypedDict):
+    """`InstagramExternalPost` of PRD §7.2 with the additions of contract §3.1. Absent is absent."""
+
+    id: str
+    mediaType: str
+    permalink: str
+    timestamp: str
+    caption: NotRequired[str]
+    mediaUrl: NotRequired[str]
+    thumbnailUrl: NotRequired[str]
+    width: NotRequired[int]
+    height: NotRequired[int]
+    children: NotRequired[list[ExternalChild]]
+    altText: NotRequired[str]
+    username: NotRequired[str]
+    isReel: NotRequired[bool]
+
+
+class ExternalProfile(TypedDict):
+    username: str
+    profilePictureUrl: NotRequired[str]
+
+
+@dataclass(frozen=True, slots=True)
+class Post:
+    """One normalised post: its wire shape and what deciding about it needs."""
+
+    external: ExternalPost
+    filter_kind: FilterKind
+    published_at: datetime  # aware, UTC
+    links_expire_at: datetime | None  # earliest expiry its media links announce, aware, UTC
+
+
+@dataclass(frozen=True, slots=True)
+class Dataset:
+    """What one successful fetch yields: posts newest first, every id once."""
+
+    posts: tuple[Post, ...]
+    profile: ExternalProfile | None
+    warnings: frozenset[Warning]
+    is_partial: bool = False  # a later page failed; what is here is the beginning
+
+
+@dataclass(frozen=True, slots=True)
+class EncodedPost:
+    """A post as it leaves: `json` is its wire shape, encoded once when the feed was written."""
+
+    id: str
+    filter_kind: FilterKind
+    links_expire_at: datetime | None
+    json: str
+
+
+@dataclass(frozen=True, slots=True)
+class Selection:
+    """Which posts of the dataset a reader wants. `filter_kind` None means all."""
+
+    max_posts: int
+    filter_kind: FilterKind | None = None
+    hidden_ids: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
+class FeedView:
+    """What a reader gets from Paris: the posts selected and the truth about their age.
+
+    `last_updated_at`: None when the feed was never filled. `next_refresh_allowed_at`: when the next automatic
+    refresh is allowed, None when one is allowed now or under way. `is_warming`: a first fill is under way.
+    """
+
+    posts: tuple[EncodedPost, ...]
+    profile: ExternalProfile | None
+    last_updated_at: datetime | None
+    is_stale: bool
+    next_refresh_allowed_at: datetime | None
+    warnings: frozenset[Warning]
+    is_warming: bool = False
