@@ -1,0 +1,1 @@
+"""The pages where editors set up their widgets."""

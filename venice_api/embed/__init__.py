@@ -1,0 +1,1 @@
+"""What publishers' pages load: the widget's script and the frame page."""

@@ -1,0 +1,85 @@
+"""`/embed/widget.js` and the frame page. Both are public; the frame needs the instance's embed token."""
+
+from __future__ import annotations
+
+import hashlib
+from functools import cache
+from pathlib import Path
+
+from django.conf import settings
+from django.contrib.staticfiles import finders
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import render
+from django.utils.http import parse_etags
+from django.views.decorators.http import require_safe
+
+from venice_api.authentication import instance_of_token
+from venice_api.inputs import InvalidInput, single_values
+from venice_api.instances import Instance
+from venice_api.problems import Problem
+
+# The address never changes, so browsers must come back for news; short enough that a repaired widget spreads soon.
+SCRIPT_CACHING = "public, max-age=300, stale-while-revalidate=86400"
+
+
+@require_safe
+def widget_script(request: HttpRequest) -> HttpResponse:
+    """The web component, for pages of any site."""
+    script, etag = _script()
+    if etag in parse_etags(request.headers.get("If-None-Match", "")):
+        response = HttpResponse(status=304)
+    else:
+        response = HttpResponse(script, content_type="text/javascript; charset=utf-8")
+    response["ETag"] = etag
+    response["Cache-Control"] = SCRIPT_CACHING
+    response["Access-Control-Allow-Origin"] = "*"
+    response["Cross-Origin-Resource-Policy"] = "cross-origin"
+    return response
+
+
+@require_safe
+def frame(request: HttpRequest, instance_id: str) -> HttpResponse:
+    """The widget on a page of its own, for sites that prefer an `<iframe>`; only the instance's sites may frame it."""
+    try:
+        token = single_values(request.GET, ("token",)).get("token", "")
+        instance = instance_of_token(token)
+        if instance.instance_id != instance_id:
+            raise Problem(403, "FORBIDDEN", "The token belongs to another widget.")
+    except (Problem, InvalidInput) as error:
+        status = error.status if isinstance(error, Problem) else 400
+        response = render(request, "embed/refused.html", status=status)
+        response["Cache-Control"] = "no-store"
+        response["Referrer-Policy"] = "no-referrer"
+        return response
+    response = render(
+        request, "embed/frame.html", {"instance_id": instance_id, "token": token, "instance": instance}
+    )
+    response["Content-Security-Policy"] = frame_policy(instance)
+    response["Referrer-Policy"] = "no-referrer"
+    response["Cache-Control"] = "private, max-age=60"
+    return response
+
+
+def frame_policy(instance: Instance) -> str:
+    framing = " ".join(("'self'", *instance.allowed_origins)) if instance.allowed_origins else "*"
+    media = media_sources()
+    return (
+        "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; base-uri 'none'; "
+        f"form-action 'none'; img-src 'self' {media}; media-src 'self' {media}; frame-ancestors {framing}"
+    )
+
+
+def media_sources() -> str:
+    """Where pictures may come from: https anywhere (Meta's CDN hosts have many names), http only from MEDIA_HOSTS."""
+    if settings.PUBLIC_BASE_URL.startswith("https://"):
+        return "https:"
+    return " ".join(["https:", *(f"http://{host.split(':')[0]}:*" for host in settings.MEDIA_HOSTS)])
+
+
+@cache
+def _script() -> tuple[bytes, str]:
+    path = finders.find("embed/widget.js")
+    if path is None:
+        raise FileNotFoundError("embed/widget.js")
+    script = Path(path).read_bytes()
+    return script, f'"{hashlib.sha256(script).hexdigest()[:32]}"'

@@ -1,0 +1,26 @@
+"""`rotate_embed_token INSTANCE`: a new embed token; the old one is refused from now on."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+
+from venice_api import embed_tokens
+from venice_api.instances import rotate_embed_token
+
+
+class Command(BaseCommand):
+    help = "Revoke an instance's embed token and print the new one as JSON."
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument("instance", metavar="INSTANCE")
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        instance_id = options["instance"]
+        version = rotate_embed_token(instance_id)
+        if version is None:
+            raise CommandError(f"There is no instance {instance_id!r}.")
+        answer = {"instanceId": instance_id, "embedToken": embed_tokens.issue(instance_id, version)}
+        self.stdout.write(json.dumps(answer))

@@ -1,0 +1,96 @@
+"""Venice's rows: the widget's configuration. No provider tokens, no refresh times (PRD §7.1)."""
+
+from __future__ import annotations
+
+import secrets
+import string
+
+from django.core.exceptions import ValidationError
+from django.core.validators import MaxValueValidator, MinValueValidator
+from django.db import models
+
+from entitlements.models import Workspace
+from venice_api.inputs import (
+    DEFAULT_MAX_POSTS,
+    MAX_POSTS_LIMIT,
+    InvalidInput,
+    parse_allowed_origin,
+    saved_source,
+)
+
+ID_PREFIX = "wgt_instagramfeed_u_"
+_KEY_ALPHABET = string.ascii_lowercase + string.digits
+_KEY_LENGTH = 20
+
+
+def new_instance_id() -> str:
+    return ID_PREFIX + "".join(secrets.choice(_KEY_ALPHABET) for _ in range(_KEY_LENGTH))
+
+
+class WidgetInstance(models.Model):
+    """One configured widget of a workspace."""
+
+    class SourceType(models.TextChoices):
+        PROFILE = "profile", "Profile"
+        HASHTAG = "hashtag", "Hashtag"
+
+    class FilterType(models.TextChoices):
+        ALL = "all", "All posts"
+        IMAGE = "image", "Images"
+        VIDEO = "video", "Videos"
+
+    id = models.CharField(primary_key=True, max_length=200, default=new_instance_id, editable=False)
+    workspace = models.ForeignKey(Workspace, on_delete=models.CASCADE, related_name="instances")
+    name = models.CharField(
+        max_length=200, blank=True, help_text="For the editor's list; visitors never see it."
+    )
+    source_type = models.CharField(max_length=16, choices=SourceType, default=SourceType.PROFILE)
+    source_value = models.CharField(max_length=200, help_text="A username or tag, without @ or #.")
+    max_posts = models.PositiveSmallIntegerField(
+        default=DEFAULT_MAX_POSTS, validators=[MinValueValidator(1), MaxValueValidator(MAX_POSTS_LIMIT)]
+    )
+    filter_type = models.CharField(max_length=8, choices=FilterType, default=FilterType.ALL)
+    hidden_post_ids = models.JSONField(default=list, blank=True)
+    allowed_origins = models.JSONField(
+        default=list,
+        blank=True,
+        help_text='Sites that may show the widget, such as ["https://shop.example"].',
+    )
+    token_version = models.PositiveIntegerField(default=1, editable=False)
+    created_at = models.DateTimeField(auto_now_add=True)
+    updated_at = models.DateTimeField(auto_now=True)
+
+    class Meta:
+        verbose_name = "widget instance"
+        constraints = [
+            models.CheckConstraint(
+                condition=models.Q(max_posts__gte=1, max_posts__lte=MAX_POSTS_LIMIT),
+                name="instance_max_posts_range",
+            )
+        ]
+
+    def __str__(self) -> str:
+        return self.name or self.id
+
+    def clean(self) -> None:
+        """Normalise what people typed; ValidationError names the field."""
+        errors: dict[str, str] = {}
+        try:
+            self.source_value = saved_source(self.source_type, self.source_value).value
+        except InvalidInput as error:
+            errors["source_value"] = error.message
+        if not _is_list_of_text(self.hidden_post_ids):
+            errors["hidden_post_ids"] = "Must be a list of post ids."
+        if not _is_list_of_text(self.allowed_origins):
+            errors["allowed_origins"] = "Must be a list of origins."
+        else:
+            try:
+                self.allowed_origins = [parse_allowed_origin(origin) for origin in self.allowed_origins]
+            except InvalidInput as error:
+                errors["allowed_origins"] = error.message
+        if errors:
+            raise ValidationError(errors)
+
+
+def _is_list_of_text(value: object) -> bool:
+    return isinstance(value, list) and all(isinstance(item, str) for item in value)

@@ -1,0 +1,165 @@
+"""From errors to answers: the one table, and the one shape.
+
+`{"error", "message", "reasonCode"?, "nextRefreshAllowedAt"?, "upgradeHint"?, "fields"?, "requestId"}`. Nothing from
+the provider's error texts, and nothing of an exception, reaches a browser.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from django.core.exceptions import BadRequest, RequestDataTooBig, SuspiciousOperation
+from django.db import InterfaceError, OperationalError
+from django.http import HttpRequest, HttpResponse, HttpResponseBase, JsonResponse, UnreadablePostError
+from django.http.request import RawPostDataException
+from django.shortcuts import render
+from django.utils import timezone
+from rest_framework import exceptions as drf
+
+from paris_integration.public import PreviewBudgetSpent, StoreUnavailable
+from venice_api.inputs import InvalidInput
+from venice_api.times import http_seconds_until
+
+logger = logging.getLogger(__name__)
+
+API_PREFIX = "/v1/"
+STORE_RETRY_SECONDS = 2
+
+
+@dataclass(eq=False)
+class Problem(Exception):
+    """An answer other than success. `error` is the code clients act on, `message` a sentence for people."""
+
+    status: int
+    error: str
+    message: str
+    fields: Mapping[str, Sequence[str]] | None = None
+    retry_after_seconds: int | None = None
+
+
+def authentication_required() -> Problem:
+    return Problem(401, "AUTHENTICATION_REQUIRED", "Send a valid embed token, or sign in.")
+
+
+def instance_not_found() -> Problem:
+    return Problem(404, "INSTANCE_NOT_FOUND", "There is no such widget.")
+
+
+def forbidden(message: str = "This is not allowed for you.") -> Problem:
+    return Problem(403, "FORBIDDEN", message)
+
+
+def origin_not_allowed() -> Problem:
+    return Problem(403, "ORIGIN_NOT_ALLOWED", "This site may not show this widget.")
+
+
+def source_mismatch() -> Problem:
+    return Problem(409, "SOURCE_MISMATCH", "The widget is set up for another source.")
+
+
+def invalid_request(field: str, message: str) -> Problem:
+    return Problem(400, "INVALID_REQUEST", f"{field}: {message}", {field: [message]})
+
+
+def temporarily_unavailable() -> Problem:
+    return Problem(
+        503,
+        "TEMPORARILY_UNAVAILABLE",
+        "The service cannot answer right now. Try again shortly.",
+        retry_after_seconds=STORE_RETRY_SECONDS,
+    )
+
+
+def problem_of(error: BaseException) -> Problem | None:
+    """The answer to an expected error; None for what is a bug."""
+    match error:
+        case Problem():
+            return error
+        case InvalidInput():
+            return invalid_request(error.field, error.message)
+        case StoreUnavailable() | OperationalError() | InterfaceError():
+            return temporarily_unavailable()
+        case PreviewBudgetSpent():
+            return Problem(
+                429,
+                "THROTTLED",
+                "The previews of this hour are used up. What was previewed before can still be seen.",
+                retry_after_seconds=http_seconds_until(error.retry_at, timezone.now()),
+            )
+        case RequestDataTooBig():
+            return Problem(413, "REQUEST_TOO_LARGE", "The body may hold at most 64 KiB.")
+        case drf.MethodNotAllowed():
+            return Problem(405, "METHOD_NOT_ALLOWED", "This address does not take that method.")
+        case drf.UnsupportedMediaType():
+            return Problem(415, "UNSUPPORTED_MEDIA_TYPE", "The body must be application/json.")
+        case drf.ParseError() | RecursionError() | UnicodeError():
+            return invalid_request("body", "Must be a JSON object.")
+        case SuspiciousOperation() | BadRequest() | UnreadablePostError() | RawPostDataException():
+            return Problem(400, "INVALID_REQUEST", "The request cannot be read.")
+    return None
+
+
+def problem_response(request: HttpRequest, problem: Problem) -> JsonResponse:
+    body: dict[str, Any] = {"error": problem.error, "message": problem.message}
+    if problem.fields:
+        body["fields"] = {name: list(messages) for name, messages in problem.fields.items()}
+    body["requestId"] = getattr(request, "request_id", "")
+    response = JsonResponse(body, status=problem.status)
+    response["Cache-Control"] = "no-store"
+    if problem.retry_after_seconds is not None:
+        response["Retry-After"] = str(problem.retry_after_seconds)
+    return response
+
+
+def exception_handler(error: Exception, context: dict[str, Any]) -> HttpResponseBase | None:
+    """For the API views: expected errors become answers, bugs rise."""
+    problem = problem_of(error)
+    if problem is None:
+        return None
+    request = context["request"]
+    response = problem_response(getattr(request, "_request", request), problem)
+    if isinstance(error, drf.MethodNotAllowed):
+        response["Allow"] = ", ".join(context["view"].allowed_methods)
+    return response
+
+
+def is_api(request: HttpRequest) -> bool:
+    return request.path.startswith(API_PREFIX)
+
+
+def csrf_failure(request: HttpRequest, reason: str = "") -> HttpResponse:
+    """Django's CSRF_FAILURE_VIEW."""
+    if is_api(request):
+        return problem_response(request, forbidden("The CSRF token is missing or wrong."))
+    return render(request, "403.html", {"reason": "csrf"}, status=403)
+
+
+def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
+    if is_api(request):
+        return problem_response(
+            request, problem_of(exception) or invalid_request("request", "Cannot be read.")
+        )
+    return render(request, "400.html", status=400)
+
+
+def not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
+    if is_api(request):
+        return problem_response(request, Problem(404, "NOT_FOUND", "There is nothing at this address."))
+    return render(request, "404.html", status=404)
+
+
+def server_error(request: HttpRequest) -> HttpResponse:
+    if is_api(request):
+        return problem_response(request, Problem(500, "INTERNAL_ERROR", "Something went wrong on our side."))
+    return render(request, "500.html", status=500)
+
+
+def page_unavailable(request: HttpRequest) -> HttpResponse:
+    if is_api(request):
+        return problem_response(request, temporarily_unavailable())
+    response = render(request, "503.html", status=503)
+    response["Retry-After"] = str(STORE_RETRY_SECONDS)
+    return response
