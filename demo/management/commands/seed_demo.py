@@ -1,0 +1,27 @@
+"""`seed_demo`: the demo's rows, its password from DEMO_PASSWORD; the widgets as JSON on stdout."""
+
+from __future__ import annotations
+
+import json
+import os
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError
+
+from demo import seeds
+
+
+class Command(BaseCommand):
+    help = "Create the demo's workspace, widgets and sign-ins."
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        password = os.environ.get("DEMO_PASSWORD", "")
+        if not password:
+            raise CommandError("DEMO_PASSWORD is not set.")
+        seeds.seed(password)
+        widgets = [
+            {"instanceId": row.pk, "name": row.name, "embedToken": token} for row, token in seeds.widgets()
+        ]
+        self.stdout.write(
+            json.dumps({"editor": seeds.EDITOR_NAME, "admin": seeds.ADMIN_NAME, "widgets": widgets})
+        )

@@ -1,0 +1,8 @@
+from django.urls import path
+
+from demo import views
+
+urlpatterns = [
+    path("", views.start, name="home"),
+    path("demo/publisher/", views.publisher, name="demo-publisher"),
+]

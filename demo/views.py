@@ -1,0 +1,46 @@
+"""The start page of `make run`, and a publisher's page with live widgets."""
+
+from __future__ import annotations
+
+from urllib.parse import urlsplit
+
+from django.conf import settings
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import render
+from django.views.decorators.http import require_safe
+
+from demo import seeds
+from venice_api.embed.views import media_sources
+
+
+@require_safe
+def start(request: HttpRequest) -> HttpResponse:
+    front_page, token = seeds.widgets()[0]
+    context = {
+        "publisher_url": f"{_other_origin()}/demo/publisher/",
+        "frame_url": f"/embed/{front_page.pk}?token={token}",
+        "feed_url": f"/v1/integrations/instagram/feed?token={token}",
+    }
+    return render(request, "demo/start.html", context)
+
+
+@require_safe
+def publisher(request: HttpRequest) -> HttpResponse:
+    """A page as a publisher would make it: the script and the elements, under that site's own strict policy."""
+    service = settings.PUBLIC_BASE_URL
+    context = {"script_url": f"{service}/embed/widget.js", "tokens": [token for _, token in seeds.widgets()]}
+    response = render(request, "demo/publisher.html", context)
+    response["Content-Security-Policy"] = (
+        f"default-src 'none'; style-src 'self'; script-src {service}; connect-src {service}; "
+        f"img-src {media_sources()}; media-src {media_sources()}; base-uri 'none'; frame-ancestors 'none'"
+    )
+    response["X-Frame-Options"] = "DENY"
+    return response
+
+
+def _other_origin() -> str:
+    """The same server under its other loopback name: to a browser, another site than the one the script comes from."""
+    parts = urlsplit(settings.PUBLIC_BASE_URL)
+    if parts.hostname != "127.0.0.1":
+        return settings.PUBLIC_BASE_URL
+    return f"{parts.scheme}://localhost:{parts.port}"
