@@ -1,0 +1,121 @@
+"""Fixtures for all tests: a known environment, a fake provider, and people of every standing."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+from django.core.cache import cache
+from django.test import Client
+
+from foundation.cache import database_breaker, redis_breaker
+from paris_integration import feeds, registry
+from tests.fakes import FakeProvider, InlineBoard, RecordingDispatcher
+
+OPERATOR_ID = "17841400000000001"
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _var_dir(tmp_path_factory: pytest.TempPathFactory) -> None:
+    Path("var").mkdir(exist_ok=True)
+
+
+@pytest.fixture(autouse=True)
+def _clean_hints() -> Iterator[None]:
+    """Caches and breakers are hints of a process; no test leaves its own behind."""
+    cache.clear()
+    redis_breaker.success()
+    database_breaker.success()
+    yield
+    cache.clear()
+
+
+@pytest.fixture
+def provider(monkeypatch: pytest.MonkeyPatch, settings: Any) -> FakeProvider:
+    """Public mode with a provider that keeps the protocol and has moods."""
+    settings.PUBLIC_MODE_IG_USER_ID = OPERATOR_ID
+    settings.PUBLIC_MODE_ACCESS_TOKEN = "operator-token-for-tests"
+    fake = FakeProvider()
+    monkeypatch.setattr(registry, "provider", lambda: fake)
+    return fake
+
+
+@pytest.fixture(autouse=True)
+def board(monkeypatch: pytest.MonkeyPatch) -> InlineBoard:
+    """First fills run in the reader's own thread: the test's transaction is not visible to another."""
+    inline = InlineBoard()
+    monkeypatch.setattr(feeds, "board", inline)
+    return inline
+
+
+@pytest.fixture(autouse=True)
+def dispatched(monkeypatch: pytest.MonkeyPatch) -> RecordingDispatcher:
+    """What would have been handed to the worker."""
+    recorder = RecordingDispatcher()
+    monkeypatch.setattr(feeds, "dispatcher", recorder)
+    return recorder
+
+
+@dataclass(frozen=True, slots=True)
+class Cast:
+    """A workspace with people around it: those who belong, and one who does not."""
+
+    workspace: Any
+    owner: Client
+    editor: Client
+    viewer: Client
+    outsider: Client
+    anonymous: Client
+
+
+@pytest.fixture
+def people(db: None, django_user_model: Any) -> Cast:
+    from entitlements.models import Membership, Plan, Workspace
+
+    workspace = Workspace.objects.create(name="Acme Bakery", plan=Plan.objects.get(key="pro"))
+    elsewhere = Workspace.objects.create(name="Other Studio", plan=Plan.objects.get(key="business"))
+    clients = {}
+    for name in ("owner", "editor", "viewer", "outsider"):
+        user = django_user_model.objects.create_user(name, password="x")
+        home, role = (elsewhere, "owner") if name == "outsider" else (workspace, name)
+        Membership.objects.create(workspace=home, user=user, role=role)
+        clients[name] = Client()
+        clients[name].force_login(user)
+    return Cast(workspace=workspace, anonymous=Client(), **clients)
+
+
+@pytest.fixture
+def make_instance(people: Cast) -> Callable[..., Any]:
+    from venice_api.models import WidgetInstance
+
+    def make(**values: Any) -> WidgetInstance:
+        values = {
+            "workspace": people.workspace,
+            "source_type": "profile",
+            "source_value": "acme.bakery",
+        } | values
+        return WidgetInstance.objects.create(**values)
+
+    return make
+
+
+def needs(service: str, is_there: bool) -> None:
+    """Skip with the reason where a service is missing; fail where everything must be there."""
+    if is_there:
+        return
+    if os.environ.get("CI") == "true":
+        pytest.fail(f"{service} is missing, and CI must have it.")
+    pytest.skip(f"{service} is missing.")
+
+
+def run_python(*arguments: str, env: dict[str, str] | None = None) -> subprocess.CompletedProcess[str]:
+    command = (sys.executable, *arguments)
+    return subprocess.run(
+        command, capture_output=True, text=True, env={**os.environ, **(env or {})}, timeout=60
+    )

@@ -1,0 +1,94 @@
+"""A provider that behaves: it keeps the protocol, counts its calls, has moods. Stand-ins for threads and broker."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+from uuid import UUID
+
+from paris_integration.errors import ProviderError, RateLimited, SourceNotFound
+from paris_integration.flights import Wait
+from paris_integration.providers.base import DiscoveryRequest, RawFeed, Usage
+
+
+def media(number: int, **changes: Any) -> dict[str, Any]:
+    """A raw image post; the higher the number, the older. A value of None removes the field."""
+    raw = {
+        "id": f"1790000000000{number:04d}",
+        "caption": f"Post {number}",
+        "media_type": "IMAGE",
+        "media_product_type": "FEED",
+        "media_url": f"https://scontent.cdninstagram.com/v/{number}.jpg",
+        "permalink": f"https://www.instagram.com/p/A{number}/",
+        "timestamp": f"2026-11-{20 - number // 24:02d}T{23 - number % 24:02d}:00:00+0000",
+    }
+    return {name: value for name, value in (raw | changes).items() if value is not None}
+
+
+def video(number: int, **changes: Any) -> dict[str, Any]:
+    file = {
+        "media_type": "VIDEO",
+        "media_product_type": "REELS",
+        "media_url": f"https://video.cdninstagram.com/v/{number}.mp4",
+        "thumbnail_url": f"https://scontent.cdninstagram.com/v/{number}.jpg",
+        "permalink": f"https://www.instagram.com/reel/A{number}/",
+    }
+    return media(number, **(file | changes))
+
+
+class FakeProvider:
+    """Knows a few accounts; `.calls` lists the usernames asked for, in order."""
+
+    def __init__(self) -> None:
+        self.accounts: dict[str, list[Any]] = {"acme.bakery": [media(n) for n in range(3)]}
+        self.calls: list[str] = []
+        self.tokens: list[str] = []
+        self.later_page_error: ProviderError | None = None
+        self.usage = Usage()
+        self._error: ProviderError | None = None
+        self.during_call: Callable[[], None] = lambda: None
+
+    def raises(self, error: ProviderError) -> None:
+        self._error = error
+
+    def rate_limits(self, seconds: float | None) -> None:
+        limited = RateLimited(code=4)
+        limited.retry_after_seconds = seconds
+        self._error = limited
+
+    def recovers(self) -> None:
+        self._error = None
+        self.later_page_error = None
+
+    def fetch_discovery(self, request: DiscoveryRequest, *, max_posts: int) -> RawFeed:
+        self.calls.append(request.username)
+        self.tokens.append(request.token.reveal())
+        self.during_call()
+        if self._error is not None:
+            raise self._error
+        if request.username not in self.accounts:
+            raise SourceNotFound(code=110, subcode=2207013, status=400)
+        profile: Mapping[str, object] = {"username": request.username}
+        items = tuple(self.accounts[request.username][:max_posts])
+        return RawFeed(media=items, profile=profile, later_page_error=self.later_page_error, usage=self.usage)
+
+
+class InlineBoard:
+    """A flight board without threads; `.wait` overrides how the wait ends."""
+
+    def __init__(self) -> None:
+        self.wait: Wait | None = None
+
+    def wait_for(self, feed_id: UUID, job: Callable[[], object], *, timeout_seconds: float) -> Wait:
+        if self.wait is not None:
+            return self.wait
+        job()
+        return Wait.LANDED
+
+
+class RecordingDispatcher:
+    def __init__(self) -> None:
+        self.feed_ids: list[UUID] = []
+
+    def request_refresh(self, feed_id: UUID) -> None:
+        self.feed_ids.append(feed_id)

@@ -1,0 +1,146 @@
+"""TTL and back-off: tables of state, limits and now."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from entitlements.limits import Limits
+from paris_integration.errors import ProviderError, ProviderUnavailable, RateLimited, SourceNotFound
+from paris_integration.freshness import (
+    Age,
+    FeedState,
+    backoff_seconds,
+    classify,
+    next_refresh_at,
+    whole_second,
+)
+
+NOW = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
+HOURLY = Limits(
+    plan_key="pro",
+    plan_name="Pro",
+    plan_rank=2,
+    profile_enabled=True,
+    hashtag_enabled=True,
+    oauth_enabled=True,
+    refresh_ttl_minutes_min=60,
+    force_per_day_max=24,
+    force_per_hour_max=4,
+    cache_ttl_minutes_default=None,
+)
+
+
+def state(
+    age_seconds: float | None, *, blocked_seconds: float | None = None, jitter: float = 0.0
+) -> FeedState:
+    return FeedState(
+        fetched_at=None if age_seconds is None else NOW - timedelta(seconds=age_seconds),
+        blocked_until=None if blocked_seconds is None else NOW + timedelta(seconds=blocked_seconds),
+        jitter=jitter,
+    )
+
+
+def in_seconds(seconds: float) -> datetime:
+    return NOW + timedelta(seconds=seconds)
+
+
+@pytest.mark.parametrize(
+    ("feed", "age", "allowed_at"),
+    [
+        pytest.param(state(None), Age.MISSING, None, id="never filled: at once"),
+        pytest.param(
+            state(None, blocked_seconds=30), Age.MISSING, in_seconds(30), id="never filled, backing off"
+        ),
+        pytest.param(state(0), Age.FRESH, in_seconds(3_600), id="just filled"),
+        pytest.param(state(3_599), Age.FRESH, in_seconds(1), id="a second before the TTL"),
+        pytest.param(state(3_600), Age.STALE, None, id="at the TTL"),
+        pytest.param(state(3_600, jitter=1.0), Age.STALE, in_seconds(360), id="stale, jitter still to wait"),
+        pytest.param(state(3_960, jitter=1.0), Age.STALE, None, id="stale, jitter over"),
+        pytest.param(state(86_400, blocked_seconds=600), Age.STALE, in_seconds(600), id="stale, backing off"),
+        pytest.param(state(86_400, blocked_seconds=-1), Age.STALE, None, id="stale, back-off over"),
+        pytest.param(
+            state(60, blocked_seconds=30), Age.FRESH, in_seconds(3_540), id="TTL outlasts the back-off"
+        ),
+        pytest.param(state(-60), Age.FRESH, in_seconds(3_660), id="stamped a minute ahead by another clock"),
+        pytest.param(state(-86_400), Age.STALE, None, id="stamped a day ahead: the feed does not freeze"),
+    ],
+)
+def test_age_and_back_off_decide(feed: FeedState, age: Age, allowed_at: datetime | None) -> None:
+    verdict = classify(feed, HOURLY, NOW)
+
+    assert (verdict.age, verdict.refresh_allowed_at) == (age, allowed_at)
+
+
+@pytest.mark.parametrize(
+    ("default_minutes", "age_seconds", "age", "allowed"),
+    [
+        pytest.param(30, 1_800, Age.STALE, False, id="stale by the cache TTL, not yet allowed by the plan"),
+        pytest.param(30, 3_600, Age.STALE, True, id="the plan's floor is over"),
+        pytest.param(120, 3_600, Age.FRESH, False, id="a longer cache TTL keeps the feed fresh"),
+        pytest.param(120, 7_200, Age.STALE, True, id="and is the later of the two"),
+    ],
+)
+def test_cache_ttl_and_refresh_ttl(default_minutes: int, age_seconds: int, age: Age, allowed: bool) -> None:
+    limits = replace(HOURLY, cache_ttl_minutes_default=default_minutes)
+
+    verdict = classify(state(age_seconds), limits, NOW)
+
+    assert (verdict.age, verdict.refresh_allowed_at is None) == (age, allowed)
+
+
+@given(
+    age=st.floats(0, 200_000),
+    jitter=st.floats(0, 1),
+    ttl=st.integers(1, 1_440),
+)
+def test_jitter_is_only_ever_added_and_what_is_announced_is_enforced(
+    age: float, jitter: float, ttl: int
+) -> None:
+    limits = replace(HOURLY, refresh_ttl_minutes_min=ttl)
+    feed = state(age, jitter=jitter)
+    announced = next_refresh_at(feed, limits, NOW)
+
+    assert announced is not None
+    assert feed.fetched_at is not None
+    floor = feed.fetched_at + timedelta(minutes=ttl)
+    assert floor <= announced <= floor + timedelta(minutes=ttl) * 0.1 + timedelta(seconds=1)
+    assert classify(feed, limits, announced - timedelta(seconds=1)).refresh_allowed_at == announced
+    assert classify(feed, limits, announced).refresh_allowed_at is None
+
+
+def limited(seconds: float | None) -> RateLimited:
+    fault = RateLimited(code=4)
+    fault.retry_after_seconds = seconds
+    return fault
+
+
+@pytest.mark.parametrize(
+    ("fault", "failures", "share", "seconds"),
+    [
+        pytest.param(ProviderUnavailable(), 1, 1.0, 30, id="first failure, full share"),
+        pytest.param(ProviderUnavailable(), 1, 0.0, 10, id="never at once: waiters find the door closed"),
+        pytest.param(ProviderUnavailable(), 4, 1.0, 240, id="doubling"),
+        pytest.param(ProviderUnavailable(), 50, 1.0, 3_600, id="capped at an hour"),
+        pytest.param(ProviderError(code=999), 2, 1.0, 60, id="an unlisted fault backs off like an outage"),
+        pytest.param(limited(120), 1, 0.0, 120, id="a throttle: the provider's own time"),
+        pytest.param(limited(120), 1, 1.0, 132, id="and a little later"),
+        pytest.param(limited(10**9), 1, 0.0, 86_400, id="capped at a day"),
+        pytest.param(limited(0), 1, 0.0, 10, id="zero is not at once"),
+        pytest.param(limited(None), 1, 0.0, 3_600, id="a throttle without a time: an hour"),
+        pytest.param(limited(None), 3, 0.0, 14_400, id="then longer"),
+        pytest.param(SourceNotFound(), 1, 0.5, 300, id="an unknown account: five minutes"),
+        pytest.param(SourceNotFound(), 20, 0.5, 86_400, id="and up to a day"),
+    ],
+)
+def test_back_off(fault: ProviderError, failures: int, share: float, seconds: float) -> None:
+    assert backoff_seconds(fault, failures, share) == pytest.approx(seconds)
+
+
+def test_whole_second_rounds_up() -> None:
+    assert whole_second(NOW) == NOW
+    assert whole_second(NOW + timedelta(microseconds=1)) == NOW + timedelta(seconds=1)
