@@ -21,7 +21,7 @@ $(STAMP): requirements-dev.txt
 staticfiles: install
 	@$(BIN)/python manage.py collectstatic --noinput --verbosity 0
 
-run: install staticfiles
+run: install
 	@$(BIN)/python -m demo.run
 
 test: install

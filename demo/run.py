@@ -55,7 +55,7 @@ class Processes:
 
     def start(self, name: str, *command: str) -> None:
         self._running[name] = subprocess.Popen(
-            command, cwd=BASE_DIR, env=self._environment, start_new_session=True
+            command, cwd=BASE_DIR, env=self._environment, start_new_session=True, stdout=subprocess.DEVNULL
         )
 
     def first_to_end(self) -> str | None:
@@ -111,6 +111,7 @@ def _bring_up(processes: Processes, environment: dict[str, str], addresses: Addr
         "stand-in", python, "-m", "instagram_standin",
         "--host", addresses.host, "--port", str(addresses.standin_port), "--quiet",
     )  # fmt: skip
+    _manage(environment, "collectstatic", "--noinput", "--verbosity", "0")
     _manage(environment, "migrate", "--noinput", "--verbosity", "0")
     seeded: dict[str, object] = json.loads(_manage(environment, "seed_demo"))
     processes.start(
@@ -139,6 +140,8 @@ def demo_environment(addresses: Addresses, kept: dict[str, str]) -> dict[str, st
         "LOG_LEVEL": "WARNING",
         "PUBLIC_BASE_URL": addresses.web,
         "ALLOWED_HOSTS": "127.0.0.1,localhost",
+        # Celery objects to running as root, which is what a container on somebody's laptop does.
+        "PYTHONWARNINGS": "ignore:You're running the worker",
     }
     fixed = {
         "HOST": addresses.host,

@@ -32,7 +32,7 @@ def publisher(request: HttpRequest) -> HttpResponse:
     response = render(request, "demo/publisher.html", context)
     response["Content-Security-Policy"] = (
         f"default-src 'none'; style-src 'self'; script-src {service}; connect-src {service}; "
-        f"img-src {media_sources()}; media-src {media_sources()}; base-uri 'none'; frame-ancestors 'none'"
+        f"img-src 'self' {media_sources()}; media-src {media_sources()}; base-uri 'none'; frame-ancestors 'none'"
     )
     response["X-Frame-Options"] = "DENY"
     return response

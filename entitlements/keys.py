@@ -63,7 +63,7 @@ KEYS: tuple[Key, ...] = (
         "cache_ttl_minutes_default",
         minimum=1,
         maximum=5_256_000,
-        empty_means="as the refresh minutes",
+        empty_means="as refresh",
     ),
 )
 BY_NAME = {key.name: key for key in KEYS}

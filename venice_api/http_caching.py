@@ -36,7 +36,10 @@ def feed_response(
             del response["Content-Type"]
         response["ETag"] = etag
     response["Cache-Control"] = cache_control(caller, view)
-    patch_vary_headers(response, ["Authorization"])
+    if not isinstance(caller, EmbedCaller):
+        patch_vary_headers(response, ["Cookie"])
+    elif not caller.token_in_url:
+        patch_vary_headers(response, ["Authorization"])
     return response
 
 

@@ -1,0 +1,22 @@
+# One image for web, worker and beat; the command chooses.
+FROM python:3.11-slim AS packages
+COPY requirements.txt .
+RUN python -m venv /venv \
+ && /venv/bin/pip install --no-cache-dir --require-hashes -r requirements.txt
+
+FROM python:3.11-slim
+ENV PATH=/venv/bin:$PATH PYTHONDONTWRITEBYTECODE=1 PYTHONUNBUFFERED=1 HOST=0.0.0.0 PORT=8000 VAR_DIR=/var/lib/feeds
+RUN useradd --system --create-home --uid 10001 feeds && install -d -o feeds -g feeds /var/lib/feeds
+COPY --from=packages /venv /venv
+WORKDIR /srv/feeds
+COPY manage.py ./
+COPY config config
+COPY foundation foundation
+COPY entitlements entitlements
+COPY paris_integration paris_integration
+COPY venice_api venice_api
+COPY templates templates
+RUN python manage.py collectstatic --noinput --verbosity 0 && rm -rf /var/lib/feeds/*
+USER feeds
+EXPOSE 8000
+CMD ["gunicorn", "--config", "config/gunicorn.py", "config.wsgi:application"]

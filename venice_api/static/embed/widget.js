@@ -1,0 +1,289 @@
+/**
+ * <instagram-feed token="…">: an Instagram feed on any page.
+ *
+ * Attributes: token (needed), max-posts, filter (all, image, video), columns (from 900 px on, 4 by default),
+ * base-url (another address of the service than the one this script came from), hide-profile.
+ * Events, bubbling and composed: instagram-feed:load {count, lastUpdated, stale, warnings}, instagram-feed:error.
+ * Looks: --igf-gap, --igf-radius, --igf-columns-narrow, --igf-background, --igf-text, --igf-quiet, --igf-accent.
+ *
+ * It talks to the service and to the picture hosts the feed names, to nobody else. What the feed holds becomes text
+ * nodes and checked addresses, never markup. Styles are constructed, so that a host's strict policy does not mind.
+ */
+(() => {
+  "use strict";
+
+  const TAG = "instagram-feed";
+  if (customElements.get(TAG)) return;
+
+  const SCRIPT_ORIGIN = document.currentScript ? new URL(document.currentScript.src).origin : location.origin;
+  const WARMING_TRIES = 6;
+  const SKELETON_TILES = 8;
+
+  const CSS = `
+    :host { display: block; color: var(--igf-text, #1f1b24); font: inherit; line-height: 1.4; container-type: inline-size; }
+    :host([hidden]) { display: none; }
+    @media (prefers-color-scheme: dark) { :host { color: var(--igf-text, #f1edf4); } }
+    * { box-sizing: border-box; }
+    a { color: inherit; }
+    .profile { display: inline-flex; align-items: center; gap: .6em; margin: 0 0 .9em; font-weight: 600; text-decoration: none; }
+    .profile:hover span { text-decoration: underline; }
+    .profile img { width: 2.4em; height: 2.4em; border-radius: 50%; object-fit: cover; }
+    .grid { display: grid; gap: var(--igf-gap, 10px); margin: 0; padding: 0; list-style: none; grid-template-columns: repeat(var(--igf-columns-narrow, 2), minmax(0, 1fr)); }
+    @media (min-width: 900px) { .grid { grid-template-columns: repeat(var(--columns, 4), minmax(0, 1fr)); } }
+    .tile { position: relative; display: block; overflow: hidden; aspect-ratio: 1; border-radius: var(--igf-radius, 10px); background: var(--igf-background, color-mix(in srgb, currentColor 9%, transparent)); text-decoration: none; }
+    .tile:focus-visible, .profile:focus-visible, button:focus-visible { outline: 3px solid var(--igf-accent, #b3264a); outline-offset: 3px; }
+    .tile img { display: block; width: 100%; height: 100%; object-fit: cover; transition: transform .35s ease; }
+    .tile:hover img, .tile:focus-visible img { transform: scale(1.04); }
+    .caption { position: absolute; inset: auto 0 0; padding: 2.2em .8em .7em; color: #fff; font-size: .85em; background: linear-gradient(transparent, rgb(0 0 0 / .78)); opacity: 0; transition: opacity .25s ease; }
+    .caption span { display: -webkit-box; overflow: hidden; -webkit-box-orient: vertical; -webkit-line-clamp: 3; overflow-wrap: anywhere; }
+    .tile:hover .caption, .tile:focus-visible .caption { opacity: 1; }
+    .badge { position: absolute; top: .55em; right: .55em; padding: .15em .6em; border-radius: 1em; color: #fff; background: rgb(0 0 0 / .62); font-size: .72em; font-weight: 600; }
+    .lost { display: grid; place-items: center; height: 100%; padding: 1em; font-size: .85em; text-align: center; opacity: .8; }
+    .wait { animation: breathe 1.6s ease-in-out infinite; }
+    @keyframes breathe { 50% { opacity: .45; } }
+    .note { padding: 2.4em 1em; margin: 0; border-radius: var(--igf-radius, 10px); background: var(--igf-background, color-mix(in srgb, currentColor 6%, transparent)); text-align: center; }
+    .note p { margin: 0 0 .8em; }
+    .note p:last-child { margin: 0; }
+    button { padding: .5em 1.1em; border: 1px solid currentColor; border-radius: 2em; color: inherit; background: none; font: inherit; cursor: pointer; }
+    .said { position: absolute; width: 1px; height: 1px; overflow: hidden; clip-path: inset(50%); white-space: nowrap; }
+    @media (prefers-reduced-motion: reduce) { *, .tile img, .caption { animation: none; transition: none; transform: none !important; } }
+  `;
+  const sheet = new CSSStyleSheet();
+  sheet.replaceSync(CSS);
+
+  /** An element with a class and children; strings become text nodes. */
+  function make(name, className, ...children) {
+    const element = document.createElement(name);
+    if (className) element.className = className;
+    element.append(...children);
+    return element;
+  }
+
+  /** The address if it is one a link or picture may have, else "". */
+  function webAddress(text) {
+    try {
+      const url = new URL(text);
+      return url.protocol === "https:" || url.protocol === "http:" ? url.href : "";
+    } catch {
+      return "";
+    }
+  }
+
+  function dateIn(language, timestamp) {
+    const date = new Date(timestamp);
+    if (Number.isNaN(date.getTime())) return "";
+    try {
+      return new Intl.DateTimeFormat(language || undefined, { dateStyle: "long" }).format(date);
+    } catch {
+      return new Intl.DateTimeFormat("en", { dateStyle: "long" }).format(date);
+    }
+  }
+
+  function kindOf(post) {
+    if (post.isReel) return "Reel";
+    return { VIDEO: "Video", CAROUSEL_ALBUM: "Album" }[post.mediaType] || "Photo";
+  }
+
+  /** What a picture shows, in words: its own alternative text, else kind, author and date. */
+  function altText(post, language) {
+    if (post.altText) return post.altText;
+    const author = post.username ? ` by @${post.username}` : "";
+    const date = dateIn(language, post.timestamp);
+    return `${kindOf(post)}${author}${date ? `, ${date}` : ""}`;
+  }
+
+  function picture(src, alt) {
+    const image = make("img");
+    image.loading = "lazy";
+    image.decoding = "async";
+    image.referrerPolicy = "no-referrer";
+    image.width = image.height = 640;
+    image.alt = alt;
+    image.src = src;
+    return image;
+  }
+
+  function tile(post, language) {
+    const link = make("a", "tile");
+    const address = webAddress(post.permalink);
+    if (address) link.href = address;
+    link.target = "_blank";
+    link.rel = "noopener noreferrer";
+    const alt = altText(post, language);
+    const cover = webAddress(post.thumbnailUrl) || (post.mediaType === "IMAGE" ? webAddress(post.mediaUrl) : "");
+    const lost = () => make("span", "lost", "See this post on Instagram");
+    if (cover) {
+      const image = picture(cover, alt);
+      image.addEventListener("error", () => image.replaceWith(lost()), { once: true });
+      link.append(image);
+    } else {
+      link.setAttribute("aria-label", alt);
+      link.append(lost());
+    }
+    if (kindOf(post) !== "Photo") link.append(make("span", "badge", kindOf(post)));
+    if (post.caption) {
+      const words = make("span", "", post.caption);
+      words.dir = "auto";
+      const caption = make("span", "caption", words);
+      caption.setAttribute("aria-hidden", "true");
+      link.append(caption);
+    }
+    return make("li", "", link);
+  }
+
+  function profileLine(profile) {
+    const link = make("a", "profile");
+    link.href = `https://www.instagram.com/${encodeURIComponent(profile.username)}/`;
+    link.target = "_blank";
+    link.rel = "noopener noreferrer";
+    const face = webAddress(profile.profilePictureUrl || "");
+    if (face) {
+      const image = picture(face, "");
+      image.addEventListener("error", () => image.remove(), { once: true });
+      link.append(image);
+    }
+    link.append(make("span", "", `@${profile.username}`));
+    return link;
+  }
+
+  class InstagramFeed extends HTMLElement {
+    static observedAttributes = ["token", "max-posts", "filter", "columns", "base-url", "hide-profile"];
+
+    #body = make("div");
+    #said = make("p", "said");
+    #request = null;
+    #timer = 0;
+
+    constructor() {
+      super();
+      const root = this.attachShadow({ mode: "open" });
+      root.adoptedStyleSheets = [sheet];
+      this.#said.setAttribute("role", "status");
+      root.append(this.#body, this.#said);
+    }
+
+    connectedCallback() {
+      this.#soon();
+    }
+
+    disconnectedCallback() {
+      this.#stop();
+    }
+
+    attributeChangedCallback() {
+      if (this.isConnected) this.#soon();
+    }
+
+    /** Fetch and draw anew. */
+    reload() {
+      this.#stop();
+      this.#showSkeleton();
+      this.#load(1);
+    }
+
+    /** Several attributes set in one go are one reload. */
+    #soon() {
+      clearTimeout(this.#timer);
+      this.#timer = setTimeout(() => this.reload());
+    }
+
+    #stop() {
+      clearTimeout(this.#timer);
+      this.#request?.abort();
+    }
+
+    #address() {
+      const address = new URL("/v1/integrations/instagram/feed", this.getAttribute("base-url") || SCRIPT_ORIGIN);
+      const named = { token: "token", "max-posts": "maxPosts", filter: "filterType" };
+      for (const [attribute, parameter] of Object.entries(named)) {
+        const value = this.getAttribute(attribute);
+        if (value) address.searchParams.set(parameter, value);
+      }
+      return address;
+    }
+
+    async #load(attempt) {
+      const request = (this.#request = new AbortController());
+      try {
+        const answer = await fetch(this.#address(), {
+          credentials: "omit",
+          referrerPolicy: "no-referrer",
+          signal: request.signal,
+        });
+        const data = await answer.json();
+        if (!answer.ok) throw new Error(data.error || `HTTP ${answer.status}`);
+        this.#show(data, Number(answer.headers.get("Retry-After")) || 2, attempt);
+      } catch (error) {
+        if (!request.signal.aborted) this.#showError(error);
+      }
+    }
+
+    #show(data, retrySeconds, attempt) {
+      const warnings = data.warnings || [];
+      if (warnings.includes("FEED_WARMING")) {
+        if (attempt >= WARMING_TRIES) return this.#showNote("These posts are on their way. Look again in a minute.", true);
+        this.#timer = setTimeout(() => this.#load(attempt + 1), retrySeconds * 1000 * attempt);
+        return undefined;
+      }
+      if (data.posts.length) this.#showPosts(data);
+      else this.#showNote("There are no posts to show yet.");
+      const { lastUpdated, stale } = data;
+      this.#tell("load", { count: data.posts.length, lastUpdated, stale, warnings });
+      return undefined;
+    }
+
+    #showPosts(data) {
+      const language = this.closest("[lang]")?.lang || navigator.language;
+      const grid = this.#grid("grid");
+      grid.setAttribute("aria-label", data.profile ? `Instagram posts of @${data.profile.username}` : "Instagram posts");
+      grid.append(...data.posts.map((post) => tile(post, language)));
+      const profile = data.profile && !this.hasAttribute("hide-profile") ? [profileLine(data.profile)] : [];
+      this.#fill("", ...profile, grid);
+    }
+
+    #showSkeleton() {
+      const grid = this.#grid("grid");
+      const tiles = Math.min(Number(this.getAttribute("max-posts")) || SKELETON_TILES, SKELETON_TILES);
+      for (let drawn = 0; drawn < tiles; drawn += 1) grid.append(make("li", "", make("span", "tile wait")));
+      grid.setAttribute("aria-hidden", "true");
+      this.#fill("Loading posts.", grid);
+      this.#body.setAttribute("aria-busy", "true");
+    }
+
+    #showNote(words, mayRetry = false) {
+      const note = make("div", "note", make("p", "", words));
+      if (mayRetry) {
+        const button = make("button", "", "Try again");
+        button.type = "button";
+        button.addEventListener("click", () => this.reload());
+        note.append(make("p", "", button));
+      }
+      this.#fill(words, note);
+    }
+
+    #showError(error) {
+      this.#showNote("The posts cannot be shown right now.", true);
+      this.#tell("error", { message: error.message });
+    }
+
+    #grid(className) {
+      const grid = make("ul", className);
+      grid.setAttribute("role", "list");
+      const columns = Number(this.getAttribute("columns"));
+      if (Number.isInteger(columns) && columns >= 1 && columns <= 12) grid.style.setProperty("--columns", columns);
+      return grid;
+    }
+
+    #fill(said, ...content) {
+      this.#body.removeAttribute("aria-busy");
+      this.#body.replaceChildren(...content);
+      this.#said.textContent = said;
+    }
+
+    #tell(name, detail) {
+      this.dispatchEvent(new CustomEvent(`${TAG}:${name}`, { detail, bubbles: true, composed: true }));
+    }
+  }
+
+  customElements.define(TAG, InstagramFeed);
+})();
