@@ -62,6 +62,9 @@ class Processes:
         return next((name for name, process in self._running.items() if process.poll() is not None), None)
 
     def stop(self) -> None:
+        """Ask all to end, then make them; a second Ctrl-C does not leave any of them behind."""
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, signal.SIG_IGN)
         for process in self._running.values():
             _signal_group(process, signal.SIGTERM)
         give_up_at = time.monotonic() + STOP_WITHIN_SECONDS

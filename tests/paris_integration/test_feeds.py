@@ -1,0 +1,516 @@
+"""The read path and the refreshes behind it, against a provider with moods."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from django.core.cache import cache
+from django.db import OperationalError, connection
+from django.db.backends.utils import CursorWrapper
+
+from entitlements.changes import Actor, set_override, set_plan
+from entitlements.models import Plan, Workspace
+from paris_integration import feed_cache, feeds, lease, refresh, tasks
+from paris_integration.errors import (
+    PermissionMissing,
+    PreviewBudgetSpent,
+    ProviderError,
+    ProviderUnavailable,
+    StoreUnavailable,
+    TokenRejected,
+)
+from paris_integration.flights import Wait
+from paris_integration.models import Feed, ProviderWindow
+from paris_integration.providers.base import Usage
+from paris_integration.public import read_feed, refresh_due_now, retire_other_sources
+from paris_integration.types import (
+    FeedKey,
+    FeedView,
+    FilterKind,
+    Mode,
+    Selection,
+    Source,
+    SourceType,
+    Warning,
+)
+from tests.fakes import FakeProvider, InlineBoard, RecordingDispatcher, media, video
+
+NOW = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
+HOUR = timedelta(hours=1)
+JITTERED_HOUR = HOUR * 1.1 + timedelta(seconds=1)
+TWELVE = Selection(max_posts=12)
+
+
+@pytest.fixture
+def workspace(db: None) -> Workspace:
+    return Workspace.objects.create(name="Acme", plan=Plan.objects.get(key="pro"))
+
+
+@pytest.fixture
+def key(workspace: Workspace) -> FeedKey:
+    return FeedKey(workspace.pk, "wgt_1", Source(SourceType.PROFILE, "acme.bakery"))
+
+
+@pytest.fixture
+def filled(key: FeedKey, provider: FakeProvider) -> Feed:
+    """A feed filled at NOW, and the calls forgotten."""
+    read(key)
+    provider.calls.clear()
+    return Feed.objects.get()
+
+
+def read(key: FeedKey, now: datetime = NOW, selection: Selection = TWELVE, **options: Any) -> FeedView:
+    return read_feed(key, selection, now=now, **options)
+
+
+def post_ids(view: FeedView) -> list[str]:
+    return [post.id for post in view.posts]
+
+
+def put_on(workspace: Workspace, plan: str) -> None:
+    set_plan(workspace, Plan.objects.get(key=plan), actor=Actor("test"))
+    cache.clear()
+
+
+def test_a_cold_read_fills_the_feed_with_one_call(key: FeedKey, provider: FakeProvider) -> None:
+    view = read(key)
+
+    assert provider.calls == ["acme.bakery"]
+    assert post_ids(view) == [media(n)["id"] for n in range(3)]
+    assert (view.last_updated_at, view.is_stale, view.warnings) == (NOW, False, frozenset())
+    assert view.next_refresh_allowed_at is not None
+    assert NOW + HOUR <= view.next_refresh_allowed_at <= NOW + JITTERED_HOUR
+
+
+@pytest.mark.usefixtures("filled")
+def test_a_warm_read_asks_neither_provider_nor_database(
+    key: FeedKey, provider: FakeProvider, django_assert_num_queries: Any
+) -> None:
+    read(key)
+    with django_assert_num_queries(0):
+        view = read(key)
+
+    assert provider.calls == []
+    assert len(view.posts) == 3
+
+
+@pytest.mark.usefixtures("filled")
+def test_a_stale_feed_is_served_at_once_and_refreshed_behind_the_answer(
+    key: FeedKey, provider: FakeProvider, dispatched: RecordingDispatcher
+) -> None:
+    later = NOW + JITTERED_HOUR
+    provider.accounts["acme.bakery"].insert(0, media(99, timestamp="2026-11-23T12:30:00+0000"))
+
+    view = read(key, later)
+
+    assert (view.is_stale, len(view.posts), view.next_refresh_allowed_at) == (True, 3, None)
+    assert provider.calls == []
+    assert len(dispatched.feed_ids) == 1
+
+    assert refresh.refresh_feed(dispatched.feed_ids[0], now=later).result is refresh.Result.SUCCEEDED
+    renewed = read(key, later)
+    assert (renewed.is_stale, len(renewed.posts), renewed.last_updated_at) == (False, 4, later)
+
+
+def test_between_ttl_and_jitter_a_stale_feed_waits_and_says_until_when(
+    key: FeedKey, filled: Feed, dispatched: RecordingDispatcher
+) -> None:
+    Feed.objects.update(jitter=1.0)
+    cache.clear()
+
+    view = read(key, NOW + HOUR)
+
+    assert view.is_stale
+    assert view.next_refresh_allowed_at == NOW + HOUR * 1.1
+    assert dispatched.feed_ids == []
+    assert refresh.refresh_feed(filled.pk, now=NOW + HOUR).result is refresh.Result.NOT_DUE
+
+
+@pytest.mark.parametrize(
+    ("fault", "warning"),
+    [
+        (ProviderUnavailable(), Warning.PROVIDER_UNAVAILABLE),
+        (ProviderError(code=999), Warning.PROVIDER_ERROR),
+        (TokenRejected(code=190), Warning.PROVIDER_ERROR),
+        (PermissionMissing(code=10), Warning.PROVIDER_ERROR),
+    ],
+)
+def test_a_failed_refresh_keeps_the_old_posts_and_backs_off(
+    key: FeedKey, filled: Feed, provider: FakeProvider, dispatched: RecordingDispatcher,
+    fault: ProviderError, warning: Warning,
+) -> None:  # fmt: skip
+    later = NOW + JITTERED_HOUR
+    provider.raises(fault)
+
+    assert refresh.refresh_feed(filled.pk, now=later).result is refresh.Result.FAILED
+    view = read(key, later)
+
+    assert (len(view.posts), view.last_updated_at, view.is_stale) == (3, NOW, True)
+    assert view.warnings == {warning}
+    assert view.next_refresh_allowed_at is not None
+    assert later < view.next_refresh_allowed_at <= later + timedelta(seconds=31)
+    assert refresh.refresh_feed(filled.pk, now=later + timedelta(seconds=5)).result is refresh.Result.NOT_DUE
+    assert dispatched.feed_ids == []
+
+    provider.recovers()
+    assert (
+        refresh.refresh_feed(filled.pk, now=view.next_refresh_allowed_at).result is refresh.Result.SUCCEEDED
+    )
+    assert read(key, later).warnings == frozenset()
+
+
+def test_a_throttle_holds_back_every_feed_of_the_credential(
+    workspace: Workspace, key: FeedKey, filled: Feed, provider: FakeProvider
+) -> None:
+    provider.accounts["other.one"] = [media(1)]
+    other = replace(key, instance_id="wgt_2", source=Source(SourceType.PROFILE, "other.one"))
+    later = NOW + JITTERED_HOUR
+    provider.rate_limits(1_800)
+    refresh.refresh_feed(filled.pk, now=later)
+    provider.recovers()
+    provider.calls.clear()
+
+    cold = read(other, later)
+
+    assert provider.calls == []
+    assert cold.warnings == {Warning.PROVIDER_RATE_LIMITED}
+    assert cold.next_refresh_allowed_at is not None
+    assert (
+        later + timedelta(seconds=1_800) <= cold.next_refresh_allowed_at <= later + timedelta(seconds=1_981)
+    )
+    assert len(read(other, cold.next_refresh_allowed_at).posts) == 1
+
+
+def test_usage_at_its_limit_parks_the_credential(key: FeedKey, provider: FakeProvider) -> None:
+    provider.usage = Usage(percent=100, regain_minutes=20)
+
+    assert len(read(key).posts) == 3
+    assert ProviderWindow.objects.get().parked_until == NOW + timedelta(minutes=20)
+
+
+@pytest.mark.usefixtures("filled")
+def test_an_empty_answer_empties_the_feed(key: FeedKey, provider: FakeProvider) -> None:
+    provider.accounts["acme.bakery"] = []
+    later = NOW + JITTERED_HOUR
+    refresh.refresh_feed(Feed.objects.get().pk, now=later)
+
+    view = read(key, later)
+
+    assert (view.posts, view.last_updated_at, view.warnings) == ((), later, frozenset())
+
+
+def test_a_partial_answer_does_not_replace_a_fuller_copy(
+    key: FeedKey, filled: Feed, provider: FakeProvider
+) -> None:
+    provider.accounts["acme.bakery"] = [media(0)]
+    provider.later_page_error = ProviderUnavailable()
+    later = NOW + JITTERED_HOUR
+
+    assert refresh.refresh_feed(filled.pk, now=later).result is refresh.Result.FAILED
+    view = read(key, later)
+    assert (len(view.posts), view.last_updated_at) == (3, NOW)
+    assert view.warnings == {Warning.PARTIAL_DATA, Warning.PROVIDER_UNAVAILABLE}
+
+    provider.recovers()
+    after = later + timedelta(minutes=2)
+    assert refresh.refresh_feed(filled.pk, now=after).result is refresh.Result.SUCCEEDED
+    assert read(key, after).warnings == frozenset()
+
+
+def test_a_partial_answer_fills_an_empty_feed(key: FeedKey, provider: FakeProvider) -> None:
+    provider.later_page_error = ProviderUnavailable()
+
+    view = read(key)
+
+    assert (len(view.posts), view.warnings) == (3, {Warning.PARTIAL_DATA})
+
+
+def test_a_cold_failure_is_told_and_not_repeated(key: FeedKey, provider: FakeProvider) -> None:
+    provider.raises(ProviderUnavailable())
+
+    views = [read(key) for _ in range(5)]
+
+    assert len(provider.calls) == 1
+    assert {(view.posts, view.last_updated_at, view.warnings) for view in views} == {
+        ((), None, frozenset({Warning.PROVIDER_UNAVAILABLE}))
+    }
+    assert all(view.next_refresh_allowed_at for view in views)
+
+
+def test_an_unknown_account(key: FeedKey, provider: FakeProvider) -> None:
+    provider.accounts.clear()
+
+    assert read(key).warnings == {Warning.SOURCE_NOT_FOUND}
+    assert read(key, NOW + timedelta(minutes=4)).warnings == {Warning.SOURCE_NOT_FOUND}
+    assert len(provider.calls) == 1
+
+
+@pytest.mark.parametrize("wait", [Wait.NO_PLACE, Wait.STILL_FLYING, Wait.NO_FLIGHT])
+def test_a_reader_without_a_place_or_patience_is_told_the_feed_is_warming(
+    key: FeedKey, provider: FakeProvider, board: InlineBoard, dispatched: RecordingDispatcher, wait: Wait
+) -> None:
+    board.wait = wait
+
+    view = read(key)
+
+    assert (view.is_warming, view.warnings, view.posts) == (True, {Warning.FEED_WARMING}, ())
+    assert provider.calls == []
+    assert len(dispatched.feed_ids) == (1 if wait is Wait.NO_FLIGHT else 0)
+
+
+def test_selection_filters_hides_and_then_cuts(key: FeedKey, provider: FakeProvider) -> None:
+    provider.accounts["acme.bakery"] = [media(0), video(1), media(2), video(3), media(4)]
+    images = Selection(2, FilterKind.IMAGE, frozenset({media(0)["id"]}))
+
+    assert post_ids(read(key, selection=images)) == [media(2)["id"], media(4)["id"]]
+    assert post_ids(read(key, selection=Selection(12, FilterKind.VIDEO))) == [media(1)["id"], media(3)["id"]]
+    assert len(read(key).posts) == 5
+    assert len(provider.calls) == 1
+
+
+def test_a_narrow_first_reader_does_not_narrow_the_feed(key: FeedKey, provider: FakeProvider) -> None:
+    read(key, selection=Selection(1, FilterKind.VIDEO))
+
+    assert len(read(key).posts) == 3
+    assert len(provider.calls) == 1
+
+
+@pytest.mark.usefixtures("filled")
+def test_after_a_downgrade_the_last_posts_stay_and_nothing_is_refreshed(
+    workspace: Workspace, key: FeedKey, provider: FakeProvider, dispatched: RecordingDispatcher
+) -> None:
+    set_override(workspace, "instagram.profile.enabled", False, actor=Actor("test"))
+    cache.clear()
+    later = NOW + 2 * HOUR
+
+    view = read(key, later)
+
+    assert (len(view.posts), view.warnings) == (3, {Warning.PLAN_RESTRICTED})
+    assert view.next_refresh_allowed_at is None
+    assert refresh.refresh_feed(Feed.objects.get().pk, now=later).result is refresh.Result.NOT_ALLOWED
+    assert (provider.calls, dispatched.feed_ids) == ([], [])
+
+
+@pytest.mark.parametrize(
+    ("plan", "source_type", "public_mode", "warning"),
+    [
+        ("free", SourceType.HASHTAG, True, Warning.PLAN_RESTRICTED),
+        ("pro", SourceType.HASHTAG, True, Warning.HASHTAG_REQUIRES_CONNECT),
+        ("pro", SourceType.PROFILE, False, Warning.CONNECT_REQUIRED),
+    ],
+)
+def test_what_cannot_be_read_says_why(
+    workspace: Workspace, key: FeedKey, provider: FakeProvider, settings: Any,
+    plan: str, source_type: SourceType, public_mode: bool, warning: Warning,
+) -> None:  # fmt: skip
+    put_on(workspace, plan)
+    if not public_mode:
+        settings.PUBLIC_MODE_ACCESS_TOKEN = ""
+
+    view = read(replace(key, source=Source(source_type, "bread")))
+
+    assert (view.posts, view.warnings, view.last_updated_at) == ((), {warning}, None)
+    assert provider.calls == []
+
+
+def test_a_flight_elsewhere_is_not_repeated(key: FeedKey, filled: Feed, provider: FakeProvider) -> None:
+    later = NOW + JITTERED_HOUR
+    assert lease.acquire(filled.pk, seen_fence=filled.fence, lasts=timedelta(minutes=1))
+
+    assert refresh.refresh_feed(filled.pk, now=later).result is refresh.Result.HELD
+    assert provider.calls == []
+
+
+def test_who_looked_before_a_flight_landed_does_not_get_the_lease(filled: Feed) -> None:
+    seen = filled.fence
+    taken = lease.acquire(filled.pk, seen_fence=seen, lasts=timedelta(minutes=1))
+    assert taken is not None
+    assert lease.write(taken, failures=0)
+
+    assert lease.acquire(filled.pk, seen_fence=seen, lasts=timedelta(minutes=1)) is None
+
+
+def test_a_leader_paused_beyond_its_lease_cannot_write(
+    key: FeedKey, filled: Feed, provider: FakeProvider
+) -> None:
+    later = NOW + JITTERED_HOUR
+
+    def overtake() -> None:
+        provider.during_call = lambda: None
+        Feed.objects.update(lease_expires_at=NOW - timedelta(days=400))
+        assert (
+            refresh.refresh_feed(filled.pk, now=later + timedelta(seconds=9)).result
+            is refresh.Result.SUCCEEDED
+        )
+        provider.accounts["acme.bakery"] = [media(50)]
+
+    provider.during_call = overtake
+
+    assert refresh.refresh_feed(filled.pk, now=later).result is refresh.Result.FENCED
+    cache.clear()
+    assert len(read(key, later).posts) == 3
+
+
+def test_a_feed_deleted_in_flight_is_not_written_again(filled: Feed, provider: FakeProvider) -> None:
+    provider.during_call = lambda: Feed.objects.all().delete() and None
+
+    assert refresh.refresh_feed(filled.pk, now=NOW + JITTERED_HOUR).result is refresh.Result.FENCED
+    assert not Feed.objects.exists()
+
+
+def test_a_bug_gives_the_lease_back_and_rises(filled: Feed, provider: FakeProvider) -> None:
+    def stumble() -> None:
+        raise ZeroDivisionError
+
+    provider.during_call = stumble
+    with pytest.raises(ZeroDivisionError):
+        refresh.refresh_feed(filled.pk, now=NOW + JITTERED_HOUR)
+
+    assert not lease.is_held(filled.pk)
+
+
+def test_beat_claims_what_is_due_and_was_read_lately_once(key: FeedKey, filled: Feed) -> None:
+    later = NOW + JITTERED_HOUR
+    assert refresh.claim_due(now=NOW + timedelta(minutes=59), limit=10) == []
+    assert refresh.claim_due(now=later, limit=10) == [filled.pk]
+    assert refresh.claim_due(now=later, limit=10) == []
+    assert refresh.claim_due(now=later + timedelta(minutes=2), limit=10) == [filled.pk]
+    assert refresh.claim_due(now=NOW + timedelta(days=8), limit=10) == []
+
+
+def test_doubled_and_late_messages_change_nothing(
+    filled: Feed, provider: FakeProvider, time_machine: Any
+) -> None:
+    time_machine.move_to(NOW + JITTERED_HOUR, tick=False)
+    for _ in range(3):
+        tasks.refresh_feed(str(filled.pk))
+    tasks.refresh_feed("00000000-0000-0000-0000-000000000000")
+
+    assert len(provider.calls) == 1
+
+
+def test_refresh_due_does_what_beat_and_worker_do(filled: Feed, provider: FakeProvider) -> None:
+    assert refresh_due_now(now=NOW) == {"due": 0}
+    assert refresh_due_now(now=NOW + JITTERED_HOUR) == {"due": 1, "succeeded": 1}
+    assert len(provider.calls) == 1
+
+
+def test_a_higher_plan_counts_at_once(workspace: Workspace, key: FeedKey, filled: Feed) -> None:
+    quarter = NOW + timedelta(minutes=17)
+    assert refresh.claim_due(now=quarter, limit=10) == []
+    put_on(workspace, "business")
+    Feed.objects.update(
+        next_refresh_at=quarter
+    )  # the change was announced at the wall clock's now, not at ours
+
+    assert read(key, quarter).is_stale
+    assert refresh.claim_due(now=quarter, limit=10) == [filled.pk]
+
+
+def test_changing_the_source_retires_the_old_feed_without_losing_its_times(
+    key: FeedKey, filled: Feed, provider: FakeProvider
+) -> None:
+    retire_other_sources(replace(key, source=Source(SourceType.PROFILE, "new.name")))
+
+    assert refresh.claim_due(now=NOW + JITTERED_HOUR, limit=10) == []
+    assert len(read(key, NOW + timedelta(minutes=5)).posts) == 3
+    assert provider.calls == []
+
+
+def test_previews_are_bounded_per_workspace_and_hour(
+    key: FeedKey, provider: FakeProvider, settings: Any
+) -> None:
+    settings.PREVIEW_FETCHES_PER_HOUR = 2
+    drafts = [replace(key, source=Source(SourceType.PROFILE, f"draft{n}")) for n in range(3)]
+    for draft in drafts:
+        provider.accounts[draft.source.value] = [media(1)]
+    for draft in drafts[:2]:
+        assert len(read(draft, is_preview=True).posts) == 1
+
+    with pytest.raises(PreviewBudgetSpent) as refusal:
+        read(drafts[2], is_preview=True)
+
+    assert refusal.value.retry_at == NOW + HOUR
+    assert len(read(drafts[0], is_preview=True).posts) == 1
+    assert len(read(drafts[2], NOW + HOUR, is_preview=True).posts) == 1
+    assert refresh.claim_due(now=NOW + timedelta(days=1), limit=10) == []
+
+
+def test_media_links_expire_by_their_own_word(key: FeedKey, provider: FakeProvider) -> None:
+    expires = NOW + timedelta(minutes=30)
+    url = f"https://scontent.cdninstagram.com/v/1.jpg?oe={int(expires.timestamp()):X}"
+    provider.accounts["acme.bakery"] = [media(0, media_url=url), media(1)]
+
+    assert Warning.MEDIA_LINKS_EXPIRED not in read(key, expires - timedelta(seconds=1)).warnings
+    assert Warning.MEDIA_LINKS_EXPIRED in read(key, expires).warnings
+    hidden = Selection(12, hidden_ids=frozenset({media(0)["id"]}))
+    assert Warning.MEDIA_LINKS_EXPIRED not in read(key, expires, hidden).warnings
+
+
+@contextmanager
+def database_away() -> Iterator[None]:
+    def refuse(*_: Any, **__: Any) -> None:
+        raise OperationalError("gone")
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(CursorWrapper, "execute", refuse)
+        patch.setattr(connection, "close", lambda: None)
+        yield
+
+
+@pytest.mark.usefixtures("filled")
+def test_without_the_database_a_filled_feed_is_still_read(key: FeedKey, time_machine: Any) -> None:
+    time_machine.move_to(datetime.now(UTC) + timedelta(minutes=10))
+
+    with database_away():
+        assert len(read(key).posts) == 3
+        assert len(read(key).posts) == 3
+
+
+@pytest.mark.usefixtures("filled")
+def test_without_database_and_copy_the_reader_is_told_to_come_back(key: FeedKey) -> None:
+    cache.clear()
+
+    with database_away(), pytest.raises(StoreUnavailable):
+        read(key)
+
+
+@pytest.mark.parametrize(
+    "poison",
+    [
+        "",
+        "not json",
+        "[]",
+        '{"checked_at": 1}',
+        json.dumps({"checked_at": 9e9, "value": ["x"]}),
+        b"\x80\x04",
+        5,
+    ],
+)
+def test_a_poisoned_copy_is_replaced_by_the_truth(key: FeedKey, filled: Feed, poison: Any) -> None:
+    cache.set(feed_cache._cache_key(key, Mode.PUBLIC), poison)
+
+    assert len(read(key).posts) == 3
+
+
+def test_the_cold_wait_is_the_settings(
+    key: FeedKey, provider: FakeProvider, monkeypatch: Any, settings: Any
+) -> None:
+    asked = []
+
+    class Board(InlineBoard):
+        def wait_for(self, feed_id: Any, job: Any, *, timeout_seconds: float) -> Wait:
+            asked.append(timeout_seconds)
+            return Wait.STILL_FLYING
+
+    settings.FEED_COLD_WAIT_SECONDS = 3
+    monkeypatch.setattr(feeds, "board", Board())
+    read(key)
+
+    assert asked == [3]

@@ -1,0 +1,223 @@
+"""The service as real processes on free ports, with its own database and the stand-in."""
+
+from __future__ import annotations
+
+import json
+import os
+import secrets
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit, urlunsplit
+
+from instagram_standin.server import OPERATOR_ID, OPERATOR_TOKEN, StandIn
+
+ROOT = Path(__file__).resolve().parent.parent.parent
+FEED_PATH = "/v1/integrations/instagram/feed"
+
+
+@dataclass(frozen=True)
+class Answer:
+    status: int
+    headers: dict[str, str]
+    body: bytes
+    seconds: float
+
+    @property
+    def json(self) -> Any:
+        return json.loads(self.body)
+
+
+def get(url: str, *, headers: dict[str, str] | None = None, timeout: float = 30) -> Answer:
+    """GET that returns every status; OSError when nobody answers."""
+    began = time.monotonic()
+    request = urllib.request.Request(url, headers=headers or {})
+    try:
+        with urllib.request.urlopen(request, timeout=timeout) as response:
+            return Answer(response.status, dict(response.headers), response.read(), time.monotonic() - began)
+    except urllib.error.HTTPError as error:
+        with error:
+            return Answer(error.code, dict(error.headers), error.read(), time.monotonic() - began)
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+@dataclass
+class Service:
+    """Handles to the running processes. `feed_url` addresses one of the web processes."""
+
+    standin: StandIn
+    environment: dict[str, str]
+    log_path: Path
+    web_ports: list[int] = field(default_factory=list)
+    processes: list[subprocess.Popen[bytes]] = field(default_factory=list)
+
+    def manage(self, *arguments: str) -> Any:
+        """A management command's JSON."""
+        done = subprocess.run(
+            (sys.executable, "manage.py", *arguments),
+            cwd=ROOT,
+            env=self.environment,
+            capture_output=True,
+            text=True,
+            timeout=60,
+        )
+        assert done.returncode == 0, done.stderr
+        return json.loads(done.stdout) if done.stdout.startswith("{") else done.stdout
+
+    def workspace(self, plan: str = "pro", **kwargs: str) -> str:
+        extra = [part for name, value in kwargs.items() for part in (f"--{name}", value)]
+        created: dict[str, str] = self.manage("create_workspace", "Test", "--plan", plan, *extra)
+        return created["workspaceId"]
+
+    def instance(self, workspace: str, username: str, *more: str) -> dict[str, str]:
+        created: dict[str, str] = self.manage(
+            "create_instance", "--workspace", workspace, "--profile", username, *more
+        )
+        return created
+
+    def feed_url(self, token: str, *, web: int = 0, query: str = "") -> str:
+        return f"http://127.0.0.1:{self.web_ports[web]}{FEED_PATH}?token={token}{query}"
+
+    def read(self, token: str, *, web: int = 0, query: str = "") -> Answer:
+        return get(self.feed_url(token, web=web, query=query))
+
+    def read_at_once(self, token: str, readers: int) -> list[Answer]:
+        """As many readers as asked for, spread over the web processes, all at the same moment."""
+        with ThreadPoolExecutor(max_workers=readers) as pool:
+            webs = [number % len(self.web_ports) for number in range(readers)]
+            return list(pool.map(lambda web: self.read(token, web=web), webs))
+
+    def start_web(self) -> subprocess.Popen[bytes]:
+        port = free_port()
+        self.web_ports.append(port)
+        web = self._start(
+            {"PORT": str(port)}, "-m", "gunicorn", "--config", "config/gunicorn.py", "config.wsgi"
+        )
+        wait_until(lambda: _answers(f"http://127.0.0.1:{port}/healthz"), 30)
+        return web
+
+    def start_worker(self) -> subprocess.Popen[bytes]:
+        return self._start(
+            {}, "-m", "celery", "--app", "config", "worker", "--pool", "threads", "--concurrency", "8",
+            "--without-gossip", "--without-mingle",
+        )  # fmt: skip
+
+    def start_beat(self) -> subprocess.Popen[bytes]:
+        return self._start(
+            {}, "-m", "celery", "--app", "config", "beat", "--scheduler", "celery.beat:Scheduler"
+        )
+
+    def log(self) -> str:
+        return self.log_path.read_text(errors="replace")
+
+    def _start(self, environment: dict[str, str], *arguments: str) -> subprocess.Popen[bytes]:
+        with self.log_path.open("ab") as log:
+            process = subprocess.Popen(
+                (sys.executable, *arguments),
+                cwd=ROOT,
+                env={**self.environment, **environment},
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
+            )
+        self.processes.append(process)
+        return process
+
+    def stop(self) -> None:
+        for process in self.processes:
+            if process.poll() is None:
+                os.killpg(process.pid, signal.SIGTERM)
+        for process in self.processes:
+            try:
+                process.wait(timeout=15)
+            except subprocess.TimeoutExpired:
+                os.killpg(process.pid, signal.SIGKILL)
+                process.wait()
+
+
+@contextmanager
+def running_service(tmp_path: Path, *, webs: int = 1, **environment: str) -> Iterator[Service]:
+    """A service with its own database, migrated, and `webs` web processes; everything is gone afterwards."""
+    with StandIn() as standin, _own_database(tmp_path) as database_url:
+        service = Service(
+            standin, _environment(standin, tmp_path, database_url, environment), tmp_path / "log"
+        )
+        service.manage("migrate", "--noinput", "--verbosity", "0")
+        try:
+            for _ in range(webs):
+                service.start_web()
+            yield service
+        finally:
+            service.stop()
+
+
+def wait_until(happens: Any, within_seconds: float) -> None:
+    give_up_at = time.monotonic() + within_seconds
+    while not happens():
+        assert time.monotonic() < give_up_at, "it did not happen in time"
+        time.sleep(0.1)
+
+
+def _environment(
+    standin: StandIn, tmp_path: Path, database_url: str, overrides: dict[str, str]
+) -> dict[str, str]:
+    inherited = {
+        name: os.environ[name] for name in ("PATH", "HOME", "REDIS_URL", "LANG") if name in os.environ
+    }
+    return {
+        **inherited,
+        "SECRET_KEY": secrets.token_urlsafe(40),
+        "TOKEN_ENCRYPTION_KEYS": "A" * 43 + "=",
+        "DEBUG": "true",  # static files straight from their folders
+        "VAR_DIR": str(tmp_path / "var"),
+        "DATABASE_URL": database_url,
+        "PUBLIC_MODE_IG_USER_ID": OPERATOR_ID,
+        "PUBLIC_MODE_ACCESS_TOKEN": OPERATOR_TOKEN,
+        "FACEBOOK_GRAPH_URL": standin.facebook_graph_url,
+        "MEDIA_HOSTS": "127.0.0.1",
+        "PYTHONWARNINGS": "ignore:You're running the worker",
+        **overrides,
+    }
+
+
+@contextmanager
+def _own_database(tmp_path: Path) -> Iterator[str]:
+    """A fresh database of the kind this run of the suite is about."""
+    server = os.environ.get("DATABASE_URL", "")
+    if not server.startswith("postgres"):
+        (tmp_path / "var").mkdir(exist_ok=True)
+        yield f"sqlite:///{tmp_path / 'var' / 'db.sqlite3'}"
+        return
+    import psycopg
+
+    name = f"feeds_test_{secrets.token_hex(6)}"
+    parts = urlsplit(server)
+    with psycopg.connect(urlunsplit(parts._replace(scheme="postgresql")), autocommit=True) as connection:
+        connection.execute(f"CREATE DATABASE {name}")
+        try:
+            yield urlunsplit(parts._replace(path=f"/{name}"))
+        finally:
+            connection.execute(f"DROP DATABASE {name} WITH (FORCE)")
+
+
+def _answers(url: str) -> bool:
+    try:
+        return get(url, timeout=2).status == 200
+    except OSError:
+        return False
