@@ -65,7 +65,6 @@ def base_url(name: str, default: str) -> str:
 # --- The process -----------------------------------------------------------------------------------------------
 
 DEBUG: bool = env.bool("DEBUG", default=False)
-TESTING = "pytest" in sys.modules
 
 # Commands that only prepare files need no secret; anything that serves or signs does.
 _NEEDS_NO_SECRET = len(sys.argv) > 1 and sys.argv[1] in {"collectstatic", "makemigrations"}
@@ -73,10 +72,10 @@ _UNSAFE_SECRET = "only-for-tests-and-tools"  # noqa: S105
 
 SECRET_KEY: str = env.str("SECRET_KEY", default="")
 if not SECRET_KEY:
-    if not (DEBUG or TESTING or _NEEDS_NO_SECRET):
+    if not (DEBUG or _NEEDS_NO_SECRET):
         raise ImproperlyConfigured("SECRET_KEY is not set. Give at least 32 random characters.")
     SECRET_KEY = _UNSAFE_SECRET
-elif not (DEBUG or TESTING) and (len(SECRET_KEY) < 32 or SECRET_KEY.startswith("django-insecure-")):
+elif not DEBUG and (len(SECRET_KEY) < 32 or SECRET_KEY.startswith("django-insecure-")):
     raise ImproperlyConfigured("SECRET_KEY must be at least 32 random characters.")
 
 PUBLIC_BASE_URL = base_url("PUBLIC_BASE_URL", "http://127.0.0.1:8000")
@@ -261,7 +260,7 @@ STORAGES = {
     "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
     "staticfiles": {
         "BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"
-        if DEBUG or TESTING
+        if DEBUG
         else "whitenoise.storage.CompressedManifestStaticFilesStorage"
     },
 }
@@ -286,7 +285,7 @@ PUBLIC_MODE_ACCESS_TOKEN: str = env.str("PUBLIC_MODE_ACCESS_TOKEN", default="")
 PROVIDER_TIMEOUT_SECONDS = positive("PROVIDER_TIMEOUT_SECONDS", 10, at_most=60)
 MEDIA_HOSTS: list[str] = env.list("MEDIA_HOSTS", default=["cdninstagram.com", "fbcdn.net"])
 TOKEN_ENCRYPTION_KEYS = parse_encryption_keys(env.str("TOKEN_ENCRYPTION_KEYS", default=""))
-if not TOKEN_ENCRYPTION_KEYS and not (DEBUG or TESTING or _NEEDS_NO_SECRET):
+if not TOKEN_ENCRYPTION_KEYS and not (DEBUG or _NEEDS_NO_SECRET):
     raise ImproperlyConfigured(
         "TOKEN_ENCRYPTION_KEYS is not set. Give 32 random bytes in URL-safe base64 (44 characters)."
     )

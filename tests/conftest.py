@@ -7,7 +7,6 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -19,11 +18,6 @@ from paris_integration import feeds, registry
 from tests.fakes import FakeProvider, InlineBoard, RecordingDispatcher
 
 OPERATOR_ID = "17841400000000001"
-
-
-@pytest.fixture(scope="session", autouse=True)
-def _var_dir(tmp_path_factory: pytest.TempPathFactory) -> None:
-    Path("var").mkdir(exist_ok=True)
 
 
 @pytest.fixture(autouse=True)

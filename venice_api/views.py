@@ -18,7 +18,14 @@ from venice_api.instances import Instance, find_instance
 from venice_api.serializers import feed_body
 
 
-class FeedView(APIView):
+class ApiView(APIView):
+    """An API address whose caller is found by Venice's own rules, not by DRF's authenticators."""
+
+    def perform_authentication(self, request: Request) -> None:
+        """Nothing: DRF would put its own anonymous user in the session user's place."""
+
+
+class FeedView(ApiView):
     """`GET /v1/integrations/instagram/feed`: the instance's posts, quickly, with honest freshness."""
 
     caller: EmbedCaller | MemberCaller | None = None
