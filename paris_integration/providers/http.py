@@ -23,6 +23,7 @@ import requests
 from requests.adapters import HTTPAdapter
 from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
+from urllib3.exceptions import HTTPError
 from urllib3.poolmanager import PoolManager
 
 from paris_integration.errors import ProviderUnavailable
@@ -90,21 +91,28 @@ class HttpClient:
             headers["Authorization"] = f"Bearer {token.reveal()}"
         if deadline.is_over:
             raise ProviderUnavailable("timed out")
-        problem = "connection failed"
+        with _Watchdog(deadline) as watchdog:
+            answer = self._answer_or_problem(url, params, headers, deadline)
+        # Cut while its headers dripped, a connection even looks like an answer that ended early.
+        if watchdog.has_bitten:
+            raise ProviderUnavailable("timed out")
+        if isinstance(answer, str):
+            raise ProviderUnavailable(answer)
+        return answer
+
+    def _answer_or_problem(
+        self, url: str, params: Mapping[str, str], headers: Mapping[str, str], deadline: Deadline
+    ) -> HttpAnswer | str:
+        """The answer, or in a word why there is none: the library's exceptions hold the URL and must not get out."""
         try:
-            with _Watchdog(deadline) as watchdog:
-                try:
-                    return self._get(url, params, headers, deadline)
-                except (requests.RequestException, OSError, ValueError, AttributeError) as error:
-                    # A socket cut by the watchdog surfaces as whatever the library was about to do with it.
-                    timed_out = watchdog.has_bitten or isinstance(error, requests.Timeout)
-                    problem = "timed out" if timed_out else f"connection failed ({type(error).__name__})"
-        except _TooLarge:
-            problem = "answer too large"
-        except _Redirected as redirected:
-            raise ProviderUnavailable("redirected", status=redirected.status) from None
-        # Raised outside the handlers: the library's exceptions hold the URL, and must not be chained.
-        raise ProviderUnavailable(problem)
+            return self._get(url, params, headers, deadline)
+        except _Unusable as reason:
+            return str(reason)
+        except requests.Timeout:
+            return "timed out"
+        except (requests.RequestException, HTTPError, OSError, ValueError, AttributeError) as error:
+            # A socket cut by the watchdog surfaces as whatever the library was about to do with it.
+            return f"connection failed ({type(error).__name__})"
 
     def _get(
         self, url: str, params: Mapping[str, str], headers: Mapping[str, str], deadline: Deadline
@@ -120,7 +128,7 @@ class HttpClient:
         ) as response:
             self._session.cookies.clear()
             if 300 <= response.status_code < 400:
-                raise _Redirected(response.status_code)
+                raise _Unusable("redirected")
             body = self._read(response, deadline)
             payload, is_json = parse_json(body)
             return HttpAnswer(
@@ -137,7 +145,7 @@ class HttpClient:
         for chunk in response.raw.stream(CHUNK_BYTES, decode_content=True):
             body += chunk
             if len(body) > self._max_body_bytes:
-                raise _TooLarge
+                raise _Unusable("answer too large")
             if deadline.is_over:
                 raise requests.Timeout
         expected = response.headers.get("Content-Length", "")
@@ -204,14 +212,8 @@ def _refuse_constant(name: str) -> None:
     raise ValueError(name)
 
 
-class _TooLarge(Exception):
-    pass
-
-
-class _Redirected(Exception):
-    def __init__(self, status: int) -> None:
-        super().__init__(status)
-        self.status = status
+class _Unusable(Exception):
+    """An answer we do not take, in a word."""
 
 
 class _Watchdog:

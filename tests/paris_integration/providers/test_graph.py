@@ -1,0 +1,232 @@
+"""Business Discovery against the stand-in: paging and its ends, fields that are refused, answers of other shapes."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import logging
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+import responses
+
+from instagram_standin.server import StandIn
+from paris_integration.errors import (
+    ProviderUnavailable,
+    RateLimited,
+    SourceNotFound,
+    TokenRejected,
+    UnexpectedPayload,
+)
+from paris_integration.providers.base import DiscoveryRequest, RawFeed, Secret
+from paris_integration.providers.graph import GraphProvider
+from paris_integration.providers.http import HttpClient
+
+BASE = "https://graph.example/prefix"
+URL = f"{BASE}/v26.0/17841400000000001"
+
+
+@pytest.fixture(scope="module")
+def running() -> Iterator[StandIn]:
+    with StandIn() as standin:
+        yield standin
+
+
+@pytest.fixture
+def standin(running: StandIn) -> StandIn:
+    running.reset()
+    return running
+
+
+def provider_for(base_url: str, **options: Any) -> GraphProvider:
+    return GraphProvider(
+        HttpClient(), facebook_graph_url=base_url, version="v26.0", timeout_seconds=5, **options
+    )
+
+
+def ask(
+    provider: GraphProvider, username: str, token: str = "standin-operator-token", posts: int = 100
+) -> RawFeed:
+    request = DiscoveryRequest("17841400000000001", username, Secret(token))
+    return provider.fetch_discovery(request, max_posts=posts)
+
+
+def test_a_small_account_costs_one_call(standin: StandIn) -> None:
+    raw = ask(provider_for(standin.facebook_graph_url), "tiny.studio")
+
+    assert len(raw.media) == 3
+    assert len(standin.calls) == 1
+    assert raw.profile is not None
+    assert raw.profile["username"] == "tiny.studio"
+    assert raw.usage.percent == 3
+
+
+def test_pages_are_followed_up_to_the_number_wanted(standin: StandIn) -> None:
+    raw = ask(provider_for(standin.facebook_graph_url, page_posts=25), "northern.trails")
+
+    assert len({item["id"] for item in raw.media}) == 100  # type: ignore[index]
+    assert [call["after"] is not None for call in standin.calls] == [False, True, True, True]
+
+
+def test_an_account_without_posts_is_empty_and_well_formed(standin: StandIn) -> None:
+    assert ask(provider_for(standin.facebook_graph_url), "quiet.account").media == ()
+
+
+def test_a_later_page_that_fails_ends_the_paging(standin: StandIn) -> None:
+    standin.faults.add("status", status=500, with_cursor=True)
+
+    raw = ask(provider_for(standin.facebook_graph_url), "northern.trails")
+
+    assert len(raw.media) == 50
+    assert isinstance(raw.later_page_error, ProviderUnavailable)
+
+
+@pytest.mark.parametrize(
+    ("username", "token", "error"),
+    [
+        ("nobody.here", "standin-operator-token", SourceNotFound),
+        ("jane.private", "standin-operator-token", SourceNotFound),
+        ("tiny.studio", "dead-token", TokenRejected),
+    ],
+)
+def test_refusals(standin: StandIn, username: str, token: str, error: type[Exception]) -> None:
+    with pytest.raises(error):
+        ask(provider_for(standin.facebook_graph_url), username, token)
+
+
+def test_a_throttle_under_403_with_its_minutes(standin: StandIn) -> None:
+    standin.faults.add("status", status=403, code=4, usage_minutes=7)
+
+    with pytest.raises(RateLimited) as refusal:
+        ask(provider_for(standin.facebook_graph_url), "tiny.studio")
+    assert refusal.value.retry_after_seconds == 420
+
+
+@pytest.mark.parametrize(
+    ("kind", "error"),
+    [
+        ("html", ProviderUnavailable),
+        ("truncated", ProviderUnavailable),
+        ("empty", ProviderUnavailable),
+        ("deep", ProviderUnavailable),
+        ("null", UnexpectedPayload),
+        ("error200", ProviderUnavailable),
+        ("reset", ProviderUnavailable),
+    ],
+)
+def test_bodies_that_are_no_feed(standin: StandIn, kind: str, error: type[Exception]) -> None:
+    standin.faults.add(kind)
+
+    with pytest.raises(error):
+        ask(provider_for(standin.facebook_graph_url), "tiny.studio")
+
+
+def test_a_refused_field_is_left_out_once_and_for_all(
+    standin: StandIn, caplog: pytest.LogCaptureFixture
+) -> None:
+    standin.faults.add("reject_field", field="thumbnail_url")
+    provider = provider_for(standin.facebook_graph_url)
+
+    with caplog.at_level(logging.WARNING):
+        assert len(ask(provider, "tiny.studio").media) == 3
+        assert len(ask(provider, "tiny.studio").media) == 3
+
+    assert len(standin.calls) == 3
+    assert "thumbnail_url" in caplog.text
+
+
+def test_every_call_proves_that_it_knows_the_apps_secret() -> None:
+    with responses.RequestsMock() as mock:
+        mock.get(URL, json=page([]))
+        ask(provider_for(BASE, app_secret=Secret("app-secret")), "acme.bakery", token="token-1")
+        sent = mock.calls[0].request
+
+    expected = hmac.new(b"app-secret", b"token-1", hashlib.sha256).hexdigest()
+    assert sent.params["appsecret_proof"] == expected  # type: ignore[attr-defined]
+    assert sent.headers["Authorization"] == "Bearer token-1"
+    assert "token-1" not in (sent.url or "")
+
+
+def page(ids: list[Any], after: object = None, **account: Any) -> dict[str, Any]:
+    media: dict[str, Any] = {"data": [{"id": post_id} for post_id in ids]}
+    if after is not None:
+        media["paging"] = {"cursors": {"after": after}, "next": "https://evil.example/?access_token=x"}
+    return {"business_discovery": {"username": "acme.bakery", "media": media, **account}}
+
+
+def ask_pages(*bodies: object, posts: int = 100) -> tuple[RawFeed, int]:
+    """The feed gathered from these answers, the last repeated for ever; and the calls it took."""
+    with responses.RequestsMock(registry=responses.registries.FirstMatchRegistry) as mock:
+        answers = iter(bodies)
+        last: list[object] = []
+
+        def answer(_: Any) -> tuple[int, dict[str, str], str]:
+            import json
+
+            last[:] = [next(answers, last[0] if last else None)]
+            return 200, {}, json.dumps(last[0])
+
+        mock.add_callback(responses.GET, URL, callback=answer, content_type="application/json")
+        return ask(provider_for(BASE), "acme.bakery", posts=posts), len(mock.calls)
+
+
+@pytest.mark.parametrize(
+    ("bodies", "ids", "calls"),
+    [
+        pytest.param([page(["1", "2"])], ["1", "2"], 1, id="no cursor"),
+        pytest.param([page(["1"], "C1"), page(["2"])], ["1", "2"], 2, id="two pages"),
+        pytest.param(
+            [page(["1"], "SAME"), page(["2"], "SAME"), page(["3"])], ["1", "2", "3"], 3, id="constant cursor"
+        ),
+        pytest.param(
+            [page(["1"], "C"), page(["1"], "C")], ["1", "1"], 2, id="a page of known posts is a loop"
+        ),
+        pytest.param(
+            [page(["1"], "A"), page([], "B"), page(["2"])], ["1", "2"], 3, id="an empty page in between"
+        ),
+        pytest.param([page(["1"], "A"), page([], "B")], ["1"], 3, id="two empty pages are the end"),
+        pytest.param([page(["1", "2"], "A", media_count=2)], ["1", "2"], 1, id="all there are"),
+        pytest.param([page(["1"], "){evil}")], ["1"], 1, id="a cursor that would change the expression"),
+        pytest.param([page(["1"], ["no", "text"])], ["1"], 1, id="a cursor that is no text"),
+        pytest.param([{"business_discovery": {"username": "x"}}], [], 1, id="no media at all"),
+    ],
+)
+def test_paging(bodies: list[Any], ids: list[str], calls: int) -> None:
+    raw, made = ask_pages(*bodies)
+
+    assert [item["id"] for item in raw.media] == ids  # type: ignore[index]
+    assert made == calls
+
+
+def test_endless_pages_are_bounded() -> None:
+    bodies = [page([str(number)], "C") for number in range(60)]
+
+    raw, made = ask_pages(*bodies, posts=100)
+
+    assert made == 20
+    assert len(raw.media) == 20
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        None,
+        [],
+        {},
+        {"business_discovery": None},
+        {"business_discovery": {"media": None}},
+        {"business_discovery": {"media": {"data": None}}},
+        {"business_discovery": {"media": {"data": {"0": {}}}}},
+        {"data": None},
+    ],
+)
+def test_other_shapes_are_unexpected_and_never_empty(body: object) -> None:
+    with pytest.raises(UnexpectedPayload):
+        ask_pages(body)
+
+
+@pytest.mark.parametrize("username", ["a){id}", "a,b", "A", "", "a b", "é"])
+def test_a_name_that_would_change_the_expression_is_never_sent(username: str) -> None:
+    with responses.RequestsMock(), pytest.raises(ValueError, match="username"):
+        ask(provider_for(BASE), username)
