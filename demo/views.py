@@ -34,7 +34,6 @@ def publisher(request: HttpRequest) -> HttpResponse:
         f"default-src 'none'; style-src 'self'; script-src {service}; connect-src {service}; "
         f"img-src 'self' {media_sources()}; media-src {media_sources()}; base-uri 'none'; frame-ancestors 'none'"
     )
-    response["X-Frame-Options"] = "DENY"
     return response
 
 

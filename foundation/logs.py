@@ -16,8 +16,8 @@ _SENSITIVE = (
     "|code|state|token|password|secret|authorization|cookie|csrftoken|csrfmiddlewaretoken|sessionid"
 )
 _PATTERNS = (
-    re.compile(rf"(?i)(?<![a-z_])((?:{_SENSITIVE})['\"]?\s*[=:]\s*['\"]?)([^\s&'\",;}}]+)"),
     re.compile(r"(?i)(bearer\s+)([^\s'\",;]+)"),
+    re.compile(rf"(?i)(?<![a-z_])((?:{_SENSITIVE})['\"]?\s*[=:]\s*['\"]?)([^\s&'\",;}}]+)"),
     re.compile(r"()\b((?:IGAA|EAA)[A-Za-z0-9_-]{8,})"),  # how Meta's own tokens begin
     re.compile(r"(://[^/\s:@]*:)([^/\s@]+)(?=@)"),  # password in a database or broker URL
 )

@@ -109,7 +109,7 @@ def needs(service: str, is_there: bool) -> None:
 
 
 def run_python(*arguments: str, env: dict[str, str] | None = None) -> subprocess.CompletedProcess[str]:
+    """A process of its own, with the service's real settings and nothing of the tests' environment but PATH."""
+    environment = {"PATH": os.environ["PATH"], **(env or {})}
     command = (sys.executable, *arguments)
-    return subprocess.run(
-        command, capture_output=True, text=True, env={**os.environ, **(env or {})}, timeout=60
-    )
+    return subprocess.run(command, capture_output=True, text=True, env=environment, timeout=60)

@@ -46,7 +46,6 @@ class SecurityHeadersMiddleware:
         response = self.get_response(request)
         if "Content-Security-Policy" not in response:
             response["Content-Security-Policy"] = API_POLICY if is_api(request) else PAGE_POLICY
-            response["X-Frame-Options"] = "DENY"
         response.setdefault("X-Content-Type-Options", "nosniff")
         response.setdefault("Permissions-Policy", "camera=(), geolocation=(), microphone=()")
         return response

@@ -55,6 +55,5 @@ def _user_id(request: HttpRequest) -> int:
 def _page(request: HttpRequest, template: str, context: dict[str, object]) -> HttpResponse:
     response = render(request, template, context)
     response["Content-Security-Policy"] = _POLICY.format(media=media_sources())
-    response["X-Frame-Options"] = "DENY"
     response["Cache-Control"] = "private, no-store"
     return response

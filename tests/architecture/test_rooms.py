@@ -1,0 +1,31 @@
+"""Walls that import-linter cannot see."""
+
+from __future__ import annotations
+
+import ast
+from pathlib import Path
+
+import pytest
+
+PARIS = sorted(Path("paris_integration").rglob("*.py"))
+ALLOWED = {Path("paris_integration/admin.py")}  # staff screens take the admin's requests
+
+
+@pytest.mark.parametrize("path", PARIS, ids=str)
+def test_paris_knows_no_request(path: Path) -> None:
+    imported = {
+        name
+        for node in ast.walk(ast.parse(path.read_text()))
+        for name in (
+            [alias.name for alias in node.names]
+            if isinstance(node, ast.Import)
+            else [node.module or ""]
+            if isinstance(node, ast.ImportFrom)
+            else []
+        )
+    }
+    forbidden = {
+        name for name in imported if name.startswith(("django.http", "rest_framework", "django.views"))
+    }
+
+    assert not forbidden or path in ALLOWED

@@ -1,0 +1,122 @@
+"""Starting with wrong or dangerous settings fails, by the setting's name; secrets may come from files."""
+
+from __future__ import annotations
+
+import json
+import logging
+from pathlib import Path
+
+import pytest
+from django.core.exceptions import ImproperlyConfigured
+
+from foundation.encryption_keys import parse_encryption_keys
+from foundation.environment import with_secret_files
+from foundation.logs import JsonFormatter, RedactionFilter, redact
+from tests.conftest import run_python
+
+GOOD_KEY = "A" * 43 + "="
+OTHER_KEY = "B" * 42 + "A="
+GOOD = {"SECRET_KEY": "s" * 40, "TOKEN_ENCRYPTION_KEYS": GOOD_KEY, "DEBUG": ""}
+
+
+@pytest.mark.parametrize(
+    ("changes", "named"),
+    [
+        ({"SECRET_KEY": ""}, "SECRET_KEY"),
+        ({"SECRET_KEY": "short"}, "SECRET_KEY"),
+        ({"SECRET_KEY": "django-insecure-" + "x" * 40}, "SECRET_KEY"),
+        ({"TOKEN_ENCRYPTION_KEYS": ""}, "TOKEN_ENCRYPTION_KEYS"),
+        ({"TOKEN_ENCRYPTION_KEYS": "too-short"}, "TOKEN_ENCRYPTION_KEYS"),
+        ({"TOKEN_ENCRYPTION_KEYS": f"{GOOD_KEY},x"}, "TOKEN_ENCRYPTION_KEYS"),
+        ({"PROVIDER_TIMEOUT_SECONDS": "0"}, "PROVIDER_TIMEOUT_SECONDS"),
+        ({"PROVIDER_TIMEOUT_SECONDS": "soon"}, "PROVIDER_TIMEOUT_SECONDS"),
+        ({"FACEBOOK_GRAPH_URL": "graph"}, "FACEBOOK_GRAPH_URL"),
+        ({"PUBLIC_BASE_URL": "feeds.example"}, "PUBLIC_BASE_URL"),
+        ({"SECRET_KEY_FILE": "/nowhere", "SECRET_KEY": ""}, "SECRET_KEY_FILE"),
+        ({"META_GRAPH_VERSION": "26"}, "META_GRAPH_VERSION"),
+        ({"PUBLIC_MODE_IG_USER_ID": "acme", "PUBLIC_MODE_ACCESS_TOKEN": "canary"}, "PUBLIC_MODE_IG_USER_ID"),
+    ],
+)
+def test_a_wrong_setting_is_named_at_start(tmp_path: Path, changes: dict[str, str], named: str) -> None:
+    done = run_python("manage.py", "check", env={**GOOD, "VAR_DIR": str(tmp_path), **changes})
+
+    assert done.returncode != 0
+    assert named in done.stderr.strip().splitlines()[-1] + done.stderr
+    assert "canary" not in done.stderr
+    assert GOOD_KEY not in done.stderr
+
+
+def test_good_settings_start_also_with_secrets_in_files(tmp_path: Path) -> None:
+    secret = tmp_path / "secret"
+    secret.write_text("$ecret" + "x" * 40 + "\n")
+    environment = {**GOOD, "SECRET_KEY": "", "SECRET_KEY_FILE": str(secret), "VAR_DIR": str(tmp_path)}
+
+    assert run_python("manage.py", "check", env=environment).returncode == 0
+
+
+def test_production_over_https_passes_djangos_deployment_checks(tmp_path: Path) -> None:
+    environment = {
+        **GOOD,
+        "SECRET_KEY": "q7J2kd0-Zx8vPw_3mRt5yUb9nLc4sHgE6aTfVoXi1uBCDMNQkWy",
+        "PUBLIC_BASE_URL": "https://feeds.example",
+        "VAR_DIR": str(tmp_path),
+    }
+    done = run_python("manage.py", "check", "--deploy", "--fail-level", "WARNING", env=environment)
+
+    assert done.returncode == 0, done.stderr
+
+
+def test_a_secret_in_both_places_is_refused(tmp_path: Path) -> None:
+    file = tmp_path / "key"
+    file.write_text("x")
+    with pytest.raises(ImproperlyConfigured, match="not both"):
+        with_secret_files({"SECRET_KEY": "a", "SECRET_KEY_FILE": str(file)}, ("SECRET_KEY",))
+
+
+def test_encryption_keys() -> None:
+    assert parse_encryption_keys("") == ()
+    assert [len(key) for key in parse_encryption_keys(f"{GOOD_KEY}, {OTHER_KEY}")] == [32, 32]
+    for wrong in (f"{GOOD_KEY},{GOOD_KEY}", "A" * 44, "+" * 43 + "=", "A" * 42 + "é="):
+        with pytest.raises(ImproperlyConfigured):
+            parse_encryption_keys(wrong)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "GET /v26.0/me?access_token=canary&fields=id",
+        "{'access_token': 'canary', 'a': 1}",
+        '{"client_secret": "canary"}',
+        "Authorization: Bearer canary",
+        "appsecret_proof=canary;",
+        "IGAAcanarycanary EAABcanarycanary",
+        "postgres://feeds:canary@db/feeds",
+        "redis://:canary@redis:6379/0",
+        "?code=canary&state=canary",
+        "sessionid=canary; csrftoken=canary",
+    ],
+)
+def test_what_looks_like_a_secret_does_not_reach_the_log(text: str) -> None:
+    record = logging.LogRecord("x", logging.ERROR, "f", 1, "%s", (text,), None)
+    RedactionFilter().filter(record)
+
+    assert "canary" not in JsonFormatter().format(record)
+
+
+def test_secrets_in_exceptions_are_cut_out_and_a_record_is_one_line() -> None:
+    try:
+        raise ValueError("https://x.example/?access_token=canary\nsecond line")
+    except ValueError:
+        import sys
+
+        record = logging.LogRecord("x", logging.ERROR, "f", 1, "failed\n%s", ("injected",), sys.exc_info())
+    RedactionFilter().filter(record)
+    line = JsonFormatter().format(record)
+
+    assert "canary" not in line
+    assert "\n" not in line
+    assert json.loads(line)["level"] == "ERROR"
+
+
+def test_ordinary_words_stay() -> None:
+    assert redact("refresh succeeded for feed 12, status 200") == "refresh succeeded for feed 12, status 200"

@@ -1,0 +1,228 @@
+"""The widget in a real browser, on a publisher's page of another origin, against the running service."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import pytest
+from playwright.sync_api import Browser, Page
+
+from tests.browser import chromium
+from tests.fakes import media
+from tests.processes.service import Service, running_service
+
+pytestmark = [pytest.mark.processes, pytest.mark.browser]
+
+PAYLOADS = [
+    "<script>window.hacked=1</script>",
+    "<img src=x onerror=window.hacked=1>",
+    "<svg onload=window.hacked=1>",
+    "</style><script>window.hacked=1</script>",
+    "</ul></instagram-feed><iframe srcdoc='<script>parent.hacked=1</script>'>",
+    "{{constructor.constructor('window.hacked=1')()}}",
+    "${window.hacked=1}",
+    '"><a href=javascript:window.hacked=1 autofocus onfocus=window.hacked=1>',
+    "javascript:window.hacked=1",
+    "data:text/html,<script>window.hacked=1</script>",
+]
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    with chromium() as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
+    with running_service(tmp_path_factory.mktemp("service")) as running:
+        yield running
+
+
+@contextmanager
+def publisher(service: Service, body: str, policy: str = "") -> Iterator[str]:
+    """A site of its own, with a strict policy that allows the service and its pictures."""
+    origin = f"http://127.0.0.1:{service.web_ports[0]}"
+    strict = (
+        f"default-src 'none'; script-src {origin}; connect-src {origin}; img-src {service.standin.base_url}; "
+        f"frame-src {origin}"
+    )
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            script = f"<script src='{origin}/embed/widget.js'></script>"
+            page = f"<!doctype html><html lang=en><title>Shop</title>{script}{body}"
+            self.send_response(200 if self.path == "/" else 404)
+            self.send_header("Content-Type", "text/html; charset=utf-8")
+            self.send_header("Content-Security-Policy", policy or strict)
+            self.end_headers()
+            self.wfile.write(page.encode())
+
+        def log_message(self, *_: Any) -> None:
+            pass
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield f"http://localhost:{server.server_address[1]}/"
+        server.shutdown()
+
+
+@contextmanager
+def opened(browser: Browser, url: str, **context: Any) -> Iterator[tuple[Page, list[str], set[str]]]:
+    """A page, what its console said, and the hosts it spoke to."""
+    page = browser.new_page(**context)
+    said: list[str] = []
+    hosts: set[str] = set()
+    page.on(
+        "console",
+        lambda message: said.append(message.text) if "favicon" not in message.location["url"] else None,
+    )
+    page.on("pageerror", lambda error: said.append(str(error)))
+    page.on("request", lambda request: hosts.add(urlsplit(request.url).netloc))
+    page.goto(url)
+    page.wait_for_load_state("networkidle")
+    yield page, said, hosts
+    page.close()
+
+
+def widget(service: Service, username: str, attributes: str = "", *more: str) -> str:
+    token = service.instance(service.workspace(), username, *more)["embedToken"]
+    return f"<instagram-feed token='{token}' {attributes}></instagram-feed>"
+
+
+def test_posts_on_a_publishers_page(service: Service, browser: Browser) -> None:
+    with (
+        publisher(service, widget(service, "acme.bakery")) as url,
+        opened(browser, url, viewport={"width": 1280, "height": 2400}) as (page, said, hosts),
+    ):
+        tiles = page.locator("instagram-feed li a.tile")
+        assert tiles.count() == 12
+        first = tiles.first
+        assert first.get_attribute("rel") == "noopener noreferrer"
+        assert (first.get_attribute("href") or "").startswith("https://www.instagram.com/p/")
+        assert first.locator("img").get_attribute("alt") == "Picture 1 of acme.bakery"
+        pictures = page.locator("instagram-feed li img")
+        assert all(picture.get_attribute("alt") for picture in pictures.all())
+        drawn = pictures.evaluate_all(
+            "all => all.filter(image => image.complete && image.naturalWidth > 0).length"
+        )
+        assert drawn == 12
+        assert page.locator("instagram-feed .badge").all_inner_texts()[:2] == ["Reel", "Album"]
+        assert hosts == {
+            urlsplit(url).netloc,
+            f"127.0.0.1:{service.web_ports[0]}",
+            urlsplit(service.standin.base_url).netloc,
+        }
+        assert said == []
+
+
+@pytest.mark.parametrize(("width", "columns"), [(1280, 3), (900, 3), (899, 2), (360, 2)])
+def test_one_breakpoint_at_900_pixels(service: Service, browser: Browser, width: int, columns: int) -> None:
+    with (
+        publisher(service, widget(service, "tiny.studio", "columns=3")) as url,
+        opened(browser, url, viewport={"width": width, "height": 800}) as (page, _, _),
+    ):
+        template = page.locator("instagram-feed ul").evaluate(
+            "grid => getComputedStyle(grid).gridTemplateColumns"
+        )
+        assert len(template.split()) == columns
+
+
+def test_several_widgets_and_their_attributes(service: Service, browser: Browser) -> None:
+    body = widget(service, "tiny.studio", "max-posts=2") + widget(
+        service, "acme.bakery", "filter=video hide-profile"
+    )
+    with publisher(service, body) as url, opened(browser, url) as (page, _, _):
+        first, second = page.locator("instagram-feed").all()
+        assert (first.locator("li").count(), first.locator(".profile").count()) == (2, 1)
+        assert set(second.locator(".badge").all_inner_texts()) == {"Reel"}
+        assert second.locator(".profile").count() == 0
+
+
+def test_states_have_words(service: Service, browser: Browser) -> None:
+    body = widget(service, "quiet.account") + "<instagram-feed token='forged'></instagram-feed>"
+    with publisher(service, body) as url, opened(browser, url) as (page, _, _):
+        empty, broken = page.locator("instagram-feed").all()
+        assert empty.locator(".note").inner_text() == "There are no posts to show yet."
+        assert "cannot be shown" in broken.locator(".note").inner_text()
+        assert broken.get_by_role("button", name="Try again").is_visible()
+
+
+def test_a_feed_that_is_warming_arrives_by_itself(service: Service, browser: Browser) -> None:
+    service.standin.faults.add("slow", seconds=7, username="load.warming", times=1)
+    with publisher(service, widget(service, "load.warming")) as url, opened(browser, url) as (page, _, _):
+        page.locator("instagram-feed li a.tile").first.wait_for(timeout=20_000)
+
+
+def test_injected_markup_stays_text(service: Service, browser: Browser) -> None:
+    posts = [
+        media(
+            n,
+            caption=text,
+            alt_text=text,
+            username=text,
+            media_url=f"{service.standin.base_url}/media/x-{n}.jpg",
+        )
+        for n, text in enumerate(PAYLOADS)
+    ]
+    posts += [
+        media(50 + n, permalink=text, media_url="https://x.example/1.jpg") for n, text in enumerate(PAYLOADS)
+    ]
+    service.standin.world.put("evil.account", posts)
+    with publisher(service, widget(service, "evil.account")) as url, opened(browser, url) as (page, said, _):
+        tiles = page.locator("instagram-feed li a.tile")
+        assert tiles.count() == len(PAYLOADS)
+        assert tiles.first.locator(".caption").text_content() == PAYLOADS[0]
+        assert page.evaluate("window.hacked") is None
+        assert all(
+            link.startswith("https://") for link in tiles.evaluate_all("all => all.map(link => link.href)")
+        )
+        assert said == []
+
+
+def test_a_picture_that_is_gone_leaves_a_link(service: Service, browser: Browser) -> None:
+    service.standin.world.put(
+        "lost.pictures", [media(1, media_url=f"{service.standin.base_url}/media/x.jpg?oe=1")]
+    )
+    with publisher(service, widget(service, "lost.pictures")) as url, opened(browser, url) as (page, _, _):
+        assert page.locator("instagram-feed .lost").inner_text() == "See this post on Instagram"
+
+
+def test_the_frame_shows_posts_and_tells_its_height(service: Service, browser: Browser) -> None:
+    made = service.instance(service.workspace(), "tiny.studio")
+    frame = f"http://127.0.0.1:{service.web_ports[0]}/embed/{made['instanceId']}?token={made['embedToken']}"
+    with publisher(service, f"<iframe src='{frame}' width=800 height=300></iframe>") as url:
+        page = browser.new_page()
+        page.add_init_script("window.heights = []; addEventListener('message', e => heights.push(e.data))")
+        page.goto(url)
+        page.frame_locator("iframe").locator("li a.tile").first.wait_for()
+        page.wait_for_function("heights.some(message => message.height > 200)")
+        message = page.evaluate("heights.at(-1)")
+        assert (message["type"], message["instanceId"]) == ("instagram-feed:height", made["instanceId"])
+        assert set(message) == {"type", "instanceId", "height"}
+        page.close()
+
+
+def test_the_frame_may_be_framed_by_the_instances_sites_only(service: Service, browser: Browser) -> None:
+    made = service.instance(service.workspace(), "tiny.studio", "--allowed-origin", "https://shop.example")
+    frame = f"http://127.0.0.1:{service.web_ports[0]}/embed/{made['instanceId']}?token={made['embedToken']}"
+    with (
+        publisher(service, f"<iframe src='{frame}'></iframe>") as url,
+        opened(browser, url) as (page, said, _),
+    ):
+        assert page.frame_locator("iframe").locator("instagram-feed").count() == 0
+        assert any("frame-ancestors" in text for text in said)
+
+
+def test_the_script_is_small() -> None:
+    import gzip
+
+    script = Path("venice_api/static/embed/widget.js").read_bytes()
+
+    assert len(gzip.compress(script, 9)) < 8_000
