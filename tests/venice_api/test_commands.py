@@ -1,0 +1,85 @@
+"""The operator's commands for widgets: JSON on stdout, and clear refusals that write nothing."""
+
+from __future__ import annotations
+
+import json
+from io import StringIO
+from typing import Any
+
+import pytest
+from django.core.management import call_command
+from django.core.management.base import CommandError
+from django.test import Client
+
+from tests.conftest import Cast
+from tests.fakes import FakeProvider
+from venice_api.models import ID_PREFIX, WidgetInstance
+
+pytestmark = pytest.mark.django_db
+
+
+def run(*arguments: str) -> dict[str, Any]:
+    out = StringIO()
+    call_command(*arguments, stdout=out)
+    answer: dict[str, Any] = json.loads(out.getvalue())
+    return answer
+
+
+def test_create_instance_answers_what_is_needed_to_embed_it(people: Cast, provider: FakeProvider) -> None:
+    made = run(
+        "create_instance", "--workspace", str(people.workspace.pk), "--profile", " @Acme.Bakery ",
+        "--max-posts", "2", "--filter", "photo", "--hide", "1", "2", "--hide", "3",
+        "--allowed-origin", "https://shop.example/", "HTTPS://Blog.example:443",
+    )  # fmt: skip
+
+    assert set(made) == {"instanceId", "workspaceId", "embedToken", "source"}
+    assert made["instanceId"].startswith(ID_PREFIX)
+    assert made["source"] == {"type": "profile", "value": "acme.bakery"}
+    row = WidgetInstance.objects.get(pk=made["instanceId"])
+    assert (row.max_posts, row.filter_type, row.hidden_post_ids) == (2, "image", ["1", "2", "3"])
+    assert row.allowed_origins == ["https://shop.example", "https://blog.example"]
+    feed = Client().get(f"/v1/integrations/instagram/feed?token={made['embedToken']}")
+    assert len(feed.json()["posts"]) == 2
+
+
+@pytest.mark.parametrize(
+    ("arguments", "named"),
+    [
+        (["--profile", "a..b"], "source_value"),
+        (["--hashtag", "no spaces here"], "source_value"),
+        (["--profile", "a", "--max-posts", "0"], "maxPosts"),
+        (["--profile", "a", "--max-posts", "many"], "maxPosts"),
+        (["--profile", "a", "--filter", "gif"], "filterType"),
+        (["--profile", "a", "--allowed-origin", "shop.example"], "allowed_origins"),
+        (["--profile", "a", "--allowed-origin", "https://shop.example/path"], "allowed_origins"),
+        (["--profile", "a", "--allowed-origin", "https://*.example"], "allowed_origins"),
+        (["--profile", "a", "--hashtag", "b"], "--hashtag"),
+        ([], "--profile"),
+    ],
+)
+def test_create_instance_names_what_is_wrong(people: Cast, arguments: list[str], named: str) -> None:
+    with pytest.raises(CommandError, match=named):
+        run("create_instance", "--workspace", str(people.workspace.pk), *arguments)
+    assert not WidgetInstance.objects.exists()
+
+
+@pytest.mark.parametrize("workspace", ["nonsense", "00000000-0000-0000-0000-000000000000"])
+def test_create_instance_needs_a_workspace(db: None, workspace: str) -> None:
+    with pytest.raises(CommandError, match="--workspace"):
+        run("create_instance", "--workspace", workspace, "--profile", "a")
+
+
+@pytest.mark.django_db(transaction=True)
+def test_rotating_refuses_the_old_token_from_then_on(make_instance: Any, provider: FakeProvider) -> None:
+    instance = make_instance()
+    tokens = [run("rotate_embed_token", instance.pk)["embedToken"] for _ in range(2)]
+    statuses = [
+        Client().get(f"/v1/integrations/instagram/feed?token={token}").status_code for token in tokens
+    ]
+
+    assert statuses == [401, 200]
+
+
+def test_rotating_an_unknown_instance(db: None) -> None:
+    with pytest.raises(CommandError, match="wgt_none"):
+        run("rotate_embed_token", "wgt_none")
