@@ -69,15 +69,21 @@ def test_create_instance_needs_a_workspace(db: None, workspace: str) -> None:
         run("create_instance", "--workspace", workspace, "--profile", "a")
 
 
-@pytest.mark.django_db(transaction=True)
-def test_rotating_refuses_the_old_token_from_then_on(make_instance: Any, provider: FakeProvider) -> None:
+def test_rotating_refuses_the_old_token_from_then_on(
+    make_instance: Any, provider: FakeProvider, django_capture_on_commit_callbacks: Any
+) -> None:
     instance = make_instance()
-    tokens = [run("rotate_embed_token", instance.pk)["embedToken"] for _ in range(2)]
-    statuses = [
-        Client().get(f"/v1/integrations/instagram/feed?token={token}").status_code for token in tokens
-    ]
+    old = embed_tokens.issue(instance.pk, 1)
 
-    assert statuses == [401, 200]
+    def status(token: str) -> int:
+        return Client().get(f"/v1/integrations/instagram/feed?token={token}").status_code
+
+    assert status(old) == 200
+    with django_capture_on_commit_callbacks(execute=True):
+        answer = run("rotate_embed_token", instance.pk)
+
+    assert set(answer) == {"instanceId", "embedToken"}
+    assert (status(old), status(answer["embedToken"])) == (401, 200)
 
 
 def test_rotating_an_unknown_instance(db: None) -> None:
