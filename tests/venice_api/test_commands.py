@@ -13,6 +13,7 @@ from django.test import Client
 
 from tests.conftest import Cast
 from tests.fakes import FakeProvider
+from venice_api import embed_tokens
 from venice_api.models import ID_PREFIX, WidgetInstance
 
 pytestmark = pytest.mark.django_db
