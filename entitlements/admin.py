@@ -6,98 +6,36 @@ from typing import Any
 
 from django import forms
 from django.contrib import admin
+from django.core.exceptions import PermissionDenied
+from django.db import transaction
+from django.forms.formsets import DELETION_FIELD_NAME
 from django.forms.models import BaseInlineFormSet
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.template.loader import render_to_string
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
 from django.utils import timezone
-from django.utils.html import format_html, format_html_join
+from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
 from entitlements import changes, keys
 from entitlements.changes import Actor
 from entitlements.limits import effective_values
-from entitlements.models import (
-    EntitlementChange,
-    EntitlementOverride,
-    Membership,
-    Plan,
-    PlanEntitlement,
-    Workspace,
-)
+from entitlements.matrix import MatrixForm
+from entitlements.models import EntitlementChange, EntitlementOverride, Membership, Plan, Workspace
 
 
 def actor_of(request: HttpRequest) -> Actor:
     return Actor(request.user.get_username(), request.user)
 
 
-class MatrixForm(forms.Form):
-    """Every plan and key in one form; what cannot be is said at its cell, and what was typed stays."""
-
-    def __init__(self, plans: list[Plan], *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        self.plans = plans
-        for plan in plans:
-            values = {row.key: row.value for row in plan.entitlements.all()}
-            for key in keys.KEYS:
-                self.fields[f"{plan.key}:{key.name}"] = _matrix_field(plan, key, values.get(key.name))
-
-    def clean(self) -> dict[str, Any]:
-        cleaned: dict[str, Any] = {}
-        for name in self.fields:
-            if name in self.errors:
-                continue
-            key = name.split(":", 1)[1]
-            try:
-                cleaned[name] = _from_cell(key, self.cleaned_data.get(name))
-            except ValueError as error:
-                self.add_error(name, str(error).removeprefix(f"{key}: "))
-        return cleaned
-
-    def rows(self) -> list[dict[str, Any]]:
-        return [
-            {"key": key, "cells": [self[f"{plan.key}:{key.name}"] for plan in self.plans]}
-            for key in keys.KEYS
-        ]
-
-    def save(self, actor: Actor) -> None:
-        for plan in self.plans:
-            for key in keys.KEYS:
-                changes.set_plan_value(
-                    plan, key.name, self.cleaned_data[f"{plan.key}:{key.name}"], actor=actor
-                )
-
-
-def _matrix_field(plan: Plan, key: keys.Key, value: keys.Value) -> forms.Field:
-    label = f"{plan.name}: {key.name}"
-    if key.kind is keys.Kind.BOOL:
-        return forms.BooleanField(label=label, required=False, initial=value)
-    attributes = {"inputmode": "numeric", "placeholder": key.empty_means or "", "size": 8}
-    widget = forms.TextInput(attrs=attributes)
-    return forms.CharField(label=label, required=False, initial="" if value is None else value, widget=widget)
-
-
-def _from_cell(key: str, cell: Any) -> keys.Value:
-    if isinstance(cell, bool):
-        return keys.check_value(key, cell)
-    return keys.parse_value(key, str(cell or ""))
-
-
-class PlanEntitlementReadOnly(admin.TabularInline):
-    model = PlanEntitlement
-    fields = readonly_fields = ("key", "value")
-    can_delete = False
-    extra = 0
-    verbose_name_plural = "values (edited in the matrix)"
-
-    def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False
-
-
 @admin.register(Plan)
 class PlanAdmin(admin.ModelAdmin):
+    """Names and billing codes; the values are edited in the matrix, for all plans at once."""
+
     list_display = ("name", "key", "rank", "billing_code")
-    inlines = (PlanEntitlementReadOnly,)
+    fields = ("name", "key", "rank", "billing_code", "matrix_link")
+    readonly_fields = ("key", "rank", "matrix_link")
     change_list_template = "admin/entitlements/plan_list.html"
 
     def has_add_permission(self, request: HttpRequest) -> bool:
@@ -106,8 +44,12 @@ class PlanAdmin(admin.ModelAdmin):
     def has_delete_permission(self, request: HttpRequest, obj: Plan | None = None) -> bool:
         return False
 
-    def get_readonly_fields(self, request: HttpRequest, obj: Plan | None = None) -> tuple[str, ...]:
-        return ("key", "rank")
+    @admin.display(description="Values")
+    def matrix_link(self, plan: Plan) -> SafeString:
+        return format_html('<a href="{}">In the plan matrix</a>', reverse("admin:entitlements_plan_matrix"))
+
+    def save_model(self, request: HttpRequest, obj: Plan, form: Any, change: bool) -> None:
+        changes.describe_plan(obj, name=obj.name, billing_code=obj.billing_code, actor=actor_of(request))
 
     def get_urls(self) -> list[URLPattern]:
         matrix = path(
@@ -116,33 +58,74 @@ class PlanAdmin(admin.ModelAdmin):
         return [matrix, *super().get_urls()]
 
     def matrix_view(self, request: HttpRequest) -> HttpResponse:
-        """The whole matrix on one screen; who may only look gets it read-only."""
-        if not self.has_view_or_change_permission(request):
-            return HttpResponseRedirect(reverse("admin:index"))
-        may_edit = self.has_change_permission(request)
-        plans = list(Plan.objects.order_by("rank").prefetch_related("entitlements"))
-        form = MatrixForm(plans, request.POST if request.method == "POST" and may_edit else None)
-        if form.is_bound and form.is_valid():
-            form.save(actor_of(request))
-            self.message_user(request, "The plans were saved.")
-            return HttpResponseRedirect(reverse("admin:entitlements_plan_matrix"))
+        """The whole matrix on one screen; who may only look gets it read-only, who may not even that 403."""
+        may_edit = request.user.has_perm("entitlements.change_planentitlement")
+        if not may_edit and not request.user.has_perm("entitlements.view_planentitlement"):
+            raise PermissionDenied
+        if request.method != "POST":
+            return self._matrix_page(request, MatrixForm(_plans()), may_edit=may_edit)
         if not may_edit:
-            for field in form.fields.values():
-                field.disabled = True
+            raise PermissionDenied
+        with transaction.atomic():
+            form = MatrixForm(_plans(lock=True), request.POST)
+            if not form.is_valid():
+                return self._matrix_page(request, form, may_edit=True)
+            different = form.save(actor_of(request))
+        self.message_user(
+            request, f"Saved; values changed: {different}." if different else "Nothing was changed."
+        )
+        return HttpResponseRedirect(reverse("admin:entitlements_plan_matrix"))
+
+    def _matrix_page(self, request: HttpRequest, form: MatrixForm, *, may_edit: bool) -> HttpResponse:
         context = {
             **self.admin_site.each_context(request),
             "title": "Plan matrix",
             "form": form,
-            "plans": plans,
             "may_edit": may_edit,
-            "opts": self.model._meta,
+            "opts": self.opts,
         }
         return TemplateResponse(request, "admin/entitlements/matrix.html", context)
 
 
+def _plans(*, lock: bool = False) -> list[Plan]:
+    plans = Plan.objects.order_by("rank").prefetch_related("entitlements")
+    return list(plans.select_for_update(no_key=True) if lock else plans)
+
+
+class OncePerWorkspace(BaseInlineFormSet):
+    """Says which row is one too many.
+
+    Stands in place of Django's own check, which leaves out a constraint that names the inline's parent and, for rows
+    sent together, does not say which.
+    """
+
+    once: str
+    why: str
+
+    def clean(self) -> None:
+        mine = [form.instance.pk for form in self.initial_forms]
+        of_workspace: Any = self.queryset
+        others = of_workspace.exclude(pk__in=mine)
+        taken = set(others.values_list(self.once, flat=True))
+        for form in self.forms:
+            typed = getattr(form, "cleaned_data", {})
+            value = typed.get(self.once)
+            if value is None or typed.get(DELETION_FIELD_NAME):
+                continue
+            value = getattr(value, "pk", value)
+            if value in taken:
+                form.add_error(self.once, self.why)
+            taken.add(value)
+
+
 class OverrideForm(forms.ModelForm):
+    """The value is typed as text and read by its key's kind; a standing override keeps its key."""
+
     typed_value = forms.CharField(
-        label="Value", required=False, help_text="true, false, a whole number, or unlimited", max_length=40
+        label="Value",
+        required=False,
+        max_length=40,
+        help_text="true or false; or a whole number; or unlimited, which nothing typed means too.",
     )
 
     class Meta:
@@ -151,36 +134,56 @@ class OverrideForm(forms.ModelForm):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        if self.instance.pk:
-            self.fields["typed_value"].initial = _typed(self.instance.value)
+        if not self.instance._state.adding:
+            self.fields["typed_value"].initial = _typed(self.instance)
+            self.fields["key"].disabled = True
 
     def clean(self) -> dict[str, Any]:
         cleaned = super().clean() or {}
-        if "key" in cleaned:
+        key = cleaned.get("key")
+        if key and "typed_value" in cleaned:
             try:
-                self.instance.value = keys.parse_value(cleaned["key"], cleaned.get("typed_value") or "")
+                self.instance.value = keys.parse_value(key, cleaned["typed_value"])
             except ValueError as error:
-                self.add_error("typed_value", str(error).removeprefix(f"{cleaned['key']}: "))
+                self.add_error("typed_value", str(error).removeprefix(f"{key}: "))
         ends_at = cleaned.get("ends_at")
         if ends_at is not None and "ends_at" in self.changed_data and ends_at <= timezone.now():
             self.add_error("ends_at", "Must lie in the future.")
         return cleaned
 
 
-def _typed(value: keys.Value) -> str:
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    return "unlimited" if value is None else str(value)
+def _typed(override: EntitlementOverride) -> str:
+    return keys.text_for(override.key, override.value)
+
+
+class OverrideFormSet(OncePerWorkspace):
+    once = "key"
+    why = "This workspace has an override of this key already."
 
 
 class OverrideInline(admin.TabularInline):
     model = EntitlementOverride
+    formset = OverrideFormSet
     form = OverrideForm
+    fields = ("key", "typed_value", "ends_at", "note", "created_by")
+    readonly_fields = ("created_by",)
     extra = 0
+    verbose_name_plural = "overrides (in place of the plan's values)"
+
+    @admin.display(description="Value")
+    def typed_value(self, override: EntitlementOverride) -> str:
+        """Shown to those who may look but not edit."""
+        return _typed(override)
+
+
+class MembershipFormSet(OncePerWorkspace):
+    once = "user"
+    why = "Is a member of this workspace already."
 
 
 class MembershipInline(admin.TabularInline):
     model = Membership
+    formset = MembershipFormSet
     extra = 0
     autocomplete_fields = ("user",)
 
@@ -191,33 +194,37 @@ class WorkspaceAdmin(admin.ModelAdmin):
     list_filter = ("plan",)
     list_select_related = ("plan",)
     search_fields = ("name", "id")
-    fields = ("id", "name", "plan", "effective_limits", "created_at")
-    readonly_fields = ("id", "effective_limits", "created_at")
+    search_help_text = "By name or id."
+    fields = ("id", "name", "plan", "effective_limits", "changes_link", "created_at")
+    readonly_fields = ("id", "effective_limits", "changes_link", "created_at")
     inlines = (MembershipInline, OverrideInline)
+    # A workspace takes its widgets and feeds along: one at a time, with the page that lists them.
+    actions = None
+
+    class Media:
+        css = {"all": ("entitlements/admin.css",)}
 
     @admin.display(description="Effective limits")
     def effective_limits(self, workspace: Workspace) -> SafeString | str:
         if workspace._state.adding:
             return "Shown once the workspace is saved."
-        rows = (
-            (
-                value.key,
-                value.words,
-                value.source + (f" until {value.until:%Y-%m-%d %H:%M} UTC" if value.until else ""),
-            )
-            for value in effective_values(workspace.pk, now=timezone.now())
+        values = effective_values(workspace.pk, now=timezone.now())
+        return render_to_string("admin/entitlements/effective_limits.html", {"values": values})
+
+    @admin.display(description="History")
+    def changes_link(self, workspace: Workspace) -> SafeString | str:
+        if workspace._state.adding:
+            return "-"
+        page = reverse("admin:entitlements_entitlementchange_changelist")
+        return format_html(
+            '<a href="{}?workspace__id__exact={}">Changes of plan and overrides</a>', page, workspace.pk
         )
-        cells = format_html_join("", "<tr><td>{}</td><td>{}</td><td>{}</td></tr>", rows)
-        head = format_html("<thead><tr><th>Key</th><th>Value</th><th>Comes from</th></tr></thead>")
-        return format_html("<table>{}<tbody>{}</tbody></table>", head, cells)
 
     def save_model(self, request: HttpRequest, obj: Workspace, form: Any, change: bool) -> None:
         if not change:
-            super().save_model(request, obj, form, change)
+            changes.add_workspace(obj, actor=actor_of(request))
             return
-        chosen = obj.plan
-        held = Workspace.objects.get(pk=obj.pk)
-        changes.set_plan(held, chosen, actor=actor_of(request))
+        changes.set_plan(obj, obj.plan, actor=actor_of(request))
         super().save_model(request, obj, form, change)
 
     def save_formset(self, request: HttpRequest, form: Any, formset: BaseInlineFormSet, change: bool) -> None:
@@ -225,11 +232,10 @@ class WorkspaceAdmin(admin.ModelAdmin):
             super().save_formset(request, form, formset, change)
             return
         actor = actor_of(request)
-        for override in formset.save(commit=False):
-            if override.pk:
-                before = EntitlementOverride.objects.get(pk=override.pk)
-                if before.key != override.key:
-                    changes.remove_override(before, actor=actor)
+        edited = formset.save(commit=False)
+        for override in formset.deleted_objects:
+            changes.remove_override(override, actor=actor)
+        for override in edited:
             changes.set_override(
                 override.workspace,
                 override.key,
@@ -238,16 +244,18 @@ class WorkspaceAdmin(admin.ModelAdmin):
                 ends_at=override.ends_at,
                 note=override.note,
             )
-        for override in formset.deleted_objects:
-            changes.remove_override(override, actor=actor)
 
 
 @admin.register(EntitlementChange)
 class EntitlementChangeAdmin(admin.ModelAdmin):
+    """What was changed, when and by whom: to be read, found and filtered, never altered."""
+
     list_display = ("at", "actor", "subject", "key", "old_value", "new_value", "note")
-    list_filter = ("key", "at")
-    search_fields = ("actor", "subject", "note")
+    list_filter = ("key", "actor", "at")
+    search_fields = ("subject", "workspace__name", "workspace__id", "actor", "note")
+    search_help_text = "Workspace by name or id, plan, actor, or words of the note."
     date_hierarchy = "at"
+    show_facets = admin.ShowFacets.NEVER
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         return False

@@ -1,10 +1,14 @@
-"""Every change of plans, values and overrides, whoever makes it: checked, written with its history, and told above."""
+"""Every change of plans, values and overrides, whoever makes it: checked, written with its history, and told above.
+
+The remembered limits are forgotten on commit. A reader that read before the commit and stores after it puts the old
+limits back: that race, like a lost `forget`, is accepted, as the cache re-checks every copy within 30 seconds.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
@@ -30,30 +34,59 @@ class Actor:
 
 
 @transaction.atomic
+def add_workspace(workspace: Workspace, *, actor: Actor) -> None:
+    """Save a new workspace; its history begins with its first plan."""
+    workspace.save(force_insert=True)
+    _note(actor, workspace.name, "plan", "none", workspace.plan.name, workspace=workspace)
+
+
+@transaction.atomic
 def set_plan(workspace: Workspace, plan: Plan, *, actor: Actor) -> None:
     """Put the workspace on another plan; nothing happens when it is on it already."""
-    held = Workspace.objects.select_for_update().select_related("plan").get(pk=workspace.pk)
+    held = _lock_workspace(workspace.pk)
+    workspace.plan = plan
     if held.plan_id == plan.pk:
         return
     _note(actor, held.name, "plan", held.plan.name, plan.name, workspace=held)
     Workspace.objects.filter(pk=held.pk).update(plan=plan)
-    workspace.plan = plan
     announce([held.pk])
 
 
-@transaction.atomic
 def set_plan_value(plan: Plan, key: str, value: object, *, actor: Actor) -> None:
     """Set one cell of the matrix. Raises UnknownKey or InvalidValue."""
-    checked = keys.check_value(key, value)
-    row, created = PlanEntitlement.objects.select_for_update().get_or_create(
-        plan=plan, key=key, defaults={"value": checked}
-    )
-    if not created and row.value == checked and type(row.value) is type(checked):
-        return
-    old = "not set" if created else keys.words_for(key, row.value)
-    PlanEntitlement.objects.filter(pk=row.pk).update(value=checked)
-    _note(actor, f"plan {plan.name}", key, old, keys.words_for(key, checked))
-    announce(Workspace.objects.filter(plan=plan).values_list("pk", flat=True))
+    set_plan_values(plan, {key: value}, actor=actor)
+
+
+@transaction.atomic
+def set_plan_values(plan: Plan, values: Mapping[str, object], *, actor: Actor) -> int:
+    """Set cells of the plan's column; how many became different. Raises UnknownKey or InvalidValue: then none did."""
+    checked = {key: keys.check_value(key, value) for key, value in values.items()}
+    _lock_plan(plan.pk)
+    rows = {row.key: row for row in PlanEntitlement.objects.filter(plan=plan)}
+    different = 0
+    for key, value in checked.items():
+        row = rows.get(key)
+        if row is not None and _is_same(row.value, value):
+            continue
+        old = "not set" if row is None else _stored_words(key, row.value)
+        PlanEntitlement.objects.update_or_create(plan=plan, key=key, defaults={"value": value})
+        _note(actor, f"plan {plan.name}", key, old, keys.words_for(key, value))
+        different += 1
+    if different:
+        announce(Workspace.objects.filter(plan=plan).values_list("pk", flat=True))
+    return different
+
+
+@transaction.atomic
+def describe_plan(plan: Plan, *, name: str, billing_code: str, actor: Actor) -> None:
+    """Give the plan another display name or billing code. Limits stay, so only what is remembered of the name goes."""
+    held = _lock_plan(plan.pk)
+    for field, old, new in (("name", held.name, name), ("billing code", held.billing_code, billing_code)):
+        if old != new:
+            _note(actor, f"plan {held.name}", field, old or "none", new or "none")
+    Plan.objects.filter(pk=held.pk).update(name=name, billing_code=billing_code)
+    if held.name != name:
+        _forget_on_commit(Workspace.objects.filter(plan=plan).values_list("pk", flat=True))
 
 
 @transaction.atomic
@@ -66,9 +99,19 @@ def set_override(
     ends_at: datetime | None = None,
     note: str = "",
 ) -> EntitlementOverride:
-    """Set the workspace's own value for a key, in place of an earlier one. Raises UnknownKey or InvalidValue."""
+    """Set the workspace's own value for a key, in place of an earlier one; nothing happens when all of it stays.
+
+    `ends_at` is aware; the override counts until just before it. Raises UnknownKey or InvalidValue.
+    """
     checked = keys.check_value(key, value)
-    earlier = EntitlementOverride.objects.select_for_update().filter(workspace=workspace, key=key).first()
+    _lock_workspace(workspace.pk)
+    earlier = EntitlementOverride.objects.filter(workspace=workspace, key=key).first()
+    if (
+        earlier is not None
+        and _is_same(earlier.value, checked)
+        and (earlier.ends_at, earlier.note) == (ends_at, note)
+    ):
+        return earlier
     override, _ = EntitlementOverride.objects.update_or_create(
         workspace=workspace,
         key=key,
@@ -83,16 +126,24 @@ def set_override(
 
 @transaction.atomic
 def remove_override(override: EntitlementOverride, *, actor: Actor) -> None:
-    """The plan's value counts again."""
-    words = _override_words(override.key, override.value, override.ends_at)
-    _note(actor, override.workspace.name, override.key, words, "no override", workspace=override.workspace)
-    EntitlementOverride.objects.filter(pk=override.pk).delete()
-    announce([override.workspace_id])
+    """The plan's value counts again; nothing happens when the override is gone already."""
+    workspace = _lock_workspace(override.workspace_id)
+    held = EntitlementOverride.objects.filter(pk=override.pk).first()
+    if held is None:
+        return
+    words = _override_words(held.key, held.value, held.ends_at)
+    _note(actor, workspace.name, held.key, words, "no override", workspace=workspace)
+    held.delete()
+    announce([workspace.pk])
 
 
 def announce(workspace_ids: Iterable[UUID]) -> None:
     """Tell the rooms above, and let nobody remember the old limits once this commits."""
     limits_changed.send(sender=None, workspace_ids=workspace_ids, now=timezone.now())
+    _forget_on_commit(workspace_ids)
+
+
+def _forget_on_commit(workspace_ids: Iterable[UUID]) -> None:
     cache_keys = [cache_key(workspace_id) for workspace_id in workspace_ids]
     transaction.on_commit(lambda: _forget(cache_keys))
 
@@ -102,9 +153,31 @@ def _forget(cache_keys: list[str]) -> None:
         cache.forget(*cache_keys[start : start + FORGET_BATCH])
 
 
-def _override_words(key: str, value: Value, ends_at: datetime | None) -> str:
-    words = keys.words_for(key, value)
-    return f"{words} until {ends_at:%Y-%m-%d %H:%M} UTC" if ends_at else words
+def _lock_workspace(workspace_id: UUID) -> Workspace:
+    """The row as it stands, held until commit. Rows that only point at it may still be added meanwhile."""
+    rows = Workspace.objects.select_for_update(of=("self",), no_key=True).select_related("plan")
+    return rows.get(pk=workspace_id)
+
+
+def _lock_plan(plan_id: int) -> Plan:
+    return Plan.objects.select_for_update(no_key=True).get(pk=plan_id)
+
+
+def _is_same(old: object, new: Value) -> bool:
+    return type(old) is type(new) and old == new  # True == 1, and null is not 0
+
+
+def _stored_words(key: str, value: object) -> str:
+    """Words even for a value that was written past the checks: it must be possible to mend it."""
+    try:
+        return keys.words_for(key, keys.check_value(key, value))
+    except ValueError:
+        return f"unusable: {value!r}"[:100]
+
+
+def _override_words(key: str, value: object, ends_at: datetime | None) -> str:
+    words = _stored_words(key, value)
+    return f"{words} until {ends_at.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC" if ends_at else words
 
 
 def _note(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -9,7 +10,9 @@ Value = bool | int | None
 
 _TRUE = {"true", "yes", "on", "1"}
 _FALSE = {"false", "no", "off", "0"}
-_UNLIMITED = {"", "null", "none", "unlimited"}
+_NOTHING = {"", "null", "none", "unlimited"}
+# Eighteen digits are far beyond every maximum and safe to turn into a number.
+_WHOLE_NUMBER = re.compile(r"-?[0-9]{1,18}")
 
 
 class Kind(StrEnum):
@@ -19,26 +22,33 @@ class Kind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Key:
-    """`field` is the name in Limits. `empty_means`: what no value stands for, None where a value must be given."""
+    """`field` is the name in Limits. `empty_means`: what no value stands for, None where a value must be given.
+
+    `when_missing` counts where a plan says nothing at all: a lost row must grant nothing, and null would be unlimited.
+    """
 
     name: str
     kind: Kind
     meaning: str
     field: str
+    when_missing: Value
     minimum: int = 0
     maximum: int = 1_000_000
     empty_means: str | None = None
 
 
 KEYS: tuple[Key, ...] = (
-    Key("instagram.profile.enabled", Kind.BOOL, "Allow a profile as source.", "profile_enabled"),
-    Key("instagram.hashtag.enabled", Kind.BOOL, "Allow a hashtag as source.", "hashtag_enabled"),
-    Key("instagram.oauth.enabled", Kind.BOOL, "Allow connecting an Instagram account.", "oauth_enabled"),
+    Key("instagram.profile.enabled", Kind.BOOL, "Allow a profile as source.", "profile_enabled", False),
+    Key("instagram.hashtag.enabled", Kind.BOOL, "Allow a hashtag as source.", "hashtag_enabled", False),
+    Key(
+        "instagram.oauth.enabled", Kind.BOOL, "Allow connecting an Instagram account.", "oauth_enabled", False
+    ),
     Key(
         "instagram.refresh.ttlMinutes.min",
         Kind.INT,
         "Minutes between two automatic refreshes, at least.",
         "refresh_ttl_minutes_min",
+        1440,
         minimum=1,
         maximum=5_256_000,
     ),
@@ -47,6 +57,7 @@ KEYS: tuple[Key, ...] = (
         Kind.INT,
         "Forced refreshes in a day (UTC); 0: none in this plan.",
         "force_per_day_max",
+        0,
         empty_means="unlimited",
     ),
     Key(
@@ -54,6 +65,7 @@ KEYS: tuple[Key, ...] = (
         Kind.INT,
         "Forced refreshes in an hour (UTC); 0: no separate hour cap.",
         "force_per_hour_max",
+        0,
         empty_means="unlimited",
     ),
     Key(
@@ -61,6 +73,7 @@ KEYS: tuple[Key, ...] = (
         Kind.INT,
         "Minutes after which a feed counts as stale.",
         "cache_ttl_minutes_default",
+        None,
         minimum=1,
         maximum=5_256_000,
         empty_means="as refresh",
@@ -106,18 +119,31 @@ def check_value(name: str, value: object) -> Value:
 
 
 def parse_value(name: str, text: str) -> Value:
-    """A value as people type it. Raises UnknownKey or InvalidValue."""
+    """A value as people type it. Raises UnknownKey or InvalidValue.
+
+    true, yes, on, 1 and their opposites; whole numbers; unlimited, null, none or nothing where a key may be empty.
+    """
     key = key_named(name)
     word = text.strip().lower()
     if key.kind is Kind.BOOL:
         if word in _TRUE | _FALSE:
             return word in _TRUE
         raise InvalidValue(f"{name}: must be true or false.")
-    if word in _UNLIMITED:
+    if word in _NOTHING:
         return check_value(name, None)
-    if len(word) > 12 or not word.lstrip("-").isdecimal() or not word.isascii():
-        raise InvalidValue(f"{name}: must be a whole number{', or unlimited' if key.empty_means else ''}.")
+    if not _WHOLE_NUMBER.fullmatch(word):
+        otherwise = f", or {text_for(name, None)}" if key.empty_means else ""
+        raise InvalidValue(f"{name}: must be a whole number from {key.minimum} to {key.maximum}{otherwise}.")
     return check_value(name, int(word))
+
+
+def text_for(name: str, value: Value) -> str:
+    """The value as people type it; `parse_value` reads it back."""
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if value is not None:
+        return str(value)
+    return "unlimited" if key_named(name).empty_means == "unlimited" else "none"
 
 
 def words_for(name: str, value: Value) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -10,8 +11,10 @@ from uuid import UUID
 
 from entitlements import keys
 from entitlements.keys import Value
-from entitlements.models import EntitlementOverride, Plan, Workspace
+from entitlements.models import EntitlementOverride, Plan, PlanEntitlement, Workspace
 from foundation import cache
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,14 +89,17 @@ def fresh_limits_for(workspace_id: UUID, *, now: datetime) -> Limits:
 
 
 def resolve(grants: Grants, now: datetime) -> Limits:
-    """Overrides that have not ended stand before the plan's values."""
+    """Overrides that have not ended stand before the plan's values, and these before what a missing value means."""
     values = dict(grants.plan_values) | {o.key: o.value for o in grants.overrides if o.counts_at(now)}
-    fields: dict[str, Any] = {key.field: values.get(key.name) for key in keys.KEYS}
+    fields: dict[str, Any] = {key.field: values.get(key.name, key.when_missing) for key in keys.KEYS}
     return Limits(plan_key=grants.plan_key, plan_name=grants.plan_name, plan_rank=grants.plan_rank, **fields)
 
 
 def higher_plans_for(workspace_id: UUID, *, now: datetime) -> tuple[Limits, ...]:
-    """What the workspace might do under each higher plan, lowest first, its overrides staying as they are."""
+    """What the workspace might do under each higher plan, lowest first, its overrides staying as they are.
+
+    For upgrade hints; read from the database. Raises WorkspaceNotFound.
+    """
     own = _load_grants(workspace_id)
     plans = Plan.objects.filter(rank__gt=own.plan_rank).order_by("rank").prefetch_related("entitlements")
     return tuple(resolve(_grants(plan, own.overrides), now) for plan in plans)
@@ -111,7 +117,7 @@ def cache_key(workspace_id: UUID) -> str:
 
 
 def _effective(key: keys.Key, grants: Grants, override: Override | None) -> EffectiveValue:
-    value = override.value if override else grants.plan_values.get(key.name)
+    value = override.value if override else grants.plan_values.get(key.name, key.when_missing)
     return EffectiveValue(
         key=key.name,
         meaning=key.meaning,
@@ -127,12 +133,23 @@ def _load_grants(workspace_id: UUID) -> Grants:
     if workspace is None:
         raise WorkspaceNotFound(str(workspace_id))
     rows = EntitlementOverride.objects.filter(workspace_id=workspace_id)
-    return _grants(workspace.plan, (Override(row.key, row.value, row.ends_at) for row in rows))
+    overrides = (Override(row.key, row.value, row.ends_at) for row in rows if _is_usable(row))
+    return _grants(workspace.plan, overrides)
 
 
 def _grants(plan: Plan, overrides: Iterable[Override]) -> Grants:
-    values = {row.key: row.value for row in plan.entitlements.all()}
+    values = {row.key: row.value for row in plan.entitlements.all() if _is_usable(row)}
     return Grants(plan.key, plan.name, plan.rank, values, tuple(overrides))
+
+
+def _is_usable(row: PlanEntitlement | EntitlementOverride) -> bool:
+    """False for a key of another release and for a value written past the checks: it counts as not given."""
+    try:
+        keys.check_value(row.key, row.value)
+    except ValueError:
+        logger.error("stored entitlement ignored: %s %s of %s", type(row).__name__, row.pk, row.key)
+        return False
+    return True
 
 
 def _encode(grants: Grants) -> object:
@@ -140,12 +157,23 @@ def _encode(grants: Grants) -> object:
     return [grants.plan_key, grants.plan_name, grants.plan_rank, dict(grants.plan_values), overrides]
 
 
-def _decode(value: Any) -> Grants:
-    plan_key, plan_name, plan_rank, plan_values, overrides = value
+def _decode(encoded: Any) -> Grants:
+    """What `_encode` made. Anything else raises, and the copy counts as missing: nobody is granted what lay there."""
+    plan_key, plan_name, plan_rank, plan_values, overrides = encoded
     return Grants(
-        plan_key,
-        plan_name,
-        plan_rank,
-        plan_values,
-        tuple(Override(k, v, datetime.fromisoformat(ends) if ends else None) for k, v, ends in overrides),
+        plan_key=str(plan_key),
+        plan_name=str(plan_name),
+        plan_rank=int(plan_rank),
+        plan_values={name: keys.check_value(name, value) for name, value in plan_values.items()},
+        overrides=tuple(
+            Override(name, keys.check_value(name, value), _moment(ends_at) if ends_at else None)
+            for name, value, ends_at in overrides
+        ),
     )
+
+
+def _moment(text: str) -> datetime:
+    moment = datetime.fromisoformat(text)
+    if moment.tzinfo is None:
+        raise ValueError("a time without an offset")
+    return moment

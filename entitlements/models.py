@@ -5,7 +5,6 @@ from __future__ import annotations
 import uuid
 
 from django.conf import settings
-from django.core.exceptions import ValidationError
 from django.db import models
 
 from entitlements import keys
@@ -31,7 +30,7 @@ class Plan(models.Model):
 
 
 class PlanEntitlement(models.Model):
-    """One cell of the plan matrix."""
+    """One cell of the plan matrix. Written by `changes` alone, which checks the value against its key."""
 
     plan = models.ForeignKey(Plan, on_delete=models.CASCADE, related_name="entitlements")
     key = models.CharField(max_length=80, choices=KEY_CHOICES)
@@ -42,12 +41,6 @@ class PlanEntitlement(models.Model):
 
     def __str__(self) -> str:
         return f"{self.plan_id}: {self.key}"
-
-    def clean(self) -> None:
-        try:
-            keys.check_value(self.key, self.value)
-        except ValueError as error:
-            raise ValidationError({"value": str(error)}) from None
 
 
 class Workspace(models.Model):
@@ -78,14 +71,22 @@ class Membership(models.Model):
     role = models.CharField(max_length=16, choices=Role, default=Role.EDITOR)
 
     class Meta:
-        constraints = [models.UniqueConstraint(fields=["workspace", "user"], name="membership_once")]
+        constraints = [
+            models.UniqueConstraint(fields=["workspace", "user"], name="membership_once"),
+            models.CheckConstraint(
+                condition=models.Q(role__in=["viewer", "editor", "owner"]), name="membership_role_known"
+            ),
+        ]
 
     def __str__(self) -> str:
         return f"{self.user_id} {self.role}"
 
 
 class EntitlementOverride(models.Model):
-    """One key set for one workspace in place of its plan's value, until `ends_at` if that is given."""
+    """One key set for one workspace in place of its plan's value, until `ends_at` if that is given.
+
+    Written by `changes` alone, which checks the value against its key. `created_by`: who set it last.
+    """
 
     workspace = models.ForeignKey(Workspace, on_delete=models.CASCADE, related_name="overrides")
     key = models.CharField(max_length=80, choices=KEY_CHOICES)
@@ -100,12 +101,6 @@ class EntitlementOverride(models.Model):
 
     def __str__(self) -> str:
         return self.key
-
-    def clean(self) -> None:
-        try:
-            keys.check_value(self.key, self.value)
-        except ValueError as error:
-            raise ValidationError({"value": str(error)}) from None
 
 
 class EntitlementChange(models.Model):

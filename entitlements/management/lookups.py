@@ -1,4 +1,4 @@
-"""Rows named on the command line, or a clear error naming the argument."""
+"""What was typed on the command line, checked: a CommandError names the argument and says what would be right."""
 
 from __future__ import annotations
 
@@ -9,16 +9,30 @@ from django.core.management.base import CommandError
 from entitlements.models import Plan, Workspace
 
 
-def plan_or_error(key: str) -> Plan:
+def plan_or_error(argument: str, key: str) -> Plan:
     plan = Plan.objects.filter(key=key).first()
     if plan is None:
         known = ", ".join(Plan.objects.values_list("key", flat=True))
-        raise CommandError(f"There is no plan {key!r}. Plans: {known}.")
+        raise CommandError(f"{argument}: there is no plan {key!r}. Plans: {known}.")
     return plan
 
 
-def workspace_or_error(text: str) -> Workspace:
+def workspace_or_error(argument: str, text: str) -> Workspace:
     try:
-        return Workspace.objects.select_related("plan").get(pk=UUID(text))
-    except (ValueError, Workspace.DoesNotExist):
-        raise CommandError(f"There is no workspace {text!r}.") from None
+        workspace_id = UUID(text)
+    except ValueError:
+        raise CommandError(f"{argument}: {text!r} is not a workspace id (a UUID).") from None
+    workspace = Workspace.objects.select_related("plan").filter(pk=workspace_id).first()
+    if workspace is None:
+        raise CommandError(f"{argument}: there is no workspace {text!r}.")
+    return workspace
+
+
+def text_or_error(argument: str, text: str, *, at_least: int = 1, at_most: int) -> str:
+    """The text without surrounding space, when its length fits and a database can hold it."""
+    text = text.strip()
+    if not at_least <= len(text) <= at_most:
+        raise CommandError(f"{argument}: must have {at_least} to {at_most} characters.")
+    if "\0" in text or any("\ud800" <= character <= "\udfff" for character in text):
+        raise CommandError(f"{argument}: must be valid text.")
+    return text

@@ -29,7 +29,9 @@ def create_plans(apps, schema_editor):
 
 
 def remove_plans(apps, schema_editor):
-    apps.get_model("entitlements", "Plan").objects.filter(key__in=[key for key, _, _ in PLANS]).delete()
+    """Plans that workspaces are on stay: going forward again finds them."""
+    unused = apps.get_model("entitlements", "Plan").objects.filter(workspaces__isnull=True)
+    unused.filter(key__in=[key for key, _, _ in PLANS]).delete()
 
 
 class Migration(migrations.Migration):

@@ -6,10 +6,12 @@ import json
 from typing import Any
 
 from django.contrib.auth.models import User
+from django.core.exceptions import ValidationError
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db import transaction
 
-from entitlements.management.lookups import plan_or_error
+from entitlements.changes import Actor, add_workspace
+from entitlements.management.lookups import plan_or_error, text_or_error
 from entitlements.models import Membership, Workspace
 
 
@@ -20,30 +22,47 @@ class Command(BaseCommand):
         parser.add_argument("name", metavar="NAME")
         parser.add_argument("--plan", required=True, metavar="KEY")
         parser.add_argument("--editor", metavar="USERNAME")
-        parser.add_argument("--password", metavar="PW", help="needed for an editor who is new")
+        parser.add_argument(
+            "--password",
+            metavar="PW",
+            help="needed for an editor who is new; one who exists keeps theirs unless it is given",
+        )
 
-    @transaction.atomic
     def handle(self, *args: Any, **options: Any) -> None:
-        name = options["name"].strip()
-        if not 0 < len(name) <= 200:
-            raise CommandError("NAME: must have 1 to 200 characters.")
-        workspace = Workspace.objects.create(name=name, plan=plan_or_error(options["plan"]))
-        editor = options["editor"]
-        if editor:
-            user = _editor(editor, options["password"])
-            Membership.objects.create(workspace=workspace, user=user, role=Membership.Role.EDITOR)
-        answer = {"workspaceId": str(workspace.pk), "plan": workspace.plan.key, "editor": editor}
-        self.stdout.write(json.dumps(answer))
+        name = text_or_error("NAME", options["name"], at_most=200)
+        plan = plan_or_error("--plan", options["plan"])
+        editor, password = options["editor"], options["password"]
+        if editor is not None:
+            editor = User.normalize_username(text_or_error("--editor", editor, at_most=150))
+        elif password is not None:
+            raise CommandError("--password: belongs to an --editor.")
+        workspace = Workspace(name=name, plan=plan)
+        with transaction.atomic():
+            add_workspace(workspace, actor=Actor("command create_workspace"))
+            if editor is not None:
+                user = _editor(editor, password)
+                Membership.objects.create(workspace=workspace, user=user, role=Membership.Role.EDITOR)
+        self.stdout.write(json.dumps({"workspaceId": str(workspace.pk), "plan": plan.key, "editor": editor}))
 
 
 def _editor(username: str, password: str | None) -> User:
     """The named user; a new one gets the password, an existing one only when a password is given."""
+    if password == "":
+        raise CommandError("--password: must not be empty.")
     user = User.objects.filter(username=username).first()
     if user is None:
-        if not password:
-            raise CommandError(f"--password: needed, as there is no user {username!r} yet.")
-        return User.objects.create_user(username, password=password)
-    if password:
+        return _new_editor(username, password)
+    if password is not None:
         user.set_password(password)
         user.save(update_fields=["password"])
     return user
+
+
+def _new_editor(username: str, password: str | None) -> User:
+    try:
+        User(username=username).clean_fields(exclude={"password"})
+    except ValidationError as error:
+        raise CommandError(f"--editor: {' '.join(error.messages)}") from None
+    if password is None:
+        raise CommandError(f"--password: needed, as there is no user {username!r} yet.")
+    return User.objects.create_user(username, password=password)

@@ -12,14 +12,14 @@ from entitlements.management.lookups import plan_or_error, workspace_or_error
 
 
 class Command(BaseCommand):
-    help = "Put a workspace on a plan."
+    help = "Put a workspace on a plan, and print it as JSON."
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("workspace", metavar="WORKSPACE")
         parser.add_argument("plan", metavar="KEY")
 
     def handle(self, *args: Any, **options: Any) -> None:
-        workspace = workspace_or_error(options["workspace"])
-        plan = plan_or_error(options["plan"])
+        workspace = workspace_or_error("WORKSPACE", options["workspace"])
+        plan = plan_or_error("KEY", options["plan"])
         set_plan(workspace, plan, actor=Actor("command set_plan"))
         self.stdout.write(json.dumps({"workspaceId": str(workspace.pk), "plan": plan.key}))

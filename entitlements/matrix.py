@@ -1,0 +1,140 @@
+"""The plan matrix as one form: shown, checked cell by cell, and saved as a whole or not at all.
+
+Every cell carries the value it was shown with. Only cells that were changed are written, so two people may edit at
+the same time; where both changed the same cell, the second is told the first one's value before replacing it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from django import forms
+from django.forms.boundfield import BoundField
+from django.http import QueryDict
+
+from entitlements import changes, keys
+from entitlements.changes import Actor
+from entitlements.models import Plan
+
+
+@dataclass(frozen=True, slots=True)
+class Cell:
+    """One key of one plan: an input for those who may edit, words for all."""
+
+    input: BoundField
+    words: str
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    key: keys.Key
+    cells: tuple[Cell, ...]
+
+
+class MatrixForm(forms.Form):
+    """Fields are named `plan:key`. What cannot be is said at its cell, and everything typed stays.
+
+    `plans`: with their entitlements, and locked while saving; `data`: as posted, None to show what is stored.
+    """
+
+    def __init__(self, plans: list[Plan], data: QueryDict | None = None) -> None:
+        # Cleaning may have to say which value a cell is compared with from now on.
+        self._posted = QueryDict(mutable=True) if data is None else data.copy()
+        super().__init__(None if data is None else self._posted)
+        self.plans = plans
+        self._stored: dict[str, keys.Value] = {}
+        for plan in plans:
+            values = {row.key: row.value for row in plan.entitlements.all()}
+            for key in keys.KEYS:
+                name = _field_name(plan, key)
+                self._stored[name] = _usable(key, values.get(key.name, key.when_missing))
+                self.fields[name] = _field(plan, key, self._stored[name])
+
+    def clean(self) -> dict[str, keys.Value]:
+        """The changed cells' values."""
+        cleaned: dict[str, keys.Value] = {}
+        self._refuse_unknown_keys()
+        for name in self.changed_data:
+            if name in self.errors:
+                continue
+            key = _key_of(name)
+            try:
+                cleaned[name] = _parsed(key, self.cleaned_data[name])
+            except ValueError as error:
+                self.add_error(name, str(error).removeprefix(f"{key.name}: "))
+            else:
+                self._refuse_overwriting(name, cleaned[name])
+        return cleaned
+
+    def rows(self) -> Iterator[Row]:
+        for key in keys.KEYS:
+            names = [_field_name(plan, key) for plan in self.plans]
+            words = [keys.words_for(key.name, self._stored[name]) for name in names]
+            yield Row(key, tuple(Cell(self[name], said) for name, said in zip(names, words, strict=True)))
+
+    def save(self, actor: Actor) -> int:
+        """Write the changed cells; how many became different."""
+        return sum(changes.set_plan_values(plan, self._column(plan), actor=actor) for plan in self.plans)
+
+    def _column(self, plan: Plan) -> dict[str, object]:
+        names = {_field_name(plan, key): key.name for key in keys.KEYS}
+        return {key: self.cleaned_data[name] for name, key in names.items() if name in self.cleaned_data}
+
+    def _refuse_unknown_keys(self) -> None:
+        cells = (name.removeprefix("initial-") for name in self._posted if ":" in name)
+        for name in sorted(set(cells) - set(self.fields)):
+            self.add_error(None, f"{name!r} is not a plan and an entitlement key.")
+
+    def _refuse_overwriting(self, name: str, typed: keys.Value) -> None:
+        """A cell that somebody else changed since it was shown: from now on it is compared with what they set."""
+        bound, key, stored = self[name], _key_of(name), self._stored[name]
+        if self._posted.get(bound.html_initial_name) == _shown(stored) or typed == stored:
+            return
+        self._posted[bound.html_initial_name] = _shown(stored)
+        words = keys.words_for(key.name, stored)
+        self.add_error(name, f"Somebody changed this to {words} meanwhile. Save again to replace it.")
+
+
+def _field(plan: Plan, key: keys.Key, stored: keys.Value) -> forms.Field:
+    label = f"{plan.name}: {key.name}"
+    if key.kind is keys.Kind.BOOL:
+        return forms.BooleanField(label=label, required=False, initial=stored, show_hidden_initial=True)
+    widget = forms.TextInput(
+        attrs={"inputmode": "numeric", "placeholder": key.empty_means or "", "size": 8, "autocomplete": "off"}
+    )
+    return forms.CharField(
+        label=label,
+        required=False,
+        max_length=40,
+        initial=_shown(stored),
+        widget=widget,
+        show_hidden_initial=True,
+    )
+
+
+def _field_name(plan: Plan, key: keys.Key) -> str:
+    return f"{plan.key}:{key.name}"
+
+
+def _key_of(field_name: str) -> keys.Key:
+    return keys.key_named(field_name.split(":", 1)[1])
+
+
+def _shown(value: keys.Value) -> str:
+    """As it stands in the cell's hidden input; no value is an empty cell."""
+    return "" if value is None else str(value)
+
+
+def _parsed(key: keys.Key, typed: object) -> keys.Value:
+    if key.kind is keys.Kind.BOOL:
+        return keys.check_value(key.name, typed)
+    return keys.parse_value(key.name, str(typed))
+
+
+def _usable(key: keys.Key, value: object) -> keys.Value:
+    """What counts for the cell, also where a value was written past the checks."""
+    try:
+        return keys.check_value(key.name, value)
+    except ValueError:
+        return key.when_missing
