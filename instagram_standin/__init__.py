@@ -1,4 +1,6 @@
-"""A stand-in for Meta's hosts: the shapes of the Graph API over real HTTP, with faults at the flick of a switch.
+"""A stand-in for Meta's hosts: Graph shapes, faults on request, and a small world of accounts with pictures.
 
-A program of its own: it shares no import with the product, which reaches it through its URL settings alone.
+It stands where Meta stands, so it shares nothing with the product: the standard library, Pillow, and what Meta's
+documentation says. Tests use it in process (`instagram_standin.server.StandIn`), the demo as a process of its own
+(`python -m instagram_standin`).
 """

@@ -1,37 +1,61 @@
-"""`python -m instagram_standin`: the stand-in as a process of its own."""
+"""`python -m instagram_standin`: the stand-in as a process, until SIGTERM or Ctrl-C."""
 
 from __future__ import annotations
 
 import argparse
+import errno
 import os
 import signal
 import sys
 import threading
 
-from instagram_standin.graph import Operator
-from instagram_standin.server import OPERATOR_ID, OPERATOR_TOKEN, StandIn
+from instagram_standin.server import StandIn
+from instagram_standin.world import OPERATOR_ID, OPERATOR_TOKEN, Settings
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(prog="instagram_standin", description="Plays Meta's part on loopback.")
-    parser.add_argument("--host", default="127.0.0.1")
-    parser.add_argument("--port", type=int, default=8001)
-    parser.add_argument("--quiet", action="store_true", help="say nothing when ready")
-    options = parser.parse_args()
-    operator = Operator(OPERATOR_ID, os.environ.get("STANDIN_OPERATOR_TOKEN", OPERATOR_TOKEN))
+    options = _options()
+    stopped = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: stopped.set())
+    standin = StandIn(host=options.host, port=options.port, settings=_settings(options), quiet=options.quiet)
     try:
-        standin = StandIn(options.host, options.port, operator=operator)
+        standin.start()
     except OSError as error:
-        print(f"stand-in: port {options.port} cannot be used: {error.strerror}", file=sys.stderr)
+        print(f"instagram_standin: {_reason(error, options)}", file=sys.stderr)
         return 1
-    stopping = threading.Event()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, lambda *_: stopping.set())
-    with standin:
-        if not options.quiet:
-            print(f"stand-in ready at {standin.base_url}", flush=True)
-        stopping.wait()
+    print(f"The stand-in Instagram is ready on {standin.url()}", flush=True)
+    stopped.wait()
+    standin.stop()
     return 0
+
+
+def _reason(error: OSError, options: argparse.Namespace) -> str:
+    if error.errno == errno.EADDRINUSE:
+        return f"port {options.port} is taken on {options.host}; stop what listens there, or choose another --port"
+    return f"cannot listen on {options.host}:{options.port}: {error.strerror or error}"
+
+
+def _options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="instagram_standin", description=__doc__)
+    parser.add_argument("--host", default="127.0.0.1")
+    parser.add_argument("--port", type=int, default=8001, help="0 for any free one")
+    parser.add_argument("--quiet", action="store_true", help="do not print a line per call")
+    parser.add_argument("--public-url", help="where callers reach this server, if not at the host they name")
+    parser.add_argument("--operator-id", default=os.environ.get("STANDIN_OPERATOR_ID") or OPERATOR_ID)
+    parser.add_argument(
+        "--operator-token", default=os.environ.get("STANDIN_OPERATOR_TOKEN") or OPERATOR_TOKEN
+    )
+    return parser.parse_args()
+
+
+def _settings(options: argparse.Namespace) -> Settings:
+    return Settings(
+        operator_id=options.operator_id,
+        operator_token=options.operator_token,
+        facebook_app_secret=os.environ.get("STANDIN_FACEBOOK_APP_SECRET") or None,
+        public_url=options.public_url,
+    )
 
 
 if __name__ == "__main__":

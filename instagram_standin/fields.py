@@ -1,53 +1,114 @@
-"""Graph's field expressions: `id,media.limit(25).after(C){id,children{id}}`."""
+"""The `fields` expressions of the Graph API: names, modifiers, nested selections.
+
+    business_discovery.username(acme.bakery){id,media.limit(25).after(QVFI){id,children{id}}}
+
+Modifiers and the braces of a field may come in any order. Source: Graph API, "Field expansion" (2026).
+"""
 
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
-_NAME = re.compile(r"[a-z_]+")
-_MODIFIER = re.compile(r"\.([a-z_]+)\(([^(){}]*)\)")
+MAX_DEPTH = 12
+_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*", re.ASCII)
+_ARGUMENT = re.compile(r"[^(){}]*")
+_SPACE = re.compile(r"\s*")
 
 
-class BadExpression(ValueError):
-    """What Graph answers with code 100."""
+class FieldSyntaxError(Exception):
+    """`position` is counted from zero."""
+
+    def __init__(self, expected: str, position: int) -> None:
+        super().__init__(f"expected {expected} at character {position}")
+        self.expected = expected
+        self.position = position
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Field:
+    """`selection` is None when the field has no braces. A modifier given twice counts as it was given last."""
+
     name: str
-    modifiers: dict[str, str] = field(default_factory=dict)
-    children: tuple[Field, ...] = ()
+    modifiers: Mapping[str, str] = field(default_factory=dict)
+    selection: tuple[Field, ...] | None = None
 
 
-def parse(text: str) -> tuple[Field, ...]:
-    """The fields of an expression; raises BadExpression."""
-    fields, end = _list(text, 0, depth=0)
-    if end != len(text):
-        raise BadExpression(f"unexpected character at {end}")
-    return fields
+def parse_fields(text: str) -> tuple[Field, ...]:
+    """Raises FieldSyntaxError. Nothing but space is an empty selection."""
+    parser = _Parser(text)
+    if parser.is_at_end:
+        return ()
+    selection = parser.selection(depth=0)
+    parser.end()
+    return selection
 
 
-def _list(text: str, at: int, *, depth: int) -> tuple[tuple[Field, ...], int]:
-    if depth > 8:
-        raise BadExpression("too deep")
-    fields = []
-    while True:
-        name = _NAME.match(text, at)
-        if name is None:
-            raise BadExpression(f"a field name is missing at {at}")
-        at = name.end()
-        modifiers = {}
-        while modifier := _MODIFIER.match(text, at):
-            modifiers[modifier[1]] = modifier[2]
-            at = modifier.end()
-        children: tuple[Field, ...] = ()
-        if text[at : at + 1] == "{":
-            children, at = _list(text, at + 1, depth=depth + 1)
-            if text[at : at + 1] != "}":
-                raise BadExpression("a brace is not closed")
-            at += 1
-        fields.append(Field(name[0], modifiers, children))
-        if text[at : at + 1] != ",":
-            return tuple(fields), at
-        at += 1
+def names_in(selection: tuple[Field, ...]) -> Iterator[str]:
+    """The names of all fields at all depths."""
+    for item in selection:
+        yield item.name
+        yield from names_in(item.selection or ())
+
+
+class _Parser:
+    def __init__(self, text: str) -> None:
+        self._text = text
+        self._position = 0
+        self._skip_space()
+
+    @property
+    def is_at_end(self) -> bool:
+        return self._position == len(self._text)
+
+    def end(self) -> None:
+        if not self.is_at_end:
+            raise FieldSyntaxError("end of string", self._position)
+
+    def selection(self, depth: int) -> tuple[Field, ...]:
+        if depth > MAX_DEPTH:
+            raise FieldSyntaxError("fewer levels", self._position)
+        items = [self._field(depth)]
+        while self._take(","):
+            items.append(self._field(depth))
+        return tuple(items)
+
+    def _field(self, depth: int) -> Field:
+        name = self._match(_NAME, "a name")
+        modifiers: dict[str, str] = {}
+        selection: tuple[Field, ...] | None = None
+        while True:
+            if self._take("."):
+                modifier = self._match(_NAME, "a modifier")
+                self._need("(")
+                modifiers[modifier] = self._match(_ARGUMENT, "an argument").strip()
+                self._need(")")
+            elif selection is None and self._take("{"):
+                selection = self.selection(depth + 1)
+                self._need("}")
+            else:
+                return Field(name, modifiers, selection)
+
+    def _take(self, sign: str) -> bool:
+        if not self._text.startswith(sign, self._position):
+            return False
+        self._position += len(sign)
+        self._skip_space()
+        return True
+
+    def _need(self, sign: str) -> None:
+        if not self._take(sign):
+            raise FieldSyntaxError(f'"{sign}"', self._position)
+
+    def _match(self, pattern: re.Pattern[str], expected: str) -> str:
+        found = pattern.match(self._text, self._position)
+        if found is None:
+            raise FieldSyntaxError(expected, self._position)
+        self._position = found.end()
+        self._skip_space()
+        return found.group()
+
+    def _skip_space(self) -> None:
+        found = _SPACE.match(self._text, self._position)
+        self._position = found.end() if found else self._position

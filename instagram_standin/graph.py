@@ -1,139 +1,222 @@
-"""graph.facebook.com's part: Business Discovery with its paging, its errors and its silences."""
+"""What both Graph hosts do alike: versions, tokens, field selections, an account's own media.
+
+Sources: IG User, IG Media and "Results" of the Instagram Platform and Graph API documentation (2026).
+"""
 
 from __future__ import annotations
 
-import base64
 import re
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Sequence
+from typing import ClassVar
+from urllib.parse import urlencode
 
-from instagram_standin.fields import BadExpression, Field, parse
-from instagram_standin.world import Account, World
+from instagram_standin import graph_errors
+from instagram_standin.calls import Call
+from instagram_standin.fields import Field, FieldSyntaxError, names_in, parse_fields
+from instagram_standin.graph_errors import GraphRefusal
+from instagram_standin.links import MEDIA_PREFIX
+from instagram_standin.messages import Answer, Request, json_answer
+from instagram_standin.paging import DEFAULT_LIMIT, Page, page_of
+from instagram_standin.posts import Row
+from instagram_standin.profiles import Profile
+from instagram_standin.tokens import Family, Grant
+from instagram_standin.world import World
 
-VERSIONED = re.compile(r"/v\d+\.\d/(\d+)\Z")
-DEFAULT_LIMIT = 25
+VERSION = re.compile(r"v[0-9]+\.0", re.ASCII)
+_LOOKS_LIKE_VERSION = re.compile(r"v[0-9.]+", re.ASCII)
 
-
-@dataclass(frozen=True)
-class Operator:
-    """The account that may ask by discovery, and its token."""
-
-    ig_user_id: str
-    token: str
-
-
-class GraphError(Exception):
-    """An error envelope of the Graph API."""
-
-    def __init__(self, status: int, code: int, message: str, **more: Any) -> None:
-        super().__init__(message)
-        self.status = status
-        self.envelope = {
-            "error": {
-                "message": message,
-                "type": "OAuthException",
-                "code": code,
-                "fbtrace_id": "Astandin",
-                **more,
-            }
-        }
+USER_FIELDS = {
+    "id", "username", "name", "biography", "website", "followers_count", "follows_count", "media_count",
+    "profile_picture_url",
+}  # fmt: skip
+MEDIA_FIELDS = {
+    "id", "caption", "media_type", "media_product_type", "media_url", "thumbnail_url", "permalink",
+    "shortcode", "timestamp", "username", "alt_text", "children", "comments_count", "like_count",
+    "is_shared_to_feed", "media_audio_type", "view_count", "owner",
+}  # fmt: skip
 
 
-@dataclass(frozen=True)
-class Discovery:
-    """A discovery request, read from its path and query."""
+class GraphHost:
+    """One of Meta's Graph hosts, as far as both are the same."""
 
-    ig_user_id: str
-    username: str
-    fields: tuple[Field, ...]
+    prefix: ClassVar[str]
+    family: ClassVar[Family]
 
-    @property
-    def after(self) -> str | None:
-        media = next((field for field in self.fields if field.name == "media"), None)
-        return media.modifiers.get("after") if media else None
+    def __init__(self, world: World) -> None:
+        self.world = world
 
-
-def read_discovery(path: str, query: dict[str, str]) -> Discovery:
-    """Raises GraphError for what Graph would refuse."""
-    found = VERSIONED.fullmatch(path)
-    if found is None:
-        raise GraphError(400, 100, "Unsupported get request.")
-    try:
-        fields = parse(query.get("fields", "id"))
-    except BadExpression as error:
-        raise GraphError(400, 100, f"Syntax error: {error}") from None
-    discovery = next((field for field in fields if field.name == "business_discovery"), None)
-    if discovery is None or "username" not in discovery.modifiers:
-        raise GraphError(400, 100, "(#100) Tried accessing nonexisting field")
-    return Discovery(found[1], discovery.modifiers["username"], discovery.children)
-
-
-def answer_discovery(
-    world: World, operator: Operator, token: str | None, request: Discovery
-) -> dict[str, Any]:
-    """The answer's JSON. Unknown, personal and age-gated accounts are answered alike."""
-    if token != operator.token or request.ig_user_id != operator.ig_user_id:
-        raise GraphError(400, 190, "Error validating access token.", error_subcode=463)
-    account = world.find(request.username)
-    if account is None:
-        raise GraphError(
-            400,
-            110,
-            "Invalid user id",
-            error_subcode=2207013,
-            is_transient=False,
-            error_user_title="Cannot find User",
+    def describe(self, request: Request) -> Call:
+        """What is asked for, as far as it can be read: never raises."""
+        selection = _parsed_or_empty(request.query.get("fields", ""))
+        username, after = self._target(request, selection)
+        return Call(
+            request=request,
+            username=username.lower() if username is not None else None,
+            after=after or None,
+            fields=frozenset(names_in(selection)),
+            token=token_of(request),
         )
-    found = {"id": account.ig_user_id}
-    for field in request.fields:
-        found |= _edge(account, field) if field.name == "media" else _account_field(account, field.name)
-    return {"business_discovery": found, "id": request.ig_user_id}
+
+    def answer(self, call: Call) -> Answer:
+        try:
+            version, path = self._versioned_path(call.request)
+            answer = self.read(call, path, self._authorise(call))
+        except GraphRefusal as refusal:
+            return refusal.answer()
+        return Answer(answer.status, answer.body, {**answer.headers, "facebook-api-version": version})
+
+    def read(self, call: Call, path: Sequence[str], grant: Grant) -> Answer:
+        """The answer to a call under a version, with a good token. Raises GraphRefusal."""
+        if call.request.method not in ("GET", "HEAD"):
+            raise graph_errors.no_such_object(call.request.method, path[0])
+        match path:
+            case [node_id]:
+                return self.read_account(call, self._own_profile(call, node_id, grant))
+            case [node_id, "media"]:
+                return self._read_own_media(call, self._own_profile(call, node_id, grant))
+            case _:
+                raise graph_errors.unknown_path("/".join(path))
+
+    def read_account(self, call: Call, profile: Profile) -> Answer:
+        """The account the token speaks for."""
+        payload = self.user(profile, selection_of(call.request), call.request)
+        return json_answer(payload, headers=self.world.usage.business_header(profile.id))
+
+    # Nodes
+
+    def user(self, profile: Profile, selection: Sequence[Field], request: Request) -> dict[str, object]:
+        """The fields asked for of an account; without any, its id."""
+        row = profile.row()
+        payload: dict[str, object] = {}
+        for field in selection:
+            if field.name == "media":
+                payload["media"] = self._expanded_media(profile, field, request)
+            elif field.name not in USER_FIELDS:
+                raise graph_errors.unknown_field(field.name, "IGUser")
+            elif field.name in row:
+                payload[field.name] = self._dressed(row[field.name], request)
+        return {**payload, "id": profile.id}
+
+    def media(self, row: Row, selection: Sequence[Field], request: Request) -> dict[str, object]:
+        """The fields asked for of a post or of an album's child; without any, its id."""
+        payload: dict[str, object] = {}
+        for field in selection:
+            if field.name not in MEDIA_FIELDS:
+                raise graph_errors.unknown_field(field.name, "Media")
+            if field.name not in row:
+                continue
+            value = row[field.name]
+            if field.name == "children" and isinstance(value, list):
+                payload["children"] = {"data": [self._child(child, field, request) for child in value]}
+            else:
+                payload[field.name] = self._dressed(value, request)
+        if "id" in row:
+            payload["id"] = row["id"]
+        return payload
+
+    def _child(self, child: object, field: Field, request: Request) -> object:
+        return self.media(child, field.selection or (), request) if isinstance(child, dict) else child
+
+    def _dressed(self, value: object, request: Request) -> object:
+        """Paths of our own files become addresses; everything else stays as it is."""
+        if isinstance(value, str) and value.startswith(MEDIA_PREFIX):
+            return self.world.links.address(value, request.host)
+        return value
+
+    # Edges
+
+    def _expanded_media(self, profile: Profile, field: Field, request: Request) -> dict[str, object]:
+        """Media read by expansion: no `next`, and no cursors once the last page is reached (seen August 2026)."""
+        page = _page(profile, field.modifiers.get("limit"), field.modifiers.get("after"))
+        edge: dict[str, object] = {
+            "data": [self.media(row, field.selection or (), request) for row in page.rows]
+        }
+        if not page.is_last:
+            edge["paging"] = {"cursors": {"after": page.after}}
+        return edge
+
+    def _read_own_media(self, call: Call, profile: Profile) -> Answer:
+        request = call.request
+        selection = selection_of(request)
+        page = _page(profile, request.query.get("limit"), request.query.get("after"))
+        payload: dict[str, object] = {"data": [self.media(row, selection, request) for row in page.rows]}
+        if page.rows:
+            cursors = {"before": page.before, "after": page.after}
+            further = {} if page.is_last else {"next": self._next_url(call, page.after)}
+            payload["paging"] = {"cursors": cursors, **further}
+        return json_answer(payload, headers=self.world.usage.business_header(profile.id))
+
+    def _next_url(self, call: Call, after: str) -> str:
+        """As Meta writes it: with the token in it."""
+        request = call.request
+        query = {**request.query, "access_token": call.token or "", "after": after}
+        return f"{self.world.links.origin(request.host)}{request.path}?{urlencode(query)}"
+
+    # The way in
+
+    def _versioned_path(self, request: Request) -> tuple[str, list[str]]:
+        parts = [part for part in request.path.removeprefix(self.prefix).split("/") if part]
+        if not parts or not VERSION.fullmatch(parts[0]):
+            if parts and _LOOKS_LIKE_VERSION.fullmatch(parts[0]):
+                raise graph_errors.unknown_path(parts[0])
+            raise graph_errors.unversioned(request.method)
+        if len(parts) == 1:
+            raise graph_errors.unversioned(request.method)
+        return parts[0], parts[1:]
+
+    def _authorise(self, call: Call) -> Grant:
+        grant = self.world.tokens.find(call.token, self.family) if call.token else None
+        if grant is None:
+            raise graph_errors.bad_token()
+        return grant
+
+    def _own_profile(self, call: Call, node_id: str, grant: Grant) -> Profile:
+        profile = self.world.profiles.find_by_id(node_id) if node_id == grant.account_id else None
+        if profile is None:
+            raise graph_errors.no_such_object(call.request.method, node_id)
+        return profile
+
+    def _target(self, request: Request, selection: Sequence[Field]) -> tuple[str | None, str | None]:
+        """Whose media are asked for, and after which cursor."""
+        match [part for part in request.path.removeprefix(self.prefix).split("/") if part]:
+            case [_, node_id, "media"]:
+                profile = self.world.profiles.find_by_id(node_id)
+                return profile.username if profile else None, request.query.get("after")
+            case _:
+                return None, None
 
 
-def _account_field(account: Account, name: str) -> dict[str, Any]:
-    known = {
-        "username": account.username,
-        "name": account.name,
-        "media_count": len(account.media),
-        "followers_count": 812,
-        "profile_picture_url": account.picture,
-    }
-    value = known.get(name)
-    return {} if value is None else {name: value}
-
-
-def _edge(account: Account, field: Field) -> dict[str, Any]:
-    """One page. Discovery gives cursors only, never `next`; no cursor when the end has been reached."""
-    limit = max(1, min(int(field.modifiers.get("limit", DEFAULT_LIMIT) or DEFAULT_LIMIT), 100))
-    start = _position(field.modifiers.get("after"))
-    page = [_chosen(media, field.children) for media in account.media[start : start + limit]]
-    edge: dict[str, Any] = {"data": page}
-    if start + limit < len(account.media):
-        edge["paging"] = {"cursors": {"after": _cursor(start + limit)}}
-    return {"media": edge}
-
-
-def _chosen(media: dict[str, Any], fields: tuple[Field, ...]) -> dict[str, Any]:
-    """Only what was asked for; without fields only the id, and what a post does not have stays absent."""
-    chosen = {}
-    for field in fields or (Field("id"),):
-        if field.name not in media:
-            continue
-        value = media[field.name]
-        if field.name == "children" and isinstance(value, dict):
-            value = {"data": [_chosen(child, field.children) for child in value["data"]]}
-        chosen[field.name] = value
-    return chosen
-
-
-def _cursor(position: int) -> str:
-    return base64.urlsafe_b64encode(f"at:{position}".encode()).decode()
-
-
-def _position(cursor: str | None) -> int:
-    if cursor is None:
-        return 0
+def selection_of(request: Request) -> tuple[Field, ...]:
+    """Raises GraphRefusal for what is no field expression."""
     try:
-        return int(base64.urlsafe_b64decode(cursor).decode().removeprefix("at:"))
+        return parse_fields(request.query.get("fields", ""))
+    except FieldSyntaxError as error:
+        raise graph_errors.bad_fields(error.expected, error.position) from None
+
+
+def token_of(request: Request) -> str | None:
+    """From the Authorization header, or else from the query."""
+    scheme, _, token = request.headers.get("authorization", "").partition(" ")
+    if scheme.lower() == "bearer" and token.strip():
+        return token.strip()
+    return request.query.get("access_token") or None
+
+
+def _parsed_or_empty(text: str) -> tuple[Field, ...]:
+    try:
+        return parse_fields(text)
+    except FieldSyntaxError:
+        return ()
+
+
+def _page(profile: Profile, limit: str | None, after: str | None) -> Page:
+    asked = DEFAULT_LIMIT if limit is None else _integer(limit)
+    try:
+        return page_of(profile.posts, asked, after)
     except ValueError:
-        raise GraphError(400, 100, "(#100) Invalid cursor") from None
+        culprit = "limit must be a positive number" if asked < 1 else "The cursor is not valid"
+        raise graph_errors.bad_parameter(culprit) from None
+
+
+def _integer(text: str) -> int:
+    return int(text) if text.isascii() and text.isdecimal() and len(text) < 10 else 0

@@ -1,318 +1,307 @@
-"""The server: routes, the call log, and the faults carried out on the wire."""
+"""Sockets and threads: HTTP in, HTTP out, and every way of sending an answer badly.
+
+`StandIn` runs the server in a background thread, for tests:
+
+    with StandIn() as standin:
+        standin.faults.add("status", status=503, username="acme.bakery", times=1)
+        ...  # whatever calls standin.url("/fb-graph")
+        assert len(standin.calls) == 1
+"""
 
 from __future__ import annotations
 
-import contextlib
-import gzip
-import hashlib
-import json
 import socket
+import socketserver
 import struct
+import sys
 import threading
 import time
-from datetime import UTC, datetime
+from collections.abc import Iterator
+from contextlib import suppress
+from http.client import responses
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from types import TracebackType
 from typing import Any
-from urllib.parse import parse_qsl, urlsplit
+from urllib.parse import parse_qsl, unquote
 
-from instagram_standin import pictures
-from instagram_standin.clip import MP4
-from instagram_standin.faults import Faults, Rule
-from instagram_standin.graph import GraphError, Operator, answer_discovery, read_discovery
-from instagram_standin.world import World
+from instagram_standin.app import App
+from instagram_standin.calls import CallLog
+from instagram_standin.fault_book import FaultBook
+from instagram_standin.links import Links
+from instagram_standin.messages import (
+    Answer,
+    AtOnce,
+    CutShort,
+    Dripped,
+    Late,
+    Request,
+    Reset,
+    Silent,
+    Streamed,
+    json_answer,
+)
+from instagram_standin.profiles import Profiles
+from instagram_standin.tokens import TokenRegistry
+from instagram_standin.usage import Usage
+from instagram_standin.world import OPERATOR_ID, OPERATOR_TOKEN, Settings, World
 
-OPERATOR_ID = "17841400000000001"
-OPERATOR_TOKEN = "standin-operator-token"  # noqa: S105 - it opens nothing but this stand-in
-FACEBOOK_GRAPH = "/fb-graph"
-HTML = b"<!doctype html><title>Sorry</title><p>Something went wrong."
+__all__ = ["OPERATOR_ID", "OPERATOR_TOKEN", "Settings", "StandIn"]
 
-
-class _Server(ThreadingHTTPServer):
-    daemon_threads = True
-    request_queue_size = 512
-    standin: StandIn
+MAX_BODY_BYTES = 4 * 1024 * 1024
+IDLE_SECONDS = 60
+STOP_WITHIN_SECONDS = 3.0
 
 
 class StandIn:
-    """The stand-in as a value: its world, faults and call log, and a server in a thread.
+    """The stand-in as an object: what the control API does over HTTP, these attributes do in process.
 
-    `with StandIn() as standin:` listens on a free port of loopback; `serve_forever` keeps the caller's thread.
+    `port` 0 means any free one. Starting raises OSError when the port is taken.
     """
 
     def __init__(
-        self,
-        host: str = "127.0.0.1",
-        port: int = 0,
-        *,
-        operator: Operator | None = None,
+        self, *, host: str = "127.0.0.1", port: int = 0, settings: Settings | None = None, quiet: bool = True
     ) -> None:
-        self._server = _Server((host, port), _Handler)
-        self._server.standin = self
-        self.port: int = self._server.server_address[1]
-        self.base_url = f"http://{host}:{self.port}"
-        self.operator = operator or Operator(OPERATOR_ID, OPERATOR_TOKEN)
-        self.world = World(self.base_url)
-        self.faults = Faults()
-        self.usage_percent = 3
-        self._calls: list[dict[str, Any]] = []
-        self._lock = threading.Lock()
-        self._thread = threading.Thread(target=self.serve_forever, daemon=True)
+        self._address = (host, port)
+        self._quiet = quiet
+        self._world = World(settings or Settings())
+        self._server: _Server | None = None
+        self._thread: threading.Thread | None = None
 
-    def __enter__(self) -> StandIn:
+    def start(self) -> None:
+        self._server = _Server(self._address, App(self._world), quiet=self._quiet)
+        self._thread = threading.Thread(
+            target=self._server.serve_forever, kwargs={"poll_interval": 0.05}, name="stand-in", daemon=True
+        )
         self._thread.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.stop()
-
-    def serve_forever(self) -> None:
-        self._server.serve_forever(poll_interval=0.1)
 
     def stop(self) -> None:
-        self._server.shutdown()
-        self._server.server_close()
+        """Close the port and all connections; calls under way end without an answer."""
+        if self._server is not None and self._thread is not None:
+            self._server.stop()
+            self._thread.join()
+            self._server = self._thread = None
+
+    def __enter__(self) -> StandIn:
+        self.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.stop()
+
+    @property
+    def port(self) -> int:
+        """The port listened on. Raises RuntimeError when not started."""
+        if self._server is None:
+            raise RuntimeError("the stand-in is not running")
+        return self._server.server_port
+
+    def url(self, path: str = "") -> str:
+        """The address of a path, or of the server: `url("/fb-graph")`."""
+        return f"http://{self._address[0]}:{self.port}{path}"
+
+    @property
+    def base_url(self) -> str:
+        return self.url()
 
     @property
     def facebook_graph_url(self) -> str:
-        return f"{self.base_url}{FACEBOOK_GRAPH}"
+        return self.url("/fb-graph")
 
     @property
-    def calls(self) -> list[dict[str, Any]]:
-        with self._lock:
-            return list(self._calls)
+    def meta_urls(self) -> dict[str, str]:
+        """Meta's five base addresses, by the names of the settings they are for."""
+        return {
+            "INSTAGRAM_WWW_URL": self.url("/ig-www"),
+            "INSTAGRAM_API_URL": self.url("/ig-api"),
+            "INSTAGRAM_GRAPH_URL": self.url("/ig-graph"),
+            "FACEBOOK_WWW_URL": self.url("/fb-www"),
+            "FACEBOOK_GRAPH_URL": self.facebook_graph_url,
+        }
 
-    def note_call(self, **call: Any) -> dict[str, Any]:
-        entry = {"at": datetime.now(UTC).isoformat(timespec="milliseconds"), "status": None, **call}
-        with self._lock:
-            self._calls.append(entry)
-        return entry
+    @property
+    def settings(self) -> Settings:
+        return self._world.settings
 
-    def forget_calls(self) -> None:
-        with self._lock:
-            self._calls.clear()
+    @property
+    def faults(self) -> FaultBook:
+        return self._world.faults
+
+    @property
+    def calls(self) -> CallLog:
+        return self._world.calls
+
+    @property
+    def profiles(self) -> Profiles:
+        return self._world.profiles
+
+    @property
+    def tokens(self) -> TokenRegistry:
+        return self._world.tokens
+
+    @property
+    def links(self) -> Links:
+        return self._world.links
+
+    @property
+    def usage(self) -> Usage:
+        return self._world.usage
 
     def reset(self) -> None:
-        self.faults.clear()
-        self.world.reset()
-        self.forget_calls()
+        """As after the start."""
+        self._world.reset()
+
+
+class _Server(ThreadingHTTPServer):
+    request_queue_size = 512
+    daemon_threads = True
+
+    def __init__(self, address: tuple[str, int], app: App, *, quiet: bool) -> None:
+        self.app = app
+        self.quiet = quiet
+        self.stopping = threading.Event()
+        self._connections: set[socket.socket] = set()
+        self._changed = threading.Condition()
+        super().__init__(address, _Handler)
+
+    def server_bind(self) -> None:
+        # HTTPServer asks DNS for the host's name here, which nobody needs and which may take seconds.
+        socketserver.TCPServer.server_bind(self)
+        self.server_name, self.server_port = str(self.server_address[0]), self.server_address[1]
+
+    def stop(self) -> None:
+        self.stopping.set()
+        self.shutdown()
+        self.server_close()
+        give_up_at = time.monotonic() + STOP_WITHIN_SECONDS
+        with self._changed:
+            for connection in self._connections:
+                with suppress(OSError):
+                    connection.shutdown(socket.SHUT_RDWR)
+            self._changed.wait_for(lambda: not self._connections, timeout=give_up_at - time.monotonic())
+
+    def process_request(self, request: Any, client_address: Any) -> None:
+        with self._changed:
+            self._connections.add(request)
+        super().process_request(request, client_address)
+
+    def shutdown_request(self, request: Any) -> None:
+        super().shutdown_request(request)
+        with self._changed:
+            self._connections.discard(request)
+            self._changed.notify_all()
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """A caller that hangs up is none of our errors; everything else is shown."""
+        if not isinstance(sys.exception(), ConnectionError | TimeoutError):
+            super().handle_error(request, client_address)
 
 
 class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
-    server_version = "stand-in"
     disable_nagle_algorithm = True
+    timeout = IDLE_SECONDS
     server: _Server
 
-    def log_message(self, format: str, *args: Any) -> None:
-        """Quiet: the call log says what there is to say."""
-
-    def do_GET(self) -> None:
-        parts = urlsplit(self.path)
-        query = dict(parse_qsl(parts.query, keep_blank_values=True))
-        with contextlib.suppress(BrokenPipeError, ConnectionResetError):
-            if parts.path.startswith("/_control/"):
-                self._control("GET", parts.path, None)
-            elif parts.path.startswith("/media/"):
-                self._media(parts.path, query)
-            elif parts.path.startswith(f"{FACEBOOK_GRAPH}/"):
-                self._graph(parts.path.removeprefix(FACEBOOK_GRAPH), query)
-            else:
-                self._json(
-                    404, {"error": {"message": "Unknown path", "type": "OAuthException", "code": 2500}}
-                )
-
-    def do_POST(self) -> None:
-        self._change("POST")
-
-    def do_PUT(self) -> None:
-        self._change("PUT")
-
-    def do_DELETE(self) -> None:
-        self._change("DELETE")
-
-    def _change(self, method: str) -> None:
-        raw = self.rfile.read(int(self.headers.get("Content-Length") or 0))
-        path = urlsplit(self.path).path
-        try:
-            body = json.loads(raw) if raw else None
-        except ValueError:
-            self._json(400, {"error": "not JSON"})
+    def _serve(self) -> None:
+        request = self._read()
+        if request is None:
+            self.close_connection = True
+            self._send(json_answer({"error": "a body needs a length, of 4 MiB at most"}, 411))
             return
-        self._control(method, path, body)
+        answer = self.server.app.answer(request)
+        if not self.server.quiet:
+            # Without the query: it may hold a token.
+            print(request.method, request.path, answer.status if answer.is_sent else "-", file=sys.stderr)
+        self._send(answer)
 
-    def _control(self, method: str, path: str, body: Any) -> None:
-        standin = self.server.standin
-        name = path.removeprefix("/_control/")
-        match (method, name.split("/", 1)):
-            case ("GET", ["health"]):
-                self._json(200, {"status": "ok"})
-            case ("GET", ["calls"]):
-                self._json(200, standin.calls)
-            case ("GET", ["calls", "count"]):
-                self._json(200, {"count": len(standin.calls)})
-            case ("DELETE", ["calls"]):
-                standin.forget_calls()
-                self._json(200, {})
-            case ("POST", ["faults"]):
-                for rule in body if isinstance(body, list) else [body]:
-                    standin.faults.add(**rule)
-                self._json(200, {})
-            case ("DELETE", ["faults"]):
-                standin.faults.clear()
-                self._json(200, {})
-            case ("PUT", ["profiles", username]):
-                standin.world.put(username, body)
-                self._json(200, {})
-            case ("POST", ["usage"]):
-                standin.usage_percent = int(body["percent"])
-                self._json(200, {})
-            case ("POST", ["reset"]):
-                standin.reset()
-                self._json(200, {})
-            case _:
-                self._json(404, {"error": "unknown control"})
+    do_GET = do_HEAD = do_POST = do_PUT = do_DELETE = _serve  # noqa: N815 - the base class looks for these
 
-    def _media(self, path: str, query: dict[str, str]) -> None:
-        expires = query.get("oe", "")
-        if expires and int(expires, 16) < time.time():
-            self._send(403, b"URL signature expired", "text/plain")
-            return
-        name, _, ending = path.removeprefix("/media/").rpartition(".")
-        if ending == "mp4":
-            self._send(200, MP4, "video/mp4", {"Cache-Control": "public, max-age=86400"})
-        elif ending == "jpg" and name:
-            self._send(200, pictures.jpeg(name), "image/jpeg", {"Cache-Control": "public, max-age=86400"})
-        else:
-            self._send(404, b"Not found", "text/plain")
+    def log_message(self, *_: object) -> None:
+        """The request line holds the query, and the query tokens: _serve prints what may be read."""
 
-    def _graph(self, path: str, query: dict[str, str]) -> None:
-        standin = self.server.standin
-        token = self.headers.get("Authorization", "").removeprefix("Bearer ") or query.get("access_token")
-        call = standin.note_call(
-            path=path,
-            token_hash=hashlib.sha256((token or "").encode()).hexdigest()[:12],
-            username=None,
-            after=None,
+    def _read(self) -> Request | None:
+        length = self.headers.get("Content-Length", "0")
+        if "Transfer-Encoding" in self.headers or not length.isdecimal() or int(length) > MAX_BODY_BYTES:
+            return None
+        path, _, query = self.path.partition("?")
+        host, port = self.server.server_address[:2]
+        own_host = {"host": f"{host!s}:{port}"}  # HTTP/1.0 callers need not name one
+        return Request(
+            method=self.command,
+            path=unquote(path),
+            query=dict(parse_qsl(query, keep_blank_values=True)),
+            headers={**own_host, **{name.lower(): value for name, value in self.headers.items()}},
+            body=self.rfile.read(int(length)),
         )
-        try:
-            request = read_discovery(path, query)
-            call |= {"username": request.username, "after": request.after}
-            fault = standin.faults.take(path, request.username, request.after)
-            if fault is not None and not self._befall(fault, call, query):
-                return
-            answer = answer_discovery(standin.world, standin.operator, token, request)
-        except GraphError as error:
-            call["status"] = error.status
-            self._json(error.status, error.envelope)
-            return
-        call["status"] = 200
-        percent = standin.usage_percent
-        usage = json.dumps({"call_count": percent, "total_time": percent, "total_cputime": percent})
-        self._json(200, answer, {"X-App-Usage": usage})
 
-    def _befall(self, fault: Rule, call: dict[str, Any], query: dict[str, str]) -> bool:
-        """Carry the fault out; True when the call is to be answered normally afterwards."""
-        call["status"] = fault.kind
-        wanted = fault.parameters
-        match fault.kind:
-            case "slow":
-                time.sleep(wanted.get("seconds", 1))
-                return True
-            case "reject_field":
-                if wanted["field"] not in query.get("fields", ""):
-                    return True
-                message = f"(#100) Tried accessing nonexisting field ({wanted['field']}) on node type (Media)"
-                raise GraphError(400, 100, message)
-            case "hang":
-                time.sleep(wanted.get("seconds", 60))
-                self._cut()
-            case "reset":
-                self._cut()
-            case "drip":
-                self._drip(wanted.get("seconds", 60), in_headers=wanted.get("in_headers", False))
-            case "status":
-                self._error_status(wanted)
-            case _:
-                self._odd_body(fault)
-        return False
+    # Sending
 
-    def _error_status(self, wanted: dict[str, Any]) -> None:
-        headers = {}
-        if "retry_after" in wanted:
-            headers["Retry-After"] = str(wanted["retry_after"])
-        if "usage_minutes" in wanted:
-            entry = {
-                "type": "instagram",
-                "call_count": 100,
-                "estimated_time_to_regain_access": wanted["usage_minutes"],
-            }
-            headers["X-Business-Use-Case-Usage"] = json.dumps({OPERATOR_ID: [entry]})
-        status = wanted.get("status", 500)
-        if "code" not in wanted:
-            self._send(status, HTML, "text/html", headers)
-            return
-        more = {name: wanted[name] for name in ("error_subcode", "is_transient") if name in wanted}
-        self._json(status, GraphError(status, wanted["code"], "As you wished.", **more).envelope, headers)
+    def _send(self, answer: Answer) -> None:
+        match answer.delivery:
+            case AtOnce():
+                self._write(answer)
+            case Late(seconds):
+                if not self._pause(seconds):
+                    self._write(answer)
+            case Silent(seconds):
+                self.close_connection = True
+                self._pause(seconds)
+            case Dripped(seconds_per_byte, with_head):
+                self._drip(answer, seconds_per_byte, with_head)
+            case CutShort(missing_bytes):
+                self.close_connection = True
+                self.wfile.write(self._head(answer, len(answer.body) + missing_bytes) + answer.body)
+            case Reset():
+                self._reset()
+            case Streamed(chunks):
+                self._stream(answer, chunks())
 
-    def _odd_body(self, fault: Rule) -> None:
-        headers: dict[str, str] = {}
-        match fault.kind:
-            case "html":
-                body, kind = HTML, "text/html"
-            case "truncated":
-                body, kind = b'{"business_discovery":{"media":{"data":[{"id":"179', "application/json"
-            case "empty":
-                body, kind = b"", "application/json"
-            case "null":
-                body, kind = b"null", "application/json"
-            case "error200":
-                code = fault.parameters.get("code", 2)
-                body, kind = (
-                    json.dumps(GraphError(200, code, "As you wished.").envelope).encode(),
-                    "application/json",
-                )
-            case "bomb":
-                body, kind = (
-                    gzip.compress(b" " * fault.parameters.get("bytes", 64_000_000)),
-                    "application/json",
-                )
-                headers["Content-Encoding"] = "gzip"
-            case "deep":
-                body, kind = b"[" * 100_000, "application/json"
-            case "redirect":
-                headers["Location"] = fault.parameters["location"]
-                self._send(302, b"", "text/html", headers)
-                return
-            case _:
-                body, kind = json.dumps({"error": f"unknown fault {fault.kind}"}).encode(), "application/json"
-        self._send(200, body, kind, headers)
+    def _write(self, answer: Answer) -> None:
+        head = self._head(answer, len(answer.body))
+        self.wfile.write(head if self.command == "HEAD" else head + answer.body)
 
-    def _drip(self, seconds: float, *, in_headers: bool) -> None:
-        ends = time.monotonic() + seconds
-        self.wfile.write(b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n")
-        if not in_headers:
-            self.wfile.write(b"Content-Length: 100000\r\n\r\n")
-        while time.monotonic() < ends:
-            self.wfile.write(b"X" if in_headers else b" ")
-            self.wfile.flush()
-            time.sleep(0.3)
+    def _head(self, answer: Answer, length: int | None) -> bytes:
+        """`length` None leaves Content-Length out."""
+        headers = {"Server": "stand-in", "Date": self.date_time_string(), **answer.headers}
+        if length is not None and answer.status != 304:
+            headers["Content-Length"] = str(length)
+        if self.close_connection:
+            headers["Connection"] = "close"
+        lines = [f"HTTP/1.1 {answer.status} {responses.get(answer.status, 'Unknown')}"]
+        lines += [f"{name}: {value}" for name, value in headers.items()]
+        return ("\r\n".join(lines) + "\r\n\r\n").encode("latin-1", "replace")
+
+    def _pause(self, seconds: float) -> bool:
+        """Wait; True when the server stops meanwhile."""
+        return self.server.stopping.wait(seconds)
+
+    def _drip(self, answer: Answer, seconds_per_byte: float, with_head: bool) -> None:
+        head = self._head(answer, len(answer.body))
+        if not with_head:
+            self.wfile.write(head)
+        for byte in (head if with_head else b"") + answer.body:
+            self.wfile.write(bytes([byte]))
+            if self._pause(seconds_per_byte):
+                break
+
+    def _stream(self, answer: Answer, chunks: Iterator[bytes]) -> None:
+        """In chunks, so that no length need be known; for HTTP/1.0 the end of the connection is the end of the body."""
+        is_chunked = self.request_version == "HTTP/1.1"
+        if is_chunked:
+            answer = Answer(answer.status, headers={**answer.headers, "Transfer-Encoding": "chunked"})
+        else:
+            self.close_connection = True
+        self.wfile.write(self._head(answer, None))
+        for chunk in chunks:
+            self.wfile.write(b"%X\r\n%b\r\n" % (len(chunk), chunk) if is_chunked else chunk)
+        if is_chunked:
+            self.wfile.write(b"0\r\n\r\n")
+
+    def _reset(self) -> None:
+        """Close with nothing lingering, which sends RST. The reader holds the socket open, so it goes first."""
         self.close_connection = True
-
-    def _cut(self) -> None:
-        """Close with a reset, as a broken load balancer would."""
-        self.close_connection = True
-        with contextlib.suppress(OSError):
-            self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-            self.connection.shutdown(socket.SHUT_RDWR)
-
-    def _json(self, status: int, body: Any, headers: dict[str, str] | None = None) -> None:
-        self._send(status, json.dumps(body).encode(), "application/json; charset=UTF-8", headers)
-
-    def _send(self, status: int, body: bytes, kind: str, headers: dict[str, str] | None = None) -> None:
-        self.send_response(status)
-        self.send_header("Content-Type", kind)
-        self.send_header("Content-Length", str(len(body)))
-        for name, value in (headers or {}).items():
-            self.send_header(name, value)
-        self.end_headers()
-        self.wfile.write(body)
+        self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        self.rfile.close()
+        self.connection.close()

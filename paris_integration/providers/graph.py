@@ -58,6 +58,7 @@ class _Pages:
     usage: Usage = field(default_factory=Usage)
     empty_pages: int = 0
     cursor: str | None = None
+    went_nowhere: bool = False
 
     def add(self, account: Mapping[str, object], usage: Usage) -> None:
         if self.profile is None:
@@ -72,14 +73,24 @@ class _Pages:
         self.empty_pages = 0 if items else self.empty_pages + 1
         # Pages may come empty in the middle (privacy filtering); a page of nothing but known posts is a loop.
         goes_nowhere = (bool(items) and not new_ids) or self.empty_pages >= MAX_EMPTY_PAGES
+        self.went_nowhere = goes_nowhere and cursor is not None and self._is_known_to_go_on()
         self.cursor = None if goes_nowhere or self._is_complete() else cursor
 
     def _is_complete(self) -> bool:
         """All that was asked for, or all there is: discovery sends no `next`, but says how many posts there are."""
+        total = self._media_count()
+        return len(self.ids) >= self.max_posts or (total is not None and len(self.ids) >= total)
+
+    def _is_known_to_go_on(self) -> bool:
+        return self._media_count() is not None and not self._is_complete()
+
+    def _media_count(self) -> int | None:
         total = self.profile.get("media_count") if self.profile else None
-        return len(self.ids) >= self.max_posts or (isinstance(total, int) and len(self.ids) >= total)
+        return total if isinstance(total, int) else None
 
     def as_feed(self, later_page_error: ProviderError | None = None) -> RawFeed:
+        if later_page_error is None and self.went_nowhere:
+            later_page_error = UnexpectedPayload("the paging led nowhere before its end")
         return RawFeed(tuple(self.media), self.profile, later_page_error, self.usage)
 
 

@@ -106,7 +106,9 @@ def test_posts_on_a_publishers_page(service: Service, browser: Browser) -> None:
         first = tiles.first
         assert first.get_attribute("rel") == "noopener noreferrer"
         assert (first.get_attribute("href") or "").startswith("https://www.instagram.com/p/")
-        assert first.locator("img").get_attribute("alt") == "Picture 1 of acme.bakery"
+        assert first.locator("img").get_attribute("alt") == (
+            "A scored sourdough loaf on a round wooden board, dusted with flour"
+        )
         pictures = page.locator("instagram-feed li img")
         assert all(picture.get_attribute("alt") for picture in pictures.all())
         drawn = pictures.evaluate_all(
@@ -141,7 +143,7 @@ def test_several_widgets_and_their_attributes(service: Service, browser: Browser
     with publisher(service, body) as url, opened(browser, url) as (page, _, _):
         first, second = page.locator("instagram-feed").all()
         assert (first.locator("li").count(), first.locator(".profile").count()) == (2, 1)
-        assert set(second.locator(".badge").all_inner_texts()) == {"Reel"}
+        assert set(second.locator(".badge").all_inner_texts()) == {"Reel", "Video"}
         assert second.locator(".profile").count() == 0
 
 
@@ -174,7 +176,7 @@ def test_injected_markup_stays_text(service: Service, browser: Browser) -> None:
     posts += [
         media(50 + n, permalink=text, media_url="https://x.example/1.jpg") for n, text in enumerate(PAYLOADS)
     ]
-    service.standin.world.put("evil.account", posts)
+    service.standin.profiles.plant("evil.account", posts)
     with publisher(service, widget(service, "evil.account")) as url, opened(browser, url) as (page, said, _):
         tiles = page.locator("instagram-feed li a.tile")
         assert tiles.count() == len(PAYLOADS)
@@ -187,7 +189,7 @@ def test_injected_markup_stays_text(service: Service, browser: Browser) -> None:
 
 
 def test_a_picture_that_is_gone_leaves_a_link(service: Service, browser: Browser) -> None:
-    service.standin.world.put(
+    service.standin.profiles.plant(
         "lost.pictures", [media(1, media_url=f"{service.standin.base_url}/media/x.jpg?oe=1")]
     )
     with publisher(service, widget(service, "lost.pictures")) as url, opened(browser, url) as (page, _, _):

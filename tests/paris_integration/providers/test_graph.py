@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 import responses
 
+from instagram_standin.faults import EmptyPages, Fault, RepeatCursor
 from instagram_standin.server import StandIn
 from paris_integration.errors import (
     ProviderUnavailable,
@@ -74,7 +75,7 @@ def test_an_account_without_posts_is_empty_and_well_formed(standin: StandIn) -> 
 
 
 def test_a_later_page_that_fails_ends_the_paging(standin: StandIn) -> None:
-    standin.faults.add("status", status=500, with_cursor=True)
+    standin.faults.add("status", status=500, after=True)
 
     raw = ask(provider_for(standin.facebook_graph_url), "northern.trails")
 
@@ -96,7 +97,7 @@ def test_refusals(standin: StandIn, username: str, token: str, error: type[Excep
 
 
 def test_a_throttle_under_403_with_its_minutes(standin: StandIn) -> None:
-    standin.faults.add("status", status=403, code=4, usage_minutes=7)
+    standin.faults.add("status", status=403, code=4, regain_minutes=7)
 
     with pytest.raises(RateLimited) as refusal:
         ask(provider_for(standin.facebook_graph_url), "tiny.studio")
@@ -197,6 +198,17 @@ def test_paging(bodies: list[Any], ids: list[str], calls: int) -> None:
 
     assert [item["id"] for item in raw.media] == ids  # type: ignore[index]
     assert made == calls
+    assert raw.later_page_error is None
+
+
+@pytest.mark.parametrize("fault", [RepeatCursor(), EmptyPages()])
+def test_paging_that_leads_nowhere_is_no_whole_feed(standin: StandIn, fault: Fault) -> None:
+    standin.faults.add(fault)
+
+    raw = ask(provider_for(standin.facebook_graph_url), "northern.trails")
+
+    assert len({item["id"] for item in raw.media}) < 100  # type: ignore[index]
+    assert isinstance(raw.later_page_error, UnexpectedPayload)
 
 
 def test_endless_pages_are_bounded() -> None:

@@ -1,0 +1,59 @@
+from __future__ import annotations
+
+import pytest
+
+from instagram_standin.fields import MAX_DEPTH, Field, FieldSyntaxError, names_in, parse_fields
+
+
+def test_nested_selections_with_modifiers() -> None:
+    text = "business_discovery.username(acme.bakery){id,media.limit(25).after(QV=_-){id,children{id}}},name"
+    assert parse_fields(text) == (
+        Field(
+            "business_discovery",
+            {"username": "acme.bakery"},
+            (
+                Field("id"),
+                Field(
+                    "media",
+                    {"limit": "25", "after": "QV=_-"},
+                    (Field("id"), Field("children", {}, (Field("id"),))),
+                ),
+            ),
+        ),
+        Field("name"),
+    )
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "media.limit(2).after(x){id}",
+        "media.after(x).limit(2){id}",
+        "media{id}.after(x).limit(2)",
+        " media . after( x ) { id } . limit( 2 ) ",
+    ],
+)
+def test_modifiers_and_braces_come_in_any_order(text: str) -> None:
+    (media,) = parse_fields(text)
+    assert (media.modifiers, media.selection) == ({"limit": "2", "after": "x"}, (Field("id"),))
+
+
+@pytest.mark.parametrize("text", ["", "   "])
+def test_nothing_selects_nothing(text: str) -> None:
+    assert parse_fields(text) == ()
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "id,", ",id", "id name", "media{", "media{}", "media{id", "media}", "media.limit", "media.limit(", "media.(2)",
+        "media.limit(2))", "media{id}{id}", "1d", "a.b(c(d))", "a{" * (MAX_DEPTH + 1) + "a" + "}" * (MAX_DEPTH + 1),
+    ],
+)  # fmt: skip
+def test_anything_else_is_a_syntax_error(text: str) -> None:
+    with pytest.raises(FieldSyntaxError):
+        parse_fields(text)
+
+
+def test_names_at_all_depths() -> None:
+    assert list(names_in(parse_fields("a,b.c(d){e{f},g}"))) == ["a", "b", "e", "f", "g"]
