@@ -304,8 +304,20 @@ CELERY_BEAT_SCHEDULE = {
         "schedule": 15.0,
         # A tick nobody took in time is worthless: the next one asks the same question.
         "options": {"expires": 60},
-    }
+    },
+    "settle-orphans": {
+        "task": "paris_integration.tasks.settle_orphans",
+        "schedule": 15.0,
+        "options": {"expires": 60},
+    },
+    "clean-up": {
+        "task": "paris_integration.tasks.clean_up",
+        "schedule": 3_600.0,
+        "options": {"expires": 3_600},
+    },
 }
+AUDIT_RETENTION_DAYS = positive("AUDIT_RETENTION_DAYS", 365, at_most=36_500)
+LEDGER_RETENTION_DAYS = positive("LEDGER_RETENTION_DAYS", 90, at_most=36_500)
 
 # --- Venice --------------------------------------------------------------------------------------------------------
 

@@ -95,14 +95,15 @@ def resolve(grants: Grants, now: datetime) -> Limits:
     return Limits(plan_key=grants.plan_key, plan_name=grants.plan_name, plan_rank=grants.plan_rank, **fields)
 
 
-def higher_plans_for(workspace_id: UUID, *, now: datetime) -> tuple[Limits, ...]:
-    """What the workspace might do under each higher plan, lowest first, its overrides staying as they are.
+def fresh_grants_for(workspace_id: UUID) -> Grants:
+    """From the database: what the limits of this and of every later moment follow from. Raises WorkspaceNotFound."""
+    return _load_grants(workspace_id)
 
-    For upgrade hints; read from the database. Raises WorkspaceNotFound.
-    """
-    own = _load_grants(workspace_id)
+
+def higher_grants_for(own: Grants) -> tuple[Grants, ...]:
+    """What the workspace would have under each higher plan, lowest first, its overrides staying as they are."""
     plans = Plan.objects.filter(rank__gt=own.plan_rank).order_by("rank").prefetch_related("entitlements")
-    return tuple(resolve(_grants(plan, own.overrides), now) for plan in plans)
+    return tuple(_grants(plan, own.overrides) for plan in plans)
 
 
 def effective_values(workspace_id: UUID, *, now: datetime) -> tuple[EffectiveValue, ...]:

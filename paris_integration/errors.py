@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import ClassVar
 
-from paris_integration.types import Warning
+from paris_integration.types import BlockReason, Warning
 
 
 class ParisError(Exception):
@@ -22,6 +22,31 @@ class PreviewBudgetSpent(ParisError):
     def __init__(self, retry_at: datetime) -> None:
         super().__init__("preview budget spent")
         self.retry_at = retry_at
+
+
+class TooBusy(ParisError):
+    """No place to wait for a flight under way. Nothing was charged; try again shortly."""
+
+
+class RefreshRefused(ParisError):
+    """The quota or the TTL says no, as seen while the books are held."""
+
+    def __init__(self, reason: BlockReason) -> None:
+        super().__init__(reason.value)
+        self.reason = reason
+
+
+class RefreshBlocked(ParisError):
+    """A refresh that was asked for is not allowed now. `allowed_at` None: no time would help.
+
+    `upgrade_hint`: the name of the lowest higher plan under which this very request would pass.
+    """
+
+    def __init__(self, reason: BlockReason, allowed_at: datetime | None, upgrade_hint: str | None) -> None:
+        super().__init__(reason.value)
+        self.reason = reason
+        self.allowed_at = allowed_at
+        self.upgrade_hint = upgrade_hint
 
 
 class ProviderError(ParisError):

@@ -15,14 +15,32 @@ from uuid import UUID
 
 from django.conf import settings
 
-from entitlements.limits import Limits, limits_for
+from entitlements.limits import (
+    Grants,
+    Limits,
+    fresh_grants_for,
+    fresh_limits_for,
+    higher_grants_for,
+    limits_for,
+)
 from foundation.cache import StoreAway, guarded_load
-from paris_integration import feed_cache, freshness, lease, previews, refresh, registry, resolver
+from paris_integration import (
+    allowance,
+    clock,
+    feed_cache,
+    freshness,
+    lease,
+    previews,
+    quota,
+    refresh,
+    registry,
+    resolver,
+)
 from paris_integration.dispatch import dispatcher
 from paris_integration.errors import PreviewBudgetSpent, StoreUnavailable
 from paris_integration.feed_cache import FeedCopy
 from paris_integration.flights import Wait, board
-from paris_integration.freshness import Age, Verdict
+from paris_integration.freshness import Age, FeedState, Verdict
 from paris_integration.models import Feed
 from paris_integration.types import EncodedPost, FeedKey, FeedView, Mode, Selection, Warning
 
@@ -31,16 +49,88 @@ LOOK_AGAIN_SECONDS = 0.1
 LINKS_LIVE_WITHOUT_WORD = timedelta(days=4)
 
 
-def read_feed(key: FeedKey, selection: Selection, *, now: datetime, is_preview: bool = False) -> FeedView:
+def read_feed(
+    key: FeedKey,
+    selection: Selection,
+    *,
+    now: datetime,
+    is_preview: bool = False,
+    for_member: bool = False,
+) -> FeedView:
     """The selected posts of this key with their age, warnings and next time; at most FEED_COLD_WAIT_SECONDS late.
 
     `is_preview`: an unsaved source, seen by an editor only: it is not kept fresh in the background, and each fetch
-    counts against the workspace's previews of the hour. Raises PreviewBudgetSpent, and StoreUnavailable when neither
-    the database nor a copy is to be had.
+    counts against the workspace's previews of the hour. `for_member`: with the state of forced refreshes. Raises
+    PreviewBudgetSpent, and StoreUnavailable when neither the database nor a copy is to be had.
     """
+    view = _read(key, selection, now, is_preview=is_preview)
+    if not for_member:
+        return view
+    try:
+        return guarded_load(lambda: with_allowance(view, key))
+    except StoreAway:
+        return view
+
+
+def with_allowance(view: FeedView, key: FeedKey) -> FeedView:
+    """The view with what a member may know about forced refreshes, by the database's books and clock."""
+    state, grants, book = _books(key)
+    higher = higher_grants_for(grants)
+    return replace(view, forced=allowance.allowance_of(key.source, state, grants, book, higher))
+
+
+def current_view(key: FeedKey, selection: Selection, *, now: datetime) -> FeedView:
+    """The feed as the database has it, in the answer to a forced refresh: with the time of the next forced one.
+
+    Nothing is fetched or asked for.
+    """
+    limits = fresh_limits_for(key.workspace_id, now=now)
+    row = find_row(key)
+    if row is None:
+        route = resolver.resolve(key.source, registry.operator_credentials())
+        view = _nothing({route.warning} if isinstance(route, resolver.NoRoute) else ())
+    elif row.fetched_at is None and not row.fault:
+        view = _nothing({Warning.FEED_WARMING}, is_warming=True)
+    else:
+        copy = feed_cache.copy_of(row)
+        view = view_of(copy, freshness.classify(copy.state, limits, now), selection, now)
+    state, grants, book = _books(key)
+    return replace(
+        view,
+        next_refresh_allowed_at=allowance.next_forced_at(key.source, state, grants, book),
+        forced=allowance.allowance_of(key.source, state, grants, book, higher_grants_for(grants)),
+    )
+
+
+def find_row(key: FeedKey) -> Feed | None:
+    """The row this source is read from now, None when there is none or no way to read it."""
+    route = resolver.resolve(key.source, registry.operator_credentials())
+    if isinstance(route, resolver.NoRoute):
+        return None
+    return Feed.objects.filter(**feed_cache.row_lookup(key, route.mode)).first()
+
+
+def find_or_create_row(key: FeedKey, now: datetime) -> Feed | None:
+    """As `find_row`, making the row where only it is missing."""
+    route = resolver.resolve(key.source, registry.operator_credentials())
+    if isinstance(route, resolver.NoRoute):
+        return None
+    return _row_for(key, route.mode, now, is_preview=False)
+
+
+def state_of(row: Feed | None) -> FeedState:
+    return refresh.state_of(row) if row else FeedState(None, None, 0.0)
+
+
+def _books(key: FeedKey) -> tuple[FeedState, Grants, allowance.Book]:
+    book = quota.read_book(key, now=clock.database_now())
+    return state_of(find_row(key)), fresh_grants_for(key.workspace_id), book
+
+
+def _read(key: FeedKey, selection: Selection, now: datetime, *, is_preview: bool) -> FeedView:
     try:
         limits = limits_for(key.workspace_id, now=now)
-        allowed = resolver.is_in_plan(key.source, limits)
+        allowed = allowance.is_in_plan(key.source, limits)
         route = resolver.resolve(key.source, registry.operator_credentials())
         if isinstance(route, resolver.NoRoute):
             return _nothing({route.warning if allowed else Warning.PLAN_RESTRICTED})
@@ -126,13 +216,17 @@ def _read_cold(
 
 
 def _find_or_create(key: FeedKey, mode: Mode, now: datetime, *, is_preview: bool) -> FeedCopy:
+    return feed_cache.copy_of(_row_for(key, mode, now, is_preview=is_preview))
+
+
+def _row_for(key: FeedKey, mode: Mode, now: datetime, *, is_preview: bool) -> Feed:
     lookup = feed_cache.row_lookup(key, mode)
     row, created = Feed.objects.get_or_create(
         **lookup, defaults={"last_read_at": None if is_preview else now}
     )
     if created:
         feed_cache.forget(key, mode)
-    return feed_cache.copy_of(row)
+    return row
 
 
 def _wait_for_first_flight(feed_id: UUID, now: datetime) -> bool:

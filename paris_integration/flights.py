@@ -1,4 +1,4 @@
-"""Cold reads of this process: one background job per feed, and a bounded number of readers waiting for it.
+"""Who waits for a refresh in this process: one background job per flight, a bounded number of readers waiting for it.
 
 The job runs in a thread of its own, so that the reader who started it waits no longer than the others. Bulkheads:
 so many jobs, so many waiting readers; who finds no place is told at once, and the other feeds go on.
@@ -7,10 +7,9 @@ so many jobs, so many waiting readers; who finds no place is told at once, and t
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 from concurrent.futures import Future, ThreadPoolExecutor
 from enum import StrEnum
-from uuid import UUID
 
 from django.db import connection
 
@@ -29,15 +28,15 @@ class Wait(StrEnum):
 
 class FlightBoard:
     def __init__(self, *, waiting_places: int = WAITING_PLACES, flight_places: int = FLIGHT_PLACES) -> None:
-        self._flights: dict[UUID, Future[None]] = {}
+        self._flights: dict[Hashable, Future[None]] = {}
         self._lock = threading.Lock()
         self._places = threading.BoundedSemaphore(waiting_places)
         self._flight_places = flight_places
         self._executor = ThreadPoolExecutor(max_workers=flight_places, thread_name_prefix="cold-fill")
 
-    def wait_for(self, feed_id: UUID, job: Callable[[], object], *, timeout_seconds: float) -> Wait:
-        """Join the feed's job in this process, starting it when there is none, and wait for its end."""
-        flight = self._join(feed_id, job)
+    def wait_for(self, flight_key: Hashable, job: Callable[[], object], *, timeout_seconds: float) -> Wait:
+        """Join the job of this key in this process, starting it when there is none, and wait for its end."""
+        flight = self._join(flight_key, job)
         if flight is None:
             return Wait.NO_FLIGHT
         if not self._places.acquire(blocking=False):
@@ -53,21 +52,21 @@ class FlightBoard:
             self._places.release()
         return Wait.LANDED
 
-    def _join(self, feed_id: UUID, job: Callable[[], object]) -> Future[None] | None:
+    def _join(self, flight_key: Hashable, job: Callable[[], object]) -> Future[None] | None:
         with self._lock:
-            flight = self._flights.get(feed_id)
+            flight = self._flights.get(flight_key)
             if flight is None and len(self._flights) < self._flight_places:
-                flight = self._executor.submit(self._run, feed_id, job)
-                self._flights[feed_id] = flight
+                flight = self._executor.submit(self._run, flight_key, job)
+                self._flights[flight_key] = flight
             return flight
 
-    def _run(self, feed_id: UUID, job: Callable[[], object]) -> None:
+    def _run(self, flight_key: Hashable, job: Callable[[], object]) -> None:
         try:
             job()
         finally:
             connection.close()
             with self._lock:
-                self._flights.pop(feed_id, None)
+                self._flights.pop(flight_key, None)
 
 
 board = FlightBoard()

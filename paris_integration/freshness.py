@@ -58,13 +58,16 @@ def classify(state: FeedState, limits: Limits, now: datetime) -> Verdict:
 
 def next_refresh_at(state: FeedState, limits: Limits, now: datetime) -> datetime | None:
     """When TTL and back-off both allow an automatic refresh; None when neither has anything to wait for."""
-    waits = []
-    if state.fetched_at is not None and not _is_from_a_wrong_clock(state.fetched_at, limits, now):
-        ttl = refresh_ttl(limits)
-        waits.append(state.fetched_at + ttl + ttl * JITTER_SHARE * state.jitter)
-    if state.blocked_until is not None:
-        waits.append(state.blocked_until)
-    return whole_second(max(waits)) if waits else None
+    waits = [ttl_ends_at(state, limits, now), state.blocked_until]
+    return max((whole_second(wait) for wait in waits if wait is not None), default=None)
+
+
+def ttl_ends_at(state: FeedState, limits: Limits, now: datetime) -> datetime | None:
+    """When the TTL has elapsed, its jitter included; None for a feed without a usable copy."""
+    if state.fetched_at is None or _is_from_a_wrong_clock(state.fetched_at, limits, now):
+        return None
+    ttl = refresh_ttl(limits)
+    return whole_second(state.fetched_at + ttl + ttl * JITTER_SHARE * state.jitter)
 
 
 def refresh_ttl(limits: Limits) -> timedelta:

@@ -46,4 +46,10 @@ def write(lease: Lease, **values: Any) -> bool:
 
 def is_held(feed_id: UUID) -> bool:
     """Whether a flight of this feed is under way."""
-    return Feed.objects.filter(pk=feed_id, lease_expires_at__gt=Now()).exists()
+    return flight_under_way(feed_id) is not None
+
+
+def flight_under_way(feed_id: UUID) -> int | None:
+    """The number of the feed's flight under way, None when there is none."""
+    flying = Feed.objects.filter(pk=feed_id, lease_expires_at__gt=Now())
+    return flying.values_list("fence", flat=True).first()

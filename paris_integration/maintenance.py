@@ -9,7 +9,7 @@ from uuid import UUID
 
 from django.db import connection
 
-from paris_integration import feed_cache, refresh
+from paris_integration import feed_cache, quota, refresh
 from paris_integration.models import Feed
 from paris_integration.types import FeedKey
 
@@ -26,7 +26,8 @@ def refresh_due_now(*, now: datetime) -> dict[str, int]:
         else:
             with ThreadPoolExecutor(max_workers=PARALLEL) as pool:
                 results.update(pool.map(lambda feed_id: _refresh_in_thread(feed_id, now), claimed))
-    return {"due": results.total(), **dict(sorted(results.items()))}
+    settled = quota.settle_orphans(older_than=refresh.dead_after())
+    return {"due": results.total(), "settled": settled, **dict(sorted(results.items()))}
 
 
 def retire_other_sources(key: FeedKey) -> None:

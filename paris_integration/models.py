@@ -101,3 +101,137 @@ class PreviewWindow(models.Model):
 
     def __str__(self) -> str:
         return f"{self.workspace_id} {self.starts_at:%Y-%m-%d %H}h"
+
+
+class QuotaWindow(models.Model):
+    """Units of one calendar day or hour (UTC) of one source of one widget.
+
+    `used` rises by one conditional write per forced refresh and falls when the unit is given back. `granted`: units
+    that staff added to this window.
+    """
+
+    class Kind(models.TextChoices):
+        DAY = "day", "day"
+        HOUR = "hour", "hour"
+
+    workspace = models.ForeignKey(Workspace, on_delete=models.CASCADE, related_name="+")
+    instance_id = models.CharField(max_length=200)
+    source_type = models.CharField(max_length=16, choices=[(t.value, t.value) for t in SourceType])
+    source_value = models.CharField(max_length=100)
+    kind = models.CharField(max_length=4, choices=Kind)
+    starts_at = models.DateTimeField()
+    used = models.PositiveIntegerField(default=0)
+    granted = models.PositiveIntegerField(default=0)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["workspace", "instance_id", "source_type", "source_value", "kind", "starts_at"],
+                name="quota_window",
+            )
+        ]
+        indexes = [models.Index(fields=["starts_at"], name="quota_window_age")]
+
+    def __str__(self) -> str:
+        return f"{self.instance_id} {self.kind} {self.starts_at:%Y-%m-%d %H}h: {self.used}"
+
+
+class ForcedRefresh(models.Model):
+    """The ledger of forced refreshes: one line per unit charged, opened before the call and settled after it.
+
+    A line left open by a process that died is settled as in doubt, its unit kept.
+    """
+
+    class State(models.TextChoices):
+        RESERVED = "reserved", "under way"
+        SUCCEEDED = "succeeded", "succeeded"
+        FAILED = "failed", "failed, unit given back"
+        IN_DOUBT = "in_doubt", "in doubt, unit kept"
+
+    workspace = models.ForeignKey(Workspace, on_delete=models.CASCADE, related_name="+")
+    instance_id = models.CharField(max_length=200)
+    source_type = models.CharField(max_length=16, choices=[(t.value, t.value) for t in SourceType])
+    source_value = models.CharField(max_length=100)
+    feed = models.ForeignKey(Feed, null=True, on_delete=models.SET_NULL, related_name="+")
+    fence = models.BigIntegerField()
+    user_id = models.BigIntegerField(null=True)
+    username = models.CharField(max_length=150, blank=True)
+    reserved_at = models.DateTimeField()
+    day_starts_at = models.DateTimeField()
+    hour_starts_at = models.DateTimeField()
+    state = models.CharField(max_length=12, choices=State, default=State.RESERVED)
+    settled_at = models.DateTimeField(null=True, blank=True)
+    fault = models.CharField(max_length=40, blank=True)
+
+    class Meta:
+        indexes = [
+            models.Index(fields=["reserved_at"], name="forced_open", condition=models.Q(state="reserved")),
+            models.Index(fields=["workspace", "reserved_at"], name="forced_by_workspace"),
+            models.Index(fields=["settled_at"], name="forced_age"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.instance_id} {self.reserved_at:%Y-%m-%d %H:%M:%S} {self.state}"
+
+    @property
+    def unit_is_kept(self) -> bool:
+        return self.state != self.State.FAILED
+
+
+class RefreshReceipt(models.Model):
+    """The first answer to a refresh request that carried an Idempotency-Key; kept a day.
+
+    Written without an answer when a unit is charged, so that a repeat finds it whatever became of the first.
+    """
+
+    user_id = models.BigIntegerField()
+    instance_id = models.CharField(max_length=200)
+    key = models.CharField(max_length=200)
+    forced_refresh = models.ForeignKey(ForcedRefresh, null=True, on_delete=models.CASCADE, related_name="+")
+    answer = models.TextField(blank=True)
+    created_at = models.DateTimeField()
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["user_id", "instance_id", "key"], name="refresh_receipt_once")
+        ]
+        indexes = [models.Index(fields=["created_at"], name="refresh_receipt_age")]
+
+    def __str__(self) -> str:
+        return f"{self.instance_id} {self.created_at:%Y-%m-%d %H:%M:%S}"
+
+
+class AuditEvent(models.Model):
+    """Who did what to which widget, and what came of it. Written with the act, never altered; holds no secret."""
+
+    class Action(models.TextChoices):
+        FORCED_REFRESH = "forced_refresh", "refresh asked for"
+        UNITS_GRANTED = "units_granted", "units granted"
+        BACKOFF_CLEARED = "backoff_cleared", "back-off cleared"
+
+    class Outcome(models.TextChoices):
+        DONE = "done", "done"
+        REFUSED = "refused", "refused"
+        FAILED = "failed", "failed"
+        IN_DOUBT = "in_doubt", "in doubt"
+
+    at = models.DateTimeField()
+    workspace = models.ForeignKey(Workspace, null=True, on_delete=models.SET_NULL, related_name="+")
+    instance_id = models.CharField(max_length=200, blank=True)
+    actor = models.CharField(max_length=150)
+    user_id = models.BigIntegerField(null=True)
+    action = models.CharField(max_length=32, choices=Action)
+    outcome = models.CharField(max_length=12, choices=Outcome)
+    reason = models.CharField(max_length=40, blank=True)
+    note = models.CharField(max_length=500, blank=True)
+
+    class Meta:
+        ordering = ["-at", "-id"]
+        indexes = [
+            models.Index(fields=["instance_id", "at"], name="audit_by_instance"),
+            models.Index(fields=["workspace", "at"], name="audit_by_workspace"),
+            models.Index(fields=["at"], name="audit_age"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.at:%Y-%m-%d %H:%M:%S} {self.action} {self.outcome}"

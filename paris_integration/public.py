@@ -1,7 +1,9 @@
 """The public face of Paris: all that other rooms may import."""
 
-from paris_integration.errors import ParisError, PreviewBudgetSpent, StoreUnavailable
+from paris_integration.audit import Actor
+from paris_integration.errors import ParisError, PreviewBudgetSpent, RefreshBlocked, StoreUnavailable, TooBusy
 from paris_integration.feeds import read_feed
+from paris_integration.forced import force_refresh
 from paris_integration.maintenance import refresh_due_now, retire_other_sources
 from paris_integration.sources import (
     InvalidSource,
@@ -9,7 +11,10 @@ from paris_integration.sources import (
     parse_source_type,
     source_from_profile_url,
 )
+from paris_integration.support import clear_backoff, grant_units
 from paris_integration.types import (
+    Allowance,
+    BlockReason,
     EncodedPost,
     ExternalChild,
     ExternalPost,
@@ -24,6 +29,9 @@ from paris_integration.types import (
 )
 
 __all__ = [
+    "Actor",
+    "Allowance",
+    "BlockReason",
     "EncodedPost",
     "ExternalChild",
     "ExternalPost",
@@ -34,11 +42,16 @@ __all__ = [
     "InvalidSource",
     "ParisError",
     "PreviewBudgetSpent",
+    "RefreshBlocked",
     "Selection",
     "Source",
     "SourceType",
     "StoreUnavailable",
+    "TooBusy",
     "Warning",
+    "clear_backoff",
+    "force_refresh",
+    "grant_units",
     "parse_source",
     "parse_source_type",
     "read_feed",

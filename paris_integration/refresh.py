@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 import random
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -18,7 +19,7 @@ from django.conf import settings
 from django.db import connection, transaction
 
 from entitlements.limits import Limits, WorkspaceNotFound, fresh_limits_for
-from paris_integration import credentials, feed_cache, freshness, lease, registry, resolver
+from paris_integration import allowance, credentials, feed_cache, freshness, lease, registry, resolver
 from paris_integration.errors import PermissionMissing, ProviderError, RateLimited, TokenRejected
 from paris_integration.freshness import FeedState
 from paris_integration.models import Feed
@@ -29,6 +30,7 @@ from paris_integration.types import Dataset, Mode, Source, SourceType, Warning
 logger = logging.getLogger(__name__)
 
 CLAIM_LASTS = timedelta(seconds=60)  # a claim whose message got lost is due again after this
+IN_DOUBT_MARGIN = timedelta(seconds=5)
 LEASE_MARGIN = timedelta(seconds=10)  # beyond the provider's deadline: normalising and one write
 
 
@@ -50,6 +52,21 @@ class RefreshOutcome:
     fault: ProviderError | None = None
 
 
+OnLanding = Callable[[RefreshOutcome], object]
+
+
+@dataclass(frozen=True, slots=True)
+class Flight:
+    """One refresh under its lease. `on_landing` is called inside the transaction that writes the result."""
+
+    row: Feed
+    held: lease.Lease
+    route: resolver.Route
+    limits: Limits
+    now: datetime
+    on_landing: OnLanding = lambda _: None
+
+
 def refresh_feed(feed_id: UUID, *, now: datetime) -> RefreshOutcome:
     """Refresh the feed if it is due and nobody else is at it. Expected outcomes are returned, never raised."""
     row = Feed.objects.filter(pk=feed_id).first()
@@ -59,7 +76,7 @@ def refresh_feed(feed_id: UUID, *, now: datetime) -> RefreshOutcome:
         limits = fresh_limits_for(row.workspace_id, now=now)
     except WorkspaceNotFound:
         return RefreshOutcome(Result.GONE)
-    route = _route_of(row, limits)
+    route = route_of(row, limits)
     if route is None:
         _look_again(row, at=None)
         return RefreshOutcome(Result.NOT_ALLOWED)
@@ -69,12 +86,12 @@ def refresh_feed(feed_id: UUID, *, now: datetime) -> RefreshOutcome:
         return RefreshOutcome(Result.NOT_DUE)
     closed_until = credentials.parked_until(route.credential, now=now)
     if closed_until is not None:
-        _hold_back(row, until=closed_until)
+        hold_back(row, until=closed_until)
         return RefreshOutcome(Result.NOT_DUE)
-    held = lease.acquire(row.pk, seen_fence=row.fence, lasts=_lease_lasts())
+    held = lease.acquire(row.pk, seen_fence=row.fence, lasts=lease_lasts())
     if held is None:
         return RefreshOutcome(Result.HELD)
-    return _fly(row, held, route, limits, now)
+    return fly(Flight(row, held, route, limits, now))
 
 
 def claim_due(*, now: datetime, limit: int) -> list[UUID]:
@@ -101,9 +118,14 @@ def source_of(row: Feed) -> Source:
     return Source(SourceType(row.source_type), row.source_value)
 
 
-def _route_of(row: Feed, limits: Limits) -> resolver.Route | None:
+def state_of(row: Feed) -> FeedState:
+    return FeedState(row.fetched_at, row.blocked_until, row.jitter)
+
+
+def route_of(row: Feed, limits: Limits) -> resolver.Route | None:
+    """How this feed is read now; None when plan or credentials allow no call."""
     source = source_of(row)
-    if not resolver.is_in_plan(source, limits):
+    if not allowance.is_in_plan(source, limits):
         return None
     route = resolver.resolve(source, registry.operator_credentials())
     if isinstance(route, resolver.NoRoute) or route.mode is not Mode(row.mode):
@@ -112,52 +134,43 @@ def _route_of(row: Feed, limits: Limits) -> resolver.Route | None:
 
 
 def _allowed_at(row: Feed, limits: Limits, now: datetime) -> datetime | None:
-    state = FeedState(row.fetched_at, row.blocked_until, row.jitter)
-    return freshness.classify(state, limits, now).refresh_allowed_at
+    return freshness.classify(state_of(row), limits, now).refresh_allowed_at
 
 
-def _fly(
-    row: Feed, held: lease.Lease, route: resolver.Route, limits: Limits, now: datetime
-) -> RefreshOutcome:
+def fly(flight: Flight) -> RefreshOutcome:
+    """Call the provider and land: one fenced write, with what belongs to it in the same transaction."""
     try:
-        raw = registry.provider().fetch_discovery(route.request, max_posts=settings.FEED_FETCH_POSTS)
+        raw = registry.provider().fetch_discovery(flight.route.request, max_posts=settings.FEED_FETCH_POSTS)
         dataset = normalize.dataset(
             raw,
-            fetched_at=now,
+            fetched_at=flight.now,
             max_posts=settings.FEED_FETCH_POSTS,
             plain_http_hosts=settings.MEDIA_HOSTS,
         )
     except ProviderError as fault:
-        return _land_failure(row, held, route, _blame(fault, route), now)
+        return _land_failure(flight, _blame(fault, flight.route))
     except BaseException:
         # A bug or a stop: give the feed back at once, and let the error rise.
-        lease.write(held, attempted_at=now)
+        lease.write(flight.held, attempted_at=flight.now)
         raise
-    if raw.later_page_error is not None and _would_lose_posts(row, dataset):
-        return _land_partial(row, held, route, raw.later_page_error, now)
-    return _land_success(row, held, route, raw, dataset, limits, now)
+    if raw.later_page_error is not None and _would_lose_posts(flight.row, dataset):
+        return _land_partial(flight, raw.later_page_error)
+    return _land_success(flight, raw, dataset)
 
 
-def _land_success(
-    row: Feed,
-    held: lease.Lease,
-    route: resolver.Route,
-    raw: RawFeed,
-    dataset: Dataset,
-    limits: Limits,
-    now: datetime,
-) -> RefreshOutcome:
+def _land_success(flight: Flight, raw: RawFeed, dataset: Dataset) -> RefreshOutcome:
+    now = flight.now
     jitter = random.random()  # noqa: S311 - spreads load, guards nothing
     state = FeedState(fetched_at=now, blocked_until=None, jitter=jitter)
-    written = _write(
-        row,
-        held,
+    outcome = _land(
+        flight,
+        RefreshOutcome(Result.SUCCEEDED),
         posts_encoded=feed_cache.encode_posts(dataset.posts),
         profile=dataset.profile,
         data_warnings=sorted(warning.value for warning in dataset.warnings),
         fetched_at=now,
         jitter=jitter,
-        next_refresh_at=freshness.next_refresh_at(state, limits, now),
+        next_refresh_at=freshness.next_refresh_at(state, flight.limits, now),
         attempted_at=now,
         outcome=Feed.Outcome.SUCCEEDED,
         fault="",
@@ -165,30 +178,24 @@ def _land_success(
         failures=0,
         blocked_until=None,
     )
-    credentials.note_usage(route.credential, raw.usage, now=now)
+    credentials.note_usage(flight.route.credential, raw.usage, now=now)
     if isinstance(raw.later_page_error, RateLimited):
-        _park(route, raw.later_page_error, now)
-    return RefreshOutcome(Result.SUCCEEDED if written else Result.FENCED)
+        _park(flight.route, raw.later_page_error, now)
+    return outcome
 
 
-def _land_failure(
-    row: Feed,
-    held: lease.Lease,
-    route: resolver.Route,
-    fault: ProviderError,
-    now: datetime,
-    **also_written: Any,
-) -> RefreshOutcome:
-    blocked_until = _park(route, fault, now) if isinstance(fault, RateLimited) else None
+def _land_failure(flight: Flight, fault: ProviderError, **also_written: Any) -> RefreshOutcome:
+    row, now = flight.row, flight.now
+    blocked_until = _park(flight.route, fault, now) if isinstance(fault, RateLimited) else None
     failures = row.failures + 1
     if blocked_until is None:
         share = random.random()  # noqa: S311 - spreads load, guards nothing
         blocked_until = now + timedelta(seconds=freshness.backoff_seconds(fault, failures, share))
     log = logger.warning if type(fault) is not ProviderError else logger.error
     log("refresh failed: %s", fault, extra={"fields": {"feed": str(row.pk), "warning": fault.warning.value}})
-    written = _write(
-        row,
-        held,
+    return _land(
+        flight,
+        RefreshOutcome(Result.FAILED, fault),
         attempted_at=now,
         outcome=Feed.Outcome.FAILED,
         fault=fault.warning.value,
@@ -198,15 +205,22 @@ def _land_failure(
         next_refresh_at=blocked_until,
         **also_written,
     )
-    return RefreshOutcome(Result.FAILED if written else Result.FENCED, fault)
 
 
-def _land_partial(
-    row: Feed, held: lease.Lease, route: resolver.Route, fault: ProviderError, now: datetime
-) -> RefreshOutcome:
+def _land_partial(flight: Flight, fault: ProviderError) -> RefreshOutcome:
     """The beginning came, the rest failed, and the copy we have is fuller: keep it, and say so."""
-    warnings = sorted({*row.data_warnings, Warning.PARTIAL_DATA.value})
-    return _land_failure(row, held, route, fault, now, data_warnings=warnings)
+    warnings = sorted({*flight.row.data_warnings, Warning.PARTIAL_DATA.value})
+    return _land_failure(flight, fault, data_warnings=warnings)
+
+
+def _land(flight: Flight, landed: RefreshOutcome, /, **values: Any) -> RefreshOutcome:
+    with transaction.atomic():
+        if not lease.write(flight.held, **values):
+            landed = RefreshOutcome(Result.FENCED, landed.fault)
+        flight.on_landing(landed)
+    if landed.result is not Result.FENCED:
+        _publish(flight.row.pk)
+    return landed
 
 
 def _would_lose_posts(row: Feed, dataset: Dataset) -> bool:
@@ -236,13 +250,6 @@ def _blame(fault: ProviderError, route: resolver.Route) -> ProviderError:
     return fault
 
 
-def _write(row: Feed, held: lease.Lease, **values: Any) -> bool:
-    written = lease.write(held, **values)
-    if written:
-        _publish(row.pk)
-    return written
-
-
 def _look_again(row: Feed, *, at: datetime | None) -> None:
     """Correct when beat looks at this feed again, and what readers see of it."""
     if row.next_refresh_at != at:
@@ -250,7 +257,7 @@ def _look_again(row: Feed, *, at: datetime | None) -> None:
     feed_cache.publish(row)
 
 
-def _hold_back(row: Feed, *, until: datetime) -> None:
+def hold_back(row: Feed, *, until: datetime) -> None:
     """The credential's window is closed: this feed waits with the others, and its readers are told."""
     Feed.objects.filter(pk=row.pk, fence=row.fence).update(
         blocked_until=until, next_refresh_at=until, fault=Warning.PROVIDER_RATE_LIMITED.value
@@ -264,5 +271,11 @@ def _publish(feed_id: UUID) -> None:
         feed_cache.publish(row)
 
 
-def _lease_lasts() -> timedelta:
+def lease_lasts() -> timedelta:
+    """Longer than any flight: a lease that has run out belongs to a process that died or stalled."""
     return timedelta(seconds=settings.PROVIDER_TIMEOUT_SECONDS) + LEASE_MARGIN
+
+
+def dead_after() -> timedelta:
+    """A flight that began longer ago than this has lost its lease, and with it the right to write."""
+    return lease_lasts() + IN_DOUBT_MARGIN

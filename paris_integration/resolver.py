@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from entitlements.limits import Limits
 from paris_integration.providers.base import DiscoveryRequest, Secret
 from paris_integration.types import Mode, Source, SourceType, Warning
 
@@ -43,7 +42,3 @@ def resolve(source: Source, operator: OperatorCredentials | None) -> Route | NoR
         return NoRoute(Warning.CONNECT_REQUIRED)
     request = DiscoveryRequest(operator.ig_user_id, source.value, operator.token)
     return Route(Mode.PUBLIC, PUBLIC_CREDENTIAL, request)
-
-
-def is_in_plan(source: Source, limits: Limits) -> bool:
-    return limits.hashtag_enabled if source.type is SourceType.HASHTAG else limits.profile_enabled

@@ -9,7 +9,7 @@ from celery import shared_task
 from django.db import DatabaseError, InterfaceError
 from django.utils import timezone
 
-from paris_integration import refresh
+from paris_integration import quota, refresh, retention
 
 logger = logging.getLogger(__name__)
 
@@ -46,3 +46,21 @@ def enqueue_due_refreshes() -> int:
         if len(claimed) < CLAIM_BATCH:
             break
     return handed_over
+
+
+@shared_task(name="paris_integration.tasks.settle_orphans")
+def settle_orphans() -> int:
+    """Settle the ledger lines of processes that died in the middle of a forced refresh; how many."""
+    try:
+        return quota.settle_orphans(older_than=refresh.dead_after())
+    except (DatabaseError, InterfaceError) as error:
+        logger.warning("ledger not settled, database unavailable: %s", type(error).__name__)
+        return 0
+
+
+@shared_task(name="paris_integration.tasks.clean_up")
+def clean_up() -> dict[str, int]:
+    """Remove what has outlived its retention."""
+    removed = retention.clean_up(now=timezone.now())
+    logger.info("cleaned up", extra={"fields": removed})
+    return removed

@@ -44,6 +44,14 @@ class Warning(StrEnum):
     HASHTAG_RECENT_ONLY = "HASHTAG_RECENT_ONLY"
 
 
+class BlockReason(StrEnum):
+    """Why a refresh that somebody asked for is refused, the first that applies."""
+
+    PLAN_RESTRICTED = "PLAN_RESTRICTED"
+    QUOTA_EXCEEDED = "QUOTA_EXCEEDED"
+    TTL_NOT_ELAPSED = "TTL_NOT_ELAPSED"
+
+
 class FilterKind(StrEnum):
     """What a filter matches: the post's original kind; an album counts by its cover."""
 
@@ -141,11 +149,27 @@ class Selection:
 
 
 @dataclass(frozen=True, slots=True)
+class Allowance:
+    """What a member may know about forced refreshes of a source. A remaining of None is unlimited.
+
+    `reason`: why one would be refused now, None when it would not. `allowed_at`: the first whole second at which it
+    would pass; None when it would now, or when no time helps.
+    """
+
+    reason: BlockReason | None
+    allowed_at: datetime | None
+    remaining_today: int | None
+    remaining_this_hour: int | None
+    upgrade_hint: str | None
+
+
+@dataclass(frozen=True, slots=True)
 class FeedView:
     """What a reader gets from Paris: the posts selected and the truth about their age.
 
     `last_updated_at`: None when the feed was never filled. `next_refresh_allowed_at`: when the next automatic
-    refresh is allowed, None when one is allowed now or under way. `is_warming`: a first fill is under way.
+    refresh is allowed, None when one is allowed now or under way; in the answer to a forced refresh, the next forced
+    one. `is_warming`: a first fill is under way. `forced`: for members only.
     """
 
     posts: tuple[EncodedPost, ...]
@@ -155,3 +179,4 @@ class FeedView:
     next_refresh_allowed_at: datetime | None
     warnings: frozenset[Warning]
     is_warming: bool = False
+    forced: Allowance | None = None

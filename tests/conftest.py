@@ -12,9 +12,10 @@ from typing import Any
 import pytest
 from django.core.cache import cache
 from django.test import Client
+from django.utils import timezone
 
 from foundation.cache import database_breaker, redis_breaker
-from paris_integration import feeds, registry
+from paris_integration import clock, feeds, forced, registry
 from tests.fakes import FakeProvider, InlineBoard, RecordingDispatcher
 
 OPERATOR_ID = "17841400000000001"
@@ -28,6 +29,12 @@ def _clean_hints() -> Iterator[None]:
     database_breaker.success()
     yield
     cache.clear()
+
+
+@pytest.fixture(autouse=True)
+def _database_clock(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The database's clock goes with the process's, so that a test moves both."""
+    monkeypatch.setattr(clock, "database_now", timezone.now)
 
 
 @pytest.fixture
@@ -45,6 +52,7 @@ def board(monkeypatch: pytest.MonkeyPatch) -> InlineBoard:
     """First fills run in the reader's own thread: the test's transaction is not visible to another."""
     inline = InlineBoard()
     monkeypatch.setattr(feeds, "board", inline)
+    monkeypatch.setattr(forced, "board", inline)
     return inline
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Hashable, Mapping
 from typing import Any
 from uuid import UUID
 
@@ -79,7 +79,7 @@ class InlineBoard:
     def __init__(self) -> None:
         self.wait: Wait | None = None
 
-    def wait_for(self, feed_id: UUID, job: Callable[[], object], *, timeout_seconds: float) -> Wait:
+    def wait_for(self, flight_key: Hashable, job: Callable[[], object], *, timeout_seconds: float) -> Wait:
         if self.wait is not None:
             return self.wait
         job()

@@ -5,10 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from django.conf import settings
-from django.contrib.auth.models import AnonymousUser
-from django.http import HttpRequest
+from django.contrib.auth.models import AnonymousUser, User
+from django.http import HttpRequest, HttpResponse
+from rest_framework.authentication import CSRFCheck
 
-from entitlements.memberships import Role, role_in
+from entitlements.memberships import Role, can_edit, role_in
 from venice_api import embed_tokens, problems
 from venice_api.inputs import InvalidInput, single_values
 from venice_api.instances import Instance, find_instance, load_instance
@@ -30,6 +31,7 @@ class MemberCaller:
 
     instance: Instance
     user_id: int
+    username: str
     role: Role
 
 
@@ -48,18 +50,48 @@ def identify_reader(request: HttpRequest) -> EmbedCaller | MemberCaller:
     return identify_member(request, named.get("instanceId"))
 
 
-def identify_member(request: HttpRequest, instance_id: str | None) -> MemberCaller:
-    """The member behind the session. Another workspace's instance is the same 404 as none at all."""
+def require_session(request: HttpRequest) -> User:
+    """The signed-in user behind a request that changes something, its CSRF token checked. Raises Problem 401, 403.
+
+    An embed token opens nothing here, whatever else is sent along.
+    """
+    user = _signed_in(request)
+    check = CSRFCheck(_nothing)
+    check.process_request(request)
+    if check.process_view(request, _nothing, (), {}) is not None:
+        raise problems.forbidden("The CSRF token is missing or wrong.")
+    return user
+
+
+def _nothing(_: HttpRequest) -> HttpResponse:
+    return HttpResponse()
+
+
+def _signed_in(request: HttpRequest) -> User:
     user = request.user
     if isinstance(user, AnonymousUser) or not user.is_active:
         raise problems.authentication_required()
+    return user
+
+
+def identify_editor(request: HttpRequest, instance_id: str) -> MemberCaller:
+    """The member behind the session, who must be an editor or owner. Raises Problem (401, 403, 404)."""
+    caller = identify_member(request, instance_id)
+    if not can_edit(caller.role):
+        raise problems.forbidden("Only editors and owners of the workspace may do this.")
+    return caller
+
+
+def identify_member(request: HttpRequest, instance_id: str | None) -> MemberCaller:
+    """The member behind the session. Another workspace's instance is the same 404 as none at all."""
+    user = _signed_in(request)
     if instance_id is None:
         raise InvalidInput("instanceId", "Must be given.")
     instance = load_instance(instance_id)
     role = role_in(user.pk, instance.workspace_id) if instance else None
     if instance is None or role is None:
         raise problems.instance_not_found()
-    return MemberCaller(instance, user.pk, role)
+    return MemberCaller(instance, user.pk, user.get_username(), role)
 
 
 def instance_of_token(token: str) -> Instance:

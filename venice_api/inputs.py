@@ -5,13 +5,14 @@ A parameter may come once. What a name does not know is ignored; what it knows m
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
 from django.conf import settings
-from django.http import QueryDict
+from django.http import HttpRequest, QueryDict
 
 from paris_integration.public import (
     FilterKind,
@@ -28,6 +29,7 @@ TEXT_LIMIT = 200
 KNOWN_PARAMETERS = ("instanceId", "sourceType", "sourceValue", "maxPosts", "filterType", "token")
 _FILTERS = {"all": None, "image": FilterKind.IMAGE, "photo": FilterKind.IMAGE, "video": FilterKind.VIDEO}
 _WHOLE_NUMBER = re.compile(r"[0-9]{1,4}", re.ASCII)
+_IDEMPOTENCY_KEY = re.compile(r"[!-~]{1,200}", re.ASCII)
 _ORIGIN_HOST = re.compile(r"[a-z0-9]([a-z0-9.-]*[a-z0-9])?|\[[0-9a-f:.]+\]", re.ASCII)
 
 
@@ -81,6 +83,82 @@ def parse_feed_query(query: QueryDict) -> FeedQuery:
     if source_value is not None and parsed.source_type is not None:
         normalised_source(parsed.source_type, source_value)
     return parsed
+
+
+@dataclass(frozen=True, slots=True)
+class RefreshOrder:
+    """The body of a forced refresh. The source may be left out; when sent it must be the saved one."""
+
+    instance_id: str
+    source_type: SourceType | None
+    source_value: str | None
+
+    def names(self, saved: Source) -> bool:
+        """Whether what was sent of the source is the saved one. Raises InvalidInput for a malformed value."""
+        source_type = self.source_type or saved.type
+        if self.source_value is None:
+            return source_type is saved.type
+        return normalised_source(source_type, self.source_value) == saved
+
+
+def parse_refresh_order(body: Mapping[str, object]) -> RefreshOrder:
+    """Raises InvalidInput by the first field that is missing, of another type, or malformed."""
+    source_type = _optional_text(body, "sourceType")
+    order = RefreshOrder(
+        instance_id=required_text(body, "instanceId"),
+        source_type=_source_type(source_type) if source_type is not None else None,
+        source_value=_optional_text(body, "sourceValue"),
+    )
+    if order.source_type is not None and order.source_value is not None:
+        normalised_source(order.source_type, order.source_value)
+    return order
+
+
+class NotJson(Exception):
+    """A body that does not say it is JSON."""
+
+
+def json_object(request: HttpRequest) -> dict[str, object]:
+    """The body, an object. Raises NotJson, InvalidInput, and RequestDataTooBig before anything is read."""
+    body = request.body
+    if request.content_type != "application/json":
+        raise NotJson
+    try:
+        value = json.loads(body.decode(), parse_constant=_refuse_constant)
+    except (ValueError, RecursionError):
+        raise InvalidInput("body", "Must be a JSON object.") from None
+    if not isinstance(value, dict):
+        raise InvalidInput("body", "Must be a JSON object.")
+    return value
+
+
+def _refuse_constant(name: str) -> object:
+    raise ValueError(name)
+
+
+def required_text(body: Mapping[str, object], field: str) -> str:
+    text = _optional_text(body, field)
+    if text is None:
+        raise InvalidInput(field, "Must be given.")
+    return text
+
+
+def parse_idempotency_key(header: str | None) -> str | None:
+    """The `Idempotency-Key` header: 1 to 200 visible ASCII characters, or none at all. Raises InvalidInput."""
+    if header is None:
+        return None
+    if not _IDEMPOTENCY_KEY.fullmatch(header):
+        raise InvalidInput("Idempotency-Key", "Must be 1 to 200 visible ASCII characters.")
+    return header
+
+
+def _optional_text(body: Mapping[str, object], field: str) -> str | None:
+    if field not in body:
+        return None
+    value = body[field]
+    if not isinstance(value, str):
+        raise InvalidInput(field, "Must be text.")
+    return clean_text(field, value)
 
 
 def single_values(query: QueryDict, names: tuple[str, ...]) -> dict[str, str]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 from django.core.exceptions import BadRequest, RequestDataTooBig, SuspiciousOperation
@@ -19,9 +20,15 @@ from django.shortcuts import render
 from django.utils import timezone
 from rest_framework import exceptions as drf
 
-from paris_integration.public import PreviewBudgetSpent, StoreUnavailable
-from venice_api.inputs import InvalidInput
-from venice_api.times import http_seconds_until
+from paris_integration.public import (
+    BlockReason,
+    PreviewBudgetSpent,
+    RefreshBlocked,
+    StoreUnavailable,
+    TooBusy,
+)
+from venice_api.inputs import InvalidInput, NotJson
+from venice_api.times import http_seconds_until, wire_time
 
 logger = logging.getLogger(__name__)
 
@@ -38,6 +45,9 @@ class Problem(Exception):
     message: str
     fields: Mapping[str, Sequence[str]] | None = None
     retry_after_seconds: int | None = None
+    reason_code: str | None = None
+    next_refresh_allowed_at: datetime | None = None
+    upgrade_hint: str | None = None
 
 
 def authentication_required() -> Problem:
@@ -73,6 +83,24 @@ def temporarily_unavailable() -> Problem:
     )
 
 
+_BLOCKED_MESSAGES = {
+    BlockReason.PLAN_RESTRICTED: "The plan of this workspace does not include this source.",
+    BlockReason.QUOTA_EXCEEDED: "The refreshes of this plan are used up for now.",
+    BlockReason.TTL_NOT_ELAPSED: "The posts are still fresh; this plan refreshes them by itself later.",
+}
+
+
+def refresh_blocked(blocked: RefreshBlocked) -> Problem:
+    return Problem(
+        409,
+        "REFRESH_BLOCKED",
+        _BLOCKED_MESSAGES[blocked.reason],
+        reason_code=blocked.reason.value,
+        next_refresh_allowed_at=blocked.allowed_at,
+        upgrade_hint=blocked.upgrade_hint,
+    )
+
+
 def problem_of(error: BaseException) -> Problem | None:
     """The answer to an expected error; None for what is a bug."""
     match error:
@@ -80,7 +108,9 @@ def problem_of(error: BaseException) -> Problem | None:
             return error
         case InvalidInput():
             return invalid_request(error.field, error.message)
-        case StoreUnavailable() | OperationalError() | InterfaceError():
+        case RefreshBlocked():
+            return refresh_blocked(error)
+        case TooBusy() | StoreUnavailable() | OperationalError() | InterfaceError():
             return temporarily_unavailable()
         case PreviewBudgetSpent():
             return Problem(
@@ -93,7 +123,7 @@ def problem_of(error: BaseException) -> Problem | None:
             return Problem(413, "REQUEST_TOO_LARGE", "The body may hold at most 64 KiB.")
         case drf.MethodNotAllowed():
             return Problem(405, "METHOD_NOT_ALLOWED", "This address does not take that method.")
-        case drf.UnsupportedMediaType():
+        case NotJson() | drf.UnsupportedMediaType():
             return Problem(415, "UNSUPPORTED_MEDIA_TYPE", "The body must be application/json.")
         case drf.ParseError() | RecursionError() | UnicodeError():
             return invalid_request("body", "Must be a JSON object.")
@@ -104,6 +134,12 @@ def problem_of(error: BaseException) -> Problem | None:
 
 def problem_response(request: HttpRequest, problem: Problem) -> JsonResponse:
     body: dict[str, Any] = {"error": problem.error, "message": problem.message}
+    if problem.reason_code is not None:
+        body["reasonCode"] = problem.reason_code
+    if problem.next_refresh_allowed_at is not None:
+        body["nextRefreshAllowedAt"] = wire_time(problem.next_refresh_allowed_at)
+    if problem.upgrade_hint is not None:
+        body["upgradeHint"] = problem.upgrade_hint
     if problem.fields:
         body["fields"] = {name: list(messages) for name, messages in problem.fields.items()}
     body["requestId"] = getattr(request, "request_id", "")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from paris_integration.public import FeedView, Source, Warning
+from paris_integration.public import Allowance, FeedView, Source, Warning
 from venice_api.times import wire_time
 
 _WARNING_ORDER = {warning: position for position, warning in enumerate(Warning)}
@@ -34,4 +34,21 @@ def _envelope(view: FeedView, source: Source) -> dict[str, Any]:
     envelope["warnings"] = [
         warning.value for warning in sorted(view.warnings, key=_WARNING_ORDER.__getitem__)
     ]
+    if view.forced is not None:
+        envelope["refresh"] = _refresh_block(view.forced)
     return envelope
+
+
+def _refresh_block(forced: Allowance) -> dict[str, Any]:
+    """What members see of forced refreshes; a remaining of null is unlimited."""
+    block: dict[str, Any] = {
+        "remainingToday": forced.remaining_today,
+        "remainingThisHour": forced.remaining_this_hour,
+    }
+    if forced.allowed_at is not None:
+        block["forcedAllowedAt"] = wire_time(forced.allowed_at)
+    if forced.reason is not None:
+        block["reasonCode"] = forced.reason.value
+    if forced.upgrade_hint is not None:
+        block["upgradeHint"] = forced.upgrade_hint
+    return block

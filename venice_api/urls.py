@@ -6,6 +6,7 @@ from venice_api.embed import views as embed
 
 urlpatterns = [
     path("v1/integrations/instagram/feed", views.FeedView.as_view(), name="feed"),
+    path("v1/integrations/instagram/refresh", views.RefreshView.as_view(), name="refresh"),
     re_path(r"^v1/.*$", views.unknown_api_address, name="unknown-api-address"),
     path("embed/widget.js", embed.widget_script, name="widget-script"),
     path("embed/<str:instance_id>", embed.frame, name="embed-frame"),

@@ -12,8 +12,21 @@ from rest_framework.views import APIView
 
 from paris_integration import public as paris
 from venice_api import embed_tokens, http_caching, problems
-from venice_api.authentication import EmbedCaller, MemberCaller, identify_reader
-from venice_api.inputs import InvalidInput, parse_feed_query, single_values
+from venice_api.authentication import (
+    EmbedCaller,
+    MemberCaller,
+    identify_editor,
+    identify_reader,
+    require_session,
+)
+from venice_api.inputs import (
+    InvalidInput,
+    json_object,
+    parse_feed_query,
+    parse_idempotency_key,
+    parse_refresh_order,
+    single_values,
+)
 from venice_api.instances import Instance, find_instance
 from venice_api.serializers import feed_body
 
@@ -46,6 +59,7 @@ class FeedView(ApiView):
             instance.selection(query.max_posts, query.filter),
             now=timezone.now(),
             is_preview=is_preview,
+            for_member=is_member,
         )
         return http_caching.feed_response(http_request, caller, view, feed_body(view, source))
 
@@ -60,6 +74,34 @@ class FeedView(ApiView):
             http_caching.add_cors(request._request, final, self.caller.instance)
         final["Cross-Origin-Resource-Policy"] = "cross-origin"
         return final
+
+
+class RefreshView(ApiView):
+    """`POST /v1/integrations/instagram/refresh`: a member asks for fresh posts now."""
+
+    http_method_names = ["post"]
+
+    def post(self, request: Request) -> HttpResponse:
+        http_request = request._request
+        require_session(http_request)
+        order = parse_refresh_order(json_object(http_request))
+        idempotency_key = parse_idempotency_key(http_request.headers.get("Idempotency-Key"))
+        caller = identify_editor(http_request, order.instance_id)
+        source = caller.instance.source
+        if not order.names(source):
+            raise problems.source_mismatch()
+        view = paris.force_refresh(
+            caller.instance.feed_key(),
+            caller.instance.selection(),
+            actor=paris.Actor(caller.user_id, caller.username),
+            idempotency_key=idempotency_key,
+            now=timezone.now(),
+        )
+        response = HttpResponse(feed_body(view, source), content_type="application/json")
+        response["Cache-Control"] = http_caching.NEVER_SHARED
+        if view.is_warming:
+            response["Retry-After"] = str(http_caching.WARMING_RETRY_SECONDS)
+        return response
 
 
 @csrf_exempt

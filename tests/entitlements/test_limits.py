@@ -20,8 +20,9 @@ from entitlements.limits import (
     WorkspaceNotFound,
     cache_key,
     effective_values,
+    fresh_grants_for,
     fresh_limits_for,
-    higher_plans_for,
+    higher_grants_for,
     limits_for,
     resolve,
 )
@@ -145,7 +146,7 @@ def test_fresh_limits_do_not_believe_the_cache(workspace: Workspace) -> None:
     assert fresh_limits_for(workspace.pk, now=NOW).refresh_ttl_minutes_min == 7
 
 
-@pytest.mark.parametrize("ask", [limits_for, fresh_limits_for, higher_plans_for, effective_values])
+@pytest.mark.parametrize("ask", [limits_for, fresh_limits_for, effective_values])
 @pytest.mark.usefixtures("db")
 def test_an_unknown_workspace_is_said_so(ask: Any) -> None:
     with pytest.raises(WorkspaceNotFound):
@@ -194,7 +195,7 @@ def test_higher_plans_come_lowest_first_with_the_workspaces_overrides(workspace:
     changes.set_override(workspace, HOUR, 99, actor=ACTOR)
     changes.set_override(workspace, DAY, 500, actor=ACTOR, ends_at=NOW)
 
-    higher = higher_plans_for(workspace.pk, now=NOW)
+    higher = [resolve(grants, NOW) for grants in higher_grants_for(fresh_grants_for(workspace.pk))]
 
     assert [(limits.plan_name, limits.force_per_day_max) for limits in higher] == [
         ("Pro", 24),
@@ -206,7 +207,7 @@ def test_higher_plans_come_lowest_first_with_the_workspaces_overrides(workspace:
 def test_nothing_is_higher_than_the_highest(workspace: Workspace) -> None:
     changes.set_plan(workspace, plan("business"), actor=ACTOR)
 
-    assert higher_plans_for(workspace.pk, now=NOW) == ()
+    assert higher_grants_for(fresh_grants_for(workspace.pk)) == ()
 
 
 def test_effective_values_say_where_each_comes_from(workspace: Workspace) -> None:

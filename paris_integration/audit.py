@@ -1,0 +1,47 @@
+"""Writing down who did what. Call it inside the transaction of the act."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+from paris_integration.models import AuditEvent
+
+Action = AuditEvent.Action
+Outcome = AuditEvent.Outcome
+
+
+@dataclass(frozen=True, slots=True)
+class Actor:
+    """Who acts: a user, or with `user_id` None a command or the service itself, by name."""
+
+    user_id: int | None
+    name: str
+
+
+SERVICE = Actor(None, "service")
+
+
+def note(
+    action: Action,
+    outcome: Outcome,
+    *,
+    workspace_id: UUID,
+    instance_id: str,
+    actor: Actor,
+    at: datetime,
+    reason: str = "",
+    note: str = "",
+) -> None:
+    AuditEvent.objects.create(
+        at=at,
+        workspace_id=workspace_id,
+        instance_id=instance_id,
+        actor=actor.name[:150],
+        user_id=actor.user_id,
+        action=action,
+        outcome=outcome,
+        reason=reason[:40],
+        note=note[:500],
+    )

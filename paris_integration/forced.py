@@ -1,0 +1,228 @@
+"""A refresh that somebody asked for: allowed or refused with the truth, charged once, called once, settled once.
+
+plan → a flight under way is joined, at no cost → quota or TTL → back-off: answered without a call, at no cost →
+lease and unit in one transaction → call → result, ledger and audit in one transaction.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from datetime import datetime
+
+from django.db import IntegrityError, transaction
+
+from entitlements.limits import Grants, Limits, fresh_grants_for, higher_grants_for, resolve
+from paris_integration import (
+    allowance,
+    audit,
+    clock,
+    credentials,
+    feeds,
+    lease,
+    quota,
+    receipts,
+    refresh,
+    resolver,
+)
+from paris_integration.audit import Action, Actor, Outcome
+from paris_integration.errors import RefreshBlocked, RefreshRefused, TooBusy
+from paris_integration.flights import Wait, board
+from paris_integration.models import Feed
+from paris_integration.receipts import Repeatable
+from paris_integration.refresh import RefreshOutcome, Result
+from paris_integration.types import BlockReason, FeedKey, FeedView, Selection
+
+LOOK_AGAIN_SECONDS = 0.1
+MAX_LOOKS = 50
+
+
+def force_refresh(
+    key: FeedKey, selection: Selection, *, actor: Actor, idempotency_key: str | None = None, now: datetime
+) -> FeedView:
+    """Refresh the source now if plan, quota and provider let us; the selected posts as they are afterwards.
+
+    `next_refresh_allowed_at` of the answer is the next forced refresh. A failure of the provider is an answer with
+    its warning, and costs nothing. Raises RefreshBlocked, WorkspaceNotFound, and TooBusy when a flight is under way
+    and no place to wait for it is left; database errors rise, and nothing is charged.
+    """
+    attempt = _Attempt(key, selection, actor, now)
+    if idempotency_key is None or actor.user_id is None:
+        return attempt.answer(None)
+    repeatable = Repeatable(actor.user_id, key.instance_id, idempotency_key)
+    view = _first_answer(repeatable, attempt)
+    if view is None:
+        try:
+            view = attempt.answer(idempotency_key)
+        except IntegrityError:
+            # The same request, sent twice at once, has charged its unit a moment before.
+            view = _first_answer(repeatable, attempt)
+            if view is None:
+                raise
+    receipts.keep(repeatable, view, now=clock.database_now())
+    return view
+
+
+def _first_answer(repeatable: Repeatable, attempt: _Attempt) -> FeedView | None:
+    """The answer that was given, or will be; None when the request is new."""
+    give_up_at = time.monotonic() + refresh.dead_after().total_seconds()
+    while (receipt := receipts.find(repeatable)) is not None:
+        if receipt.view is not None:
+            return receipt.view
+        if receipt.is_settled:
+            return attempt.view()
+        if time.monotonic() > give_up_at:
+            raise TooBusy("the first request has not ended")
+        if not _wait(("receipt", repeatable), lambda: _look_until(lambda: _is_answered(repeatable))):
+            quota.settle_orphans(older_than=refresh.dead_after())
+    return None
+
+
+def _is_answered(repeatable: Repeatable) -> bool:
+    receipt = receipts.find(repeatable)
+    return receipt is None or receipt.is_settled
+
+
+class _Attempt:
+    """One refresh that was asked for, looked at as often as it takes."""
+
+    def __init__(self, key: FeedKey, selection: Selection, actor: Actor, now: datetime) -> None:
+        self.key = key
+        self.selection = selection
+        self.actor = actor
+        self.now = now
+        self._seen_fence: int | None = None
+
+    def answer(self, idempotency_key: str | None) -> FeedView:
+        for _ in range(MAX_LOOKS):
+            grants = fresh_grants_for(self.key.workspace_id)
+            limits = resolve(grants, self.now)
+            if not allowance.is_in_plan(self.key.source, limits):
+                raise self._blocked(BlockReason.PLAN_RESTRICTED, None, grants)
+            row = feeds.find_or_create_row(self.key, self.now)
+            route = refresh.route_of(row, limits) if row else None
+            if row is None or route is None:
+                return self._without_a_call("NO_ROUTE")
+            if self._has_joined(row):
+                self._note(Outcome.DONE, "JOINED")
+                return self.view()
+            self._refuse_if_not_allowed(row, grants)
+            if self._is_held_back(row, route.credential):
+                return self._without_a_call("BACKOFF")
+            if self._has_led(row, route, limits, idempotency_key):
+                return self.view()
+        raise TooBusy("too many flights came between")
+
+    def view(self) -> FeedView:
+        return feeds.current_view(self.key, self.selection, now=self.now)
+
+    def _has_led(self, row: Feed, route: resolver.Route, limits: Limits, idempotency_key: str | None) -> bool:
+        """Charge, call and settle. False when somebody else came first, and everything must be looked at again."""
+        try:
+            with transaction.atomic():
+                held = lease.acquire(row.pk, seen_fence=row.fence, lasts=refresh.lease_lasts())
+                if held is None:
+                    return False
+                state = refresh.state_of(row)
+                line = quota.reserve(self.key, state, held, actor=self.actor, idempotency_key=idempotency_key)
+        except RefreshRefused:
+            return False
+        try:
+            refresh.fly(refresh.Flight(row, held, route, limits, self.now, self._landing_of(line)))
+        except BaseException:
+            if line is not None:
+                quota.settle(line, quota.State.IN_DOUBT)
+            raise
+        return True
+
+    def _landing_of(self, line: int | None) -> Callable[[RefreshOutcome], object]:
+        def settle(outcome: RefreshOutcome) -> None:
+            failed = outcome.fault is not None
+            fault = outcome.fault.warning.value if outcome.fault else ""
+            if line is None:
+                self._note(Outcome.FAILED if failed else Outcome.DONE, fault)
+            elif failed:
+                quota.settle(line, quota.State.FAILED, fault=fault)
+            else:
+                fenced = outcome.result is Result.FENCED
+                quota.settle(line, quota.State.IN_DOUBT if fenced else quota.State.SUCCEEDED)
+
+        return settle
+
+    def _has_joined(self, row: Feed) -> bool:
+        """Wait for the flight under way, if any, and for one that began after the first look. False: none landed."""
+        flight = lease.flight_under_way(row.pk)
+        if flight is not None:
+            _wait((row.pk, flight), lambda: _look_until(lambda: lease.flight_under_way(row.pk) != flight))
+            row.refresh_from_db(fields=("fence", "lease_expires_at"))
+            if row.fence == flight and row.lease_expires_at is not None:
+                if lease.is_held(row.pk):
+                    raise TooBusy("the flight under way has not ended")
+                quota.settle_orphans(older_than=refresh.lease_lasts(), feed_id=row.pk)
+                return False
+            return True
+        first_seen, self._seen_fence = self._seen_fence, row.fence
+        return first_seen is not None and row.fence > first_seen
+
+    def _refuse_if_not_allowed(self, row: Feed, grants: Grants) -> None:
+        book = quota.read_book(self.key, now=clock.database_now())
+        state = refresh.state_of(row)
+        reason = allowance.decide(self.key.source, state, resolve(grants, book.at), book).reason
+        if reason is None:
+            return
+        allowed_at = allowance.next_forced_at(self.key.source, state, grants, book, after_backoff=False)
+        raise self._blocked(reason, allowed_at, grants, book=book, row=row)
+
+    def _blocked(
+        self,
+        reason: BlockReason,
+        allowed_at: datetime | None,
+        grants: Grants,
+        *,
+        book: allowance.Book | None = None,
+        row: Feed | None = None,
+    ) -> RefreshBlocked:
+        state = feeds.state_of(row or feeds.find_row(self.key))
+        book = book or quota.read_book(self.key, now=clock.database_now())
+        hint = allowance.upgrade_hint(self.key.source, state, book, higher_grants_for(grants))
+        self._note(Outcome.REFUSED, reason.value)
+        return RefreshBlocked(reason, allowed_at, hint)
+
+    def _is_held_back(self, row: Feed, credential: str) -> bool:
+        """Whether the provider is to be left alone, after a failure of this feed or a throttle of its credential."""
+        if row.blocked_until is not None and row.blocked_until > self.now:
+            return True
+        closed_until = credentials.parked_until(credential, now=self.now)
+        if closed_until is not None:
+            refresh.hold_back(row, until=closed_until)
+        return closed_until is not None
+
+    def _without_a_call(self, reason: str) -> FeedView:
+        self._note(Outcome.REFUSED, reason)
+        return self.view()
+
+    def _note(self, outcome: Outcome, reason: str) -> None:
+        audit.note(
+            Action.FORCED_REFRESH,
+            outcome,
+            workspace_id=self.key.workspace_id,
+            instance_id=self.key.instance_id,
+            actor=self.actor,
+            at=clock.database_now(),
+            reason=reason,
+        )
+
+
+def _wait(flight_key: object, job: Callable[[], object]) -> bool:
+    """Wait in one of this process's places; whether the job ended in time. Raises TooBusy when no place is free."""
+    seconds = refresh.dead_after().total_seconds()
+    wait = board.wait_for(flight_key, job, timeout_seconds=seconds)
+    if wait in (Wait.NO_PLACE, Wait.NO_FLIGHT):
+        raise TooBusy("no place to wait")
+    return wait is Wait.LANDED
+
+
+def _look_until(happened: Callable[[], bool]) -> None:
+    give_up_at = time.monotonic() + refresh.dead_after().total_seconds()
+    while not happened() and time.monotonic() < give_up_at:
+        time.sleep(LOOK_AGAIN_SECONDS)

@@ -1,0 +1,515 @@
+"""`POST /v1/integrations/instagram/refresh`: who may ask, what it costs, and refusals that tell the truth."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from django.contrib.auth.models import User
+from django.core.cache import cache
+from django.db import OperationalError
+from django.test import Client
+
+from entitlements.changes import Actor, set_override, set_plan
+from entitlements.models import Membership, Plan
+from paris_integration import lease, quota, retention
+from paris_integration.errors import ProviderUnavailable
+from paris_integration.models import AuditEvent, Feed, ForcedRefresh, QuotaWindow, RefreshReceipt
+from tests.conftest import Cast
+from tests.fakes import FakeProvider, media
+from venice_api import embed_tokens
+from venice_api.models import WidgetInstance
+
+REFRESH = "/v1/integrations/instagram/refresh"
+FEED = "/v1/integrations/instagram/feed"
+NOW = datetime(2026, 11, 23, 12, 20, tzinfo=UTC)
+SECOND = timedelta(seconds=1)
+HOUR = timedelta(hours=1)
+DAY_KEY = "instagram.refresh.forcePerDay.max"
+HOUR_KEY = "instagram.refresh.forcePerHour.max"
+HASHTAG_KEY = "instagram.hashtag.enabled"
+STAFF = Actor("test")
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture(autouse=True)
+def clock(time_machine: Any) -> Any:
+    time_machine.move_to(NOW, tick=False)
+    return time_machine
+
+
+@pytest.fixture
+def instance(make_instance: Any, provider: FakeProvider) -> WidgetInstance:
+    made: WidgetInstance = make_instance()
+    return made
+
+
+@pytest.fixture
+def ask(people: Cast, instance: WidgetInstance) -> Callable[..., Any]:
+    def send(client: Client = people.editor, *, key: str | None = None, **body: Any) -> Any:
+        headers = {"Idempotency-Key": key} if key is not None else {}
+        payload = {"instanceId": instance.pk} | body
+        return client.post(REFRESH, json.dumps(payload), content_type="application/json", headers=headers)
+
+    return send
+
+
+def put_on(people: Cast, plan: str) -> None:
+    set_plan(people.workspace, Plan.objects.get(key=plan), actor=STAFF)
+
+
+def used() -> dict[str, int]:
+    return {row.kind: row.used for row in QuotaWindow.objects.order_by("starts_at", "kind")}
+
+
+def audit() -> list[tuple[str, str, str]]:
+    return [(event.actor, event.outcome, event.reason) for event in AuditEvent.objects.order_by("id")]
+
+
+def blocked(response: Any) -> tuple[str, str | None, str | None]:
+    assert response.status_code == 409, response.content
+    body = response.json()
+    assert body["error"] == "REFRESH_BLOCKED"
+    assert set(body) <= {"error", "reasonCode", "message", "nextRefreshAllowedAt", "upgradeHint", "requestId"}
+    return body["reasonCode"], body.get("nextRefreshAllowedAt"), body.get("upgradeHint")
+
+
+def test_a_forced_refresh_brings_new_posts_and_costs_one_unit(
+    ask: Any, people: Cast, provider: FakeProvider, instance: WidgetInstance
+) -> None:
+    assert ask().status_code == 200
+    provider.accounts["acme.bakery"].insert(
+        0, media(0, id="17900000000009999", timestamp="2026-11-23T12:19:00+0000")
+    )
+
+    response = ask()
+
+    assert (response.status_code, response["Cache-Control"]) == (200, "private, no-store")
+    body = response.json()
+    assert body["posts"][0]["id"] == "17900000000009999"
+    assert body["lastUpdated"] == "2026-11-23T12:20:00Z"
+    assert body["refresh"] == {"remainingToday": 22, "remainingThisHour": 2}
+    assert "nextRefreshAllowedAt" not in body
+    assert used() == {"day": 2, "hour": 2}
+    assert len(provider.calls) == 2
+    lines = ForcedRefresh.objects.order_by("pk").values_list(
+        "username", "state", "instance_id", "source_value"
+    )
+    assert list(lines) == [("editor", "succeeded", instance.pk, "acme.bakery")] * 2
+    assert audit() == [("editor", "done", "")] * 2
+
+
+PLANS = [
+    # plan, per hour, per day, hint in the same hour, hint once the day is used up
+    pytest.param("free", 1, 1, "Pro", "Starter", id="Free"),
+    pytest.param("starter", 1, 6, "Pro", "Pro", id="Starter"),
+    pytest.param("pro", 4, 24, "Business", "Business", id="Pro"),
+    pytest.param("business", 12, 96, None, None, id="Business"),
+]
+
+
+@pytest.mark.parametrize(("plan", "per_hour", "per_day", "hour_hint", "day_hint"), PLANS)
+def test_each_plan_refreshes_as_often_as_the_matrix_says(
+    ask: Any,
+    people: Cast,
+    provider: FakeProvider,
+    clock: Any,
+    plan: str,
+    per_hour: int,
+    per_day: int,
+    hour_hint: str | None,
+    day_hint: str | None,
+) -> None:
+    put_on(people, plan)
+    tomorrow = "2026-11-24T00:00:00Z"
+    for spent_hours in range(per_day // per_hour):
+        moment = NOW.replace(hour=1) + spent_hours * HOUR
+        clock.move_to(moment, tick=False)
+        assert [ask().status_code for _ in range(per_hour)] == [200] * per_hour
+        if (spent_hours + 1) * per_hour < per_day:
+            next_hour = f"2026-11-23T{moment.hour + 1:02d}:00:00Z"
+            assert blocked(ask()) == ("QUOTA_EXCEEDED", next_hour, hour_hint)
+    assert len(provider.calls) == per_day
+
+    clock.move_to(NOW.replace(hour=moment.hour + 1), tick=False)
+    assert blocked(ask()) == ("QUOTA_EXCEEDED", tomorrow, day_hint)
+    clock.move_to(datetime(2026, 11, 23, 23, 59, 59, tzinfo=UTC), tick=False)
+    assert blocked(ask())[:2] == ("QUOTA_EXCEEDED", tomorrow)
+    clock.move_to(datetime(2026, 11, 24, tzinfo=UTC), tick=False)
+    assert ask().status_code == 200
+    assert len(provider.calls) == per_day + 1
+
+
+def test_the_hint_of_free_within_the_hour_is_the_plan_that_allows_a_second_one_now(
+    ask: Any, people: Cast
+) -> None:
+    put_on(people, "free")
+    ask()
+
+    assert blocked(ask()) == ("QUOTA_EXCEEDED", "2026-11-24T00:00:00Z", "Pro")
+
+
+def test_what_the_plan_does_not_include_comes_first(
+    ask: Any, people: Cast, instance: WidgetInstance, provider: FakeProvider
+) -> None:
+    instance.source_type, instance.source_value = "hashtag", "sourdough"
+    instance.save()
+    cache.clear()
+    put_on(people, "free")
+
+    assert blocked(ask()) == ("PLAN_RESTRICTED", None, "Pro")
+    set_override(people.workspace, HASHTAG_KEY, True, actor=STAFF)
+    answer = ask()
+    assert (answer.status_code, answer.json()["warnings"]) == (200, ["HASHTAG_REQUIRES_CONNECT"])
+    assert provider.calls == []
+    assert used() == {}
+
+
+def test_a_plan_without_forced_refreshes_waits_for_the_ttl(
+    ask: Any, people: Cast, clock: Any, provider: FakeProvider
+) -> None:
+    set_override(people.workspace, DAY_KEY, 0, actor=STAFF)
+    assert ask().status_code == 200
+
+    reason, allowed_at, hint = blocked(ask())
+
+    assert (reason, hint) == ("TTL_NOT_ELAPSED", None)  # the override stays in higher plans, too
+    assert allowed_at is not None
+    moment = datetime.fromisoformat(allowed_at)
+    assert NOW + HOUR <= moment <= NOW + HOUR * 1.1 + SECOND
+    clock.move_to(moment - SECOND, tick=False)
+    assert blocked(ask())[1] == allowed_at
+    clock.move_to(moment + SECOND, tick=False)
+    assert ask().status_code == 200
+    assert len(provider.calls) == 2
+    assert used() == {"day": 0, "hour": 0}
+    assert ForcedRefresh.objects.count() == 0
+
+
+def test_an_override_that_ends_is_reckoned_with(ask: Any, people: Cast, clock: Any) -> None:
+    put_on(people, "free")
+    set_override(people.workspace, DAY_KEY, 3, actor=STAFF, ends_at=NOW + 10 * SECOND)
+    set_override(people.workspace, HOUR_KEY, 2, actor=STAFF, ends_at=NOW + 20 * SECOND)
+    assert [ask().status_code for _ in range(2)] == [200, 200]
+
+    # In this hour the hour cap blocks; once it ends, the day's units are back at the plan's one, used up already.
+    assert blocked(ask())[:2] == ("QUOTA_EXCEEDED", "2026-11-24T00:00:00Z")
+
+
+def test_a_failure_costs_nothing_and_arms_the_back_off(
+    ask: Any, people: Cast, provider: FakeProvider, clock: Any
+) -> None:
+    ask()
+    provider.raises(ProviderUnavailable(status=503))
+
+    failed = ask()
+
+    body = failed.json()
+    assert (failed.status_code, body["warnings"]) == (200, ["PROVIDER_UNAVAILABLE"])
+    assert len(body["posts"]) == 3
+    assert body["refresh"]["remainingToday"] == 23
+    assert used() == {"day": 1, "hour": 1}
+    until = datetime.fromisoformat(body["nextRefreshAllowedAt"])
+    assert NOW < until <= NOW + timedelta(minutes=5)
+
+    held_back = ask()
+    assert held_back.json()["nextRefreshAllowedAt"] == body["nextRefreshAllowedAt"]
+    assert len(provider.calls) == 2
+    assert used() == {"day": 1, "hour": 1}
+    assert audit() == [
+        ("editor", "done", ""),
+        ("editor", "failed", "PROVIDER_UNAVAILABLE"),
+        ("editor", "refused", "BACKOFF"),
+    ]
+
+    provider.recovers()
+    clock.move_to(until + SECOND, tick=False)
+    recovered = ask()
+    assert recovered.json()["warnings"] == []
+    assert used() == {"day": 2, "hour": 2}
+
+
+def test_a_failure_before_the_first_fill_is_an_answer_too(ask: Any, provider: FakeProvider) -> None:
+    provider.raises(ProviderUnavailable(status=503))
+
+    body = ask().json()
+
+    assert (body["posts"], body["lastUpdated"], body["warnings"]) == ([], None, ["PROVIDER_UNAVAILABLE"])
+    assert used() == {"day": 0, "hour": 0}
+
+
+def test_a_throttled_credential_is_left_alone(ask: Any, provider: FakeProvider) -> None:
+    ask()
+    provider.rate_limits(1_800)
+    ask()
+    Feed.objects.update(blocked_until=None)
+
+    body = ask().json()
+
+    assert body["warnings"] == ["PROVIDER_RATE_LIMITED"]
+    assert body["nextRefreshAllowedAt"] >= "2026-11-23T12:50:00Z"
+    assert len(provider.calls) == 2
+
+
+# Who may ask
+
+
+def test_who_may_ask(ask: Any, people: Cast, instance: WidgetInstance, provider: FakeProvider) -> None:
+    token = embed_tokens.issue(instance.pk, instance.token_version)
+    with_token = people.anonymous.post(
+        REFRESH,
+        json.dumps({"instanceId": instance.pk}),
+        content_type="application/json",
+        headers={"Authorization": f"Bearer {token}"},
+    )
+
+    answers = {
+        "viewer": ask(people.viewer),
+        "outsider": ask(people.outsider),
+        "unknown": ask(instanceId="wgt_instagramfeed_u_nobody"),
+        "anonymous": ask(people.anonymous),
+        "token": with_token,
+    }
+
+    assert {name: (answer.status_code, answer.json()["error"]) for name, answer in answers.items()} == {
+        "viewer": (403, "FORBIDDEN"),
+        "outsider": (404, "INSTANCE_NOT_FOUND"),
+        "unknown": (404, "INSTANCE_NOT_FOUND"),
+        "anonymous": (401, "AUTHENTICATION_REQUIRED"),
+        "token": (401, "AUTHENTICATION_REQUIRED"),
+    }
+    assert answers["outsider"].json()["message"] == answers["unknown"].json()["message"]
+    assert provider.calls == []
+    assert ask(people.owner).status_code == 200
+
+
+def test_a_session_without_its_csrf_token_changes_nothing(
+    instance: WidgetInstance, provider: FakeProvider, people: Cast
+) -> None:
+    strict = Client(enforce_csrf_checks=True)
+    strict.force_login(User.objects.get(username="editor"))
+    strict.cookies["csrftoken"] = "x" * 32
+    body = json.dumps({"instanceId": instance.pk})
+
+    without = strict.post(REFRESH, body, content_type="application/json")
+    assert (without.status_code, without.json()["error"]) == (403, "FORBIDDEN")
+    sent = {"X-CSRFToken": "x" * 32}
+    foreign = strict.post(
+        REFRESH, body, content_type="application/json", headers=sent | {"Origin": "https://evil.example"}
+    )
+    assert foreign.status_code == 403
+    assert provider.calls == []
+    assert strict.post(REFRESH, body, content_type="application/json", headers=sent).status_code == 200
+
+
+@pytest.mark.parametrize("method", ["get", "put", "patch", "delete", "head", "options"])
+def test_other_methods_have_no_effect(
+    people: Cast, instance: WidgetInstance, provider: FakeProvider, method: str
+) -> None:
+    response = getattr(people.editor, method)(REFRESH, headers={"X-HTTP-Method-Override": "POST"})
+
+    assert (response.status_code, response["Allow"]) == (405, "POST")
+    assert provider.calls == []
+
+
+BAD_BODIES = [
+    pytest.param(" ", 400, "body", id="nothing but space"),
+    pytest.param("{", 400, "body", id="cut off"),
+    pytest.param("[]", 400, "body", id="a list"),
+    pytest.param('"x"', 400, "body", id="text"),
+    pytest.param("NaN", 400, "body", id="NaN"),
+    pytest.param("[" * 30_000, 400, "body", id="brackets in brackets"),
+    pytest.param(b"\xff\xfe", 400, "body", id="no UTF-8"),
+    pytest.param("[" * 100_000, 413, None, id="100,000 brackets"),
+    pytest.param("{}", 400, "instanceId", id="no instance"),
+    pytest.param('{"instanceId": null}', 400, "instanceId", id="null"),
+    pytest.param('{"instanceId": 7}', 400, "instanceId", id="a number"),
+    pytest.param('{"instanceId": ""}', 400, "instanceId", id="empty"),
+    pytest.param('{"instanceId": "a\\u0000b"}', 400, "instanceId", id="NUL"),
+    pytest.param('{"instanceId": "\\ud800"}', 400, "instanceId", id="lone surrogate"),
+    pytest.param('{"instanceId": "x", "sourceType": "story"}', 400, "sourceType", id="unknown type"),
+    pytest.param('{"instanceId": "x", "sourceValue": ["a"]}', 400, "sourceValue", id="a list as value"),
+    pytest.param(
+        '{"instanceId": "x", "sourceType": "profile", "sourceValue": "no way"}',
+        400,
+        "sourceValue",
+        id="malformed",
+    ),
+]
+
+
+@pytest.mark.parametrize(("body", "status", "field"), BAD_BODIES)
+def test_bad_bodies(people: Cast, body: Any, status: int, field: str | None) -> None:
+    response = people.editor.generic("POST", REFRESH, body, content_type="application/json")
+
+    assert response.status_code == status
+    assert list(response.json().get("fields", {})) == ([field] if field else [])
+
+
+@pytest.mark.parametrize("content_type", ["text/plain", "application/x-www-form-urlencoded", ""])
+def test_a_body_that_is_not_said_to_be_json(people: Cast, content_type: str) -> None:
+    assert people.editor.generic("POST", REFRESH, "{}", content_type=content_type).status_code == 415
+
+
+def test_only_the_saved_source_is_refreshed(ask: Any, provider: FakeProvider) -> None:
+    other = ask(sourceType="profile", sourceValue="other.account")
+    assert (other.status_code, other.json()["error"]) == (409, "SOURCE_MISMATCH")
+    assert ask(sourceType="hashtag").json()["error"] == "SOURCE_MISMATCH"
+    assert ask(sourceValue="two words").json()["fields"].keys() == {"sourceValue"}
+    assert provider.calls == []
+    assert ask(sourceType="profile", sourceValue=" @Acme.Bakery ").status_code == 200
+
+
+# The same request again
+
+
+def test_a_repeat_gets_the_first_answer_and_costs_nothing(
+    ask: Any, people: Cast, provider: FakeProvider, clock: Any
+) -> None:
+    first = ask(key="click-1")
+    clock.move_to(NOW + 20 * SECOND, tick=False)
+    again = ask(key="click-1")
+
+    assert (again.status_code, again.content) == (200, first.content)
+    assert len(provider.calls) == 1
+    assert used() == {"day": 1, "hour": 1}
+    assert ask(people.owner, key="click-1").status_code == 200
+    assert ask(key="click-2").status_code == 200
+    assert len(provider.calls) == 3
+
+
+def test_receipts_last_a_day(ask: Any, provider: FakeProvider, clock: Any) -> None:
+    ask(key="click-1")
+    assert retention.clean_up(now=NOW + 24 * HOUR)["receipts"] == 0
+    assert retention.clean_up(now=NOW + 24 * HOUR + SECOND)["receipts"] == 1
+
+    assert ask(key="click-1").status_code == 200
+    assert len(provider.calls) == 2
+
+
+def test_a_refusal_is_not_kept(ask: Any, people: Cast, clock: Any) -> None:
+    put_on(people, "free")
+    ask()
+    assert ask(key="click-1").status_code == 409
+    clock.move_to(NOW + 12 * HOUR, tick=False)
+    assert ask(key="click-1").status_code == 200
+
+
+@pytest.mark.parametrize("key", ["", "with space", "x" * 201, "é"])
+def test_keys_that_are_none(ask: Any, key: str) -> None:
+    response = ask(key=key)
+    assert (response.status_code, list(response.json()["fields"])) == (400, ["Idempotency-Key"])
+
+
+def test_a_repeat_after_a_crash_costs_nothing_more(
+    ask: Any, provider: FakeProvider, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The process died between charge and answer: unit and receipt stand, the answer was never written."""
+    ask(key="click-1")
+    RefreshReceipt.objects.update(answer="")
+    ForcedRefresh.objects.update(state="in_doubt")
+
+    assert ask(key="click-1").json()["refresh"]["remainingToday"] == 23
+    assert len(provider.calls) == 1
+
+
+# Crashes and absences
+
+
+def test_what_a_dead_process_left_open_is_settled_as_spent(
+    ask: Any, people: Cast, clock: Any, provider: FakeProvider
+) -> None:
+    ask()
+    ForcedRefresh.objects.update(state="reserved", settled_at=None)
+    clock.move_to(NOW + 24 * SECOND, tick=False)
+    assert quota.settle_orphans(older_than=timedelta(seconds=25)) == 0
+    clock.move_to(NOW + 26 * SECOND, tick=False)
+
+    assert quota.settle_orphans(older_than=timedelta(seconds=25)) == 1
+
+    assert ForcedRefresh.objects.get().state == "in_doubt"
+    assert used() == {"day": 1, "hour": 1}
+    assert audit()[-1] == ("editor", "in_doubt", "")
+    assert quota.settle_orphans(older_than=timedelta(seconds=25)) == 0
+
+
+def test_a_bug_in_the_middle_leaves_the_unit_in_doubt_and_the_feed_free(
+    ask: Any, people: Cast, provider: FakeProvider
+) -> None:
+    def break_down() -> None:
+        raise RuntimeError("a bug")
+
+    provider.during_call = break_down
+    people.editor.raise_request_exception = False
+    assert ask().status_code == 500
+    provider.during_call = lambda: None
+
+    assert ForcedRefresh.objects.get().state == "in_doubt"
+    assert ask().status_code == 200
+    assert used() == {"day": 2, "hour": 2}
+
+
+def test_without_the_database_nothing_is_charged(
+    ask: Any, provider: FakeProvider, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def away(*_: Any, **__: Any) -> None:
+        raise OperationalError("gone")
+
+    monkeypatch.setattr(lease, "acquire", away)
+    response = ask()
+
+    assert (response.status_code, response.json()["error"]) == (503, "TEMPORARILY_UNAVAILABLE")
+    assert int(response["Retry-After"]) > 0
+    assert used() == {}
+    assert provider.calls == []
+
+
+# What members see when they read
+
+
+def block_of(client: Client, instance: WidgetInstance) -> Any:
+    return client.get(f"{FEED}?instanceId={instance.pk}").json()["refresh"]
+
+
+def test_members_see_what_is_left(ask: Any, people: Cast, instance: WidgetInstance) -> None:
+    assert block_of(people.viewer, instance) == {"remainingToday": 24, "remainingThisHour": 4}
+    for _ in range(4):
+        ask()
+    assert block_of(people.editor, instance) == {
+        "remainingToday": 20,
+        "remainingThisHour": 0,
+        "forcedAllowedAt": "2026-11-23T13:00:00Z",
+        "reasonCode": "QUOTA_EXCEEDED",
+        "upgradeHint": "Business",
+    }
+    put_on(people, "free")
+    assert block_of(people.editor, instance) == {
+        "remainingToday": 0,
+        "remainingThisHour": None,
+        "forcedAllowedAt": "2026-11-24T00:00:00Z",
+        "reasonCode": "QUOTA_EXCEEDED",
+        "upgradeHint": "Business",
+    }
+    set_override(people.workspace, DAY_KEY, None, actor=STAFF)
+    assert block_of(people.editor, instance) == {"remainingToday": None, "remainingThisHour": None}
+
+
+def test_visitors_do_not(people: Cast, instance: WidgetInstance) -> None:
+    token = embed_tokens.issue(instance.pk, instance.token_version)
+    assert "refresh" not in people.anonymous.get(f"{FEED}?token={token}").json()
+
+
+def test_members_of_two_workspaces_have_their_own_books(
+    ask: Any, people: Cast, make_instance: Any, provider: FakeProvider
+) -> None:
+    ask()
+    twin = make_instance(name="Twin")
+    assert block_of(people.editor, twin)["remainingToday"] == 24
+    Membership.objects.create(
+        workspace=people.workspace, user=User.objects.get(username="outsider"), role="viewer"
+    )
+    assert block_of(people.outsider, twin)["remainingToday"] == 24
