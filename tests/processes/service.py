@@ -65,6 +65,7 @@ class Service:
     environment: dict[str, str]
     log_path: Path
     web_ports: list[int] = field(default_factory=list)
+    webs: list[subprocess.Popen[bytes]] = field(default_factory=list)
     processes: list[subprocess.Popen[bytes]] = field(default_factory=list)
 
     def manage(self, *arguments: str) -> Any:
@@ -105,7 +106,16 @@ class Service:
 
     def start_web(self) -> subprocess.Popen[bytes]:
         port = free_port()
+        web = self._serve(port)
         self.web_ports.append(port)
+        self.webs.append(web)
+        return web
+
+    def restart_web(self, place: int) -> None:
+        """Start a web process that has died again, on its port."""
+        self.webs[place] = self._serve(self.web_ports[place])
+
+    def _serve(self, port: int) -> subprocess.Popen[bytes]:
         web = self._start(
             {"PORT": str(port)}, "-m", "gunicorn", "--config", "config/gunicorn.py", "config.wsgi"
         )

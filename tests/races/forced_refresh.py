@@ -1,0 +1,280 @@
+"""Many POSTs at once over several web processes against a small quota, with or without processes being killed.
+
+    python -m tests.races.forced_refresh --posts 10000 --webs 8 --caps 1 96 2000 [--kill]
+
+Needs DATABASE_URL of a PostgreSQL server; makes a database of its own there. Three books are compared afterwards: what
+the clients were told, what the provider was asked, and the ledger with its windows.
+"""
+
+from __future__ import annotations
+
+import argparse
+import http.client
+import json
+import os
+import random
+import signal
+import sys
+import tempfile
+import threading
+import time
+from collections import Counter
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from urllib.parse import urlencode, urlsplit
+
+import psycopg
+
+from tests.processes.service import Service, running_service
+
+LOGIN = "/accounts/login/"
+REFRESH = "/v1/integrations/instagram/refresh"
+PASSWORD = "race-password-1"
+SETTLED_WITHIN_SECONDS = 60
+
+
+@dataclass(frozen=True)
+class Cookies:
+    session: str
+    csrf: str
+
+
+@dataclass
+class Told:
+    """What the clients heard: how often each answer came, and how many calls got none at all."""
+
+    answers: Counter[str] = field(default_factory=Counter)
+
+
+@dataclass(frozen=True)
+class Verdict:
+    cap: int
+    told: Counter[str]
+    provider_calls: int
+    used: int
+    lines: Counter[str]
+    events: Counter[str]
+    open_after_wait: int
+    seconds: float
+
+    @property
+    def kept(self) -> int:
+        return self.lines["succeeded"] + self.lines["in_doubt"]
+
+    def complaints(self, *, with_kills: bool) -> list[str]:
+        """Everything that is not as it must be; empty when the books agree."""
+        said = {
+            "more units kept than the cap": self.kept > self.cap,
+            "window and ledger disagree": self.used != self.kept,
+            "lines left open": self.open_after_wait > 0,
+            "a call without a unit": self.provider_calls > sum(self.lines.values()),
+            "a success without a call": self.lines["succeeded"] > self.provider_calls,
+            "nothing succeeded": self.lines["succeeded"] == 0,
+            "unexpected answers": bool(set(self.told) - {"200", "409 QUOTA_EXCEEDED", "503", "lost"}),
+        }
+        if not with_kills:
+            said |= {
+                "provider calls and ledger disagree": self.provider_calls != self.lines["succeeded"],
+                "units in doubt": self.lines["in_doubt"] > 0,
+                "answers lost": self.told["lost"] > 0,
+                "successes told and audited differ": self.told["200"] != self.events["done"],
+                "refusals told and audited differ": self.told["409 QUOTA_EXCEEDED"] != self.events["refused"],
+            }
+        return [complaint for complaint, holds in said.items() if holds]
+
+
+def run(service: Service, *, cap: int, posts: int, clients: int, with_kills: bool) -> Verdict:
+    """One race for a widget of its own; `service` has its web processes, worker and beat running."""
+    username = f"load.race{cap}{'k' if with_kills else ''}"
+    editor = f"editor-{username}"
+    workspace = service.workspace("business", editor=editor, password=PASSWORD)
+    service.manage("set_override", workspace, "instagram.refresh.forcePerDay.max", str(cap))
+    service.manage("set_override", workspace, "instagram.refresh.forcePerHour.max", "unlimited")
+    instance_id = service.instance(workspace, username)["instanceId"]
+    cookies = sign_in(service.web_ports[0], editor)
+    told = Told()
+    began = time.monotonic()
+    with killing(service) if with_kills else nothing():
+        _post_all(service, instance_id, cookies, told, posts=posts, clients=clients)
+    seconds = time.monotonic() - began
+    with psycopg.connect(_postgres_url(service), autocommit=True) as database:
+        open_lines = _wait_until_settled(database, instance_id)
+        calls = sum(call["username"] == username for call in service.standin.calls)
+        return Verdict(
+            cap=cap,
+            told=told.answers,
+            provider_calls=calls,
+            used=_number(
+                database,
+                "SELECT sum(used) FROM paris_integration_quotawindow WHERE kind='day' AND",
+                instance_id,
+            ),
+            lines=_counts(
+                database, "SELECT state, count(*) FROM paris_integration_forcedrefresh WHERE", instance_id
+            ),
+            events=_counts(
+                database, "SELECT outcome, count(*) FROM paris_integration_auditevent WHERE", instance_id
+            ),
+            open_after_wait=open_lines,
+            seconds=seconds,
+        )
+
+
+def sign_in(port: int, username: str) -> Cookies:
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=30)
+    try:
+        connection.request("GET", LOGIN)
+        csrf = _cookie(connection.getresponse(), "csrftoken")
+        form = urlencode({"username": username, "password": PASSWORD, "csrfmiddlewaretoken": csrf})
+        headers = {"Content-Type": "application/x-www-form-urlencoded", "Cookie": f"csrftoken={csrf}"}
+        connection.close()
+        connection.request("POST", LOGIN, form, headers)
+        response = connection.getresponse()
+        cookies = response.headers.get_all("Set-Cookie") or []
+        found = dict(cookie.split(";")[0].split("=", 1) for cookie in cookies)
+        return Cookies(found["sessionid"], found.get("csrftoken", csrf))
+    finally:
+        connection.close()
+
+
+def post(connection: http.client.HTTPConnection, instance_id: str, cookies: Cookies) -> str:
+    """The answer in a word; OSError and HTTPException when there is none."""
+    headers = {
+        "Content-Type": "application/json",
+        "Cookie": f"sessionid={cookies.session}; csrftoken={cookies.csrf}",
+        "X-CSRFToken": cookies.csrf,
+    }
+    connection.request("POST", REFRESH, json.dumps({"instanceId": instance_id}), headers)
+    response = connection.getresponse()
+    body = response.read()
+    return f"409 {json.loads(body)['reasonCode']}" if response.status == 409 else str(response.status)
+
+
+@contextmanager
+def killing(service: Service) -> Iterator[None]:
+    """Kill a web process every second or so, and start it again on its port."""
+    stop = threading.Event()
+    chance = random.Random(7)  # noqa: S311 - the same deaths in every run
+
+    def kill_and_restart() -> None:
+        while not stop.wait(0.5 + chance.random()):
+            place = chance.randrange(len(service.web_ports))
+            web = service.webs[place]
+            os.killpg(web.pid, signal.SIGKILL)
+            web.wait()
+            service.restart_web(place)
+
+    thread = threading.Thread(target=kill_and_restart)
+    thread.start()
+    try:
+        yield
+    finally:
+        stop.set()
+        thread.join()
+
+
+@contextmanager
+def nothing() -> Iterator[None]:
+    yield
+
+
+def _post_all(
+    service: Service, instance_id: str, cookies: Cookies, told: Told, *, posts: int, clients: int
+) -> None:
+    numbers = iter(range(posts))
+    lock = threading.Lock()
+
+    def client(place: int) -> None:
+        port = service.web_ports[place % len(service.web_ports)]
+        connection = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
+        while True:
+            with lock:
+                if next(numbers, None) is None:
+                    break
+            try:
+                answer = post(connection, instance_id, cookies)
+            except (OSError, http.client.HTTPException):
+                answer = "lost"
+                connection.close()
+                time.sleep(0.05)
+            with lock:
+                told.answers[answer] += 1
+        connection.close()
+
+    with ThreadPoolExecutor(max_workers=clients) as pool:
+        list(pool.map(client, range(clients)))
+
+
+def _wait_until_settled(database: psycopg.Connection, instance_id: str) -> int:
+    sql = "SELECT count(*) FROM paris_integration_forcedrefresh WHERE state='reserved' AND"
+    give_up_at = time.monotonic() + SETTLED_WITHIN_SECONDS
+    while (open_lines := _number(database, sql, instance_id)) and time.monotonic() < give_up_at:
+        time.sleep(0.5)
+    return open_lines
+
+
+def _number(database: psycopg.Connection, sql: str, instance_id: str) -> int:
+    row = database.execute(f"{sql} instance_id = %s".encode(), [instance_id]).fetchone()
+    return int(row[0] or 0) if row else 0
+
+
+def _counts(database: psycopg.Connection, sql: str, instance_id: str) -> Counter[str]:
+    rows = database.execute(f"{sql} instance_id = %s GROUP BY 1".encode(), [instance_id]).fetchall()
+    return Counter({name: int(count) for name, count in rows})
+
+
+def _postgres_url(service: Service) -> str:
+    return urlsplit(service.environment["DATABASE_URL"])._replace(scheme="postgresql").geturl()
+
+
+def _cookie(response: http.client.HTTPResponse, name: str) -> str:
+    response.read()
+    for cookie in response.headers.get_all("Set-Cookie") or []:
+        if cookie.startswith(f"{name}="):
+            return cookie.split(";")[0].partition("=")[2]
+    raise AssertionError(f"no cookie {name}")
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--posts", type=int, default=10_000)
+    parser.add_argument("--webs", type=int, default=8)
+    parser.add_argument("--clients", type=int, default=64)
+    parser.add_argument("--caps", type=int, nargs="+", default=[1, 96, 2_000])
+    parser.add_argument("--kill", action="store_true")
+    options = parser.parse_args()
+    failed = False
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        running_service(Path(folder), webs=options.webs, LOG_LEVEL="ERROR") as service,
+    ):
+        service.start_worker()
+        service.start_beat()
+        for cap in options.caps:
+            verdict = run(
+                service, cap=cap, posts=options.posts, clients=options.clients, with_kills=options.kill
+            )
+            complaints = verdict.complaints(with_kills=options.kill)
+            failed |= bool(complaints)
+            report = {
+                "cap": cap,
+                "told": dict(verdict.told),
+                "providerCalls": verdict.provider_calls,
+                "used": verdict.used,
+                "ledger": dict(verdict.lines),
+                "audit": dict(verdict.events),
+                "openAfterWait": verdict.open_after_wait,
+                "seconds": round(verdict.seconds, 1),
+                "complaints": complaints,
+            }
+            print(json.dumps(report), flush=True)
+    return 1 if failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

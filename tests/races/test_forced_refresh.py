@@ -1,0 +1,35 @@
+"""A small size of the race, in every run of the suite that has PostgreSQL."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from tests.processes.service import running_service
+from tests.races.forced_refresh import run
+
+pytestmark = [
+    pytest.mark.processes,
+    pytest.mark.skipif(
+        not os.environ.get("DATABASE_URL", "").startswith("postgres"),
+        reason="several writers are PostgreSQL's",
+    ),
+]
+
+
+def test_racing_posts_never_overspend_nor_lose(tmp_path: Path) -> None:
+    with running_service(tmp_path, webs=3, LOG_LEVEL="ERROR") as service:
+        for cap in (1, 40):
+            verdict = run(service, cap=cap, posts=300, clients=24, with_kills=False)
+            assert verdict.complaints(with_kills=False) == [], verdict
+
+
+def test_killed_processes_overspend_nothing_and_leave_nothing_open(tmp_path: Path) -> None:
+    with running_service(tmp_path, webs=3, LOG_LEVEL="ERROR") as service:
+        service.start_worker()
+        service.start_beat()
+        service.standin.faults.add("slow", seconds=0.2)
+        verdict = run(service, cap=40, posts=600, clients=24, with_kills=True)
+        assert verdict.complaints(with_kills=True) == [], verdict
