@@ -7,7 +7,7 @@ from typing import Any
 from django.contrib import admin
 from django.http import HttpRequest
 
-from paris_integration.models import Feed, ProviderWindow
+from paris_integration.models import AuditEvent, Feed, ForcedRefresh, ProviderWindow
 
 
 class ReadOnlyAdmin(admin.ModelAdmin):
@@ -47,3 +47,24 @@ class FeedAdmin(ReadOnlyAdmin):
 @admin.register(ProviderWindow)
 class ProviderWindowAdmin(ReadOnlyAdmin):
     list_display = ("credential", "parked_until", "usage_percent", "throttles", "updated_at")
+
+
+@admin.register(ForcedRefresh)
+class ForcedRefreshAdmin(ReadOnlyAdmin):
+    """The ledger: a line per unit."""
+
+    list_display = ("reserved_at", "workspace", "instance_id", "source_value", "username", "state", "fault")
+    list_filter = ("state", "fault", "reserved_at")
+    search_fields = ("instance_id", "source_value", "username", "workspace__name")
+    list_select_related = ("workspace",)
+    ordering = ("-reserved_at",)
+
+
+@admin.register(AuditEvent)
+class AuditEventAdmin(ReadOnlyAdmin):
+    list_display = ("at", "actor", "action", "outcome", "reason", "workspace", "instance_id", "note")
+    list_filter = ("action", "outcome", "reason", "at")
+    search_fields = ("instance_id", "actor", "workspace__name", "note")
+    list_select_related = ("workspace",)
+    date_hierarchy = "at"
+    show_facets = admin.ShowFacets.NEVER

@@ -2,6 +2,7 @@
 
 from paris_integration.audit import Actor
 from paris_integration.errors import ParisError, PreviewBudgetSpent, RefreshBlocked, StoreUnavailable, TooBusy
+from paris_integration.feeds import current_view as look_at
 from paris_integration.feeds import read_feed
 from paris_integration.forced import force_refresh
 from paris_integration.maintenance import refresh_due_now, retire_other_sources
@@ -52,6 +53,7 @@ __all__ = [
     "clear_backoff",
     "force_refresh",
     "grant_units",
+    "look_at",
     "parse_source",
     "parse_source_type",
     "read_feed",
