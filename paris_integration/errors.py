@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from paris_integration.types import BlockReason, Warning
 
@@ -107,6 +107,16 @@ class SourceNotFound(ProviderError):
     """No readable account (unknown, personal, age-gated) or tag behind this source."""
 
     warning = Warning.SOURCE_NOT_FOUND
+
+
+class HashtagQuotaExhausted(ProviderError):
+    """This account has searched 30 different tags in 7 days. `free_at`: when the first of them lapses, if known."""
+
+    warning = Warning.HASHTAG_QUOTA_EXHAUSTED
+
+    def __init__(self, detail: str = "", *, free_at: datetime | None = None, **known: Any) -> None:
+        super().__init__(detail, **known)
+        self.free_at = free_at
 
 
 class UnexpectedPayload(ProviderError):

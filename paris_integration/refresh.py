@@ -140,7 +140,7 @@ def _allowed_at(row: Feed, limits: Limits, now: datetime) -> datetime | None:
 def fly(flight: Flight) -> RefreshOutcome:
     """Call the provider and land: one fenced write, with what belongs to it in the same transaction."""
     try:
-        raw = registry.provider().fetch_discovery(flight.route.request, max_posts=settings.FEED_FETCH_POSTS)
+        raw = registry.provider().fetch(flight.route.request, max_posts=settings.FEED_FETCH_POSTS)
         dataset = normalize.dataset(
             raw,
             fetched_at=flight.now,

@@ -6,10 +6,11 @@ from functools import cache
 
 from django.conf import settings
 
-from paris_integration.providers.base import Provider, Secret
+from paris_integration.providers.base import Provider
 from paris_integration.providers.graph import GraphProvider
 from paris_integration.providers.http import HttpClient
 from paris_integration.resolver import OperatorCredentials
+from paris_integration.secret import Secret
 
 
 @cache
@@ -19,6 +20,7 @@ def provider() -> Provider:
     return GraphProvider(
         HttpClient(),
         facebook_graph_url=settings.FACEBOOK_GRAPH_URL,
+        instagram_graph_url=settings.INSTAGRAM_GRAPH_URL,
         version=settings.META_GRAPH_VERSION,
         timeout_seconds=settings.PROVIDER_TIMEOUT_SECONDS,
         app_secret=Secret(app_secret) if app_secret else None,

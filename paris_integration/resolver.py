@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from paris_integration.providers.base import DiscoveryRequest, Secret
+from paris_integration.providers.base import DiscoveryRequest
+from paris_integration.secret import Secret
 from paris_integration.types import Mode, Source, SourceType, Warning
 
 PUBLIC_CREDENTIAL = "public"

@@ -21,6 +21,13 @@ class Mode(StrEnum):
     CONNECTED = "connected"  # a connection of the workspace
 
 
+class Login(StrEnum):
+    """Meta's login families; each has its own app, secret, host and abilities."""
+
+    INSTAGRAM = "instagram"
+    FACEBOOK = "facebook"
+
+
 class Warning(StrEnum):
     """What a reader may be told beside the posts. The order is the order in answers."""
 

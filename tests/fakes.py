@@ -8,7 +8,7 @@ from uuid import UUID
 
 from paris_integration.errors import ProviderError, RateLimited, SourceNotFound
 from paris_integration.flights import Wait
-from paris_integration.providers.base import DiscoveryRequest, RawFeed, Usage
+from paris_integration.providers.base import DiscoveryRequest, FeedRequest, RawFeed, Usage
 
 
 def media(number: int, **changes: Any) -> dict[str, Any]:
@@ -60,7 +60,8 @@ class FakeProvider:
         self._error = None
         self.later_page_error = None
 
-    def fetch_discovery(self, request: DiscoveryRequest, *, max_posts: int) -> RawFeed:
+    def fetch(self, request: FeedRequest, *, max_posts: int) -> RawFeed:
+        assert isinstance(request, DiscoveryRequest)
         self.calls.append(request.username)
         self.tokens.append(request.token.reveal())
         self.during_call()

@@ -13,6 +13,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from paris_integration.errors import (
+    HashtagQuotaExhausted,
     PermissionMissing,
     ProviderError,
     ProviderUnavailable,
@@ -73,6 +74,22 @@ def fault_of(answer: HttpAnswer) -> ProviderError | None:
     if isinstance(error, RateLimited):
         error.retry_after_seconds = _their_time(answer)
     return error
+
+
+def hashtag_fault_of(answer: HttpAnswer) -> ProviderError | None:
+    """As `fault_of`, for the search of a tag, where two codes mean something of their own.
+
+    No page of Meta prints them; 18 and 24 are developers' reports (2026), 100 comes for emoji and the like.
+    """
+    fault = fault_of(answer)
+    if fault is None:
+        return None
+    known = {"code": fault.code, "subcode": fault.subcode, "status": fault.status, "trace_id": fault.trace_id}
+    if fault.code == 18:
+        return HashtagQuotaExhausted("30 tags in 7 days", **known)  # type: ignore[arg-type]
+    if fault.code in (24, 100):
+        return SourceNotFound("no such tag", **known)  # type: ignore[arg-type]
+    return fault
 
 
 def _from_envelope(envelope: Mapping[str, object], answer: HttpAnswer) -> ProviderError:

@@ -11,13 +11,22 @@ import hmac
 import logging
 import re
 import threading
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
 
-from paris_integration.errors import ProviderError, UnexpectedPayload
-from paris_integration.providers.base import DiscoveryRequest, RawFeed, Secret, Usage
-from paris_integration.providers.faults import fault_of
-from paris_integration.providers.http import Deadline, HttpClient
+from paris_integration.errors import ProviderError, SourceNotFound, UnexpectedPayload
+from paris_integration.providers.base import (
+    DiscoveryRequest,
+    FeedRequest,
+    HashtagRequest,
+    OwnMediaRequest,
+    RawFeed,
+    Usage,
+)
+from paris_integration.providers.faults import fault_of, hashtag_fault_of
+from paris_integration.providers.http import Deadline, HttpAnswer, HttpClient
+from paris_integration.secret import Secret
+from paris_integration.types import Login
 
 logger = logging.getLogger(__name__)
 
@@ -40,11 +49,26 @@ CHILD_FIELDS = ("id", "media_type", "media_url", "thumbnail_url")
 PROFILE_FIELDS = ("username", "profile_picture_url", "media_count")
 REQUIRED_FIELDS = {"id", "media_type", "username"}
 
+# What hashtag edges give out ("Hashtag search", 2024-01-26): no author, no thumbnail, no alternative text.
+HASHTAG_FIELDS = ("id", "caption", "media_type", "media_url", "permalink", "timestamp")
+HASHTAG_CHILD_FIELDS = ("id", "media_type", "media_url")
+
 PAGE_POSTS = 50
 MAX_PAGES = 20
 MAX_EMPTY_PAGES = 2
 _USERNAME = re.compile(r"[a-z0-9._]{1,30}", re.ASCII)
+_NODE_ID = re.compile(r"[0-9]{1,30}", re.ASCII)
+_NO_MEDIA = object()
 _CURSOR = re.compile(r"[A-Za-z0-9_=.|~+/%-]{1,500}", re.ASCII)
+
+
+@dataclass(frozen=True, slots=True)
+class _Page:
+    """One answer: the account's fields where the call asks for them, and its media edge (None: it shows no media)."""
+
+    account: Mapping[str, object] | None
+    edge: object
+    usage: Usage
 
 
 @dataclass
@@ -60,13 +84,14 @@ class _Pages:
     cursor: str | None = None
     went_nowhere: bool = False
 
-    def add(self, account: Mapping[str, object], usage: Usage) -> None:
+    def add(self, page: _Page) -> None:
         if self.profile is None:
-            self.profile = account
+            self.profile = page.account
+        usage = page.usage
         self.usage = Usage(
             max(self.usage.percent, usage.percent), max(self.usage.regain_minutes, usage.regain_minutes)
         )
-        items, cursor = _page_of(account)
+        items, cursor = _items_and_cursor(page.edge)
         new_ids = {str(item["id"]) for item in items if isinstance(item, dict) and "id" in item} - self.ids
         self.ids |= new_ids
         self.media += items
@@ -102,6 +127,7 @@ class GraphProvider:
         http: HttpClient,
         *,
         facebook_graph_url: str,
+        instagram_graph_url: str,
         version: str,
         timeout_seconds: float,
         app_secret: Secret | None = None,
@@ -109,80 +135,184 @@ class GraphProvider:
     ) -> None:
         self._http = http
         self._facebook_url = f"{facebook_graph_url}/{version}"
+        self._instagram_url = f"{instagram_graph_url}/{version}"
         self._timeout_seconds = timeout_seconds
         self._app_secret = app_secret
         self._page_posts = page_posts
-        self._refused_fields: set[str] = set()
+        self._refused_fields: set[tuple[type[FeedRequest], str]] = set()
         self._lock = threading.Lock()
 
-    def fetch_discovery(self, request: DiscoveryRequest, *, max_posts: int) -> RawFeed:
-        """Up to `max_posts` media of the professional account `request.username`, over as many pages as it takes.
+    def fetch(self, request: FeedRequest, *, max_posts: int) -> RawFeed:
+        """Up to `max_posts` media, over as many pages as it takes.
 
         Raises ProviderError and its kin when the first page fails; a later page's failure ends the paging and is
         returned. SourceNotFound covers unknown, personal and age-gated accounts, which Meta answers alike.
-        Source: Instagram Platform, "Business Discovery" (2026-08-12).
+        Sources: "Business Discovery" (2026-08-12), "IG User media" (2026-09), "Hashtag recent media" (2024-01-26).
         """
-        if not _USERNAME.fullmatch(request.username):
-            raise ValueError("not a normalised username")
         deadline = Deadline(self._timeout_seconds)
-        pages = _Pages(max_posts)
-        pages.add(*self._discovery_page(request, pages, deadline))
+        match request:
+            case DiscoveryRequest():
+                return self._gather(request, _Pages(max_posts), self._ask_discovery, deadline)
+            case OwnMediaRequest():
+                return self._gather(request, _Pages(max_posts), self._ask_own_media, deadline)
+            case HashtagRequest():
+                return self._fetch_hashtag(request, max_posts, deadline)
+
+    def find_hashtag_id(self, asking_ig_user_id: str, tag: str, token: Secret) -> str:
+        """Meta's number for a tag; static and the same for all accounts. A search counts against 30 in 7 days.
+
+        Source: "Hashtag search" (2024-01-26). Raises SourceNotFound for an unknown or blocked tag.
+        """
+        params = {"user_id": asking_ig_user_id, "q": tag}
+        answer = self._get(f"{self._facebook_url}/ig_hashtag_search", params, token, Login.FACEBOOK)
+        fault = hashtag_fault_of(answer)
+        if fault is not None:
+            raise fault
+        found = answer.payload.get("data", answer.payload) if isinstance(answer.payload, dict) else None
+        first = found[0] if isinstance(found, list) and found else found
+        hashtag_id = first.get("id") if isinstance(first, dict) else None
+        if first in (None, []):
+            raise SourceNotFound("no such tag", status=answer.status)
+        if not isinstance(hashtag_id, str | int) or not str(hashtag_id).isdecimal():
+            raise UnexpectedPayload("no tag id", status=answer.status)
+        return str(hashtag_id)
+
+    def recently_searched(self, asking_ig_user_id: str, token: Secret) -> tuple[str, ...]:
+        """The numbers of the tags the account searched in the last 7 days. Source: "recently_searched_hashtags"."""
+        url = f"{self._facebook_url}/{_node(asking_ig_user_id)}/recently_searched_hashtags"
+        answer = self._get(url, {"limit": "30"}, token, Login.FACEBOOK)
+        fault = fault_of(answer)
+        if fault is not None:
+            raise fault
+        items, _ = _items_and_cursor(answer.payload)
+        return tuple(str(item["id"]) for item in items if isinstance(item, dict) and "id" in item)
+
+    def _fetch_hashtag(self, request: HashtagRequest, max_posts: int, deadline: Deadline) -> RawFeed:
+        """The last day's posts; the most popular ones when there are none."""
+        recent = self._gather(request, _Pages(max_posts), self._ask_hashtag("recent_media"), deadline)
+        if recent.media:
+            return replace(recent, is_recent_only=True)
+        return self._gather(request, _Pages(max_posts), self._ask_hashtag("top_media"), deadline)
+
+    def _gather(self, request: FeedRequest, pages: _Pages, ask: _Ask, deadline: Deadline) -> RawFeed:
+        pages.add(self._page(request, pages, ask, deadline))
         for _ in range(MAX_PAGES - 1):
             if pages.cursor is None:
                 break
             try:
-                pages.add(*self._discovery_page(request, pages, deadline))
+                pages.add(self._page(request, pages, ask, deadline))
             except ProviderError as error:
                 return pages.as_feed(later_page_error=error)
         return pages.as_feed()
 
-    def _discovery_page(
-        self, request: DiscoveryRequest, pages: _Pages, deadline: Deadline
-    ) -> tuple[Mapping[str, object], Usage]:
+    def _page(self, request: FeedRequest, pages: _Pages, ask: _Ask, deadline: Deadline) -> _Page:
+        """One page; when an optional field is refused by name (code 100), the call is repeated once without it."""
         try:
-            return self._ask_discovery(request, pages, deadline)
+            return ask(request, pages, deadline)
         except ProviderError as error:
-            if not self._drop_refused_field(error):
+            if not self._drop_refused_field(type(request), error):
                 raise
-        return self._ask_discovery(request, pages, deadline)
+        return ask(request, pages, deadline)
 
-    def _ask_discovery(
-        self, request: DiscoveryRequest, pages: _Pages, deadline: Deadline
+    def _ask_discovery(self, request: FeedRequest, pages: _Pages, deadline: Deadline) -> _Page:
+        assert isinstance(request, DiscoveryRequest)  # noqa: S101 - chosen by type just before
+        if not _USERNAME.fullmatch(request.username):
+            raise ValueError("not a normalised username")
+        after = f".after({pages.cursor})" if pages.cursor else ""
+        account = ",".join(self._asked(request, PROFILE_FIELDS))
+        media = f"media.limit({self._limit(pages)}){after}{{{self._media_fields(request)}}}"
+        fields = f"business_discovery.username({request.username}){{{account},{media}}}"
+        url = f"{self._facebook_url}/{_node(request.asking_ig_user_id)}"
+        payload, usage = self._payload(url, {"fields": fields}, request.token, Login.FACEBOOK, deadline)
+        found = payload.get("business_discovery")
+        if not isinstance(found, dict):
+            raise UnexpectedPayload("no business_discovery object")
+        return _Page(found, found.get("media", _NO_MEDIA), usage)
+
+    def _ask_own_media(self, request: FeedRequest, pages: _Pages, deadline: Deadline) -> _Page:
+        assert isinstance(request, OwnMediaRequest)  # noqa: S101 - chosen by type just before
+        host = self._instagram_url if request.login is Login.INSTAGRAM else self._facebook_url
+        params = {"fields": self._media_fields(request), "limit": str(self._limit(pages))}
+        if pages.cursor:
+            params["after"] = pages.cursor
+        url = f"{host}/{_node(request.account_id)}/media"
+        payload, usage = self._payload(url, params, request.token, request.login, deadline)
+        # The account is the token's own: its name is known, and no call is spent on asking for it.
+        return _Page({"username": request.username}, payload, usage)
+
+    def _ask_hashtag(self, edge: str) -> _Ask:
+        def ask(request: FeedRequest, pages: _Pages, deadline: Deadline) -> _Page:
+            assert isinstance(request, HashtagRequest)  # noqa: S101 - chosen by type just before
+            params = {
+                "user_id": request.asking_ig_user_id,
+                "fields": self._media_fields(request, HASHTAG_FIELDS, HASHTAG_CHILD_FIELDS),
+                "limit": str(self._limit(pages)),
+            }
+            if pages.cursor:
+                params["after"] = pages.cursor
+            url = f"{self._facebook_url}/{_node(request.hashtag_id)}/{edge}"
+            payload, usage = self._payload(url, params, request.token, Login.FACEBOOK, deadline)
+            return _Page(None, payload, usage)
+
+        return ask
+
+    def _payload(
+        self, url: str, params: dict[str, str], token: Secret, login: Login, deadline: Deadline
     ) -> tuple[Mapping[str, object], Usage]:
-        limit = min(self._page_posts, pages.max_posts)
-        params = {"fields": self._discovery_fields(request.username, limit, pages.cursor)}
-        if self._app_secret is not None:
-            params["appsecret_proof"] = appsecret_proof(request.token, self._app_secret)
-        url = f"{self._facebook_url}/{request.asking_ig_user_id}"
-        answer = self._http.get_json(url, params=params, token=request.token, deadline=deadline)
+        answer = self._get(url, params, token, login, deadline)
         fault = fault_of(answer)
         if fault is not None:
             raise fault
-        account = answer.payload.get("business_discovery") if isinstance(answer.payload, dict) else None
-        if not isinstance(account, dict):
-            raise UnexpectedPayload("no business_discovery object", status=answer.status)
-        return account, answer.usage
+        if not isinstance(answer.payload, dict):
+            raise UnexpectedPayload("no object", status=answer.status)
+        return answer.payload, answer.usage
 
-    def _discovery_fields(self, username: str, limit: int, cursor: str | None) -> str:
-        after = f".after({cursor})" if cursor else ""
-        children = f"children{{{','.join(self._asked(CHILD_FIELDS))}}}"
-        media = ",".join((*self._asked(MEDIA_FIELDS), children))
-        account = ",".join(self._asked(PROFILE_FIELDS))
-        return f"business_discovery.username({username}){{{account},media.limit({limit}){after}{{{media}}}}}"
+    def _get(
+        self, url: str, params: dict[str, str], token: Secret, login: Login, deadline: Deadline | None = None
+    ) -> HttpAnswer:
+        # The proof is documented for graph.facebook.com alone, and graph.instagram.com refuses one it does not like.
+        if self._app_secret is not None and login is Login.FACEBOOK:
+            params = params | {"appsecret_proof": appsecret_proof(token, self._app_secret)}
+        return self._http.get_json(
+            url, params=params, token=token, deadline=deadline or Deadline(self._timeout_seconds)
+        )
 
-    def _asked(self, fields: tuple[str, ...]) -> tuple[str, ...]:
-        return tuple(name for name in fields if name not in self._refused_fields)
+    def _limit(self, pages: _Pages) -> int:
+        return min(self._page_posts, pages.max_posts)
 
-    def _drop_refused_field(self, error: ProviderError) -> bool:
-        """Leave out, from now on, an optional field that Meta has just refused by name (code 100)."""
+    def _media_fields(
+        self,
+        request: FeedRequest,
+        fields: tuple[str, ...] = MEDIA_FIELDS,
+        child_fields: tuple[str, ...] = CHILD_FIELDS,
+    ) -> str:
+        asked = self._asked(request, (*fields, "children"))
+        children = f"children{{{','.join(self._asked(request, child_fields))}}}"
+        return ",".join(children if name == "children" else name for name in asked)
+
+    def _asked(self, request: FeedRequest, fields: tuple[str, ...]) -> tuple[str, ...]:
+        return tuple(name for name in fields if (type(request), name) not in self._refused_fields)
+
+    def _drop_refused_field(self, kind: type[FeedRequest], error: ProviderError) -> bool:
+        """Leave out, for this kind of request from now on, an optional field that Meta has just refused by name."""
         name = error.rejected_field
-        optional = {*MEDIA_FIELDS, *CHILD_FIELDS, *PROFILE_FIELDS} - REQUIRED_FIELDS
+        known = {*MEDIA_FIELDS, *CHILD_FIELDS, *PROFILE_FIELDS, *HASHTAG_FIELDS, "children"}
         with self._lock:
-            if name is None or name not in optional or name in self._refused_fields:
+            if name is None or name not in known - REQUIRED_FIELDS or (kind, name) in self._refused_fields:
                 return False
-            self._refused_fields.add(name)
-        logger.warning("the provider refuses the field %s: going on without it", name)
+            self._refused_fields.add((kind, name))
+        logger.warning("the provider refuses the field %s to %s: going on without it", name, kind.__name__)
         return True
+
+
+_Ask = Callable[[FeedRequest, _Pages, Deadline], _Page]
+
+
+def _node(node_id: str) -> str:
+    """A node's id, fit for a path. Raises ValueError."""
+    if not _NODE_ID.fullmatch(node_id):
+        raise ValueError("not a node id")
+    return node_id
 
 
 def appsecret_proof(token: Secret, app_secret: Secret) -> str:
@@ -193,10 +323,9 @@ def appsecret_proof(token: Secret, app_secret: Secret) -> str:
     return hmac.new(app_secret.reveal().encode(), token.reveal().encode(), hashlib.sha256).hexdigest()
 
 
-def _page_of(account: Mapping[str, object]) -> tuple[list[object], str | None]:
+def _items_and_cursor(edge: object) -> tuple[list[object], str | None]:
     """The media of one page, and the cursor of the next. An account that shows no media has an empty page."""
-    edge = account.get("media")
-    if edge is None and "media" not in account:
+    if edge is _NO_MEDIA:
         return [], None
     items = edge.get("data") if isinstance(edge, dict) else None
     if not isinstance(edge, dict) or not isinstance(items, list):

@@ -27,7 +27,8 @@ from urllib3.exceptions import HTTPError
 from urllib3.poolmanager import PoolManager
 
 from paris_integration.errors import ProviderUnavailable
-from paris_integration.providers.base import Secret, Usage
+from paris_integration.providers.base import Usage
+from paris_integration.secret import Secret
 
 # urllib3's DEBUG lines hold the path with its query, and the query holds secrets.
 logging.getLogger("urllib3").setLevel(logging.WARNING)

@@ -14,17 +14,21 @@ import responses
 from instagram_standin.faults import EmptyPages, Fault, RepeatCursor
 from instagram_standin.server import StandIn
 from paris_integration.errors import (
+    HashtagQuotaExhausted,
     ProviderUnavailable,
     RateLimited,
     SourceNotFound,
     TokenRejected,
     UnexpectedPayload,
 )
-from paris_integration.providers.base import DiscoveryRequest, RawFeed, Secret
+from paris_integration.providers.base import DiscoveryRequest, HashtagRequest, OwnMediaRequest, RawFeed
 from paris_integration.providers.graph import GraphProvider
 from paris_integration.providers.http import HttpClient
+from paris_integration.secret import Secret
+from paris_integration.types import Login
 
 BASE = "https://graph.example/prefix"
+IG_BASE = "https://graph.instagram.example"
 URL = f"{BASE}/v26.0/17841400000000001"
 
 
@@ -42,7 +46,12 @@ def standin(running: StandIn) -> StandIn:
 
 def provider_for(base_url: str, **options: Any) -> GraphProvider:
     return GraphProvider(
-        HttpClient(), facebook_graph_url=base_url, version="v26.0", timeout_seconds=5, **options
+        HttpClient(),
+        facebook_graph_url=base_url,
+        instagram_graph_url=IG_BASE,
+        version="v26.0",
+        timeout_seconds=5,
+        **options,
     )
 
 
@@ -50,7 +59,7 @@ def ask(
     provider: GraphProvider, username: str, token: str = "standin-operator-token", posts: int = 100
 ) -> RawFeed:
     request = DiscoveryRequest("17841400000000001", username, Secret(token))
-    return provider.fetch_discovery(request, max_posts=posts)
+    return provider.fetch(request, max_posts=posts)
 
 
 def test_a_small_account_costs_one_call(standin: StandIn) -> None:
@@ -242,3 +251,86 @@ def test_other_shapes_are_unexpected_and_never_empty(body: object) -> None:
 def test_a_name_that_would_change_the_expression_is_never_sent(username: str) -> None:
     with responses.RequestsMock(), pytest.raises(ValueError, match="username"):
         ask(provider_for(BASE), username)
+
+
+IG_MEDIA = f"{IG_BASE}/v26.0/17841400000000001/media"
+FB_MEDIA = f"{BASE}/v26.0/17841400000000001/media"
+TAG = f"{BASE}/v26.0/17843800000000001"
+
+
+def own_media(login: Login) -> OwnMediaRequest:
+    return OwnMediaRequest(login, "17841400000000001", "acme.bakery", Secret("token-1"))
+
+
+@pytest.mark.parametrize(
+    ("login", "url", "proves"), [(Login.INSTAGRAM, IG_MEDIA, False), (Login.FACEBOOK, FB_MEDIA, True)]
+)
+def test_own_media_on_both_hosts(login: Login, url: str, proves: bool) -> None:
+    with responses.RequestsMock() as mock:
+        mock.get(url, json={"data": [{"id": "1"}], "paging": {"cursors": {"after": "C1"}}})
+        mock.get(url, json={"data": [{"id": "2"}]})
+        raw = provider_for(BASE, app_secret=Secret("s")).fetch(own_media(login), max_posts=100)
+        first, second = (call.request.params for call in mock.calls)  # type: ignore[attr-defined]
+
+    assert [item["id"] for item in raw.media] == ["1", "2"]  # type: ignore[index]
+    assert raw.profile == {"username": "acme.bakery"}
+    assert ("appsecret_proof" in first) is proves
+    assert (first["limit"], second["after"]) == ("50", "C1")
+
+
+def test_a_field_refused_to_one_kind_of_request_is_still_asked_of_the_others() -> None:
+    refusal = {"error": {"code": 100, "message": "(#100) Tried accessing nonexisting field (alt_text)"}}
+    with responses.RequestsMock() as mock:
+        mock.get(IG_MEDIA, json=refusal, status=400)
+        mock.get(IG_MEDIA, json={"data": []})
+        mock.get(URL, json=page([]))
+        provider = provider_for(BASE)
+        provider.fetch(own_media(Login.INSTAGRAM), max_posts=10)
+        ask(provider, "acme.bakery")
+        asked = [call.request.params["fields"] for call in mock.calls]  # type: ignore[attr-defined]
+
+    assert ["alt_text" in fields for fields in asked] == [True, False, True]
+
+
+def test_a_tag_shows_its_last_day_and_its_top_posts_when_that_is_empty() -> None:
+    request = HashtagRequest("17841400000000001", "17843800000000001", Secret("token-1"))
+    same = {"cursors": {"after": "ALWAYS"}}
+    with responses.RequestsMock() as mock:
+        mock.get(f"{TAG}/recent_media", json={"data": [{"id": "1"}], "paging": same})
+        recent = provider_for(BASE).fetch(request, max_posts=100)
+        assert len(mock.calls) == 2  # the constant cursor brings the same page once more, and is then left
+        asked = mock.calls[0].request.params  # type: ignore[attr-defined]
+    with responses.RequestsMock() as mock:
+        mock.get(f"{TAG}/recent_media", json={"data": []})
+        mock.get(f"{TAG}/top_media", json={"data": [{"id": "9"}]})
+        top = provider_for(BASE).fetch(request, max_posts=100)
+
+    assert asked["user_id"] == "17841400000000001"
+    assert not {"username", "thumbnail_url", "alt_text"} & set(asked["fields"].replace("{", ",").split(","))
+    assert {item["id"] for item in recent.media} == {"1"}  # type: ignore[index]
+    assert [item["id"] for item in top.media] == ["9"]  # type: ignore[index]
+    assert (recent.is_recent_only, top.is_recent_only) == (True, False)
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "outcome"),
+    [
+        pytest.param(200, {"data": [{"id": "17843"}]}, "17843", id="wrapped"),
+        pytest.param(200, {"id": 17843}, "17843", id="flat, a number"),
+        pytest.param(200, {"data": []}, SourceNotFound, id="nothing found"),
+        pytest.param(400, {"error": {"code": 24, "error_subcode": 2207024}}, SourceNotFound, id="blocked"),
+        pytest.param(400, {"error": {"code": 100}}, SourceNotFound, id="no tag at all"),
+        pytest.param(400, {"error": {"code": 18}}, HashtagQuotaExhausted, id="30 in 7 days"),
+        pytest.param(400, {"error": {"code": 190}}, TokenRejected, id="dead token"),
+        pytest.param(200, {"data": [{"id": "../x"}]}, UnexpectedPayload, id="an id that is none"),
+    ],
+)
+def test_the_number_of_a_tag(status: int, body: Any, outcome: Any) -> None:
+    with responses.RequestsMock() as mock:
+        mock.get(f"{BASE}/v26.0/ig_hashtag_search", json=body, status=status)
+        provider = provider_for(BASE)
+        if isinstance(outcome, str):
+            assert provider.find_hashtag_id("17841400000000001", "bread", Secret("t")) == outcome
+        else:
+            with pytest.raises(outcome):
+                provider.find_hashtag_id("17841400000000001", "bread", Secret("t"))
