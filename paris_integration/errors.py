@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Any, ClassVar
+from typing import ClassVar
 
 from paris_integration.types import BlockReason, Warning
 
@@ -110,13 +110,10 @@ class SourceNotFound(ProviderError):
 
 
 class HashtagQuotaExhausted(ProviderError):
-    """This account has searched 30 different tags in 7 days. `free_at`: when the first of them lapses, if known."""
+    """This account has searched 30 tags in 7 days. `retry_after_seconds`: until the first lapses, if known."""
 
     warning = Warning.HASHTAG_QUOTA_EXHAUSTED
-
-    def __init__(self, detail: str = "", *, free_at: datetime | None = None, **known: Any) -> None:
-        super().__init__(detail, **known)
-        self.free_at = free_at
+    retry_after_seconds: float | None = None
 
 
 class UnexpectedPayload(ProviderError):

@@ -44,7 +44,17 @@ class FeedCopy:
 
 def find(key: FeedKey, mode: Mode) -> FeedCopy | None:
     """The feed of this key, None when it has no row yet. Raises StoreAway when nobody can tell."""
-    return cache.remember(_cache_key(key, mode), lambda: load(key, mode), encode=_encode, decode=_decode)
+    loaded: list[FeedCopy | None] = []
+
+    def load_now() -> FeedCopy | None:
+        loaded.append(load(key, mode))
+        return loaded[-1]
+
+    copy = cache.remember(_cache_key(key, mode), load_now, encode=_encode, decode=_decode)
+    if loaded and copy is not None and mode is Mode.CONNECTED and not _exists(copy.feed_id):
+        forget(key, mode)
+        return None
+    return copy
 
 
 def load(key: FeedKey, mode: Mode) -> FeedCopy | None:
@@ -54,8 +64,18 @@ def load(key: FeedKey, mode: Mode) -> FeedCopy | None:
 
 
 def publish(row: Feed) -> None:
-    """Put the row's copy where readers look first."""
+    """Put the row's copy where readers look first.
+
+    A disconnect deletes the row, then forgets the copy. Looking once more after storing leaves no copy behind,
+    whichever of the two comes first.
+    """
     cache.store(_cache_key_of_row(row), _encode(copy_of(row)))
+    if row.mode == Mode.CONNECTED.value and not _exists(row.pk):
+        forget_rows([row])
+
+
+def _exists(feed_id: UUID) -> bool:
+    return Feed.objects.filter(pk=feed_id).exists()
 
 
 def forget_rows(rows: Iterable[Feed]) -> None:

@@ -30,19 +30,29 @@ from paris_integration import (
     feed_cache,
     freshness,
     lease,
+    links,
     previews,
     quota,
     refresh,
-    registry,
     resolver,
+    routes,
 )
+from paris_integration.connections import EXPIRING_WITHIN
 from paris_integration.dispatch import dispatcher
 from paris_integration.errors import PreviewBudgetSpent, StoreUnavailable
 from paris_integration.feed_cache import FeedCopy
 from paris_integration.flights import Wait, board
 from paris_integration.freshness import Age, FeedState, Verdict
 from paris_integration.models import Feed
-from paris_integration.types import EncodedPost, FeedKey, FeedView, Mode, Selection, Warning
+from paris_integration.types import (
+    ConnectionState,
+    EncodedPost,
+    FeedKey,
+    FeedView,
+    Mode,
+    Selection,
+    Warning,
+)
 
 MARK_READ_EVERY = timedelta(hours=1)
 LOOK_AGAIN_SECONDS = 0.1
@@ -67,9 +77,17 @@ def read_feed(
     if not for_member:
         return view
     try:
-        return guarded_load(lambda: with_allowance(view, key))
+        return guarded_load(lambda: _for_member(view, key, now))
     except StoreAway:
         return view
+
+
+def _for_member(view: FeedView, key: FeedKey, now: datetime) -> FeedView:
+    via = links.load(key.instance_id)
+    ends_soon = via is not None and via.expires_at is not None and via.expires_at - now < EXPIRING_WITHIN
+    if via is not None and ends_soon and via.state in (ConnectionState.ACTIVE, ConnectionState.EXPIRING):
+        view = replace(view, warnings=view.warnings | {Warning.TOKEN_EXPIRING})
+    return with_allowance(view, key)
 
 
 def with_allowance(view: FeedView, key: FeedKey) -> FeedView:
@@ -87,8 +105,8 @@ def current_view(key: FeedKey, selection: Selection, *, now: datetime) -> FeedVi
     limits = fresh_limits_for(key.workspace_id, now=now)
     row = find_row(key)
     if row is None:
-        route = resolver.resolve(key.source, registry.operator_credentials())
-        view = _nothing({route.warning} if isinstance(route, resolver.NoRoute) else ())
+        route = routes.load(key)
+        view = _nothing({route.warning} if isinstance(route, resolver.NoRoute) else route.warnings)
     elif row.fetched_at is None and not row.fault:
         view = _nothing({Warning.FEED_WARMING}, is_warming=True)
     else:
@@ -104,7 +122,7 @@ def current_view(key: FeedKey, selection: Selection, *, now: datetime) -> FeedVi
 
 def find_row(key: FeedKey) -> Feed | None:
     """The row this source is read from now, None when there is none or no way to read it."""
-    route = resolver.resolve(key.source, registry.operator_credentials())
+    route = routes.load(key)
     if isinstance(route, resolver.NoRoute):
         return None
     return Feed.objects.filter(**feed_cache.row_lookup(key, route.mode)).first()
@@ -112,7 +130,7 @@ def find_row(key: FeedKey) -> Feed | None:
 
 def find_or_create_row(key: FeedKey, now: datetime) -> Feed | None:
     """As `find_row`, making the row where only it is missing."""
-    route = resolver.resolve(key.source, registry.operator_credentials())
+    route = routes.load(key)
     if isinstance(route, resolver.NoRoute):
         return None
     return _row_for(key, route.mode, now, is_preview=False)
@@ -130,23 +148,26 @@ def _books(key: FeedKey) -> tuple[FeedState, Grants, allowance.Book]:
 def _read(key: FeedKey, selection: Selection, now: datetime, *, is_preview: bool) -> FeedView:
     try:
         limits = limits_for(key.workspace_id, now=now)
-        allowed = allowance.is_in_plan(key.source, limits)
-        route = resolver.resolve(key.source, registry.operator_credentials())
+        route = routes.find(key)
+        allowed = routes.is_in_plan(key, route, limits)
         if isinstance(route, resolver.NoRoute):
             return _nothing({route.warning if allowed else Warning.PLAN_RESTRICTED})
         copy = feed_cache.find(key, route.mode)
-        if not allowed:
-            return _last_good(copy, selection, limits, now)
+        if not allowed or not route.is_open:
+            why = route.warnings | ({Warning.PLAN_RESTRICTED} if not allowed else set())
+            return _last_good(copy, selection, limits, now, why)
         if copy is not None and not is_preview:
             _mark_read(copy, now)
         if copy is None or copy.fetched_at is None:
-            return _read_cold(key, route.mode, selection, limits, now, is_preview=is_preview)
+            view = _read_cold(key, selection, limits, now, is_preview=is_preview)
+            return replace(view, warnings=view.warnings | route.warnings)
     except StoreAway as error:
         raise StoreUnavailable("the database is away") from error
     verdict = freshness.classify(copy.state, limits, now)
     if verdict.is_due and (not is_preview or _preview_budget_allows(key.workspace_id, now)):
         dispatcher.request_refresh(copy.feed_id)
-    return view_of(copy, verdict, selection, now)
+    view = view_of(copy, verdict, selection, now)
+    return replace(view, warnings=view.warnings | route.warnings)
 
 
 def view_of(copy: FeedCopy, verdict: Verdict, selection: Selection, now: datetime) -> FeedView:
@@ -189,34 +210,46 @@ def _nothing(warnings: Iterable[Warning], *, is_warming: bool = False) -> FeedVi
     )
 
 
-def _last_good(copy: FeedCopy | None, selection: Selection, limits: Limits, now: datetime) -> FeedView:
-    """After a downgrade: what there is stays visible, and nothing is refreshed."""
+def _last_good(
+    copy: FeedCopy | None, selection: Selection, limits: Limits, now: datetime, why: frozenset[Warning]
+) -> FeedView:
+    """After a downgrade, or with a dead grant: what there is stays visible, and nothing is refreshed."""
     if copy is None:
-        return _nothing({Warning.PLAN_RESTRICTED})
+        return _nothing(why)
     view = view_of(copy, freshness.classify(copy.state, limits, now), selection, now)
-    return replace(view, warnings=view.warnings | {Warning.PLAN_RESTRICTED}, next_refresh_allowed_at=None)
+    return replace(view, warnings=view.warnings | why, next_refresh_allowed_at=None)
 
 
 def _read_cold(
-    key: FeedKey, mode: Mode, selection: Selection, limits: Limits, now: datetime, *, is_preview: bool
+    key: FeedKey, selection: Selection, limits: Limits, now: datetime, *, is_preview: bool
 ) -> FeedView:
     """A feed that was never filled: lead or join its first flight, unless a failed one has closed the door."""
-    copy = guarded_load(lambda: _find_or_create(key, mode, now, is_preview=is_preview))
+    copy = guarded_load(lambda: _find_or_create(key, now, is_preview=is_preview))
+    if copy is None:  # disconnected a moment ago
+        return _nothing({Warning.CONNECT_REQUIRED})
     verdict = freshness.classify(copy.state, limits, now)
     if verdict.is_due:
         if is_preview:
             previews.charge(key.workspace_id, now=now)
         if not _wait_for_first_flight(copy.feed_id, now):
             return _nothing({Warning.FEED_WARMING}, is_warming=True)
-        copy = guarded_load(lambda: feed_cache.load(key, mode)) or copy
+        copy = guarded_load(lambda: _load(key)) or copy
         verdict = freshness.classify(copy.state, limits, now)
         if verdict.is_due:  # the flight ended without a word: its leader died, or leads elsewhere still
             return _nothing({Warning.FEED_WARMING}, is_warming=True)
     return view_of(copy, verdict, selection, now)
 
 
-def _find_or_create(key: FeedKey, mode: Mode, now: datetime, *, is_preview: bool) -> FeedCopy:
-    return feed_cache.copy_of(_row_for(key, mode, now, is_preview=is_preview))
+def _load(key: FeedKey) -> FeedCopy | None:
+    row = find_row(key)
+    return feed_cache.copy_of(row) if row else None
+
+
+def _find_or_create(key: FeedKey, now: datetime, *, is_preview: bool) -> FeedCopy | None:
+    route = routes.load(key)
+    if isinstance(route, resolver.NoRoute):
+        return None
+    return feed_cache.copy_of(_row_for(key, route.mode, now, is_preview=is_preview))
 
 
 def _row_for(key: FeedKey, mode: Mode, now: datetime, *, is_preview: bool) -> Feed:

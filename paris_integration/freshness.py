@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 
 from entitlements.limits import Limits
-from paris_integration.errors import ProviderError, RateLimited, SourceNotFound
+from paris_integration.errors import HashtagQuotaExhausted, ProviderError, RateLimited, SourceNotFound
 
 JITTER_SHARE = 0.1
 TRANSIENT_FIRST_SECONDS = 30.0
@@ -93,6 +93,10 @@ def backoff_seconds(fault: ProviderError, failures: int, random_share: float) ->
                 max(fault.retry_after_seconds, FLOOR_SECONDS) * (1 + 0.1 * random_share), LONG_CAP_SECONDS
             )
         return min(THROTTLE_DEFAULT_SECONDS * 2.0**doublings * (1 + 0.1 * random_share), LONG_CAP_SECONDS)
+    if isinstance(fault, HashtagQuotaExhausted):
+        return min(
+            max(fault.retry_after_seconds or THROTTLE_DEFAULT_SECONDS, FLOOR_SECONDS), LONG_CAP_SECONDS
+        )
     if isinstance(fault, SourceNotFound):
         return float(min(NOT_FOUND_FIRST_SECONDS * 2.0**doublings, LONG_CAP_SECONDS))
     cap = min(TRANSIENT_FIRST_SECONDS * 2.0**doublings, TRANSIENT_CAP_SECONDS)

@@ -7,7 +7,70 @@ import uuid
 from django.db import models
 
 from entitlements.models import Workspace
-from paris_integration.types import Mode, SourceType, Warning
+from paris_integration.types import ConnectionState, Login, Mode, SourceType, Warning
+from paris_integration.vault import SealedTokenField
+
+
+class Connection(models.Model):
+    """One Instagram account that a workspace may read by its owner's grant; instances link to it.
+
+    `account_id` is the professional account's id, `app_user_id` the one Meta's callbacks may name instead. The token is
+    sealed for this row and opened by the vault alone; `token_version` rises with every new one, so that whoever failed
+    with an older one condemns nothing.
+    """
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    workspace = models.ForeignKey(Workspace, on_delete=models.CASCADE, related_name="connections")
+    login = models.CharField(max_length=16, choices=[(login.value, login.value) for login in Login])
+    account_id = models.CharField(max_length=40)
+    app_user_id = models.CharField(max_length=40, blank=True)
+    username = models.CharField(max_length=60)
+    scopes = models.JSONField(default=list, blank=True)
+
+    token = SealedTokenField(null=True, blank=True)
+    token_version = models.PositiveIntegerField(default=1)
+    obtained_at = models.DateTimeField()
+    expires_at = models.DateTimeField(null=True, blank=True)
+
+    state = models.CharField(
+        max_length=24,
+        choices=[(s.value, s.value) for s in ConnectionState],
+        default=ConnectionState.ACTIVE.value,
+    )
+    cause = models.CharField(max_length=200, blank=True)
+    state_changed_at = models.DateTimeField()
+
+    # Renewal: due by `next_renewal_at`, one at a time by the lease, on the database's clock.
+    next_renewal_at = models.DateTimeField(null=True, blank=True)
+    renewal_lease_expires_at = models.DateTimeField(null=True, blank=True)
+    renewal_failures = models.PositiveIntegerField(default=0)
+    told_days = models.PositiveSmallIntegerField(null=True, blank=True)
+
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["workspace", "login", "account_id"], name="connection_once")
+        ]
+        indexes = [
+            models.Index(fields=["next_renewal_at"], name="connection_due"),
+            models.Index(fields=["account_id"], name="connection_account"),
+            models.Index(fields=["app_user_id"], name="connection_app_user"),
+        ]
+
+    def __str__(self) -> str:
+        return f"@{self.username} ({self.login})"
+
+
+class ConnectionLink(models.Model):
+    """Which connection an instance reads by; one at most."""
+
+    instance_id = models.CharField(primary_key=True, max_length=200)
+    connection = models.ForeignKey(Connection, on_delete=models.CASCADE, related_name="links")
+    linked_at = models.DateTimeField()
+
+    def __str__(self) -> str:
+        return self.instance_id
 
 
 class Feed(models.Model):
@@ -207,6 +270,12 @@ class AuditEvent(models.Model):
     class Action(models.TextChoices):
         FORCED_REFRESH = "forced_refresh", "refresh asked for"
         UNITS_GRANTED = "units_granted", "units granted"
+        CONNECTED = "connected", "connected"
+        DISCONNECTED = "disconnected", "disconnected"
+        TOKEN_DIED = "token_died", "token died"
+        TOKEN_RENEWED = "token_renewed", "token renewed"
+        DEAUTHORISED = "deauthorised", "deauthorised at Meta"
+        DATA_DELETED = "data_deleted", "data deleted on request"
         BACKOFF_CLEARED = "backoff_cleared", "back-off cleared"
 
     class Outcome(models.TextChoices):
@@ -235,3 +304,37 @@ class AuditEvent(models.Model):
 
     def __str__(self) -> str:
         return f"{self.at:%Y-%m-%d %H:%M:%S} {self.action} {self.outcome}"
+
+
+class HashtagNumber(models.Model):
+    """Meta's number of a tag, static and the same for all accounts; or that there is no such tag, for a while."""
+
+    tag = models.CharField(primary_key=True, max_length=100)
+    number = models.CharField(max_length=40, blank=True)
+    unavailable_until = models.DateTimeField(null=True, blank=True)
+
+    def __str__(self) -> str:
+        return f"#{self.tag}"
+
+
+class HashtagAccount(models.Model):
+    """The row that is held while an account's ledger is counted and written."""
+
+    account_id = models.CharField(primary_key=True, max_length=40)
+
+    def __str__(self) -> str:
+        return self.account_id
+
+
+class HashtagSearch(models.Model):
+    """A tag that an Instagram account searched, since when: 30 different ones count within 7 days."""
+
+    account_id = models.CharField(max_length=40)
+    tag = models.CharField(max_length=100)
+    first_at = models.DateTimeField()
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["account_id", "tag"], name="hashtag_search_once")]
+
+    def __str__(self) -> str:
+        return f"{self.account_id} #{self.tag}"

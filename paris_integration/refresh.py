@@ -19,13 +19,23 @@ from django.conf import settings
 from django.db import connection, transaction
 
 from entitlements.limits import Limits, WorkspaceNotFound, fresh_limits_for
-from paris_integration import allowance, credentials, feed_cache, freshness, lease, registry, resolver
+from paris_integration import (
+    calls,
+    connections,
+    credentials,
+    feed_cache,
+    freshness,
+    lease,
+    registry,
+    resolver,
+    routes,
+)
 from paris_integration.errors import PermissionMissing, ProviderError, RateLimited, TokenRejected
 from paris_integration.freshness import FeedState
 from paris_integration.models import Feed
 from paris_integration.providers import normalize
 from paris_integration.providers.base import RawFeed
-from paris_integration.types import Dataset, Mode, Source, SourceType, Warning
+from paris_integration.types import Dataset, FeedKey, Mode, Source, SourceType, Warning
 
 logger = logging.getLogger(__name__)
 
@@ -123,14 +133,16 @@ def state_of(row: Feed) -> FeedState:
 
 
 def route_of(row: Feed, limits: Limits) -> resolver.Route | None:
-    """How this feed is read now; None when plan or credentials allow no call."""
-    source = source_of(row)
-    if not allowance.is_in_plan(source, limits):
+    """How this feed is read now; None when plan, link or credentials allow no call."""
+    key = key_of(row)
+    route = routes.load(key)
+    if isinstance(route, resolver.NoRoute) or route.mode is not Mode(row.mode) or not route.is_open:
         return None
-    route = resolver.resolve(source, registry.operator_credentials())
-    if isinstance(route, resolver.NoRoute) or route.mode is not Mode(row.mode):
-        return None
-    return route
+    return route if routes.is_in_plan(key, route, limits) else None
+
+
+def key_of(row: Feed) -> FeedKey:
+    return FeedKey(row.workspace_id, row.instance_id, source_of(row))
 
 
 def _allowed_at(row: Feed, limits: Limits, now: datetime) -> datetime | None:
@@ -140,7 +152,8 @@ def _allowed_at(row: Feed, limits: Limits, now: datetime) -> datetime | None:
 def fly(flight: Flight) -> RefreshOutcome:
     """Call the provider and land: one fenced write, with what belongs to it in the same transaction."""
     try:
-        raw = registry.provider().fetch(flight.route.request, max_posts=settings.FEED_FETCH_POSTS)
+        request = calls.request_for(flight.route, source_of(flight.row), now=flight.now)
+        raw = registry.provider().fetch(request, max_posts=settings.FEED_FETCH_POSTS)
         dataset = normalize.dataset(
             raw,
             fetched_at=flight.now,
@@ -148,6 +161,8 @@ def fly(flight: Flight) -> RefreshOutcome:
             plain_http_hosts=settings.MEDIA_HOSTS,
         )
     except ProviderError as fault:
+        if flight.route.via is not None:
+            connections.condemn(flight.route.via, fault, now=flight.now)
         return _land_failure(flight, _blame(fault, flight.route))
     except BaseException:
         # A bug or a stop: give the feed back at once, and let the error rise.
@@ -162,12 +177,13 @@ def _land_success(flight: Flight, raw: RawFeed, dataset: Dataset) -> RefreshOutc
     now = flight.now
     jitter = random.random()  # noqa: S311 - spreads load, guards nothing
     state = FeedState(fetched_at=now, blocked_until=None, jitter=jitter)
+    warnings = dataset.warnings | ({Warning.HASHTAG_RECENT_ONLY} if raw.is_recent_only else set())
     outcome = _land(
         flight,
         RefreshOutcome(Result.SUCCEEDED),
         posts_encoded=feed_cache.encode_posts(dataset.posts),
         profile=dataset.profile,
-        data_warnings=sorted(warning.value for warning in dataset.warnings),
+        data_warnings=sorted(warning.value for warning in warnings),
         fetched_at=now,
         jitter=jitter,
         next_refresh_at=freshness.next_refresh_at(state, flight.limits, now),

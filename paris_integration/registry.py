@@ -9,7 +9,6 @@ from django.conf import settings
 from paris_integration.providers.base import Provider
 from paris_integration.providers.graph import GraphProvider
 from paris_integration.providers.http import HttpClient
-from paris_integration.resolver import OperatorCredentials
 from paris_integration.secret import Secret
 
 
@@ -27,8 +26,6 @@ def provider() -> Provider:
     )
 
 
-def operator_credentials() -> OperatorCredentials | None:
-    """The operator's Business-Discovery account, None when public mode is off."""
-    if not (settings.PUBLIC_MODE_IG_USER_ID and settings.PUBLIC_MODE_ACCESS_TOKEN):
-        return None
-    return OperatorCredentials(settings.PUBLIC_MODE_IG_USER_ID, Secret(settings.PUBLIC_MODE_ACCESS_TOKEN))
+def has_public_mode() -> bool:
+    """Whether the operator's own Business-Discovery account is configured."""
+    return bool(settings.PUBLIC_MODE_IG_USER_ID and settings.PUBLIC_MODE_ACCESS_TOKEN)

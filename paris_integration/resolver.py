@@ -1,31 +1,48 @@
-"""Which provider call reads a source, or which warning stands in its place. Pure."""
+"""Which provider call reads a source, or which warning stands in its place. Pure; tokens are not known here.
+
+A linked connection wins over public mode, and a dead one does not fall back to it. Instagram Login reads its own
+account alone; Facebook Login reads its own account, other professional accounts by Business Discovery, and tags.
+"""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from enum import StrEnum
 
-from paris_integration.providers.base import DiscoveryRequest
-from paris_integration.secret import Secret
-from paris_integration.types import Mode, Source, SourceType, Warning
+from paris_integration.types import ConnectionFacts, ConnectionState, Login, Mode, Source, SourceType, Warning
 
 PUBLIC_CREDENTIAL = "public"
+_CANNOT_CALL = {
+    ConnectionState.RECONNECT_REQUIRED: Warning.RECONNECT_REQUIRED,
+    ConnectionState.PERMISSION_MISSING: Warning.PERMISSION_MISSING,
+    ConnectionState.DEAUTHORISED: Warning.RECONNECT_REQUIRED,
+}
 
 
-@dataclass(frozen=True, slots=True)
-class OperatorCredentials:
-    """The operator's own professional account, which reads other professional accounts by Business Discovery."""
-
-    ig_user_id: str
-    token: Secret
+class Call(StrEnum):
+    OWN_MEDIA = "own_media"
+    DISCOVERY = "discovery"
+    HASHTAG = "hashtag"
 
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """How to read a source. `credential` names the rate-limit window the call counts against."""
+    """How a source is read. `via` None: by the operator's own credentials.
+
+    `warnings` belong to every answer. `is_open` False: the grant is dead, so that what we have is served and nothing
+    is called.
+    """
 
     mode: Mode
-    credential: str
-    request: DiscoveryRequest
+    call: Call
+    via: ConnectionFacts | None
+    warnings: frozenset[Warning] = frozenset()
+    is_open: bool = True
+
+    @property
+    def credential(self) -> str:
+        """The name of the rate-limit window that calls count against."""
+        return str(self.via.connection_id) if self.via else PUBLIC_CREDENTIAL
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,11 +52,24 @@ class NoRoute:
     warning: Warning
 
 
-def resolve(source: Source, operator: OperatorCredentials | None) -> Route | NoRoute:
-    """Hashtags need a Facebook connection; profiles go through public mode while the operator has it on."""
+def resolve(source: Source, connection: ConnectionFacts | None, *, has_public_mode: bool) -> Route | NoRoute:
     if source.type is SourceType.HASHTAG:
-        return NoRoute(Warning.HASHTAG_REQUIRES_CONNECT)
-    if operator is None:
-        return NoRoute(Warning.CONNECT_REQUIRED)
-    request = DiscoveryRequest(operator.ig_user_id, source.value, operator.token)
-    return Route(Mode.PUBLIC, PUBLIC_CREDENTIAL, request)
+        if connection is None or connection.login is not Login.FACEBOOK:
+            return NoRoute(Warning.HASHTAG_REQUIRES_CONNECT)
+        return _connected(Call.HASHTAG, connection)
+    if connection is None:
+        return _public() if has_public_mode else NoRoute(Warning.CONNECT_REQUIRED)
+    if connection.username == source.value:
+        return _connected(Call.OWN_MEDIA, connection)
+    if connection.login is Login.FACEBOOK:
+        return _connected(Call.DISCOVERY, connection)
+    return _public(Warning.WRONG_ACCOUNT) if has_public_mode else NoRoute(Warning.WRONG_ACCOUNT)
+
+
+def _public(*warnings: Warning) -> Route:
+    return Route(Mode.PUBLIC, Call.DISCOVERY, None, frozenset(warnings))
+
+
+def _connected(call: Call, connection: ConnectionFacts) -> Route:
+    dead = _CANNOT_CALL.get(connection.state)
+    return Route(Mode.CONNECTED, call, connection, frozenset({dead} if dead else ()), is_open=dead is None)

@@ -28,6 +28,16 @@ class Login(StrEnum):
     FACEBOOK = "facebook"
 
 
+class ConnectionState(StrEnum):
+    """A connection's life, as its owner is told."""
+
+    ACTIVE = "active"
+    EXPIRING = "expiring"
+    RECONNECT_REQUIRED = "reconnect_required"
+    PERMISSION_MISSING = "permission_missing"
+    DEAUTHORISED = "deauthorised"
+
+
 class Warning(StrEnum):
     """What a reader may be told beside the posts. The order is the order in answers."""
 
@@ -81,6 +91,22 @@ class FeedKey:
     workspace_id: UUID
     instance_id: str
     source: Source
+
+
+@dataclass(frozen=True, slots=True)
+class ConnectionFacts:
+    """What may be known of the connection an instance is linked to; never its token.
+
+    `account_id`: the professional account's id, `username` lower-case. `token_version` rises with every new token.
+    """
+
+    connection_id: UUID
+    login: Login
+    account_id: str
+    username: str
+    state: ConnectionState
+    token_version: int
+    expires_at: datetime | None
 
 
 class ExternalChild(TypedDict):

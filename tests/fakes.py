@@ -8,7 +8,8 @@ from uuid import UUID
 
 from paris_integration.errors import ProviderError, RateLimited, SourceNotFound
 from paris_integration.flights import Wait
-from paris_integration.providers.base import DiscoveryRequest, FeedRequest, RawFeed, Usage
+from paris_integration.providers.base import FeedRequest, HashtagRequest, RawFeed, Usage
+from paris_integration.secret import Secret
 
 
 def media(number: int, **changes: Any) -> dict[str, Any]:
@@ -43,6 +44,10 @@ class FakeProvider:
         self.accounts: dict[str, list[Any]] = {"acme.bakery": [media(n) for n in range(3)]}
         self.calls: list[str] = []
         self.tokens: list[str] = []
+        self.requests: list[FeedRequest] = []
+        self.tags: dict[str, str] = {}
+        self.tag_calls: list[str] = []
+        self.recent_searches: tuple[str, ...] = ()
         self.later_page_error: ProviderError | None = None
         self.usage = Usage()
         self._error: ProviderError | None = None
@@ -61,17 +66,34 @@ class FakeProvider:
         self.later_page_error = None
 
     def fetch(self, request: FeedRequest, *, max_posts: int) -> RawFeed:
-        assert isinstance(request, DiscoveryRequest)
-        self.calls.append(request.username)
+        self.requests.append(request)
         self.tokens.append(request.token.reveal())
+        if isinstance(request, HashtagRequest):
+            self.during_call()
+            self._moan()
+            return RawFeed(media=tuple(media(n) for n in range(3)), usage=self.usage, is_recent_only=True)
+        self.calls.append(request.username)
         self.during_call()
-        if self._error is not None:
-            raise self._error
+        self._moan()
         if request.username not in self.accounts:
             raise SourceNotFound(code=110, subcode=2207013, status=400)
         profile: Mapping[str, object] = {"username": request.username}
         items = tuple(self.accounts[request.username][:max_posts])
         return RawFeed(media=items, profile=profile, later_page_error=self.later_page_error, usage=self.usage)
+
+    def find_hashtag_id(self, asking_ig_user_id: str, tag: str, token: Secret) -> str:
+        self.tag_calls.append(tag)
+        self._moan()
+        if tag not in self.tags:
+            raise SourceNotFound(code=24)
+        return self.tags[tag]
+
+    def recently_searched(self, asking_ig_user_id: str, token: Secret) -> tuple[str, ...]:
+        return self.recent_searches
+
+    def _moan(self) -> None:
+        if self._error is not None:
+            raise self._error
 
 
 class InlineBoard:

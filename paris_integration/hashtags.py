@@ -1,0 +1,79 @@
+"""Tags: their numbers, known for ever, and the ledger of the 30 that an account may search in 7 days.
+
+The ledger is per Instagram account, over all workspaces, and asked *before* a call: Meta's own refusal is unreliable,
+and every further tag would be refused, too. Source: "Hashtag search" (2024-01-26).
+"""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+
+from django.db import transaction
+
+from paris_integration import registry
+from paris_integration.errors import HashtagQuotaExhausted, SourceNotFound
+from paris_integration.models import HashtagAccount, HashtagNumber, HashtagSearch
+from paris_integration.secret import Secret
+
+TAGS_AT_ONCE = 30
+WINDOW = timedelta(days=7)
+UNAVAILABLE_FOR = timedelta(days=1)
+FOREIGN = "id:"  # before the number of a tag that somebody else searched with this account
+
+
+def number_of(tag: str, *, account_id: str, token: Secret, now: datetime) -> str:
+    """Meta's number for the tag, the account's search of it entered in the ledger.
+
+    Raises HashtagQuotaExhausted without a call when the account's 30 tags are used up, SourceNotFound for a tag that
+    does not exist or is blocked (remembered for a day), and ProviderError and its kin.
+    """
+    known = HashtagNumber.objects.filter(tag=tag).first()
+    if known is not None and known.unavailable_until is not None and known.unavailable_until > now:
+        raise SourceNotFound("tag known to be unavailable")
+    _enter(account_id, tag, now)
+    if known is not None and known.number:
+        return known.number
+    try:
+        number = registry.provider().find_hashtag_id(account_id, tag, token)
+    except SourceNotFound:
+        HashtagSearch.objects.filter(account_id=account_id, tag=tag).delete()
+        HashtagNumber.objects.update_or_create(
+            tag=tag, defaults={"number": "", "unavailable_until": now + UNAVAILABLE_FOR}
+        )
+        raise
+    HashtagNumber.objects.update_or_create(tag=tag, defaults={"number": number, "unavailable_until": None})
+    return number
+
+
+def searched(account_id: str, *, now: datetime) -> int:
+    """How many different tags the account has searched within the window."""
+    return HashtagSearch.objects.filter(account_id=account_id, first_at__gt=now - WINDOW).count()
+
+
+def reconcile(account_id: str, token: Secret, *, now: datetime) -> int:
+    """Enter what Meta counts and we do not, as other apps search with the same account; how many tags."""
+    tags = {number.number: number.tag for number in HashtagNumber.objects.exclude(number="")}
+    entered = 0
+    for number in registry.provider().recently_searched(account_id, token):
+        tag = tags.get(number, f"{FOREIGN}{number}")
+        _, is_new = HashtagSearch.objects.get_or_create(
+            account_id=account_id, tag=tag, defaults={"first_at": now}
+        )
+        entered += is_new
+    return entered
+
+
+@transaction.atomic
+def _enter(account_id: str, tag: str, now: datetime) -> None:
+    HashtagAccount.objects.get_or_create(account_id=account_id)
+    HashtagAccount.objects.select_for_update().get(account_id=account_id)
+    HashtagSearch.objects.filter(account_id=account_id, first_at__lte=now - WINDOW).delete()
+    current = HashtagSearch.objects.filter(account_id=account_id)
+    if current.filter(tag=tag).exists():
+        return
+    if current.count() >= TAGS_AT_ONCE:
+        oldest = current.order_by("first_at").values_list("first_at", flat=True)[0]
+        exhausted = HashtagQuotaExhausted("30 tags in 7 days")
+        exhausted.retry_after_seconds = (oldest + WINDOW - now).total_seconds()
+        raise exhausted
+    HashtagSearch.objects.create(account_id=account_id, tag=tag, first_at=now)

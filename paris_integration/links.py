@@ -1,0 +1,78 @@
+"""Which connection an instance reads by: looked up for every read, remembered, and forgotten with every change."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import asdict
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from foundation import cache
+from paris_integration.models import Connection, ConnectionLink
+from paris_integration.types import ConnectionFacts, ConnectionState, Login
+
+
+def find(instance_id: str) -> ConnectionFacts | None:
+    """The instance's connection, None without one. Raises StoreAway when nobody can tell."""
+    # Wrapped, because that there is no connection is worth remembering, too.
+    (facts,) = cache.remember(
+        _key(instance_id),
+        lambda: (load(instance_id),),
+        encode=lambda found: [_encode(found[0])],
+        decode=lambda value: (_decode(value[0]),),
+    )
+    return facts
+
+
+def load(instance_id: str) -> ConnectionFacts | None:
+    """The truth of this moment, from the database."""
+    link = ConnectionLink.objects.filter(pk=instance_id).select_related("connection").first()
+    return facts_of(link.connection) if link else None
+
+
+def forget(instance_ids: Iterable[str]) -> None:
+    cache.forget(*(_key(instance_id) for instance_id in instance_ids))
+
+
+def instances_of(connection_id: UUID) -> list[str]:
+    return list(ConnectionLink.objects.filter(connection_id=connection_id).values_list("pk", flat=True))
+
+
+def facts_of(row: Connection) -> ConnectionFacts:
+    return ConnectionFacts(
+        connection_id=row.pk,
+        login=Login(row.login),
+        account_id=row.account_id,
+        username=row.username,
+        state=ConnectionState(row.state),
+        token_version=row.token_version,
+        expires_at=row.expires_at,
+    )
+
+
+def _key(instance_id: str) -> str:
+    return f"paris:link:v1:{instance_id.encode().hex()}"
+
+
+def _encode(facts: ConnectionFacts | None) -> object:
+    if facts is None:
+        return None
+    return asdict(facts) | {
+        "connection_id": str(facts.connection_id),
+        "expires_at": facts.expires_at.isoformat() if facts.expires_at else None,
+    }
+
+
+def _decode(value: Any) -> ConnectionFacts | None:
+    if value is None:
+        return None
+    return ConnectionFacts(
+        connection_id=UUID(value["connection_id"]),
+        login=Login(value["login"]),
+        account_id=str(value["account_id"]),
+        username=str(value["username"]),
+        state=ConnectionState(value["state"]),
+        token_version=int(value["token_version"]),
+        expires_at=datetime.fromisoformat(value["expires_at"]) if value["expires_at"] else None,
+    )
