@@ -118,3 +118,11 @@ class HashtagQuotaExhausted(ProviderError):
 
 class UnexpectedPayload(ProviderError):
     """JSON arrived, but not in the shape Meta documents: the contract changed."""
+
+
+class LoginFailed(ParisError):
+    """A login at Meta ended without a grant; `reason` as the editor is told (contract §3.3)."""
+
+    def __init__(self, reason: str, detail: str = "") -> None:
+        super().__init__(f"{reason} {detail}".strip())
+        self.reason = reason

@@ -73,6 +73,49 @@ class ConnectionLink(models.Model):
         return self.instance_id
 
 
+class LoginAttempt(models.Model):
+    """One way to Meta and back: the state that was sent, who may come back with it, and once back, the choice.
+
+    The state itself is not kept, only its hash. `consumed_at` is set by one conditional write before the code is
+    exchanged. When a login brings several accounts, the token waits here, sealed, until one is chosen.
+    """
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    state_hash = models.CharField(max_length=64, unique=True)
+    user_id = models.BigIntegerField()
+    session_hash = models.CharField(max_length=64)
+    workspace = models.ForeignKey(Workspace, on_delete=models.CASCADE, related_name="+")
+    instance_id = models.CharField(max_length=200)
+    login = models.CharField(max_length=16, choices=[(login.value, login.value) for login in Login])
+    redirect_uri = models.CharField(max_length=500)
+    expires_at = models.DateTimeField()
+    consumed_at = models.DateTimeField(null=True, blank=True)
+
+    token = SealedTokenField(null=True, blank=True)
+    token_expires_at = models.DateTimeField(null=True, blank=True)
+    app_user_id = models.CharField(max_length=40, blank=True)
+    scopes = models.JSONField(default=list, blank=True)
+    accounts = models.JSONField(default=list, blank=True)
+
+    class Meta:
+        indexes = [models.Index(fields=["expires_at"], name="login_attempt_age")]
+
+    def __str__(self) -> str:
+        return f"{self.login} for {self.instance_id}"
+
+
+class DeletionRequest(models.Model):
+    """Meta's order to delete a person's data, as its status page shows it. Names nobody."""
+
+    code = models.CharField(primary_key=True, max_length=20)
+    login = models.CharField(max_length=16)
+    requested_at = models.DateTimeField()
+    connections_deleted = models.PositiveIntegerField(default=0)
+
+    def __str__(self) -> str:
+        return self.code
+
+
 class Feed(models.Model):
     """The cached dataset of one cache key: last good copy, schedule, back-off, and the lease of its one refresher.
 

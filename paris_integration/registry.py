@@ -9,7 +9,9 @@ from django.conf import settings
 from paris_integration.providers.base import Provider
 from paris_integration.providers.graph import GraphProvider
 from paris_integration.providers.http import HttpClient
+from paris_integration.providers.oauth import App, MetaLogins, Urls
 from paris_integration.secret import Secret
+from paris_integration.types import Login
 
 
 @cache
@@ -24,6 +26,33 @@ def provider() -> Provider:
         timeout_seconds=settings.PROVIDER_TIMEOUT_SECONDS,
         app_secret=Secret(app_secret) if app_secret else None,
     )
+
+
+@cache
+def logins() -> MetaLogins:
+    """Both logins at Meta, as far as the operator has configured their apps."""
+    apps = {
+        Login.INSTAGRAM: App(settings.INSTAGRAM_APP_ID, Secret(settings.INSTAGRAM_APP_SECRET)),
+        Login.FACEBOOK: App(
+            settings.FACEBOOK_APP_ID, Secret(settings.FACEBOOK_APP_SECRET), settings.FACEBOOK_CONFIG_ID
+        ),
+    }
+    urls = Urls(
+        instagram_www=settings.INSTAGRAM_WWW_URL,
+        instagram_api=settings.INSTAGRAM_API_URL,
+        instagram_graph=settings.INSTAGRAM_GRAPH_URL,
+        facebook_www=settings.FACEBOOK_WWW_URL,
+        facebook_graph=settings.FACEBOOK_GRAPH_URL,
+        version=settings.META_GRAPH_VERSION,
+    )
+    configured = {login: app for login, app in apps.items() if app.client_id and app.secret.reveal()}
+    return MetaLogins(HttpClient(), urls, configured, timeout_seconds=settings.PROVIDER_TIMEOUT_SECONDS)
+
+
+def app_secret(login: Login) -> Secret | None:
+    """The secret that signs Meta's callbacks of this family; None when it is not configured."""
+    text = settings.INSTAGRAM_APP_SECRET if login is Login.INSTAGRAM else settings.FACEBOOK_APP_SECRET
+    return Secret(text) if text else None
 
 
 def has_public_mode() -> bool:

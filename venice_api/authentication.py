@@ -55,7 +55,7 @@ def require_session(request: HttpRequest) -> User:
 
     An embed token opens nothing here, whatever else is sent along.
     """
-    user = _signed_in(request)
+    user = signed_in(request)
     check = CSRFCheck(_nothing)
     check.process_request(request)
     if check.process_view(request, _nothing, (), {}) is not None:
@@ -67,7 +67,8 @@ def _nothing(_: HttpRequest) -> HttpResponse:
     return HttpResponse()
 
 
-def _signed_in(request: HttpRequest) -> User:
+def signed_in(request: HttpRequest) -> User:
+    """The user behind the session. Raises Problem 401."""
     user = request.user
     if isinstance(user, AnonymousUser) or not user.is_active:
         raise problems.authentication_required()
@@ -84,7 +85,7 @@ def identify_editor(request: HttpRequest, instance_id: str) -> MemberCaller:
 
 def identify_member(request: HttpRequest, instance_id: str | None) -> MemberCaller:
     """The member behind the session. Another workspace's instance is the same 404 as none at all."""
-    user = _signed_in(request)
+    user = signed_in(request)
     if instance_id is None:
         raise InvalidInput("instanceId", "Must be given.")
     instance = load_instance(instance_id)

@@ -68,6 +68,15 @@ class HttpAnswer:
     retry_after_seconds: float | None
 
 
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    method: str
+    url: str
+    token: Secret | None
+    params: Mapping[str, str] | None = None
+    form: Mapping[str, str] | None = None
+
+
 class HttpClient:
     """One session for all calls of a process; safe to use from many threads."""
 
@@ -87,13 +96,23 @@ class HttpClient:
         Raises ProviderUnavailable when nothing readable came: no connection, time-out, an answer over the size cap, a
         redirect. An answer that is no JSON is returned as such, with its status.
         """
-        headers = {"Accept": "application/json", "Accept-Encoding": "identity"}
-        if token is not None:
-            headers["Authorization"] = f"Bearer {token.reveal()}"
+        return self._ask(_Asked("GET", url, token, params=params), deadline)
+
+    def post_form(self, url: str, *, form: Mapping[str, str], deadline: Deadline) -> HttpAnswer:
+        """POST a form; bounded and silent as `get_json`."""
+        return self._ask(_Asked("POST", url, None, form=form), deadline)
+
+    def delete(
+        self, url: str, *, params: Mapping[str, str], token: Secret | None, deadline: Deadline
+    ) -> HttpAnswer:
+        """DELETE `url`; bounded and silent as `get_json`."""
+        return self._ask(_Asked("DELETE", url, token, params=params), deadline)
+
+    def _ask(self, asked: _Asked, deadline: Deadline) -> HttpAnswer:
         if deadline.is_over:
             raise ProviderUnavailable("timed out")
         with _Watchdog(deadline) as watchdog:
-            answer = self._answer_or_problem(url, params, headers, deadline)
+            answer = self._answer_or_problem(asked, deadline)
         # Cut while its headers dripped, a connection even looks like an answer that ended early.
         if watchdog.has_bitten:
             raise ProviderUnavailable("timed out")
@@ -101,12 +120,10 @@ class HttpClient:
             raise ProviderUnavailable(answer)
         return answer
 
-    def _answer_or_problem(
-        self, url: str, params: Mapping[str, str], headers: Mapping[str, str], deadline: Deadline
-    ) -> HttpAnswer | str:
+    def _answer_or_problem(self, asked: _Asked, deadline: Deadline) -> HttpAnswer | str:
         """The answer, or in a word why there is none: the library's exceptions hold the URL and must not get out."""
         try:
-            return self._get(url, params, headers, deadline)
+            return self._send(asked, deadline)
         except _Unusable as reason:
             return str(reason)
         except requests.Timeout:
@@ -115,13 +132,16 @@ class HttpClient:
             # A socket cut by the watchdog surfaces as whatever the library was about to do with it.
             return f"connection failed ({type(error).__name__})"
 
-    def _get(
-        self, url: str, params: Mapping[str, str], headers: Mapping[str, str], deadline: Deadline
-    ) -> HttpAnswer:
+    def _send(self, asked: _Asked, deadline: Deadline) -> HttpAnswer:
         seconds = max(deadline.remaining_seconds, 0.001)
-        with self._session.get(
-            url,
-            params=params,
+        headers = {"Accept": "application/json", "Accept-Encoding": "identity"}
+        if asked.token is not None:
+            headers["Authorization"] = f"Bearer {asked.token.reveal()}"
+        with self._session.request(
+            asked.method,
+            asked.url,
+            params=asked.params,
+            data=asked.form,
             headers=headers,
             timeout=(seconds, seconds),
             stream=True,

@@ -4,13 +4,18 @@ from __future__ import annotations
 
 from django.conf import settings
 from django.contrib.auth.decorators import login_required
+from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpRequest, HttpResponse
-from django.shortcuts import render
-from django.views.decorators.http import require_safe
+from django.shortcuts import redirect, render
+from django.utils import timezone
+from django.views.decorators.http import require_POST, require_safe
 
-from entitlements.memberships import role_in, workspaces_of
+from entitlements.memberships import Role, can_edit, role_in, workspaces_of
+from paris_integration import public as paris
 from venice_api import embed_tokens
+from venice_api.editor import words
 from venice_api.embed.views import media_sources
+from venice_api.instances import from_row
 from venice_api.models import WidgetInstance
 
 _POLICY = (
@@ -32,9 +37,8 @@ def instance_list(request: HttpRequest) -> HttpResponse:
 @login_required
 @require_safe
 def instance_detail(request: HttpRequest, instance_id: str) -> HttpResponse:
-    instance = WidgetInstance.objects.select_related("workspace").filter(pk=instance_id).first()
-    if instance is None or role_in(_user_id(request), instance.workspace_id) is None:
-        raise Http404
+    instance, role = _instance_and_role(request, instance_id)
+    connection = paris.find_connection(instance.pk)
     token = embed_tokens.issue(instance.pk, instance.token_version)
     return _page(
         request,
@@ -42,10 +46,34 @@ def instance_detail(request: HttpRequest, instance_id: str) -> HttpResponse:
         {
             "instance": instance,
             "token": token,
+            "connection": connection,
+            "state_words": words.connection_words(connection.state) if connection else "",
+            "may_edit": can_edit(role),
+            "result": words.login_result_words(request.GET),
             "script_url": f"{settings.PUBLIC_BASE_URL}/embed/widget.js",
             "frame_url": f"{settings.PUBLIC_BASE_URL}/embed/{instance.pk}?token={token}",
         },
     )
+
+
+@login_required
+@require_POST
+def disconnect(request: HttpRequest, instance_id: str) -> HttpResponse:
+    instance, role = _instance_and_role(request, instance_id)
+    if not can_edit(role):
+        raise PermissionDenied
+    actor = paris.Actor(_user_id(request), request.user.get_username())
+    paris.disconnect(from_row(instance).feed_key(), actor=actor, now=timezone.now())
+    return redirect("editor-detail", instance_id=instance.pk)
+
+
+def _instance_and_role(request: HttpRequest, instance_id: str) -> tuple[WidgetInstance, Role]:
+    """The instance and the reader's role in its workspace; 404 for outsiders, as for an unknown one."""
+    instance = WidgetInstance.objects.select_related("workspace").filter(pk=instance_id).first()
+    role = role_in(_user_id(request), instance.workspace_id) if instance else None
+    if instance is None or role is None:
+        raise Http404
+    return instance, role
 
 
 def _user_id(request: HttpRequest) -> int:

@@ -1,0 +1,93 @@
+"""Meta's orders about a person: deauthorise, and delete data. Signed by the app's secret of the login family.
+
+Source: "Data Deletion Request Callback" and "signed_request" (Meta, 2026). Repeats are harmless; an unknown person gets
+the same answer as a known one; a signature that does not hold touches nothing.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import hashlib
+import hmac
+import json
+import secrets
+from dataclasses import dataclass
+from datetime import datetime
+
+from paris_integration import connections, registry
+from paris_integration.models import DeletionRequest
+from paris_integration.secret import Secret
+from paris_integration.types import Login
+
+MAX_LENGTH = 8 * 1024
+_CODE_ALPHABET = "23456789ABCDEFGHJKLMNPQRSTUVWXYZ"
+_CODE_LENGTH = 16
+
+
+class InvalidSignedRequest(ValueError):
+    """Not signed by the app's secret, or not in the documented shape. Which of them is nobody's business."""
+
+
+@dataclass(frozen=True, slots=True)
+class Deletion:
+    """What the status page of a deletion request shows."""
+
+    code: str
+    requested_at: datetime
+
+
+def deauthorise(login: Login, signed_request: str, *, now: datetime) -> None:
+    """The person withdrew the app: tokens and connected feeds go. Raises InvalidSignedRequest."""
+    connections.forget_account(login, _user_of(login, signed_request), erase=False, now=now)
+
+
+def delete_data(login: Login, signed_request: str, *, now: datetime) -> Deletion:
+    """Erase what we hold of the person; the receipt, for a known and an unknown one alike."""
+    user_id = _user_of(login, signed_request)
+    erased = connections.forget_account(login, user_id, erase=True, now=now)
+    code = "".join(secrets.choice(_CODE_ALPHABET) for _ in range(_CODE_LENGTH))
+    DeletionRequest.objects.create(code=code, login=login.value, requested_at=now, connections_deleted=erased)
+    return Deletion(code, now)
+
+
+def find_deletion(code: str) -> Deletion | None:
+    row = DeletionRequest.objects.filter(pk=code).first()
+    return Deletion(row.code, row.requested_at) if row else None
+
+
+def _user_of(login: Login, signed_request: str) -> str:
+    secret = registry.app_secret(login)
+    if secret is None:
+        raise InvalidSignedRequest("not configured")
+    return verify(signed_request, secret)
+
+
+def verify(signed_request: str, secret: Secret) -> str:
+    """The user id a signed request names. The signature is over the encoded payload exactly as received."""
+    if len(signed_request) > MAX_LENGTH or signed_request.count(".") != 1:
+        raise InvalidSignedRequest("malformed")
+    signature, payload = signed_request.split(".")
+    try:
+        sent = _decode(signature)
+        encoded = payload.encode("ascii")
+    except (ValueError, binascii.Error):
+        raise InvalidSignedRequest("malformed") from None
+    expected = hmac.new(secret.reveal().encode(), encoded, hashlib.sha256).digest()
+    if not hmac.compare_digest(sent, expected):
+        raise InvalidSignedRequest("signature")
+    try:
+        said = json.loads(_decode(payload))
+    except (ValueError, RecursionError, binascii.Error):
+        raise InvalidSignedRequest("payload") from None
+    if not isinstance(said, dict) or said.get("algorithm") != "HMAC-SHA256":
+        raise InvalidSignedRequest("algorithm")
+    user_id = said.get("user_id")
+    text = str(user_id) if isinstance(user_id, str | int) and not isinstance(user_id, bool) else ""
+    if not text.isdecimal() or len(text) > 40:
+        raise InvalidSignedRequest("user_id")
+    return text
+
+
+def _decode(text: str) -> bytes:
+    return base64.b64decode(text.encode("ascii") + b"=" * (-len(text) % 4), altchars=b"-_", validate=True)

@@ -1,0 +1,364 @@
+"""Both logins at Meta: where to send a person, and what a code, a token and an account are exchanged for.
+
+Addresses and parameters are built by two social-auth backends of our own; the calls go through our client, with its
+deadline and its silence. The backends it ships for Instagram speak an API that Meta has retired. Sources: "Business
+Login for Instagram" (2026-03-13), "Manual flow" and "Get started" with Facebook Login (2026-03-10, 2026-06-30).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from social_core.backends.oauth import BaseOAuth2
+from social_core.storage import BaseStorage
+from social_core.strategy import BaseStrategy
+
+from paris_integration.errors import LoginFailed, ProviderError, UnexpectedPayload
+from paris_integration.providers.faults import fault_of
+from paris_integration.providers.graph import appsecret_proof
+from paris_integration.providers.http import Deadline, HttpAnswer, HttpClient
+from paris_integration.secret import Secret
+from paris_integration.types import Login
+
+INSTAGRAM_SCOPES = ("instagram_business_basic",)
+FACEBOOK_SCOPES = (
+    "instagram_basic",
+    "instagram_manage_insights",
+    "pages_show_list",
+    "pages_read_engagement",
+    "business_management",
+)
+FACEBOOK_NEEDS = ("instagram_basic",)
+MAX_ACCOUNT_PAGES = 10
+LONGEST_LIFE = timedelta(days=366)
+
+
+@dataclass(frozen=True, slots=True)
+class App:
+    """A Meta app of one login family. `config_id`: of a Facebook Login for Business configuration, or empty."""
+
+    client_id: str
+    secret: Secret
+    config_id: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """A professional account behind a login."""
+
+    account_id: str
+    username: str
+
+
+@dataclass(frozen=True, slots=True)
+class Token:
+    """`expires_at` None: never, or Meta did not say."""
+
+    secret: Secret
+    expires_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class LoginResult:
+    """A long-lived token and the accounts it may read; `app_user_id` is the person's id for this app."""
+
+    token: Token
+    app_user_id: str
+    accounts: tuple[Account, ...]
+    scopes: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Urls:
+    """Meta's base addresses, without a trailing slash."""
+
+    instagram_www: str
+    instagram_api: str
+    instagram_graph: str
+    facebook_www: str
+    facebook_graph: str
+    version: str
+
+
+class _Strategy(BaseStrategy):  # type: ignore[type-arg]
+    """What a backend asks its framework for, here plain values: no request, no session, no settings of anybody's."""
+
+    def __init__(self, app: App, data: Mapping[str, str]) -> None:
+        super().__init__(BaseStorage)
+        self._app = app
+        self._data = dict(data)
+
+    def get_setting(self, name: str) -> Any:
+        known = {"KEY": self._app.client_id, "SECRET": self._app.secret.reveal()}
+        return known[name.rsplit("_", 1)[-1]]
+
+    def request_data(self, merge: bool = True) -> dict[str, str]:
+        return self._data
+
+    def absolute_uri(self, path: str | None = None) -> str:
+        return path or ""
+
+
+class InstagramLogin(BaseOAuth2):  # type: ignore[type-arg]
+    name = "instagram-login"
+    REDIRECT_STATE = False
+    SCOPE_SEPARATOR = ","
+    DEFAULT_SCOPE = list(INSTAGRAM_SCOPES)
+    state = ""
+    authorize_url = ""
+
+    def get_or_create_state(self) -> str:
+        """The state is the caller's: it stands in our own table, bound to more than a session."""
+        return self.state
+
+    def authorization_url(self) -> str:
+        return self.authorize_url
+
+
+class FacebookLogin(InstagramLogin):
+    name = "facebook-login"
+    DEFAULT_SCOPE = list(FACEBOOK_SCOPES)
+    config_id = ""
+
+    def get_scope_argument(self) -> dict[str, str]:
+        """With Facebook Login for Business the scopes lie in a configuration at Meta's."""
+        if self.config_id:
+            return {"config_id": self.config_id}
+        scopes: dict[str, str] = super().get_scope_argument()  # type: ignore[no-untyped-call]
+        return scopes
+
+
+class MetaLogins:
+    """Both logins. `apps` holds those that the operator has configured."""
+
+    def __init__(
+        self, http: HttpClient, urls: Urls, apps: Mapping[Login, App], *, timeout_seconds: float
+    ) -> None:
+        self._http = http
+        self._urls = urls
+        self._apps = apps
+        self._timeout_seconds = timeout_seconds
+
+    def offers(self, login: Login) -> bool:
+        return login in self._apps
+
+    def authorize_url(self, login: Login, *, state: str, redirect_uri: str) -> str:
+        """Where to send the person."""
+        backend = self._backend(login, redirect_uri, {})
+        backend.state = state
+        url: str = backend.auth_url()
+        return url
+
+    def exchange(self, login: Login, *, code: str, redirect_uri: str, now: datetime) -> LoginResult:
+        """A code for a long-lived token and the accounts behind it, within one deadline. A code is never retried.
+
+        Raises LoginFailed: EXCHANGE_FAILED, PERMISSION_MISSING or NO_PROFESSIONAL_ACCOUNT.
+        """
+        deadline = Deadline(self._timeout_seconds)
+        backend = self._backend(login, redirect_uri, {"code": code})
+        form: dict[str, str] = backend.auth_complete_params()  # type: ignore[no-untyped-call]
+        try:
+            if login is Login.INSTAGRAM:
+                return self._exchange_instagram(form, now, deadline)
+            return self._exchange_facebook(form, now, deadline)
+        except ProviderError as error:
+            raise LoginFailed("EXCHANGE_FAILED", str(error)) from None
+
+    def renew(self, login: Login, token: Secret, *, now: datetime) -> Token:
+        """A longer-lived token for a living one. Raises ProviderError and its kin."""
+        deadline = Deadline(self._timeout_seconds)
+        if login is Login.INSTAGRAM:
+            params = {"grant_type": "ig_refresh_token", "access_token": token.reveal()}
+            return _token_of(
+                self._get(f"{self._urls.instagram_graph}/refresh_access_token", params, deadline), now
+            )
+        return self._lengthen_facebook(token, now, deadline)
+
+    def revoke(self, login: Login, token: Secret) -> None:
+        """Withdraw the grant at Meta, as far as Meta lets us. Raises ProviderError and its kin."""
+        host = self._urls.instagram_graph if login is Login.INSTAGRAM else self._urls.facebook_graph
+        answer = self._http.delete(
+            f"{host}/{self._urls.version}/me/permissions",
+            params=self._proof(login, token),
+            token=token,
+            deadline=Deadline(self._timeout_seconds),
+        )
+        fault = fault_of(answer)
+        if fault is not None:
+            raise fault
+
+    def _backend(self, login: Login, redirect_uri: str, data: Mapping[str, str]) -> InstagramLogin:
+        app = self._apps[login]
+        if login is Login.INSTAGRAM:
+            backend = InstagramLogin(_Strategy(app, data), redirect_uri)
+            backend.authorize_url = f"{self._urls.instagram_www}/oauth/authorize"
+            return backend
+        facebook = FacebookLogin(_Strategy(app, data), redirect_uri)
+        facebook.authorize_url = f"{self._urls.facebook_www}/{self._urls.version}/dialog/oauth"
+        facebook.config_id = app.config_id
+        return facebook
+
+    def _exchange_instagram(self, form: dict[str, str], now: datetime, deadline: Deadline) -> LoginResult:
+        url = f"{self._urls.instagram_api}/oauth/access_token"
+        answer = self._http.post_form(url, form=form, deadline=deadline)
+        short = _unwrapped(_checked(answer))
+        scopes = _scopes(short.get("permissions"))
+        if scopes is not None and not set(INSTAGRAM_SCOPES) <= set(scopes):
+            raise LoginFailed("PERMISSION_MISSING")
+        params = {
+            "grant_type": "ig_exchange_token",
+            "client_secret": self._apps[Login.INSTAGRAM].secret.reveal(),
+            "access_token": _text(short, "access_token"),
+        }
+        token = _token_of(self._get(f"{self._urls.instagram_graph}/access_token", params, deadline), now)
+        me = _unwrapped(
+            _checked(
+                self._http.get_json(
+                    f"{self._urls.instagram_graph}/{self._urls.version}/me",
+                    params={"fields": "id,user_id,username,account_type"},
+                    token=token.secret,
+                    deadline=deadline,
+                )
+            )
+        )
+        if me.get("account_type") not in (None, "BUSINESS", "MEDIA_CREATOR", "CREATOR"):
+            raise LoginFailed("NO_PROFESSIONAL_ACCOUNT")
+        account = Account(_id(me, "user_id"), _text(me, "username").lower())
+        return LoginResult(token, _id(me, "id"), (account,), scopes or INSTAGRAM_SCOPES)
+
+    def _exchange_facebook(self, form: dict[str, str], now: datetime, deadline: Deadline) -> LoginResult:
+        url = f"{self._urls.facebook_graph}/{self._urls.version}/oauth/access_token"
+        short = Secret(_text(self._get(url, form, deadline), "access_token"))
+        token = self._lengthen_facebook(short, now, deadline)
+        me = self._facebook("me", {"fields": "id"}, token.secret, deadline)
+        granted = self._facebook("me/permissions", {}, token.secret, deadline).get("data")
+        scopes = tuple(
+            str(row.get("permission"))
+            for row in (granted if isinstance(granted, list) else [])
+            if isinstance(row, dict) and row.get("status") == "granted"
+        )
+        if not set(FACEBOOK_NEEDS) <= set(scopes):
+            raise LoginFailed("PERMISSION_MISSING")
+        accounts = self._accounts(token.secret, deadline)
+        if not accounts:
+            raise LoginFailed("NO_PROFESSIONAL_ACCOUNT")
+        return LoginResult(token, _id(me, "id"), accounts, scopes)
+
+    def _lengthen_facebook(self, token: Secret, now: datetime, deadline: Deadline) -> Token:
+        """`fb_exchange_token`; what it does not say of the end, `debug_token` does."""
+        app = self._apps[Login.FACEBOOK]
+        base = f"{self._urls.facebook_graph}/{self._urls.version}"
+        params = {
+            "grant_type": "fb_exchange_token",
+            "client_id": app.client_id,
+            "client_secret": app.secret.reveal(),
+            "fb_exchange_token": token.reveal(),
+        }
+        found = _token_of(self._get(f"{base}/oauth/access_token", params, deadline), now)
+        if found.expires_at is not None:
+            return found
+        params = {
+            "input_token": found.secret.reveal(),
+            "access_token": f"{app.client_id}|{app.secret.reveal()}",
+        }
+        said = self._get(f"{base}/debug_token", params, deadline).get("data")
+        ends = said.get("expires_at") if isinstance(said, dict) else None
+        if isinstance(ends, int) and not isinstance(ends, bool) and 0 < ends < 2**40:
+            return Token(found.secret, datetime.fromtimestamp(ends, now.tzinfo))
+        return found
+
+    def _accounts(self, token: Secret, deadline: Deadline) -> tuple[Account, ...]:
+        """The professional accounts behind the person's Pages, over as many answers as it takes."""
+        found: dict[str, Account] = {}
+        params = {"fields": "id,name,instagram_business_account{id,username}", "limit": "100"}
+        for _ in range(MAX_ACCOUNT_PAGES):
+            page = self._facebook("me/accounts", params, token, deadline)
+            rows = page.get("data")
+            for row in rows if isinstance(rows, list) else []:
+                linked = row.get("instagram_business_account") if isinstance(row, dict) else None
+                if isinstance(linked, dict) and linked.get("username"):
+                    account = Account(_id(linked, "id"), _text(linked, "username").lower())
+                    found[account.account_id] = account
+            paging = page.get("paging")
+            if not isinstance(paging, dict) or not paging.get("next"):
+                break
+            cursors = paging.get("cursors")
+            after = cursors.get("after") if isinstance(cursors, dict) else None
+            if not isinstance(after, str) or params.get("after") == after:
+                break
+            params = params | {"after": after}
+        return tuple(found.values())
+
+    def _facebook(
+        self, path: str, params: Mapping[str, str], token: Secret, deadline: Deadline
+    ) -> Mapping[str, object]:
+        url = f"{self._urls.facebook_graph}/{self._urls.version}/{path}"
+        sent = {**params, **self._proof(Login.FACEBOOK, token)}
+        return _checked(self._http.get_json(url, params=sent, token=token, deadline=deadline))
+
+    def _get(self, url: str, params: Mapping[str, str], deadline: Deadline) -> Mapping[str, object]:
+        return _checked(self._http.get_json(url, params=params, token=None, deadline=deadline))
+
+    def _proof(self, login: Login, token: Secret) -> dict[str, str]:
+        if login is not Login.FACEBOOK:
+            return {}
+        return {"appsecret_proof": appsecret_proof(token, self._apps[login].secret)}
+
+
+def _checked(answer: HttpAnswer) -> Mapping[str, object]:
+    """The answer's object. Instagram's token endpoint has an error shape of its own, which counts under any status."""
+    fault = fault_of(answer)
+    if fault is not None:
+        raise fault
+    if not isinstance(answer.payload, dict):
+        raise UnexpectedPayload("no object", status=answer.status)
+    if "error_type" in answer.payload or "error_message" in answer.payload:
+        raise ProviderError("login refused", status=answer.status)
+    return answer.payload
+
+
+def _unwrapped(payload: Mapping[str, object]) -> Mapping[str, object]:
+    """Token and profile answers come flat, or as the one item of `data`."""
+    data = payload.get("data")
+    if isinstance(data, list):
+        data = data[0] if data else None
+    if "data" not in payload:
+        return payload
+    if not isinstance(data, dict):
+        raise UnexpectedPayload("no data")
+    return data
+
+
+def _token_of(payload: Mapping[str, object], now: datetime) -> Token:
+    seconds = payload.get("expires_in")
+    expires_at = None
+    if isinstance(seconds, int | float) and not isinstance(seconds, bool) and seconds > 0:
+        expires_at = now + min(timedelta(seconds=min(float(seconds), 1e9)), LONGEST_LIFE)
+    return Token(Secret(_text(payload, "access_token")), expires_at)
+
+
+def _scopes(value: object) -> tuple[str, ...] | None:
+    if isinstance(value, str):
+        return tuple(part.strip() for part in value.split(",") if part.strip())
+    if isinstance(value, list):
+        return tuple(str(part) for part in value)
+    return None
+
+
+def _text(payload: Mapping[str, object], name: str) -> str:
+    value = payload.get(name)
+    if not isinstance(value, str) or not 0 < len(value) <= 2_000:
+        raise UnexpectedPayload(f"no {name}")
+    return value
+
+
+def _id(payload: Mapping[str, object], name: str) -> str:
+    """Ids come as text or as numbers; here they are text for good."""
+    value = payload.get(name)
+    text = str(value) if isinstance(value, str | int) and not isinstance(value, bool) else ""
+    if not text.isdecimal() or len(text) > 30:
+        raise UnexpectedPayload(f"no {name}")
+    return text

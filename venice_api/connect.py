@@ -1,0 +1,262 @@
+"""The way to Meta and back: connect, callback, the choice of an account, disconnect, and Meta's own callbacks.
+
+A person is only ever sent to the login's own address, to an entry of EDITOR_REDIRECT_URIS, or to the editor's own page.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
+from uuid import UUID
+
+from django.conf import settings
+from django.contrib.auth.models import User
+from django.http import (
+    Http404,
+    HttpRequest,
+    HttpResponse,
+    HttpResponseBase,
+    HttpResponseRedirect,
+    JsonResponse,
+)
+from django.shortcuts import render
+from django.urls import reverse
+from django.utils import timezone
+from django.utils.decorators import method_decorator
+from django.views.decorators.csrf import csrf_exempt
+from django.views.decorators.http import require_http_methods, require_safe
+from rest_framework.request import Request
+
+from entitlements.limits import fresh_limits_for
+from paris_integration import public as paris
+from paris_integration.public import Login
+from venice_api import problems
+from venice_api.authentication import identify_editor, own_origins, require_session, signed_in
+from venice_api.inputs import InvalidInput, json_object, required_text, single_values
+from venice_api.instances import Instance
+from venice_api.middleware import PAGE_POLICY
+from venice_api.views import ApiView
+
+_LOGINS = {login.value: login for login in Login}
+MAX_URI = 500
+
+
+class ConnectView(ApiView):
+    """`GET …/connect`: begin a login; a redirect to Meta."""
+
+    http_method_names = ["get", "head"]
+
+    def get(self, request: Request) -> HttpResponseBase:
+        http_request = request._request
+        user = signed_in(http_request)
+        given = single_values(http_request.GET, ("instanceId", "login"))
+        if "instanceId" not in given:
+            raise InvalidInput("instanceId", "Must be given.")
+        caller = identify_editor(http_request, given["instanceId"])
+        instance = caller.instance
+        redirect_uri = _redirect_uri(http_request, instance)
+        login = _login(given.get("login"), instance)
+        now = timezone.now()
+        if not fresh_limits_for(instance.feed_key().workspace_id, now=now).oauth_enabled:
+            return _back(redirect_uri, status="error", reason="PLAN_RESTRICTED")
+        if not paris.offers(login):
+            raise InvalidInput("login", "This login is not set up on this service.")
+        return _to_meta(
+            paris.begin_login(
+                instance.feed_key(),
+                login,
+                caller=_caller(http_request, user),
+                redirect_uri=redirect_uri,
+                callback_uri=callback_uri(login),
+                now=now,
+            )
+        )
+
+
+@require_safe
+def callback(request: HttpRequest, login: Login) -> HttpResponse:
+    """Where Meta sends the person back to. Always ends in a redirect to a place of ours, or in the choice."""
+    user = request.user
+    if not isinstance(user, User) or not user.is_active:
+        return _start_again(request, "signed_out")
+    caller, now = _caller(request, user), timezone.now()
+    states, codes = request.GET.getlist("state"), request.GET.getlist("code")
+    attempt = paris.take_state(login, states[0], caller=caller, now=now) if len(states) == 1 else None
+    if attempt is None:
+        return _back(_editor_list(), status="error", reason="STATE_INVALID")
+    try:
+        if "error" in request.GET:
+            denied = request.GET.get("error") == "access_denied"
+            raise paris.LoginFailed("ACCESS_DENIED" if denied else "EXCHANGE_FAILED")
+        if len(codes) != 1 or not 0 < len(codes[0]) <= 2_000:
+            raise paris.LoginFailed("EXCHANGE_FAILED")
+        _check_rights_again(request, attempt)
+        code = codes[0].removesuffix("#_")
+        account = paris.complete_login(
+            attempt, code, caller=caller, callback_uri=callback_uri(login), now=now
+        )
+    except paris.LoginFailed as failure:
+        return _back(attempt.redirect_uri, status="error", reason=failure.reason)
+    if account is None:
+        return HttpResponseRedirect(reverse("connect-choose", args=[attempt.attempt_id]))
+    return _back(attempt.redirect_uri, status="connected", account=account.username)
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+def choose(request: HttpRequest, attempt_id: UUID) -> HttpResponse:
+    """Several accounts came with one login: a page to choose one."""
+    user = request.user
+    if not isinstance(user, User) or not user.is_active:
+        return _start_again(request, "signed_out")
+    caller, now = _caller(request, user), timezone.now()
+    attempt = paris.find_choice(attempt_id, caller=caller, now=now)
+    if attempt is None:
+        return _start_again(request, "too_late")
+    if request.method != "POST":
+        return _choice_page(request, attempt)
+    chosen = request.POST.get("account", "")
+    if chosen not in {account.account_id for account in attempt.accounts}:
+        return _choice_page(request, attempt, missing=True)
+    try:
+        _check_rights_again(request, attempt)
+        account = paris.choose_account(attempt, chosen, caller=caller, now=now)
+    except paris.LoginFailed as failure:
+        return _back(attempt.redirect_uri, status="error", reason=failure.reason)
+    return _back(attempt.redirect_uri, status="connected", account=account.username)
+
+
+class DisconnectView(ApiView):
+    """`POST …/disconnect`: unlink the instance, erase tokens and connected posts. Doing it twice is fine."""
+
+    http_method_names = ["post"]
+
+    def post(self, request: Request) -> HttpResponse:
+        http_request = request._request
+        require_session(http_request)
+        instance_id = required_text(json_object(http_request), "instanceId")
+        caller = identify_editor(http_request, instance_id)
+        paris.disconnect(
+            caller.instance.feed_key(),
+            actor=paris.Actor(caller.user_id, caller.username),
+            now=timezone.now(),
+        )
+        response = JsonResponse({"status": "disconnected"})
+        response["Cache-Control"] = "no-store"
+        return response
+
+
+@method_decorator(csrf_exempt, name="dispatch")
+class MetaCallbackView(ApiView):
+    """Meta's server tells of a person who withdrew. Authenticated by the signature alone."""
+
+    http_method_names = ["post"]
+    erases = False
+
+    def post(self, request: Request, family: str) -> HttpResponse:
+        login = _LOGINS[family]
+        sent = request._request.POST.getlist("signed_request")
+        if len(sent) != 1:
+            raise InvalidInput("signed_request", "Must be given once.")
+        try:
+            if not self.erases:
+                paris.deauthorise(login, sent[0], now=timezone.now())
+                return JsonResponse({"status": "deauthorised"})
+            deletion = paris.delete_data(login, sent[0], now=timezone.now())
+        except paris.InvalidSignedRequest:
+            raise InvalidInput("signed_request", "Is not valid.") from None
+        url = settings.PUBLIC_BASE_URL + reverse("deletion-status", args=[deletion.code])
+        return JsonResponse({"url": url, "confirmation_code": deletion.code})
+
+
+@require_safe
+def deletion_status(request: HttpRequest, code: str) -> HttpResponse:
+    """For the person who asked Meta for it: readable without an account."""
+    deletion = paris.find_deletion(code)
+    if deletion is None:
+        raise Http404
+    return render(request, "connect/deletion.html", {"deletion": deletion})
+
+
+def _choice_page(request: HttpRequest, attempt: paris.Attempt, *, missing: bool = False) -> HttpResponse:
+    context = {"accounts": attempt.accounts, "missing": missing}
+    response = render(request, "connect/choose.html", context, status=400 if missing else 200)
+    # The form's answer redirects to where the login began, which browsers count as the form's target.
+    parts = urlsplit(attempt.redirect_uri)
+    target = f"form-action 'self' {parts.scheme}://{parts.netloc}"
+    response["Content-Security-Policy"] = PAGE_POLICY.replace("form-action 'self'", target)
+    response["Cache-Control"] = "no-store"
+    return response
+
+
+def _start_again(request: HttpRequest, reason: str) -> HttpResponse:
+    response = render(request, "connect/start_again.html", {"reason": reason}, status=400)
+    response["Content-Security-Policy"] = PAGE_POLICY
+    response["Cache-Control"] = "no-store"
+    return response
+
+
+def callback_uri(login: Login) -> str:
+    """The address registered with Meta: one path per authorisation server."""
+    return settings.PUBLIC_BASE_URL + reverse(f"callback-{login.value}")
+
+
+def _redirect_uri(request: HttpRequest, instance: Instance) -> str:
+    """Where the person ends: the editor's own page, or one of the operator's entries, character for character."""
+    own = [f"{origin}{_editor_path(instance)}" for origin in sorted(own_origins(request))]
+    given = request.GET.getlist("redirectUri")
+    if not given:
+        return settings.PUBLIC_BASE_URL + _editor_path(instance)
+    if len(given) > 1:
+        raise InvalidInput("redirectUri", "Was sent more than once.")
+    if given[0] not in {*own, *settings.EDITOR_REDIRECT_URIS} or len(given[0]) > MAX_URI:
+        raise InvalidInput("redirectUri", "Is not one of the addresses set up for this service.")
+    return given[0]
+
+
+def _login(name: str | None, instance: Instance) -> Login:
+    if name is None:
+        return Login.FACEBOOK if instance.source_type == "hashtag" else Login.INSTAGRAM
+    if name not in _LOGINS:
+        raise InvalidInput("login", "Must be instagram or facebook.")
+    return _LOGINS[name]
+
+
+def _check_rights_again(request: HttpRequest, attempt: paris.Attempt) -> None:
+    """Role and plan may have been lost since the login began. Raises LoginFailed."""
+    try:
+        caller = identify_editor(request, attempt.instance_id)
+    except problems.Problem:
+        raise paris.LoginFailed("STATE_INVALID") from None
+    if caller.instance.feed_key().workspace_id != attempt.workspace_id:
+        raise paris.LoginFailed("STATE_INVALID")
+    if not fresh_limits_for(attempt.workspace_id, now=timezone.now()).oauth_enabled:
+        raise paris.LoginFailed("PLAN_RESTRICTED")
+
+
+def _caller(request: HttpRequest, user: Any) -> paris.Caller:
+    return paris.Caller(user.pk, user.get_username(), request.session.session_key or "")
+
+
+def _to_meta(url: str) -> HttpResponse:
+    response = HttpResponseRedirect(url)
+    response["Cache-Control"] = "no-store"
+    response["Referrer-Policy"] = "no-referrer"
+    return response
+
+
+def _back(redirect_uri: str, **result: str) -> HttpResponse:
+    """To a place that was checked when the login began, with the result added to its query."""
+    parts = urlsplit(redirect_uri)
+    query = urlencode([*parse_qsl(parts.query, keep_blank_values=True), *result.items()])
+    response = HttpResponseRedirect(urlunsplit(parts._replace(query=query)))
+    response["Cache-Control"] = "no-store"
+    response["Referrer-Policy"] = "no-referrer"
+    return response
+
+
+def _editor_list() -> str:
+    return settings.PUBLIC_BASE_URL + reverse("editor-list")
+
+
+def _editor_path(instance: Instance) -> str:
+    return reverse("editor-detail", args=[instance.instance_id])
