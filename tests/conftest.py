@@ -16,7 +16,7 @@ from django.utils import timezone
 
 from foundation.cache import database_breaker, redis_breaker
 from paris_integration import clock, feeds, forced, registry
-from tests.fakes import FakeProvider, InlineBoard, RecordingDispatcher
+from tests.fakes import FakeLogins, FakeProvider, InlineBoard, RecordingDispatcher
 
 OPERATOR_ID = "17841400000000001"
 
@@ -44,6 +44,14 @@ def provider(monkeypatch: pytest.MonkeyPatch, settings: Any) -> FakeProvider:
     settings.PUBLIC_MODE_ACCESS_TOKEN = "operator-token-for-tests"
     fake = FakeProvider()
     monkeypatch.setattr(registry, "provider", lambda: fake)
+    return fake
+
+
+@pytest.fixture
+def logins(monkeypatch: pytest.MonkeyPatch) -> FakeLogins:
+    """Both logins at a Meta that grants what it is asked for."""
+    fake = FakeLogins()
+    monkeypatch.setattr(registry, "logins", lambda: fake)
     return fake
 
 

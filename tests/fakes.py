@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Mapping
+from datetime import datetime, timedelta
 from typing import Any
+from urllib.parse import urlencode
 from uuid import UUID
 
-from paris_integration.errors import ProviderError, RateLimited, SourceNotFound
+from paris_integration.errors import LoginFailed, ProviderError, RateLimited, SourceNotFound
 from paris_integration.flights import Wait
 from paris_integration.providers.base import FeedRequest, HashtagRequest, RawFeed, Usage
+from paris_integration.providers.oauth import Account, LoginResult, Token
 from paris_integration.secret import Secret
+from paris_integration.types import Login
 
 
 def media(number: int, **changes: Any) -> dict[str, Any]:
@@ -115,3 +119,41 @@ class RecordingDispatcher:
 
     def request_refresh(self, feed_id: UUID) -> None:
         self.feed_ids.append(feed_id)
+
+
+class FakeLogins:
+    """Both logins without Meta: any code but "bad" is good, once; `.accounts` are what a login brings."""
+
+    def __init__(self) -> None:
+        self.accounts = (Account("17841400000000001", "acme.bakery"),)
+        self.exchanges: list[tuple[Login, str, str]] = []
+        self.revoked: list[str] = []
+        self.renewals: list[str] = []
+        self.failure: LoginFailed | None = None
+        self.renewal_error: ProviderError | None = None
+        self.lasts = timedelta(days=60)
+
+    def offers(self, login: Login) -> bool:
+        return True
+
+    def authorize_url(self, login: Login, *, state: str, redirect_uri: str) -> str:
+        query = urlencode({"state": state, "redirect_uri": redirect_uri})
+        return f"https://{login}.example/authorize?{query}"
+
+    def exchange(self, login: Login, *, code: str, redirect_uri: str, now: datetime) -> LoginResult:
+        self.exchanges.append((login, code, redirect_uri))
+        if self.failure is not None:
+            raise self.failure
+        if code == "bad" or [used for _, used, _ in self.exchanges].count(code) > 1:
+            raise LoginFailed("EXCHANGE_FAILED")
+        token = Token(Secret(f"token-for-{code}"), now + self.lasts)
+        return LoginResult(token, "28970000000000001", self.accounts, ("instagram_business_basic",))
+
+    def renew(self, login: Login, token: Secret, *, now: datetime) -> Token:
+        self.renewals.append(token.reveal())
+        if self.renewal_error is not None:
+            raise self.renewal_error
+        return Token(Secret(f"renewed-{len(self.renewals)}"), now + self.lasts)
+
+    def revoke(self, login: Login, token: Secret) -> None:
+        self.revoked.append(token.reveal())
