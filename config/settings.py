@@ -25,6 +25,7 @@ SECRET_NAMES = (
     "FACEBOOK_APP_SECRET",
     "PUBLIC_MODE_ACCESS_TOKEN",
     "METRICS_TOKEN",
+    "EMAIL_URL",
 )
 
 
@@ -310,6 +311,16 @@ CELERY_BEAT_SCHEDULE = {
         "schedule": 15.0,
         "options": {"expires": 60},
     },
+    "look-after-connections": {
+        "task": "paris_integration.tasks.look_after_connections",
+        "schedule": 60.0,
+        "options": {"expires": 60},
+    },
+    "reconcile-hashtags": {
+        "task": "paris_integration.tasks.reconcile_hashtags",
+        "schedule": 86_400.0,
+        "options": {"expires": 3_600},
+    },
     "clean-up": {
         "task": "paris_integration.tasks.clean_up",
         "schedule": 3_600.0,
@@ -331,6 +342,12 @@ REST_FRAMEWORK = {
     "EXCEPTION_HANDLER": "venice_api.problems.exception_handler",
     "UNAUTHENTICATED_USER": None,
 }
+
+# --- Mail: to editors and owners about their connections -----------------------------------------------------------
+
+EMAIL_URL: str = env.str("EMAIL_URL", default="consolemail://")
+vars().update(environ.Env.email_url_config(EMAIL_URL))
+DEFAULT_FROM_EMAIL: str = env.str("DEFAULT_FROM_EMAIL", default="Instagram feeds <feeds@localhost>")
 
 # --- Demo: the pages and seeds of `make run`, never part of production ----------------------------------------------
 

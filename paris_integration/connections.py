@@ -203,7 +203,7 @@ def _put_token(row: Connection, token: Secret, expires_at: datetime | None, now:
     row.token_version += 1
     row.obtained_at = now
     row.expires_at = expires_at
-    row.next_renewal_at = next_renewal_at(obtained_at=now, expires_at=expires_at, share=_share())
+    row.next_renewal_at = next_renewal_at(obtained_at=now, expires_at=expires_at, share=share())
     row.renewal_failures = 0
     row.renewal_lease_expires_at = None
 
@@ -215,7 +215,8 @@ def next_renewal_at(*, obtained_at: datetime, expires_at: datetime | None, share
     return max(earliest, wanted) + RENEW_EVERY * share * 0.25
 
 
-def _share() -> float:
+def share() -> float:
+    """A random share of a delay, so that not everybody comes at once."""
     return random.random()  # noqa: S311 - spreads load, guards nothing
 
 

@@ -9,7 +9,7 @@ from uuid import UUID
 
 from django.db import connection
 
-from paris_integration import feed_cache, quota, refresh
+from paris_integration import feed_cache, quota, refresh, renewals
 from paris_integration.models import Feed
 from paris_integration.types import FeedKey
 
@@ -26,8 +26,17 @@ def refresh_due_now(*, now: datetime) -> dict[str, int]:
         else:
             with ThreadPoolExecutor(max_workers=PARALLEL) as pool:
                 results.update(pool.map(lambda feed_id: _refresh_in_thread(feed_id, now), claimed))
+    renewals.note_expiring(now=now)
+    renewed = [
+        renewals.renew_token(pk, now=now) for pk in renewals.due_connections(now=now, limit=CLAIM_BATCH)
+    ]
     settled = quota.settle_orphans(older_than=refresh.dead_after())
-    return {"due": results.total(), "settled": settled, **dict(sorted(results.items()))}
+    return {
+        "due": results.total(),
+        "settled": settled,
+        "renewed": sum(r.result == "renewed" for r in renewed),
+        **dict(sorted(results.items())),
+    }
 
 
 def retire_other_sources(key: FeedKey) -> None:

@@ -12,6 +12,7 @@ from paris_integration.errors import (
 from paris_integration.feeds import current_view as look_at
 from paris_integration.feeds import read_feed
 from paris_integration.forced import force_refresh
+from paris_integration.key_rotation import rotate as rotate_encryption_keys
 from paris_integration.links import load as find_connection
 from paris_integration.maintenance import refresh_due_now, retire_other_sources
 from paris_integration.meta_callbacks import (
@@ -104,6 +105,7 @@ __all__ = [
     "read_feed",
     "refresh_due_now",
     "retire_other_sources",
+    "rotate_encryption_keys",
     "source_from_profile_url",
     "take_state",
 ]

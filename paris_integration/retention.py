@@ -9,10 +9,18 @@ from typing import Any
 from django.conf import settings
 from django.db.models import QuerySet
 
-from paris_integration.models import AuditEvent, ForcedRefresh, PreviewWindow, QuotaWindow, RefreshReceipt
+from paris_integration.models import (
+    AuditEvent,
+    ForcedRefresh,
+    LoginAttempt,
+    PreviewWindow,
+    QuotaWindow,
+    RefreshReceipt,
+)
 
 BATCH = 1_000
 RECEIPTS_LAST = timedelta(hours=24)
+LOGIN_ATTEMPTS_LAST = timedelta(hours=1)
 WINDOWS_LAST = timedelta(days=2)
 
 
@@ -28,6 +36,7 @@ def clean_up(*, now: datetime) -> dict[str, int]:
         ),
         ("forcedRefreshes", settled.filter(settled_at__lt=ledger)),
         ("quotaWindows", QuotaWindow.objects.filter(starts_at__lt=min(ledger, now - WINDOWS_LAST))),
+        ("loginAttempts", LoginAttempt.objects.filter(expires_at__lt=now - LOGIN_ATTEMPTS_LAST)),
         ("previewWindows", PreviewWindow.objects.filter(starts_at__lt=now - WINDOWS_LAST)),
     )
     return {name: _remove(rows) for name, rows in old}

@@ -9,7 +9,7 @@ from celery import shared_task
 from django.db import DatabaseError, InterfaceError
 from django.utils import timezone
 
-from paris_integration import quota, refresh, retention
+from paris_integration import notices, quota, refresh, renewals, retention
 
 logger = logging.getLogger(__name__)
 
@@ -64,3 +64,37 @@ def clean_up() -> dict[str, int]:
     removed = retention.clean_up(now=timezone.now())
     logger.info("cleaned up", extra={"fields": removed})
     return removed
+
+
+@shared_task(name="paris_integration.tasks.renew_token")
+def renew_token(connection_id: str) -> None:
+    """Renew one connection's token if it is due. Never raises for expected outcomes."""
+    try:
+        renewal = renewals.renew_token(UUID(connection_id), now=timezone.now())
+    except (DatabaseError, InterfaceError) as error:
+        logger.warning("renewal put off, database unavailable: %s", type(error).__name__)
+        return
+    fields = {"connection": connection_id, "result": renewal.result}
+    logger.info("renewal %s", renewal.result, extra={"fields": fields})
+
+
+@shared_task(name="paris_integration.tasks.look_after_connections")
+def look_after_connections() -> int:
+    """Mark what ends soon, tell its people, and hand due renewals to the workers; how many were handed over."""
+    now = timezone.now()
+    try:
+        renewals.note_expiring(now=now)
+        due = renewals.due_connections(now=now, limit=CLAIM_BATCH)
+        for connection_id in due:
+            renew_token.delay(str(connection_id))
+        notices.send_due(now=now)
+    except (DatabaseError, InterfaceError) as error:
+        logger.warning("connections not looked after, database unavailable: %s", type(error).__name__)
+        return 0
+    return len(due)
+
+
+@shared_task(name="paris_integration.tasks.reconcile_hashtags")
+def reconcile_hashtags() -> int:
+    """Compare the hashtag ledgers with Meta's own count."""
+    return renewals.reconcile_hashtags(now=timezone.now())

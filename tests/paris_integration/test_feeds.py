@@ -396,8 +396,8 @@ def test_doubled_and_late_messages_change_nothing(
 
 
 def test_refresh_due_does_what_beat_and_worker_do(filled: Feed, provider: FakeProvider) -> None:
-    assert refresh_due_now(now=NOW) == {"due": 0, "settled": 0}
-    assert refresh_due_now(now=NOW + JITTERED_HOUR) == {"due": 1, "settled": 0, "succeeded": 1}
+    assert refresh_due_now(now=NOW) == {"due": 0, "settled": 0, "renewed": 0}
+    assert refresh_due_now(now=NOW + JITTERED_HOUR) == {"due": 1, "settled": 0, "renewed": 0, "succeeded": 1}
     assert len(provider.calls) == 1
 
 

@@ -1,0 +1,148 @@
+"""Tokens kept alive: renewed by beat well before their end, one renewal per connection over all processes.
+
+The right to renew is taken by one conditional write with the database's clock. A failure never destroys a grant that
+still works: the old token stays until a new one is there, and only Meta's own word about this very token condemns it.
+"""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from uuid import UUID
+
+from django.conf import settings
+from django.db import transaction
+from django.db.models import Q
+from django.db.models.functions import Now
+
+from paris_integration import audit, connections, hashtags, links, registry, vault
+from paris_integration.audit import Action, Outcome
+from paris_integration.connections import RENEW_AT_AGE, RENEW_EVERY
+from paris_integration.errors import ProviderError, TokenRejected
+from paris_integration.models import Connection, HashtagSearch
+from paris_integration.providers.oauth import Token
+from paris_integration.types import ConnectionState, Login
+
+logger = logging.getLogger(__name__)
+
+LEASE_MARGIN = timedelta(seconds=10)
+ALIVE = (ConnectionState.ACTIVE.value, ConnectionState.EXPIRING.value)
+
+
+@dataclass(frozen=True, slots=True)
+class Renewal:
+    """How one renewal ended: `renewed`, `failed`, `died`, or `not_due` when there was nothing to do."""
+
+    result: str
+
+
+def due_connections(*, now: datetime, limit: int) -> list[UUID]:
+    """Living connections whose renewal is due."""
+    due = Connection.objects.filter(next_renewal_at__lte=now, state__in=ALIVE, token__isnull=False)
+    return list(due.order_by("next_renewal_at").values_list("pk", flat=True)[:limit])
+
+
+def renew_token(connection_id: UUID, *, now: datetime) -> Renewal:
+    """Renew the connection's token if it is due and nobody else is at it."""
+    lasts = timedelta(seconds=settings.PROVIDER_TIMEOUT_SECONDS) + LEASE_MARGIN
+    taken = Connection.objects.filter(
+        Q(renewal_lease_expires_at__isnull=True) | Q(renewal_lease_expires_at__lte=Now()),
+        pk=connection_id,
+        next_renewal_at__lte=now,
+        obtained_at__lte=now - RENEW_AT_AGE,
+        state__in=ALIVE,
+    ).update(renewal_lease_expires_at=Now() + lasts)
+    row = Connection.objects.filter(pk=connection_id).first() if taken else None
+    if row is None or row.token is None:
+        return Renewal("not_due")
+    facts = links.facts_of(row)
+    try:
+        token = registry.logins().renew(Login(row.login), connections.open_token(facts), now=now)
+    except TokenRejected as error:
+        _put_off(row, now)
+        connections.condemn(facts, error, now=now)
+        return Renewal("died")
+    except (ProviderError, KeyError) as error:
+        _put_off(row, now)
+        logger.warning(
+            "token not renewed: %s", type(error).__name__, extra={"fields": {"connection": str(row.pk)}}
+        )
+        return Renewal("failed")
+    return Renewal("renewed" if _store(row, token, now) else "not_due")
+
+
+def note_expiring(*, now: datetime) -> int:
+    """Mark living connections whose token ends within a week; how many were marked or unmarked."""
+    soon = now + connections.EXPIRING_WITHIN
+    living = Connection.objects.filter(state__in=ALIVE)
+    ending = living.filter(state="active", expires_at__lt=soon)
+    lasting = living.filter(state="expiring").exclude(expires_at__lt=soon)
+    changed = [*ending.values_list("pk", flat=True), *lasting.values_list("pk", flat=True)]
+    ending_ids = list(ending.values_list("pk", flat=True))
+    lasting.update(state="active", state_changed_at=now)
+    Connection.objects.filter(pk__in=ending_ids).update(state="expiring", state_changed_at=now)
+    ended = living.filter(expires_at__lte=now)
+    for row in ended:
+        connections.condemn(links.facts_of(row), TokenRejected("the token has ended"), now=now)
+    for connection_id in changed:
+        links.forget(links.instances_of(connection_id))
+    return len(changed)
+
+
+def reconcile_hashtags(*, now: datetime) -> int:
+    """Compare every searching account's ledger with Meta's own count; how many tags were entered."""
+    accounts = HashtagSearch.objects.values_list("account_id", flat=True).distinct()
+    entered = 0
+    for account_id in list(accounts):
+        row = Connection.objects.filter(
+            account_id=account_id, login=Login.FACEBOOK.value, state__in=ALIVE
+        ).first()
+        if row is None:
+            continue
+        try:
+            entered += hashtags.reconcile(account_id, connections.open_token(links.facts_of(row)), now=now)
+        except ProviderError as error:
+            logger.info("hashtag ledger not reconciled: %s", type(error).__name__)
+    return entered
+
+
+@transaction.atomic
+def _store(row: Connection, token: Token, now: datetime) -> bool:
+    """Put the new token in, unless another has come meanwhile or the connection is gone."""
+    stored = Connection.objects.filter(pk=row.pk, token_version=row.token_version).update(
+        token=vault.seal_token(token.secret, row_id=row.pk),
+        token_version=row.token_version + 1,
+        obtained_at=now,
+        expires_at=token.expires_at,
+        state=ConnectionState.ACTIVE.value,
+        cause="",
+        told_days=None,
+        renewal_failures=0,
+        renewal_lease_expires_at=None,
+        next_renewal_at=connections.next_renewal_at(
+            obtained_at=now, expires_at=token.expires_at, share=connections.share()
+        ),
+    )
+    if not stored:
+        return False
+    instance_ids = links.instances_of(row.pk)
+    audit.note(
+        Action.TOKEN_RENEWED,
+        Outcome.DONE,
+        workspace_id=row.workspace_id,
+        instance_id=instance_ids[0] if instance_ids else "",
+        actor=audit.SERVICE,
+        at=now,
+    )
+    transaction.on_commit(lambda: links.forget(instance_ids))
+    return True
+
+
+def _put_off(row: Connection, now: datetime) -> None:
+    """Try again tomorrow, for as long as the token lives."""
+    Connection.objects.filter(pk=row.pk, token_version=row.token_version).update(
+        renewal_failures=row.renewal_failures + 1,
+        renewal_lease_expires_at=None,
+        next_renewal_at=now + RENEW_EVERY * (1 + 0.1 * connections.share()),
+    )

@@ -1,0 +1,267 @@
+"""Tokens kept alive, their people told, and keys rotated beside all that."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from django.contrib.auth.models import User
+from django.core import mail
+
+from entitlements.models import Membership, Plan, Workspace
+from paris_integration import connections, key_rotation, links, notices, renewals, retention, vault
+from paris_integration.audit import Actor
+from paris_integration.errors import ProviderUnavailable, TokenRejected
+from paris_integration.models import AuditEvent, Connection, LoginAttempt
+from paris_integration.notices import DEAD, due_notice
+from paris_integration.secret import Secret
+from paris_integration.types import FeedKey, Source, SourceType
+from tests.fakes import FakeLogins
+from tests.paris_integration.test_connections import GRANT
+
+NOW = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
+DAY = timedelta(days=1)
+EDITOR = Actor(7, "editor")
+
+
+@pytest.fixture
+def workspace(db: None) -> Workspace:
+    made = Workspace.objects.create(name="Acme", plan=Plan.objects.get(key="pro"))
+    for name, role in (("olga", "owner"), ("ed", "editor"), ("vera", "viewer"), ("nomail", "owner")):
+        user = User.objects.create_user(name, email="" if name == "nomail" else f"{name}@shop.example")
+        Membership.objects.create(workspace=made, user=user, role=role)
+    return made
+
+
+@pytest.fixture
+def key(workspace: Workspace) -> FeedKey:
+    return FeedKey(workspace.pk, "wgt_1", Source(SourceType.PROFILE, "acme.bakery"))
+
+
+@pytest.fixture
+def row(key: FeedKey) -> Connection:
+    """A connection whose token ends in 60 days."""
+    connections.store_grant(key, GRANT, actor=EDITOR, now=NOW)
+    return Connection.objects.get()
+
+
+def token_of(row: Connection) -> str:
+    row.refresh_from_db()
+    return connections.open_token(links.facts_of(row)).reveal()
+
+
+def due_at(row: Connection) -> datetime:
+    row.refresh_from_db()
+    assert row.next_renewal_at is not None
+    return row.next_renewal_at
+
+
+def test_a_token_is_renewed_once_it_is_due(row: Connection, logins: FakeLogins) -> None:
+    at = due_at(row)
+    assert NOW + 40 * DAY <= at <= NOW + 41 * DAY
+    assert renewals.due_connections(now=at - DAY, limit=9) == []
+    assert renewals.renew_token(row.pk, now=at - DAY).result == "not_due"
+
+    assert renewals.due_connections(now=at, limit=9) == [row.pk]
+    assert renewals.renew_token(row.pk, now=at).result == "renewed"
+
+    assert logins.renewals == ["IGAA-canary"]
+    assert token_of(row) == "renewed-1"
+    assert row.expires_at == at + 60 * DAY
+    assert renewals.renew_token(row.pk, now=at).result == "not_due"
+    assert AuditEvent.objects.filter(action="token_renewed").count() == 1
+
+
+def test_a_failure_keeps_the_grant_and_is_tried_again_the_next_day(
+    row: Connection, logins: FakeLogins
+) -> None:
+    logins.renewal_error = ProviderUnavailable(status=503)
+    at = due_at(row)
+    for failures in (1, 2, 3):
+        assert renewals.renew_token(row.pk, now=at).result == "failed"
+        assert token_of(row) == "IGAA-canary"
+        assert (row.state, row.renewal_failures) == ("active", failures)
+        assert at + DAY <= due_at(row) <= at + 1.11 * DAY
+        at = due_at(row)
+    logins.renewal_error = None
+    assert renewals.renew_token(row.pk, now=at).result == "renewed"
+    assert row.renewal_failures == 3
+    row.refresh_from_db()
+    assert row.renewal_failures == 0
+
+
+def test_a_dead_token_is_said_so(row: Connection, logins: FakeLogins) -> None:
+    logins.renewal_error = TokenRejected(code=190, subcode=463)
+    assert renewals.renew_token(row.pk, now=due_at(row)).result == "died"
+    row.refresh_from_db()
+    assert (row.state, row.next_renewal_at) == ("reconnect_required", None)
+    assert row.token is not None
+
+
+def test_190_during_a_renewal_that_another_has_won_keeps_the_new_token(
+    row: Connection, key: FeedKey, logins: FakeLogins, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def another_wins(*_: Any, **__: Any) -> Any:
+        connections.store_grant(key, replace(GRANT, token=Secret("IGAA-winner")), actor=EDITOR, now=NOW)
+        raise TokenRejected(code=190)
+
+    monkeypatch.setattr(logins, "renew", another_wins)
+    renewals.renew_token(row.pk, now=due_at(row))
+
+    assert token_of(row) == "IGAA-winner"
+    assert row.state == "active"
+
+
+def test_a_renewal_under_way_is_not_begun_twice(
+    row: Connection, logins: FakeLogins, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    at, inner = due_at(row), []
+    real = logins.renew
+
+    def slow(*args: Any, **kwargs: Any) -> Any:
+        inner.append(renewals.renew_token(row.pk, now=at).result)
+        return real(*args, **kwargs)
+
+    monkeypatch.setattr(logins, "renew", slow)
+    assert renewals.renew_token(row.pk, now=at).result == "renewed"
+    assert inner == ["not_due"]
+    assert len(logins.renewals) == 1
+
+
+def test_a_disconnect_during_a_renewal_wins(
+    row: Connection, key: FeedKey, logins: FakeLogins, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real = logins.renew
+
+    def slow(*args: Any, **kwargs: Any) -> Any:
+        connections.disconnect(key, actor=EDITOR, now=NOW)
+        return real(*args, **kwargs)
+
+    monkeypatch.setattr(logins, "renew", slow)
+    assert renewals.renew_token(row.pk, now=due_at(row)).result == "not_due"
+    assert Connection.objects.count() == 0
+
+
+def test_what_ends_soon_is_marked_and_what_has_ended_asks_for_a_reconnect(row: Connection) -> None:
+    renewals.note_expiring(now=NOW + 52 * DAY)
+    row.refresh_from_db()
+    assert row.state == "active"
+    renewals.note_expiring(now=NOW + 54 * DAY)
+    row.refresh_from_db()
+    assert row.state == "expiring"
+    renewals.note_expiring(now=NOW + 60 * DAY)
+    row.refresh_from_db()
+    assert (row.state, row.cause) == ("reconnect_required", "the token has ended")
+
+
+# Notices
+
+
+@pytest.mark.parametrize(
+    ("days_left", "dead", "told", "notice"),
+    [
+        (15, False, None, None),
+        (14, False, None, 14),
+        (13, False, 14, None),
+        (7, False, 14, 7),
+        (2, False, 14, 3),
+        (2, False, 3, None),
+        (0.5, False, 3, 1),
+        (0.5, False, None, 1),
+        (-1, False, 1, None),
+        (30, True, None, DEAD),
+        (30, True, 14, DEAD),
+        (30, True, DEAD, None),
+        (None, False, None, None),
+    ],
+)
+def test_which_notice_is_due(
+    days_left: float | None, dead: bool, told: int | None, notice: int | None
+) -> None:
+    expires_at = NOW + days_left * DAY if days_left is not None else None
+    assert due_notice(expires_at=expires_at, is_dead=dead, told_days=told, now=NOW) == notice
+
+
+def test_editors_and_owners_hear_once_each_time(row: Connection) -> None:
+    for days in range(70):
+        notices.send_due(now=NOW + days * DAY)
+        notices.send_due(now=NOW + days * DAY)
+
+    assert len(mail.outbox) == 4 * 2
+    assert {message.to[0] for message in mail.outbox} == {"olga@shop.example", "ed@shop.example"}
+    first = mail.outbox[0]
+    assert "ends in 14 days" in first.body
+    assert "/v1/integrations/instagram/connect?instanceId=wgt_1&login=instagram" in first.body
+    assert "canary" not in "".join(message.body + message.subject for message in mail.outbox)
+
+
+def test_a_dead_token_is_told_and_a_reconnect_begins_anew(row: Connection, key: FeedKey) -> None:
+    connections.condemn(links.facts_of(row), TokenRejected(code=190), now=NOW)
+    assert notices.send_due(now=NOW) == 1
+    assert notices.send_due(now=NOW) == 0
+    assert mail.outbox[0].subject == "@acme.bakery: please reconnect Instagram"
+    connections.store_grant(key, GRANT, actor=EDITOR, now=NOW)
+    assert notices.send_due(now=NOW + 47 * DAY) == 1
+    assert "ends in 14 days" in mail.outbox[-1].body
+
+
+# Key rotation
+
+OLD, NEW = b"o" * 32, b"n" * 32
+
+
+def test_rotation_brings_everything_under_the_first_key(key: FeedKey, settings: Any) -> None:
+    settings.TOKEN_ENCRYPTION_KEYS = (OLD,)
+    connections.store_grant(key, GRANT, actor=EDITOR, now=NOW)
+    row = Connection.objects.get()
+    assert key_rotation.rotate().rotated == 0
+    settings.TOKEN_ENCRYPTION_KEYS = (NEW, OLD)
+
+    report = key_rotation.rotate()
+
+    assert (report.rotated, report.unreadable, report.left) == (1, 0, 0)
+    settings.TOKEN_ENCRYPTION_KEYS = (NEW,)
+    assert token_of(row) == "IGAA-canary"
+    assert key_rotation.rotate().rotated == 0
+
+
+def test_rotation_leaves_what_it_cannot_open(row: Connection, settings: Any) -> None:
+    assert row.token is not None
+    before = row.token.raw
+    settings.TOKEN_ENCRYPTION_KEYS = (NEW,)
+    report = key_rotation.rotate()
+    assert (report.rotated, report.unreadable, report.left) == (0, 1, 0)
+    row.refresh_from_db()
+    assert row.token is not None
+    assert row.token.raw == before
+
+
+def test_a_token_renewed_meanwhile_is_left_alone(
+    row: Connection, settings: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    keys = settings.TOKEN_ENCRYPTION_KEYS
+    settings.TOKEN_ENCRYPTION_KEYS = (NEW, *keys)
+    real = vault.open_token
+    renewed = []
+
+    def while_it_is_open(sealed: Any, *, row_id: Any) -> Secret:
+        if not renewed:
+            renewed.append(vault.seal_token(Secret("IGAA-renewed"), row_id=row.pk))
+            Connection.objects.update(token=renewed[0])
+        return real(sealed, row_id=row_id)
+
+    monkeypatch.setattr(vault, "open_token", while_it_is_open)
+    key_rotation.rotate()
+
+    assert token_of(row) == "IGAA-renewed"
+
+
+def test_login_attempts_do_not_pile_up(workspace: Workspace) -> None:
+    LoginAttempt.objects.create(
+        state_hash="x", user_id=1, session_hash="y", workspace=workspace, instance_id="wgt_1", login="instagram",
+        redirect_uri="https://x.example", expires_at=NOW,
+    )  # fmt: skip
+    assert retention.clean_up(now=NOW + timedelta(minutes=59))["loginAttempts"] == 0
+    assert retention.clean_up(now=NOW + timedelta(minutes=61))["loginAttempts"] == 1
