@@ -1,0 +1,263 @@
+"""Both logins against every documented and reported shape of Meta's answers."""
+
+from __future__ import annotations
+
+import logging
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from urllib.parse import parse_qs, urlsplit
+
+import pytest
+import requests
+import responses
+
+from paris_integration.errors import LoginFailed, ProviderUnavailable, TokenRejected
+from paris_integration.providers.http import HttpClient
+from paris_integration.providers.oauth import Account, App, MetaLogins, Urls
+from paris_integration.secret import Secret
+from paris_integration.types import Login
+
+NOW = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
+URLS = Urls(
+    instagram_www="https://www.instagram.example/ig",
+    instagram_api="https://api.instagram.example",
+    instagram_graph="https://graph.instagram.example",
+    facebook_www="https://www.facebook.example",
+    facebook_graph="https://graph.facebook.example:8443/fb",
+    version="v26.0",
+)
+CALLBACK = "https://feeds.example/v1/integrations/instagram/callback"
+IG_TOKEN = f"{URLS.instagram_api}/oauth/access_token"
+IG_LONG = f"{URLS.instagram_graph}/access_token"
+IG_ME = f"{URLS.instagram_graph}/v26.0/me"
+IG_RENEW = f"{URLS.instagram_graph}/refresh_access_token"
+FB = f"{URLS.facebook_graph}/v26.0"
+LONG = {"access_token": "canary-long", "token_type": "bearer", "expires_in": 5_183_944, "permissions": "x"}
+ME = {
+    "id": "28970000000000001",
+    "user_id": "17841400000000001",
+    "username": "Acme.Bakery",
+    "account_type": "BUSINESS",
+}
+
+
+def logins(config_id: str = "") -> MetaLogins:
+    apps = {
+        Login.INSTAGRAM: App("ig-app", Secret("canary-ig-secret")),
+        Login.FACEBOOK: App("fb-app", Secret("canary-fb-secret"), config_id),
+    }
+    return MetaLogins(HttpClient(), URLS, apps, timeout_seconds=5)
+
+
+def exchange(login: Login, code: str = "canary-code") -> Any:
+    return logins().exchange(login, code=code, redirect_uri=CALLBACK, now=NOW)
+
+
+def refused(login: Login) -> LoginFailed:
+    with pytest.raises(LoginFailed) as failure:
+        exchange(login)
+    return failure.value
+
+
+def query_of(url: str) -> dict[str, str]:
+    return {name: values[0] for name, values in parse_qs(urlsplit(url).query).items()}
+
+
+def test_where_a_person_is_sent() -> None:
+    instagram = logins().authorize_url(Login.INSTAGRAM, state="s-1", redirect_uri=CALLBACK)
+    assert instagram.startswith("https://www.instagram.example/ig/oauth/authorize?")
+    assert query_of(instagram) == {
+        "client_id": "ig-app",
+        "redirect_uri": CALLBACK,
+        "response_type": "code",
+        "scope": "instagram_business_basic",
+        "state": "s-1",
+    }
+    facebook = query_of(logins().authorize_url(Login.FACEBOOK, state="s-2", redirect_uri=CALLBACK))
+    assert "instagram_basic" in facebook["scope"].split(",")
+    configured = query_of(logins("cfg-1").authorize_url(Login.FACEBOOK, state="s-3", redirect_uri=CALLBACK))
+    assert (configured["config_id"], "scope" in configured) == ("cfg-1", False)
+
+
+SHORT = {
+    "access_token": "canary-short",
+    "user_id": 17841400000000001,
+    "permissions": ["instagram_business_basic"],
+}
+
+
+@pytest.mark.parametrize(
+    "short",
+    [
+        pytest.param(SHORT, id="flat, id a number, permissions a list"),
+        pytest.param(SHORT | {"permissions": "instagram_business_basic,x"}, id="permissions a text"),
+        pytest.param({"data": [SHORT | {"user_id": "28"}]}, id="wrapped"),
+        pytest.param({"access_token": "canary-short"}, id="the token alone"),
+    ],
+)
+@pytest.mark.parametrize(
+    "me", [ME, {"data": [ME]}, ME | {"id": 28970000000000001, "user_id": 17841400000000001}]
+)
+def test_instagram_login(short: dict[str, Any], me: dict[str, Any]) -> None:
+    with responses.RequestsMock() as mock:
+        mock.post(IG_TOKEN, json=short)
+        mock.get(IG_LONG, json=LONG)
+        mock.get(IG_ME, json=me)
+        result = exchange(Login.INSTAGRAM)
+        form = parse_qs(str(mock.calls[0].request.body))
+        asked = mock.calls[1].request.params  # type: ignore[attr-defined]
+        authorised = mock.calls[2].request.headers["Authorization"]
+
+    assert {name: values[0] for name, values in form.items()} == {
+        "client_id": "ig-app",
+        "client_secret": "canary-ig-secret",
+        "grant_type": "authorization_code",
+        "redirect_uri": CALLBACK,
+        "code": "canary-code",
+    }
+    assert asked["grant_type"] == "ig_exchange_token"
+    assert authorised == "Bearer canary-long"
+    assert result.accounts == (Account("17841400000000001", "acme.bakery"),)
+    assert result.app_user_id == "28970000000000001"
+    assert result.token.secret == Secret("canary-long")
+    assert result.token.expires_at == NOW + timedelta(seconds=5_183_944)
+
+
+IG_FAILURES = [
+    pytest.param(
+        400, {"error_type": "OAuthException", "code": 400, "error_message": "canary-text"}, "EXCHANGE_FAILED",
+        id="a code used before",
+    ),
+    pytest.param(200, {"error_type": "OAuthException"}, "EXCHANGE_FAILED", id="an error under 200"),
+    pytest.param(500, {"error": {"code": 1}}, "EXCHANGE_FAILED", id="a server error"),
+    pytest.param(200, {"data": []}, "EXCHANGE_FAILED", id="nothing"),
+    pytest.param(200, {"access_token": ""}, "EXCHANGE_FAILED", id="an empty token"),
+    pytest.param(200, SHORT | {"permissions": ["other"]}, "PERMISSION_MISSING", id="the permission left out"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("status", "body", "reason"), IG_FAILURES)
+def test_a_code_that_is_refused(status: int, body: dict[str, Any], reason: str, caplog: Any) -> None:
+    with responses.RequestsMock() as mock, caplog.at_level(logging.DEBUG):
+        mock.post(IG_TOKEN, json=body, status=status)
+        failure = refused(Login.INSTAGRAM)
+        assert len(mock.calls) == 1
+
+    assert failure.reason == reason
+    assert "canary" not in f"{failure!r} {failure.__cause__!r} {caplog.text}"
+
+
+def test_an_exchange_that_times_out_is_not_repeated() -> None:
+    with responses.RequestsMock() as mock:
+        mock.post(IG_TOKEN, body=requests.ReadTimeout("canary"))
+        assert refused(Login.INSTAGRAM).reason == "EXCHANGE_FAILED"
+        assert len(mock.calls) == 1
+
+
+@pytest.mark.parametrize(
+    ("me", "reason"),
+    [
+        (ME | {"account_type": "PERSONAL"}, "NO_PROFESSIONAL_ACCOUNT"),
+        ({**ME, "user_id": None}, "EXCHANGE_FAILED"),
+        ({**ME, "user_id": "../1"}, "EXCHANGE_FAILED"),
+        ({**ME, "username": 7}, "EXCHANGE_FAILED"),
+    ],
+)
+def test_who_came_back(me: dict[str, Any], reason: str) -> None:
+    with responses.RequestsMock() as mock:
+        mock.post(IG_TOKEN, json=SHORT)
+        mock.get(IG_LONG, json=LONG)
+        mock.get(IG_ME, json=me)
+        assert refused(Login.INSTAGRAM).reason == reason
+
+
+GRANTED = {
+    "data": [
+        {"permission": "instagram_basic", "status": "granted"},
+        {"permission": "x", "status": "declined"},
+    ]
+}
+
+
+def page(page_id: int, account: dict[str, Any] | None) -> dict[str, Any]:
+    linked = {"instagram_business_account": account} if account else {}
+    return {"id": str(page_id), "name": f"Page {page_id}"} | linked
+
+
+def facebook(mock: Any, *account_pages: Any, granted: Any = GRANTED, long: Any = LONG) -> None:
+    mock.get(f"{FB}/oauth/access_token", json={"access_token": "canary-short", "expires_in": 5158})
+    mock.get(f"{FB}/oauth/access_token", json=long)
+    mock.get(f"{FB}/me", json={"id": "102000000000001"})
+    mock.get(f"{FB}/me/permissions", json=granted)
+    for rows in account_pages:
+        mock.get(f"{FB}/me/accounts", json=rows)
+
+
+def test_facebook_login_with_accounts_on_two_answers() -> None:
+    first = {
+        "data": [page(1, {"id": "17841400000000001", "username": "Acme.Bakery"}), page(2, None)],
+        "paging": {"cursors": {"after": "C1"}, "next": "https://evil.example/?access_token=x"},
+    }
+    second = {"data": [page(3, {"id": 17841400000000002, "username": "northern.trails"})]}
+    with responses.RequestsMock(registry=responses.registries.OrderedRegistry) as mock:
+        facebook(mock, first, second)
+        result = exchange(Login.FACEBOOK)
+        proofs = ["appsecret_proof" in call.request.params for call in mock.calls]  # type: ignore[attr-defined]
+
+    assert result.accounts == (
+        Account("17841400000000001", "acme.bakery"),
+        Account("17841400000000002", "northern.trails"),
+    )
+    assert (result.app_user_id, result.scopes) == ("102000000000001", ("instagram_basic",))
+    assert proofs == [False, False, True, True, True, True]
+
+
+@pytest.mark.parametrize(
+    ("granted", "accounts", "reason"),
+    [
+        ({"data": []}, None, "PERMISSION_MISSING"),
+        (GRANTED, {"data": []}, "NO_PROFESSIONAL_ACCOUNT"),
+        (GRANTED, {"data": [page(1, None)]}, "NO_PROFESSIONAL_ACCOUNT"),
+    ],
+)
+def test_facebook_logins_that_bring_nothing(granted: Any, accounts: Any, reason: str) -> None:
+    with responses.RequestsMock(registry=responses.registries.OrderedRegistry) as mock:
+        facebook(mock, *([accounts] if accounts else []), granted=granted)
+        assert refused(Login.FACEBOOK).reason == reason
+
+
+@pytest.mark.parametrize(
+    ("said", "expires_at"), [(1_800_000_000, datetime.fromtimestamp(1_800_000_000, UTC)), (0, None)]
+)
+def test_an_end_that_is_not_told_is_asked_for(said: int, expires_at: datetime | None) -> None:
+    with responses.RequestsMock() as mock:
+        mock.get(f"{FB}/oauth/access_token", json={"access_token": "canary-long"})
+        mock.get(f"{FB}/debug_token", json={"data": {"expires_at": said}})
+        token = logins().renew(Login.FACEBOOK, Secret("canary-old"), now=NOW)
+    assert (token.secret, token.expires_at) == (Secret("canary-long"), expires_at)
+
+
+def test_renewing_an_instagram_token() -> None:
+    with responses.RequestsMock() as mock:
+        mock.get(IG_RENEW, json=LONG)
+        assert logins().renew(Login.INSTAGRAM, Secret("old"), now=NOW).secret == Secret("canary-long")
+        assert mock.calls[0].request.params == {  # type: ignore[attr-defined]
+            "grant_type": "ig_refresh_token",
+            "access_token": "old",
+        }
+        mock.replace(responses.GET, IG_RENEW, json={"error": {"code": 190}}, status=400)
+        with pytest.raises(TokenRejected):
+            logins().renew(Login.INSTAGRAM, Secret("old"), now=NOW)
+        mock.replace(responses.GET, IG_RENEW, body="<html>", status=502)
+        with pytest.raises(ProviderUnavailable):
+            logins().renew(Login.INSTAGRAM, Secret("old"), now=NOW)
+
+
+@pytest.mark.parametrize(
+    ("login", "url"), [(Login.INSTAGRAM, f"{URLS.instagram_graph}/v26.0"), (Login.FACEBOOK, FB)]
+)
+def test_revoking(login: Login, url: str) -> None:
+    with responses.RequestsMock() as mock:
+        mock.delete(f"{url}/me/permissions", json={"success": True})
+        logins().revoke(login, Secret("t"))
+        assert mock.calls[0].request.headers["Authorization"] == "Bearer t"
