@@ -50,7 +50,7 @@ def find(key: FeedKey, mode: Mode) -> FeedCopy | None:
         loaded.append(load(key, mode))
         return loaded[-1]
 
-    copy = cache.remember(_cache_key(key, mode), load_now, encode=_encode, decode=_decode)
+    copy = cache.remember(cache_key(key, mode), load_now, encode=_encode, decode=_decode)
     if loaded and copy is not None and mode is Mode.CONNECTED and not _exists(copy.feed_id):
         forget(key, mode)
         return None
@@ -83,7 +83,7 @@ def forget_rows(rows: Iterable[Feed]) -> None:
 
 
 def forget(key: FeedKey, mode: Mode) -> None:
-    cache.forget(_cache_key(key, mode))
+    cache.forget(cache_key(key, mode))
 
 
 def row_lookup(key: FeedKey, mode: Mode) -> dict[str, Any]:
@@ -141,7 +141,8 @@ def decode_posts(posts_encoded: str) -> tuple[EncodedPost, ...]:
     )
 
 
-def _cache_key(key: FeedKey, mode: Mode) -> str:
+def cache_key(key: FeedKey, mode: Mode) -> str:
+    """Where the copy lies, for those who look whether it is gone."""
     return _key_from_parts(
         key.workspace_id, key.instance_id, key.source.type.value, key.source.value, mode.value
     )

@@ -1,0 +1,345 @@
+"""Connections under fire, by two processes on PostgreSQL: disconnect against refresh, renewals, states, key rotation.
+
+    python -m tests.races.connections --rounds 1000 --renewals 50 --states 100 --rows 1000 --kills 20
+
+Needs DATABASE_URL of a PostgreSQL server and REDIS_URL; makes a database of its own there. Prints one line per race.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import multiprocessing
+import os
+import random
+import secrets
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from base64 import urlsafe_b64encode
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+from tests.processes.service import ROOT, running_service
+
+SPAWN = multiprocessing.get_context("spawn")
+
+
+# What runs in the processes of the race: the product's own functions, with a provider and logins that behave.
+
+
+def _set_up(environment: dict[str, str]) -> None:
+    os.environ.clear()
+    os.environ.update(environment)
+    os.environ["DJANGO_SETTINGS_MODULE"] = "config.settings"
+    import django
+
+    django.setup()
+    from paris_integration import registry
+    from tests.fakes import FakeLogins, FakeProvider
+
+    provider = FakeProvider()
+    registry.provider = lambda: provider  # type: ignore[assignment]
+    registry.logins = FakeLogins  # type: ignore[assignment]
+
+
+def _key(workspace_id: str, instance_id: str) -> Any:
+    from uuid import UUID
+
+    from paris_integration.types import FeedKey, Source, SourceType
+
+    return FeedKey(UUID(workspace_id), instance_id, Source(SourceType.PROFILE, "acme.bakery"))
+
+
+def _connect(key: Any, *, now: Any, number: int = 1) -> Any:
+    from paris_integration import connections
+    from paris_integration.audit import SERVICE
+    from paris_integration.connections import Grant
+    from paris_integration.secret import Secret
+    from paris_integration.types import Login
+
+    grant = Grant(
+        login=Login.INSTAGRAM,
+        account_id=str(17841400000000000 + number),
+        app_user_id="",
+        username="acme.bakery",
+        scopes=(),
+        token=Secret(f"IGAA-token-{number}"),
+        expires_at=now + timedelta(days=60),
+    )
+    return connections.store_grant(key, grant, actor=SERVICE, now=now)
+
+
+def refresher(environment: dict[str, str], workspace_id: str, rounds: int, barrier: Any) -> None:
+    """Fill, refresh and read the feed of each round while the other process disconnects it."""
+    _set_up(environment)
+    from django.utils import timezone
+
+    from paris_integration import feeds, refresh
+    from paris_integration.types import Selection
+
+    for number in range(rounds):
+        key = _key(workspace_id, f"wgt_race_{number}")
+        _connect(key, now=timezone.now())
+        row = feeds.find_or_create_row(key, timezone.now())
+        assert row is not None
+        barrier.wait()
+        refresh.refresh_feed(row.pk, now=timezone.now())
+        feeds.read_feed(key, Selection(max_posts=3), now=timezone.now())
+        barrier.wait()
+
+
+def disconnector(
+    environment: dict[str, str], workspace_id: str, rounds: int, barrier: Any, report: Any
+) -> None:
+    """Disconnect each round's instance at about the moment of the refresh, and look at what is left."""
+    _set_up(environment)
+    from django.core.cache import cache
+    from django.utils import timezone
+
+    from paris_integration import connections, feed_cache
+    from paris_integration.audit import SERVICE
+    from paris_integration.models import Connection, ConnectionLink, Feed
+    from paris_integration.types import Mode
+
+    chance = random.Random(11)  # noqa: S311 - the same moments in every run
+    left = {"tokens": 0, "links": 0, "copies": 0, "posts": 0}
+    for number in range(rounds):
+        key = _key(workspace_id, f"wgt_race_{number}")
+        barrier.wait()
+        time.sleep(chance.random() * 0.02)
+        connections.disconnect(key, actor=SERVICE, now=timezone.now())
+        barrier.wait()
+        left["tokens"] += Connection.objects.filter(token__isnull=False).count()
+        left["links"] += ConnectionLink.objects.count()
+        left["copies"] += cache.get(feed_cache.cache_key(key, Mode.CONNECTED)) is not None
+        connected = Feed.objects.filter(mode="connected")
+        left["posts"] += connected.exclude(posts_encoded="[]").count()
+    report.put({"rounds": rounds, **left})
+
+
+def renewer(environment: dict[str, str], connection_id: str, at: str, threads: int, report: Any) -> None:
+    _set_up(environment)
+    from datetime import datetime
+    from uuid import UUID
+
+    from django.db import connection
+
+    from paris_integration import registry, renewals
+    from tests.fakes import FakeLogins
+
+    logins = FakeLogins()
+    slow = logins.renew
+
+    def renew(*args: Any, **kwargs: Any) -> Any:
+        time.sleep(0.3)
+        return slow(*args, **kwargs)
+
+    logins.renew = renew  # type: ignore[method-assign]
+    registry.logins = lambda: logins  # type: ignore[assignment, return-value]
+    now = datetime.fromisoformat(at)
+
+    def once(_: int) -> str:
+        try:
+            return renewals.renew_token(UUID(connection_id), now=now).result
+        finally:
+            connection.close()
+
+    with ThreadPoolExecutor(max_workers=threads) as pool:
+        results = list(pool.map(once, range(threads)))
+    report.put({"calls": len(logins.renewals), "renewed": results.count("renewed")})
+
+
+def state_taker(environment: dict[str, str], state: str, threads: int, report: Any) -> None:
+    _set_up(environment)
+    from django.db import connection
+    from django.utils import timezone
+
+    from paris_integration import oauth_pipeline
+    from paris_integration.types import Login
+
+    caller = oauth_pipeline.Caller(1, "editor", "session-1")
+
+    def once(_: int) -> bool:
+        try:
+            now = timezone.now()
+            return oauth_pipeline.take_state(Login.INSTAGRAM, state, caller=caller, now=now) is not None
+        finally:
+            connection.close()
+
+    with ThreadPoolExecutor(max_workers=threads) as pool:
+        report.put({"taken": sum(pool.map(once, range(threads)))})
+
+
+# The races
+
+
+def race_disconnects(environment: dict[str, str], workspace_id: str, rounds: int) -> dict[str, Any]:
+    barrier, report = SPAWN.Barrier(2, timeout=60), SPAWN.Queue()
+    _run(
+        (refresher, (environment, workspace_id, rounds, barrier)),
+        (disconnector, (environment, workspace_id, rounds, barrier, report)),
+    )
+    result: dict[str, Any] = report.get(timeout=10)
+    return {
+        "race": "disconnect",
+        **result,
+        "ok": not any(result[n] for n in ("tokens", "links", "copies", "posts")),
+    }
+
+
+def race_renewals(environment: dict[str, str], workspace_id: str, renewals: int) -> dict[str, Any]:
+    report = SPAWN.Queue()
+    connection_id, due_at = _in_process(environment, prepare_renewal, workspace_id)
+    _run(*[(renewer, (environment, connection_id, due_at, renewals // 2, report)) for _ in range(2)])
+    said = [report.get(timeout=10) for _ in range(2)]
+    calls = sum(each["calls"] for each in said)
+    return {"race": "renewals", "asked": renewals, "calls": calls, "ok": calls == 1}
+
+
+def race_states(environment: dict[str, str], workspace_id: str, states: int) -> dict[str, Any]:
+    report = SPAWN.Queue()
+    state = _in_process(environment, prepare_state, workspace_id)
+    _run(*[(state_taker, (environment, state, states // 2, report)) for _ in range(2)])
+    taken = sum(report.get(timeout=10)["taken"] for _ in range(2))
+    return {"race": "states", "callbacks": states, "taken": taken, "ok": taken == 1}
+
+
+def race_rotation(environment: dict[str, str], workspace_id: str, rows: int, kills: int) -> dict[str, Any]:
+    """Each run rotates to a key of its own and is killed on the way; every row must open at every stop."""
+    ring = environment["TOKEN_ENCRYPTION_KEYS"].split(",")
+    _in_process(environment, prepare_rows, workspace_id, rows)
+    chance = random.Random(3)  # noqa: S311 - the same moments in every run
+    unreadable = hit = 0
+    for _ in range(kills):
+        ring.insert(0, urlsafe_b64encode(secrets.token_bytes(32)).decode())
+        current = environment | {"TOKEN_ENCRYPTION_KEYS": ",".join(ring)}
+        command = subprocess.Popen(
+            (sys.executable, "manage.py", "rotate_encryption_keys"),
+            cwd=ROOT, env=current, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+        )  # fmt: skip
+        time.sleep(1.0 + chance.random() * 1.5)
+        hit += command.poll() is None
+        command.send_signal(signal.SIGKILL)
+        command.wait()
+        unreadable += _in_process(current, count_unreadable, False)
+    done = subprocess.run(
+        (sys.executable, "manage.py", "rotate_encryption_keys"),
+        cwd=ROOT, env=current, capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    alone = current | {"TOKEN_ENCRYPTION_KEYS": ring[0]}
+    left = _in_process(alone, count_unreadable, True)
+    said = json.loads(done.stdout)
+    ok = unreadable == 0 and left == 0 and said["left"] == 0
+    return {"race": "rotation", "rows": rows, "kills": kills, "killedOnTheWay": hit, "unreadable": unreadable, "leftOnOldKeys": left, "ok": ok}  # noqa: E501 # fmt: skip
+
+
+def prepare_renewal(workspace_id: str) -> tuple[str, str]:
+    from django.utils import timezone
+
+    from paris_integration.models import Connection
+
+    facts = _connect(_key(workspace_id, "wgt_renewals"), now=timezone.now(), number=2)
+    row = Connection.objects.get(pk=facts.connection_id)
+    assert row.next_renewal_at is not None
+    return str(row.pk), row.next_renewal_at.isoformat()
+
+
+def prepare_state(workspace_id: str) -> str:
+    from urllib.parse import parse_qs, urlsplit
+
+    from django.utils import timezone
+
+    from paris_integration import oauth_pipeline
+    from paris_integration.types import Login
+
+    url = oauth_pipeline.begin_login(
+        _key(workspace_id, "wgt_states"), Login.INSTAGRAM, caller=oauth_pipeline.Caller(1, "editor", "session-1"),
+        redirect_uri="https://x.example", callback_uri="https://x.example/callback", now=timezone.now(),
+    )  # fmt: skip
+    return parse_qs(urlsplit(url).query)["state"][0]
+
+
+def prepare_rows(workspace_id: str, rows: int) -> None:
+    from django.utils import timezone
+
+    for number in range(rows):
+        _connect(_key(workspace_id, f"wgt_rows_{number}"), now=timezone.now(), number=100 + number)
+
+
+def count_unreadable(_: bool) -> int:
+    from paris_integration import vault
+    from paris_integration.models import Connection
+
+    unreadable = 0
+    for row in Connection.objects.exclude(token=None):
+        try:
+            assert row.token is not None
+            vault.open_token(row.token, row_id=row.pk)
+        except vault.CannotOpen:
+            unreadable += 1
+    return unreadable
+
+
+def _in_process(environment: dict[str, str], work: Callable[..., Any], *arguments: Any) -> Any:
+    report = SPAWN.Queue()
+    process = SPAWN.Process(target=_report, args=(environment, work, arguments, report))
+    process.start()
+    result = report.get(timeout=120)
+    process.join()
+    return result
+
+
+def _report(
+    environment: dict[str, str], work: Callable[..., Any], arguments: tuple[Any, ...], report: Any
+) -> None:
+    _set_up(environment)
+    report.put(work(*arguments))
+
+
+def _run(*jobs: tuple[Callable[..., None], tuple[Any, ...]]) -> None:
+    processes = [SPAWN.Process(target=target, args=arguments) for target, arguments in jobs]
+    for process in processes:
+        process.start()
+    for process in processes:
+        process.join(timeout=600)
+        assert process.exitcode == 0, "a process of the race failed"
+
+
+def race_all(
+    folder: Path, *, rounds: int, renewals: int, states: int, rows: int, kills: int
+) -> list[dict[str, Any]]:
+    with running_service(folder, webs=0, LOG_LEVEL="ERROR") as service:
+        workspace_id = service.workspace("business")
+        environment = service.environment
+        return [
+            race_disconnects(environment, workspace_id, rounds),
+            race_renewals(environment, workspace_id, renewals),
+            race_states(environment, workspace_id, states),
+            race_rotation(environment, workspace_id, rows, kills),
+        ]
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--rounds", type=int, default=1_000)
+    parser.add_argument("--renewals", type=int, default=50)
+    parser.add_argument("--states", type=int, default=100)
+    parser.add_argument("--rows", type=int, default=1_000)
+    parser.add_argument("--kills", type=int, default=20)
+    with tempfile.TemporaryDirectory() as folder:
+        results = race_all(Path(folder), **vars(parser.parse_args()))
+    for result in results:
+        print(json.dumps(result), flush=True)
+    return 0 if all(result["ok"] for result in results) else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,23 @@
+"""A small size of the races around connections, in every run of the suite that has PostgreSQL."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from tests.races.connections import race_all
+
+pytestmark = [
+    pytest.mark.processes,
+    pytest.mark.skipif(
+        not os.environ.get("DATABASE_URL", "").startswith("postgres"),
+        reason="several writers are PostgreSQL's",
+    ),
+]
+
+
+def test_connections_under_fire(tmp_path: Path) -> None:
+    results = race_all(tmp_path, rounds=60, renewals=20, states=20, rows=100, kills=2)
+    assert [result for result in results if not result["ok"]] == []
