@@ -10,7 +10,15 @@ import sys
 import threading
 
 from instagram_standin.server import StandIn
-from instagram_standin.world import OPERATOR_ID, OPERATOR_TOKEN, Settings
+from instagram_standin.world import (
+    FACEBOOK_APP_ID,
+    FACEBOOK_APP_SECRET,
+    INSTAGRAM_APP_ID,
+    INSTAGRAM_APP_SECRET,
+    OPERATOR_ID,
+    OPERATOR_TOKEN,
+    Settings,
+)
 
 
 def main() -> int:
@@ -53,7 +61,10 @@ def _settings(options: argparse.Namespace) -> Settings:
     return Settings(
         operator_id=options.operator_id,
         operator_token=options.operator_token,
-        facebook_app_secret=os.environ.get("STANDIN_FACEBOOK_APP_SECRET") or None,
+        instagram_app_id=os.environ.get("STANDIN_INSTAGRAM_APP_ID") or INSTAGRAM_APP_ID,
+        instagram_app_secret=os.environ.get("STANDIN_INSTAGRAM_APP_SECRET") or INSTAGRAM_APP_SECRET,
+        facebook_app_id=os.environ.get("STANDIN_FACEBOOK_APP_ID") or FACEBOOK_APP_ID,
+        facebook_app_secret=os.environ.get("STANDIN_FACEBOOK_APP_SECRET") or FACEBOOK_APP_SECRET,
         public_url=options.public_url,
     )
 

@@ -13,7 +13,9 @@ from instagram_standin.calls import Call
 from instagram_standin.cdn import Cdn
 from instagram_standin.control import CONTROL_PREFIX, Control
 from instagram_standin.facebook_graph import FacebookGraph
+from instagram_standin.facebook_login import FacebookConsent
 from instagram_standin.instagram_graph import InstagramGraph
+from instagram_standin.instagram_login import InstagramApi, InstagramConsent
 from instagram_standin.links import MEDIA_PREFIX
 from instagram_standin.messages import Answer, Request, text_answer
 from instagram_standin.world import World
@@ -33,7 +35,13 @@ class Host(Protocol):
 class App:
     def __init__(self, world: World) -> None:
         self._world = world
-        self._hosts: Sequence[Host] = (FacebookGraph(world), InstagramGraph(world))
+        self._hosts: Sequence[Host] = (
+            FacebookGraph(world),
+            FacebookConsent(world),
+            InstagramGraph(world),
+            InstagramConsent(world),
+            InstagramApi(world),
+        )
         self._cdn = Cdn(world)
         self._control = Control(world)
 

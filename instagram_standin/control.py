@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import asdict, fields
 
 from instagram_standin.fault_book import rule_from_json
+from instagram_standin.login_control import LoginControl
 from instagram_standin.messages import Answer, Request, json_answer
 from instagram_standin.usage import Usage
 from instagram_standin.world import World
@@ -29,11 +30,12 @@ class Control:
             "profiles": {"GET": lambda _: world.profiles.usernames()},
             _PROFILES: {"PUT": self._plant_profile},
             "reset": {"POST": self._reset},
+            **LoginControl(world).routes,
         }
 
     def answer(self, request: Request) -> Answer:
         path = request.path.removeprefix(CONTROL_PREFIX)
-        methods = self._routes.get(_PROFILES if path.startswith(_PROFILES) else path.rstrip("/"))
+        methods = self._methods(path)
         if methods is None:
             return json_answer({"error": "no such control"}, 404)
         handler = methods.get("GET" if request.method == "HEAD" else request.method)
@@ -43,6 +45,13 @@ class Control:
             return json_answer(handler(request))
         except ValueError as error:
             return json_answer({"error": str(error)}, 400)
+
+    def _methods(self, path: str) -> Mapping[str, Handler] | None:
+        """Of that very path, or of the names below one that ends in a slash."""
+        below = path.partition("/")[0] + "/"
+        return next(
+            (self._routes[key] for key in (path, path.rstrip("/"), below) if key in self._routes), None
+        )
 
     def _show_faults(self, _: Request) -> object:
         return self._world.faults.as_json()
@@ -75,7 +84,7 @@ class Control:
         return asdict(self._world.usage)
 
     def _set_usage(self, request: Request) -> object:
-        given = _object(request)
+        given = request.object()
         kinds = {level.name: type(getattr(self._world.usage, level.name)) for level in fields(Usage)}
         for name, value in given.items():
             if type(value) is not kinds.get(name):
@@ -88,7 +97,7 @@ class Control:
 
     def _set_links(self, request: Request) -> object:
         """`{"expire": true}` ends all links handed out so far; `{"life_seconds": 60}` shortens those to come."""
-        given = _object(request)
+        given = request.object()
         life = given.get("life_seconds")
         if given.keys() - {"expire", "life_seconds"} or not isinstance(life, int | float | None):
             raise ValueError("links take expire (true) and life_seconds (a number)")
@@ -106,10 +115,3 @@ class Control:
     def _reset(self, _: Request) -> object:
         self._world.reset()
         return {"status": "reset"}
-
-
-def _object(request: Request) -> dict[str, object]:
-    given = request.json()
-    if not isinstance(given, dict):
-        raise ValueError("an object is needed")
-    return given

@@ -257,7 +257,10 @@ ACCOUNTS = (
     ),
     Account(
         "tiny.studio",
-        _details("tiny.studio", "Tiny Studio", "Two hands, one kiln.", 318, 97),
+        {
+            **_details("tiny.studio", "Tiny Studio", "Two hands, one kiln.", 318, 97),
+            "account_type": "MEDIA_CREATOR",
+        },
         STUDIO,
         hours_between=80,
         id="17841400000000999",

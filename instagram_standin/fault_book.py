@@ -147,11 +147,12 @@ def _made(kind: type[Made], given: object, what: str) -> Made:
     for name, value in given.items():
         if name not in hints:
             raise InvalidRule(f"{what} has no {name}; it has {', '.join(hints) or 'nothing'}")
-        values[name] = _fitted(value, hints[name], f"{what}.{name}")
+        values[name] = fitted(value, hints[name], f"{what}.{name}")
     return kind(**values)
 
 
-def _fitted(value: object, hint: Any, what: str) -> object:
+def fitted(value: object, hint: Any, what: str) -> object:
+    """A value from JSON for a field with that hint. Raises InvalidRule."""
     try:
         if isinstance(hint, type) and issubclass(hint, StrEnum):
             return hint(str(value))

@@ -260,6 +260,8 @@ class _SpoiledPage(Fault):
 
     def spoil(self, call: Call, normal: Normal) -> Answer:
         answer = normal()
+        if not answer.headers.get("Content-Type", "").startswith("application/json"):
+            return answer
         payload = json.loads(answer.body)
         page = _page_in(payload)
         if page is None:

@@ -6,6 +6,7 @@ Sources: IG User, IG Media and "Results" of the Instagram Platform and Graph API
 from __future__ import annotations
 
 import re
+import time
 from collections.abc import Sequence
 from typing import ClassVar
 from urllib.parse import urlencode
@@ -16,7 +17,7 @@ from instagram_standin.fields import Field, FieldSyntaxError, names_in, parse_fi
 from instagram_standin.graph_errors import GraphRefusal
 from instagram_standin.links import MEDIA_PREFIX
 from instagram_standin.messages import Answer, Request, json_answer
-from instagram_standin.paging import DEFAULT_LIMIT, Page, page_of
+from instagram_standin.paging import DEFAULT_LIMIT, Item, Page, page_of
 from instagram_standin.posts import Row
 from instagram_standin.profiles import Profile
 from instagram_standin.tokens import Family, Grant
@@ -41,6 +42,7 @@ class GraphHost:
 
     prefix: ClassVar[str]
     family: ClassVar[Family]
+    media_scopes: ClassVar[tuple[frozenset[str], ...]]  # of each set one is needed
 
     def __init__(self, world: World) -> None:
         self.world = world
@@ -60,25 +62,31 @@ class GraphHost:
     def answer(self, call: Call) -> Answer:
         try:
             version, path = self._versioned_path(call.request)
-            answer = self.read(call, path, self._authorise(call))
+            answer = self.respond(call, path)
         except GraphRefusal as refusal:
             return refusal.answer()
         return Answer(answer.status, answer.body, {**answer.headers, "facebook-api-version": version})
 
+    def respond(self, call: Call, path: Sequence[str]) -> Answer:
+        """The answer to a call under a version. Raises GraphRefusal."""
+        return self.read(call, path, self.authorise(call))
+
     def read(self, call: Call, path: Sequence[str], grant: Grant) -> Answer:
-        """The answer to a call under a version, with a good token. Raises GraphRefusal."""
+        """The answer to a call with a good token. Raises GraphRefusal."""
         if call.request.method not in ("GET", "HEAD"):
             raise graph_errors.no_such_object(call.request.method, path[0])
         match path:
             case [node_id]:
-                return self.read_account(call, self._own_profile(call, node_id, grant))
+                return self.read_account(call, self.own_profile(call, node_id, grant), grant)
             case [node_id, "media"]:
-                return self._read_own_media(call, self._own_profile(call, node_id, grant))
+                self.need(grant, *self.media_scopes)
+                return self._read_own_media(call, self.own_profile(call, node_id, grant))
             case _:
                 raise graph_errors.unknown_path("/".join(path))
 
-    def read_account(self, call: Call, profile: Profile) -> Answer:
+    def read_account(self, call: Call, profile: Profile, grant: Grant) -> Answer:
         """The account the token speaks for."""
+        self.need(grant, *self.media_scopes[:1])
         payload = self.user(profile, selection_of(call.request), call.request)
         return json_answer(payload, headers=self.world.usage.business_header(profile.id))
 
@@ -94,7 +102,7 @@ class GraphHost:
             elif field.name not in USER_FIELDS:
                 raise graph_errors.unknown_field(field.name, "IGUser")
             elif field.name in row:
-                payload[field.name] = self._dressed(row[field.name], request)
+                payload[field.name] = self.dressed(row[field.name], request)
         return {**payload, "id": profile.id}
 
     def media(self, row: Row, selection: Sequence[Field], request: Request) -> dict[str, object]:
@@ -109,7 +117,7 @@ class GraphHost:
             if field.name == "children" and isinstance(value, list):
                 payload["children"] = {"data": [self._child(child, field, request) for child in value]}
             else:
-                payload[field.name] = self._dressed(value, request)
+                payload[field.name] = self.dressed(value, request)
         if "id" in row:
             payload["id"] = row["id"]
         return payload
@@ -117,7 +125,7 @@ class GraphHost:
     def _child(self, child: object, field: Field, request: Request) -> object:
         return self.media(child, field.selection or (), request) if isinstance(child, dict) else child
 
-    def _dressed(self, value: object, request: Request) -> object:
+    def dressed(self, value: object, request: Request) -> object:
         """Paths of our own files become addresses; everything else stays as it is."""
         if isinstance(value, str) and value.startswith(MEDIA_PREFIX):
             return self.world.links.address(value, request.host)
@@ -127,7 +135,7 @@ class GraphHost:
 
     def _expanded_media(self, profile: Profile, field: Field, request: Request) -> dict[str, object]:
         """Media read by expansion: no `next`, and no cursors once the last page is reached (seen August 2026)."""
-        page = _page(profile, field.modifiers.get("limit"), field.modifiers.get("after"))
+        page = cut(profile.posts, field.modifiers.get("limit"), field.modifiers.get("after"))
         edge: dict[str, object] = {
             "data": [self.media(row, field.selection or (), request) for row in page.rows]
         }
@@ -138,15 +146,15 @@ class GraphHost:
     def _read_own_media(self, call: Call, profile: Profile) -> Answer:
         request = call.request
         selection = selection_of(request)
-        page = _page(profile, request.query.get("limit"), request.query.get("after"))
+        page = cut(profile.posts, request.query.get("limit"), request.query.get("after"))
         payload: dict[str, object] = {"data": [self.media(row, selection, request) for row in page.rows]}
         if page.rows:
             cursors = {"before": page.before, "after": page.after}
-            further = {} if page.is_last else {"next": self._next_url(call, page.after)}
+            further = {} if page.is_last else {"next": self.next_url(call, page.after)}
             payload["paging"] = {"cursors": cursors, **further}
         return json_answer(payload, headers=self.world.usage.business_header(profile.id))
 
-    def _next_url(self, call: Call, after: str) -> str:
+    def next_url(self, call: Call, after: str) -> str:
         """As Meta writes it: with the token in it."""
         request = call.request
         query = {**request.query, "access_token": call.token or "", "after": after}
@@ -164,14 +172,24 @@ class GraphHost:
             raise graph_errors.unversioned(request.method)
         return parts[0], parts[1:]
 
-    def _authorise(self, call: Call) -> Grant:
+    def authorise(self, call: Call) -> Grant:
+        """What the token stands for. Raises GraphRefusal for one that is worth nothing."""
         grant = self.world.tokens.find(call.token, self.family) if call.token else None
         if grant is None:
             raise graph_errors.bad_token()
+        rejection = grant.rejection_at(time.time())
+        if rejection is not None:
+            raise graph_errors.rejected_token(rejection.subcode, rejection.since)
         return grant
 
-    def _own_profile(self, call: Call, node_id: str, grant: Grant) -> Profile:
-        profile = self.world.profiles.find_by_id(node_id) if node_id == grant.account_id else None
+    def need(self, grant: Grant, *needed: frozenset[str]) -> None:
+        """Raises GraphRefusal unless one scope of each set was granted."""
+        for any_of in needed:
+            if not grant.scopes & any_of:
+                raise graph_errors.missing_permission(grant.denial_code, min(any_of))
+
+    def own_profile(self, call: Call, node_id: str, grant: Grant) -> Profile:
+        profile = self.world.profiles.find_by_id(node_id) if node_id in grant.account_ids else None
         if profile is None:
             raise graph_errors.no_such_object(call.request.method, node_id)
         return profile
@@ -183,7 +201,7 @@ class GraphHost:
                 profile = self.world.profiles.find_by_id(node_id)
                 return profile.username if profile else None, request.query.get("after")
             case _:
-                return None, None
+                return None, request.query.get("after")
 
 
 def selection_of(request: Request) -> tuple[Field, ...]:
@@ -209,10 +227,11 @@ def _parsed_or_empty(text: str) -> tuple[Field, ...]:
         return ()
 
 
-def _page(profile: Profile, limit: str | None, after: str | None) -> Page:
+def cut(items: Sequence[Item], limit: str | None, after: str | None) -> Page[Item]:
+    """The page that `limit` and `after` of a call ask for. Raises GraphRefusal for values that are none."""
     asked = DEFAULT_LIMIT if limit is None else _integer(limit)
     try:
-        return page_of(profile.posts, asked, after)
+        return page_of(items, asked, after)
     except ValueError:
         culprit = "limit must be a positive number" if asked < 1 else "The cursor is not valid"
         raise graph_errors.bad_parameter(culprit) from None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import secrets
+from datetime import UTC, datetime
 
 from instagram_standin.messages import Answer, json_answer
 
@@ -43,8 +44,53 @@ class GraphRefusal(Exception):
         return json_answer(self.payload, self.status)
 
 
+_BAD_TOKEN = "Invalid OAuth access token - Cannot parse access token"  # noqa: S105 - a sentence
+_REJECTIONS = {
+    458: "The user has not authorized the application.",
+    459: "The user is enrolled in a blocking, logged-in checkpoint",
+    460: (
+        "The session has been invalidated because the user changed their password or Facebook has changed the session "
+        "for security reasons."
+    ),
+    463: "Session has expired on {since}.",
+    464: "Sessions for the user are not allowed because the user is not a confirmed user.",
+    467: "The session is invalid because the user logged out.",
+    492: "Session is invalid. The user has lost their role on the Page.",
+}
+
+
 def bad_token() -> GraphRefusal:
-    return GraphRefusal(envelope("Invalid OAuth access token - Cannot parse access token", code=190))
+    return GraphRefusal(envelope(_BAD_TOKEN, code=190))
+
+
+def rejected_token(subcode: int | None, since: float) -> GraphRefusal:
+    """A token that was good once. `since`: Unix seconds."""
+    moment = datetime.fromtimestamp(since, UTC).strftime("%A, %d-%b-%y %H:%M:%S UTC")
+    reason = _REJECTIONS.get(subcode or 0, "The session is invalid.").format(since=moment)
+    message = f"Error validating access token: {reason}"
+    return GraphRefusal(envelope(message, code=190, subcode=subcode))
+
+
+def missing_permission(code: int, scope: str) -> GraphRefusal:
+    """`code`: 10, or 200 as the older edges say."""
+    reason = {
+        200: f"Requires {scope} permission to manage the object",
+    }.get(code, "Application does not have permission for this action")
+    return GraphRefusal(envelope(f"(#{code}) {reason}", code=code), status=403 if code == 200 else 400)
+
+
+def bad_secret() -> GraphRefusal:
+    return GraphRefusal(envelope("Error validating client secret.", code=1))
+
+
+def bad_app() -> GraphRefusal:
+    message = "Error validating application. Cannot get application info due to a system error."
+    return GraphRefusal(envelope(message, code=101))
+
+
+def no_proof() -> GraphRefusal:
+    message = "API calls from the server require an appsecret_proof argument"
+    return GraphRefusal(envelope(message, code=100, kind="GraphMethodException"))
 
 
 def bad_proof() -> GraphRefusal:

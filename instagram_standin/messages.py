@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from email.message import Message
+from email.parser import BytesParser
+from urllib.parse import parse_qs
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +28,24 @@ class Request:
     def json(self) -> object:
         """The body as JSON. Raises ValueError."""
         return json.loads(self.body)
+
+    def object(self) -> dict[str, object]:
+        """The body as a JSON object. Raises ValueError."""
+        given = self.json()
+        if not isinstance(given, dict):
+            raise ValueError("an object is needed")
+        return given
+
+    def form(self) -> Mapping[str, Sequence[str]]:
+        """The fields of a form, urlencoded or multipart; nothing of a body that is none."""
+        kind = self.headers.get("content-type", "")
+        if kind.startswith("multipart/form-data"):
+            return _multipart(kind, self.body)
+        return parse_qs(self.body.decode("utf-8", "replace"), keep_blank_values=True)
+
+    def parameters(self) -> dict[str, str]:
+        """Query and form as one, for endpoints that take both; the form wins."""
+        return {**self.query, **{name: values[-1] for name, values in self.form().items()}}
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,3 +118,18 @@ def json_answer(payload: object, status: int = 200, headers: Mapping[str, str] |
 
 def text_answer(text: str, status: int, kind: str = "text/plain") -> Answer:
     return Answer(status, text.encode(), {"Content-Type": f"{kind}; charset=utf-8"})
+
+
+def _multipart(kind: str, body: bytes) -> dict[str, list[str]]:
+    found: dict[str, list[str]] = {}
+    head = b"Content-Type: " + kind.encode("latin-1", "replace") + b"\r\n\r\n"
+    for part in BytesParser().parsebytes(head + body).walk():
+        name = part.get_param("name", header="content-disposition")
+        if isinstance(name, str):
+            found.setdefault(name, []).append(_text_of(part))
+    return found
+
+
+def _text_of(part: Message) -> str:
+    content = part.get_payload(decode=True)
+    return content.decode("utf-8", "replace") if isinstance(content, bytes) else ""

@@ -10,8 +10,9 @@ import binascii
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Generic, TypeVar
 
-from instagram_standin.posts import Row
+Item = TypeVar("Item")
 
 DEFAULT_LIMIT = 25
 MAX_LIMIT = 100
@@ -35,16 +36,16 @@ def decode_cursor(text: str) -> tuple[int, int]:
 
 
 @dataclass(frozen=True, slots=True)
-class Page:
+class Page(Generic[Item]):
     """`before` and `after`: the cursors of its two ends."""
 
-    rows: Sequence[Row]
+    rows: Sequence[Item]
     before: str
     after: str
     is_last: bool
 
 
-def page_of(posts: Sequence[Row], limit: int, after: str | None) -> Page:
+def page_of(posts: Sequence[Item], limit: int, after: str | None) -> Page[Item]:
     """Raises ValueError for a limit below one and for a bad cursor."""
     if limit < 1:
         raise ValueError("limit")

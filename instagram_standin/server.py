@@ -28,6 +28,7 @@ from instagram_standin.app import App
 from instagram_standin.calls import CallLog
 from instagram_standin.fault_book import FaultBook
 from instagram_standin.links import Links
+from instagram_standin.logins import Logins
 from instagram_standin.messages import (
     Answer,
     AtOnce,
@@ -40,6 +41,7 @@ from instagram_standin.messages import (
     Streamed,
     json_answer,
 )
+from instagram_standin.people import People
 from instagram_standin.profiles import Profiles
 from instagram_standin.tokens import TokenRegistry
 from instagram_standin.usage import Usage
@@ -135,6 +137,14 @@ class StandIn:
     @property
     def profiles(self) -> Profiles:
         return self._world.profiles
+
+    @property
+    def people(self) -> People:
+        return self._world.people
+
+    @property
+    def logins(self) -> Logins:
+        return self._world.logins
 
     @property
     def tokens(self) -> TokenRegistry:

@@ -7,24 +7,34 @@ from dataclasses import dataclass, field, fields
 from instagram_standin.calls import CallLog
 from instagram_standin.fault_book import FaultBook
 from instagram_standin.links import Links
+from instagram_standin.logins import LoginApp, Logins
+from instagram_standin.people import People
 from instagram_standin.profiles import Profile, Profiles
 from instagram_standin.tokens import Family, TokenRegistry
 from instagram_standin.usage import Usage
 
 OPERATOR_ID = "17841400000000001"
 OPERATOR_TOKEN = "standin-operator-token"  # noqa: S105 - worth something here only
+INSTAGRAM_APP_ID = "standin-instagram-app"
+INSTAGRAM_APP_SECRET = "standin-instagram-secret"  # noqa: S105 - likewise
+FACEBOOK_APP_ID = "standin-facebook-app"
+FACEBOOK_APP_SECRET = "standin-facebook-secret"  # noqa: S105 - likewise
 
 
 @dataclass(frozen=True, slots=True)
 class Settings:
     """`public_url`: where callers reach the stand-in, for links; None means the host they named.
 
-    `facebook_app_secret`: verifies `appsecret_proof` where one is sent; None lets all pass.
+    The secrets are asked for where Meta asks for them; the Facebook one also verifies `appsecret_proof` where one is
+    sent. None lets all pass.
     """
 
     operator_id: str = OPERATOR_ID
     operator_token: str = field(default=OPERATOR_TOKEN, repr=False)
-    facebook_app_secret: str | None = field(default=None, repr=False)
+    instagram_app_id: str = INSTAGRAM_APP_ID
+    instagram_app_secret: str | None = field(default=INSTAGRAM_APP_SECRET, repr=False)
+    facebook_app_id: str = FACEBOOK_APP_ID
+    facebook_app_secret: str | None = field(default=FACEBOOK_APP_SECRET, repr=False)
     public_url: str | None = None
 
 
@@ -32,6 +42,13 @@ class World:
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
         self.profiles = Profiles()
+        self.people = People()
+        self.logins = Logins(
+            (
+                LoginApp(Family.INSTAGRAM, settings.instagram_app_id, settings.instagram_app_secret),
+                LoginApp(Family.FACEBOOK, settings.facebook_app_id, settings.facebook_app_secret),
+            )
+        )
         self.tokens = TokenRegistry()
         self.links = Links(settings.public_url)
         self.usage = Usage()
@@ -40,8 +57,10 @@ class World:
         self._install_operator()
 
     def reset(self) -> None:
-        """As after the start: planted profiles, faults, calls and levels are gone."""
+        """As after the start: whatever was planted, issued, set or recorded is gone."""
         self.profiles.reset()
+        self.people.reset()
+        self.logins.reset()
         self.tokens.clear()
         self.links.reset()
         self.faults.clear()

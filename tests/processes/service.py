@@ -116,9 +116,8 @@ class Service:
         self.webs[place] = self._serve(self.web_ports[place])
 
     def _serve(self, port: int) -> subprocess.Popen[bytes]:
-        web = self._start(
-            {"PORT": str(port)}, "-m", "gunicorn", "--config", "config/gunicorn.py", "config.wsgi"
-        )
+        address = {"PORT": str(port), "PUBLIC_BASE_URL": f"http://127.0.0.1:{port}"}
+        web = self._start(address, "-m", "gunicorn", "--config", "config/gunicorn.py", "config.wsgi")
         wait_until(lambda: _answers(f"http://127.0.0.1:{port}/healthz"), 30)
         return web
 
@@ -199,7 +198,11 @@ def _environment(
         "DATABASE_URL": database_url,
         "PUBLIC_MODE_IG_USER_ID": OPERATOR_ID,
         "PUBLIC_MODE_ACCESS_TOKEN": OPERATOR_TOKEN,
-        "FACEBOOK_GRAPH_URL": standin.facebook_graph_url,
+        **standin.meta_urls,
+        "INSTAGRAM_APP_ID": standin.settings.instagram_app_id,
+        "INSTAGRAM_APP_SECRET": standin.settings.instagram_app_secret or "",
+        "FACEBOOK_APP_ID": standin.settings.facebook_app_id,
+        "FACEBOOK_APP_SECRET": standin.settings.facebook_app_secret or "",
         "MEDIA_HOSTS": "127.0.0.1",
         "PYTHONWARNINGS": "ignore:You're running the worker",
         **overrides,

@@ -92,6 +92,7 @@ def refresher(environment: dict[str, str], workspace_id: str, rounds: int, barri
         refresh.refresh_feed(row.pk, now=timezone.now())
         feeds.read_feed(key, Selection(max_posts=3), now=timezone.now())
         barrier.wait()
+        barrier.wait()  # until the other has looked
 
 
 def disconnector(
@@ -120,6 +121,7 @@ def disconnector(
         left["copies"] += cache.get(feed_cache.cache_key(key, Mode.CONNECTED)) is not None
         connected = Feed.objects.filter(mode="connected")
         left["posts"] += connected.exclude(posts_encoded="[]").count()
+        barrier.wait()
     report.put({"rounds": rounds, **left})
 
 

@@ -52,6 +52,7 @@ def ask(
     token: str | None = None,
     headers: Mapping[str, str] | None = None,
     payload: object = None,
+    form: Mapping[str, object] | None = None,
     timeout: float = 5,
 ) -> Reply:
     """One call on a connection of its own. `path` may be a whole address of the stand-in."""
@@ -59,6 +60,9 @@ def ask(
     target = parts.path + ("?" + (urlencode(query) if query else parts.query) if query or parts.query else "")
     sent = {**(headers or {}), **({"Authorization": f"Bearer {token}"} if token else {})}
     body = None if payload is None else json.dumps(payload)
+    if form is not None:
+        body = urlencode(form, doseq=True)
+        sent["Content-Type"] = "application/x-www-form-urlencoded"
     with connection(standin, timeout) as caller:
         caller.request(method, target, body=body, headers=sent)
         response = caller.getresponse()

@@ -1,0 +1,100 @@
+"""Both logins in a real browser against the stand-in: connect, choose, disconnect; and nothing is left."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import pytest
+from playwright.sync_api import Browser, Page, expect
+
+from tests.browser import chromium
+from tests.processes.service import Service, running_service, wait_until
+
+pytestmark = [pytest.mark.processes, pytest.mark.browser]
+PASSWORD = "connect-password-1"
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    with chromium() as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
+    # Without public mode: every post that is seen comes by a connection.
+    with running_service(tmp_path_factory.mktemp("service"), PUBLIC_MODE_IG_USER_ID="") as running:
+        yield running
+
+
+@contextmanager
+def editor(
+    service: Service, browser: Browser, name: str, source: tuple[str, str]
+) -> Iterator[tuple[Page, str]]:
+    """A signed-in editor on the page of a new widget, and the widget's token."""
+    workspace = service.workspace("pro", editor=name, password=PASSWORD)
+    made = service.manage("create_instance", "--workspace", workspace, *source)
+    page = browser.new_page()
+    page.set_default_timeout(15_000)
+    page.goto(f"http://127.0.0.1:{service.web_ports[0]}/accounts/login/?next=/editor/{made['instanceId']}/")
+    page.locator("[name=username]").fill(name)
+    page.locator("[name=password]").fill(PASSWORD)
+    page.get_by_role("button", name="Sign in").click()
+    expect(page.get_by_text("No account is connected")).to_be_visible()
+    yield page, made["embedToken"]
+    page.close()
+
+
+def asked(service: Service) -> list[str]:
+    return [call["path"] for call in service.standin.calls]
+
+
+def test_connect_by_instagram_and_disconnect(service: Service, browser: Browser) -> None:
+    with editor(service, browser, "ina", ("--profile", "tiny.studio")) as (page, token):
+        page.get_by_role("link", name="Connect with Instagram").click()
+        page.get_by_label("@tiny.studio").check()
+        page.get_by_role("button", name="Approve").click()
+
+        expect(page.get_by_text("@tiny.studio, by Instagram login")).to_be_visible()
+        expect(page.locator("instagram-feed li a.tile").first).to_be_visible()
+        feed = service.read(token).json
+        assert len(feed["posts"]) == 3
+        assert feed["warnings"] == []
+        assert any(path.startswith("/ig-graph/") and path.endswith("/media") for path in asked(service))
+        assert not any(path.startswith("/fb-graph/") for path in asked(service))
+
+        page.get_by_role("button", name="Disconnect").click()
+        expect(page.get_by_text("No account is connected")).to_be_visible()
+        after = service.read(token).json
+        assert (after["posts"], after["warnings"]) == ([], ["CONNECT_REQUIRED"])
+        wait_until(lambda: any(path.endswith("/me/permissions") for path in asked(service)), 5)
+
+
+def test_a_denied_consent_is_said_in_words(service: Service, browser: Browser) -> None:
+    with editor(service, browser, "dora", ("--profile", "tiny.studio")) as (page, _):
+        page.get_by_role("link", name="Connect with Instagram").click()
+        page.get_by_role("button", name="Deny").click()
+        expect(page.get_by_text("You cancelled at Instagram. Nothing was changed.")).to_be_visible()
+
+
+def test_a_personal_account_is_said_in_words(service: Service, browser: Browser) -> None:
+    with editor(service, browser, "petra", ("--profile", "tiny.studio")) as (page, _):
+        page.get_by_role("link", name="Connect with Instagram").click()
+        page.get_by_label("@jane.private").check()
+        page.get_by_role("button", name="Approve").click()
+        expect(page.get_by_text("No professional Instagram account was found.")).to_be_visible()
+
+
+def test_connect_by_facebook_choose_and_read(service: Service, browser: Browser) -> None:
+    with editor(service, browser, "fay", ("--profile", "northern.trails")) as (page, token):
+        page.get_by_role("link", name="Connect with Facebook").click()
+        page.get_by_role("button", name="Approve").click()
+        page.get_by_label("@acme.bakery").check()
+        page.get_by_role("button", name="Use this account").click()
+
+        expect(page.get_by_text("@acme.bakery, by Facebook login")).to_be_visible()
+        # Another professional account, read by the connection's Business Discovery.
+        assert len(service.read(token).json["posts"]) == 12
+        page.get_by_role("button", name="Disconnect").click()
+        expect(page.get_by_text("No account is connected")).to_be_visible()
