@@ -7,7 +7,7 @@ from typing import Any
 from django.contrib import admin
 from django.http import HttpRequest
 
-from paris_integration.models import AuditEvent, Feed, ForcedRefresh, ProviderWindow
+from paris_integration.models import AuditEvent, Connection, Feed, ForcedRefresh, ProviderWindow
 
 
 class ReadOnlyAdmin(admin.ModelAdmin):
@@ -68,3 +68,18 @@ class AuditEventAdmin(ReadOnlyAdmin):
     list_select_related = ("workspace",)
     date_hierarchy = "at"
     show_facets = admin.ShowFacets.NEVER
+
+
+@admin.register(Connection)
+class ConnectionAdmin(ReadOnlyAdmin):
+    """Health and expiry of connections; the token is no field of these pages."""
+
+    list_display = ("account", "login", "workspace", "state", "cause", "expires_at", "next_renewal_at")
+    list_filter = ("state", "login")
+    search_fields = ("username", "account_id", "workspace__name", "links__instance_id")
+    list_select_related = ("workspace",)
+    exclude = ("token", "renewal_lease_expires_at")
+
+    @admin.display(ordering="username")
+    def account(self, connection: Connection) -> str:
+        return f"@{connection.username}"
