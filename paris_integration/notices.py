@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from datetime import datetime, timedelta
+from urllib.parse import urlencode
 
 from django.conf import settings
 from django.contrib.auth.models import User
@@ -68,12 +69,13 @@ def _send(row: Connection, notice: int) -> int:
     addresses = sorted(set(people.values_list("email", flat=True)))
     if not instance_ids or not addresses:
         return 0
+    connect = f"/v1/integrations/instagram/connect?instanceId={instance_ids[0]}&login={row.login}"
     context = {
         "username": row.username,
         "days": notice,
         "is_dead": notice == DEAD,
-        "reconnect_url": f"{settings.PUBLIC_BASE_URL}/v1/integrations/instagram/connect"
-        f"?instanceId={instance_ids[0]}&login={row.login}",
+        # By way of the sign-in page, which lets those pass who are signed in.
+        "reconnect_url": f"{settings.PUBLIC_BASE_URL}{settings.LOGIN_URL}?{urlencode({'next': connect})}",
     }
     subject = (
         f"@{row.username}: please reconnect Instagram"

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
+from urllib.parse import parse_qs, urlsplit
 
 import pytest
 from django.contrib.auth.models import User
@@ -193,7 +195,10 @@ def test_editors_and_owners_hear_once_each_time(row: Connection) -> None:
     assert {message.to[0] for message in mail.outbox} == {"olga@shop.example", "ed@shop.example"}
     first = mail.outbox[0]
     assert "ends in 14 days" in first.body
-    assert "/v1/integrations/instagram/connect?instanceId=wgt_1&login=instagram" in first.body
+    (link,) = re.findall(r"https?://\S+", first.body)
+    assert parse_qs(urlsplit(link).query)["next"] == [
+        "/v1/integrations/instagram/connect?instanceId=wgt_1&login=instagram"
+    ]
     assert "canary" not in "".join(message.body + message.subject for message in mail.outbox)
 
 

@@ -308,6 +308,16 @@ def test_the_editor_page_tells_the_state(people: Cast, instance: WidgetInstance)
     assert Connection.objects.count() == 0
 
 
+def test_a_mail_leads_to_meta_by_way_of_the_sign_in_page(people: Cast, instance: WidgetInstance) -> None:
+    """The link of a notice: those who are signed in pass at once, the others sign in first."""
+    next_page = f"{API}connect?instanceId={instance.pk}&login=instagram"
+    passed = people.editor.get("/accounts/login/", {"next": next_page}, follow=True)
+    assert passed.redirect_chain[0][0] == next_page
+    assert urlsplit(passed.redirect_chain[1][0]).hostname == "instagram.example"
+    form = people.anonymous.get("/accounts/login/", {"next": next_page})
+    assert 'name="next"' in form.content.decode()
+
+
 # Meta's own callbacks
 
 SECRETS = {"instagram": "ig-secret", "facebook": "fb-secret"}
