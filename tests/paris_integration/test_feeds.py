@@ -494,7 +494,7 @@ def test_without_database_and_copy_the_reader_is_told_to_come_back(key: FeedKey)
     ],
 )
 def test_a_poisoned_copy_is_replaced_by_the_truth(key: FeedKey, filled: Feed, poison: Any) -> None:
-    cache.set(feed_cache._cache_key(key, Mode.PUBLIC), poison)
+    cache.set(feed_cache.cache_key(key, Mode.PUBLIC), poison)
 
     assert len(read(key).posts) == 3
 
