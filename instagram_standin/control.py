@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, fields
 
+from instagram_standin.callback_control import CallbackControl
 from instagram_standin.fault_book import rule_from_json
+from instagram_standin.hashtag_control import HashtagControl
 from instagram_standin.login_control import LoginControl
 from instagram_standin.messages import Answer, Request, json_answer
 from instagram_standin.usage import Usage
@@ -31,6 +33,8 @@ class Control:
             _PROFILES: {"PUT": self._plant_profile},
             "reset": {"POST": self._reset},
             **LoginControl(world).routes,
+            **HashtagControl(world).routes,
+            **CallbackControl(world).routes,
         }
 
     def answer(self, request: Request) -> Answer:

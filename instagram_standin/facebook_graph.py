@@ -16,6 +16,7 @@ from instagram_standin.facebook_pages import AccountTeller, FacebookPages
 from instagram_standin.facebook_tokens import FacebookTokens
 from instagram_standin.fields import Field
 from instagram_standin.graph import GraphHost, cut, selection_of
+from instagram_standin.hashtag_graph import HashtagGraph
 from instagram_standin.messages import Answer, Request, json_answer
 from instagram_standin.profiles import Profile
 from instagram_standin.scopes import Family
@@ -36,6 +37,7 @@ class FacebookGraph(GraphHost):
         super().__init__(world)
         self._tokens = FacebookTokens(world)
         self._pages = FacebookPages(world)
+        self._hashtags = HashtagGraph(self)
 
     def respond(self, call: Call, path: Sequence[str]) -> Answer:
         match path:
@@ -58,7 +60,7 @@ class FacebookGraph(GraphHost):
             case [page_id] if call.request.method == "GET" and page_id in grant.page_ids:
                 return self._page(call, page_id, grant)
             case _:
-                return super().read(call, path, grant)
+                return self._hashtags.answer(call, path, grant) or super().read(call, path, grant)
 
     def read_account(self, call: Call, profile: Profile, grant: Grant) -> Answer:
         selection = selection_of(call.request)

@@ -229,7 +229,7 @@ def _parsed_or_empty(text: str) -> tuple[Field, ...]:
 
 def cut(items: Sequence[Item], limit: str | None, after: str | None) -> Page[Item]:
     """The page that `limit` and `after` of a call ask for. Raises GraphRefusal for values that are none."""
-    asked = DEFAULT_LIMIT if limit is None else _integer(limit)
+    asked = DEFAULT_LIMIT if limit is None else integer(limit)
     try:
         return page_of(items, asked, after)
     except ValueError:
@@ -237,5 +237,5 @@ def cut(items: Sequence[Item], limit: str | None, after: str | None) -> Page[Ite
         raise graph_errors.bad_parameter(culprit) from None
 
 
-def _integer(text: str) -> int:
+def integer(text: str) -> int:
     return int(text) if text.isascii() and text.isdecimal() and len(text) < 10 else 0

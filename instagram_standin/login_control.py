@@ -89,7 +89,7 @@ class LoginControl:
     def _add_token(self, request: Request) -> object:
         """`{"token", "family", "username" or "account_id", "scopes"?}`"""
         given = request.object()
-        token, account_id, scopes = given.get("token"), self._account_id(given), given.get("scopes")
+        token, account_id, scopes = given.get("token"), account_id_in(given, self._world), given.get("scopes")
         if not isinstance(token, str) or not token or account_id is None:
             raise ValueError("a token needs token, family, and username or account_id")
         if scopes is not None and not isinstance(scopes, list):
@@ -147,7 +147,7 @@ class LoginControl:
         chosen = self._world.tokens.select(
             token=_text(given, "token"),
             token_hash=_text(given, "token_hash"),
-            account_id=self._account_id(given),
+            account_id=account_id_in(given, self._world),
             user_id=_text(given, "user_id"),
             family=None if family is None else Family(str(family)),
         )
@@ -155,14 +155,16 @@ class LoginControl:
             change(token)
         return {"count": len(chosen)}
 
-    def _account_id(self, given: Mapping[str, object]) -> str | None:
-        username = _text(given, "username")
-        if username is None:
-            return _text(given, "account_id")
-        profile = self._world.profiles.find(username)
-        if profile is None:
-            raise ValueError(f"there is no account {username}")
-        return profile.id
+
+def account_id_in(given: Mapping[str, object], world: World) -> str | None:
+    """The account that a body names by `username` or `account_id`. Raises ValueError for an unknown name."""
+    username = _text(given, "username")
+    if username is None:
+        return _text(given, "account_id")
+    profile = world.profiles.find(username)
+    if profile is None:
+        raise ValueError(f"there is no account {username}")
+    return profile.id
 
 
 def _last(request: Request) -> str:

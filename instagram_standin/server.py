@@ -25,8 +25,10 @@ from typing import Any
 from urllib.parse import parse_qsl, unquote
 
 from instagram_standin.app import App
+from instagram_standin.callbacks import Callbacks
 from instagram_standin.calls import CallLog
 from instagram_standin.fault_book import FaultBook
+from instagram_standin.hashtags import Hashtags
 from instagram_standin.links import Links
 from instagram_standin.logins import Logins
 from instagram_standin.messages import (
@@ -149,6 +151,14 @@ class StandIn:
     @property
     def tokens(self) -> TokenRegistry:
         return self._world.tokens
+
+    @property
+    def hashtags(self) -> Hashtags:
+        return self._world.hashtags
+
+    @property
+    def callbacks(self) -> Callbacks:
+        return self._world.callbacks
 
     @property
     def links(self) -> Links:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, fields
 
+from instagram_standin.callbacks import Callbacks
 from instagram_standin.calls import CallLog
 from instagram_standin.fault_book import FaultBook
+from instagram_standin.hashtags import Hashtags
 from instagram_standin.links import Links
 from instagram_standin.logins import LoginApp, Logins
 from instagram_standin.people import People
@@ -50,6 +52,8 @@ class World:
             )
         )
         self.tokens = TokenRegistry()
+        self.hashtags = Hashtags()
+        self.callbacks = Callbacks(self.logins, self.tokens)
         self.links = Links(settings.public_url)
         self.usage = Usage()
         self.faults = FaultBook()
@@ -62,6 +66,7 @@ class World:
         self.people.reset()
         self.logins.reset()
         self.tokens.clear()
+        self.hashtags.reset()
         self.links.reset()
         self.faults.clear()
         self.calls.clear()

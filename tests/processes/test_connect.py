@@ -8,6 +8,8 @@ from contextlib import contextmanager
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
+from instagram_standin.callbacks import Callback, CallbackKind
+from instagram_standin.tokens import Family
 from tests.browser import chromium
 from tests.processes.service import Service, running_service, wait_until
 
@@ -98,3 +100,52 @@ def test_connect_by_facebook_choose_and_read(service: Service, browser: Browser)
         assert len(service.read(token).json["posts"]) == 12
         page.get_by_role("button", name="Disconnect").click()
         expect(page.get_by_text("No account is connected")).to_be_visible()
+
+
+def test_a_tags_feed_appears_by_facebook_alone(service: Service, browser: Browser) -> None:
+    with editor(service, browser, "hanna", ("--hashtag", "sourdough")) as (page, token):
+        assert service.read(token).json["warnings"] == ["HASHTAG_REQUIRES_CONNECT"]
+        page.get_by_role("link", name="Connect with Facebook").click()
+        page.get_by_role("button", name="Approve").click()
+        page.get_by_label("@acme.bakery").check()
+        page.get_by_role("button", name="Use this account").click()
+        expect(page.get_by_text("@acme.bakery, by Facebook login")).to_be_visible()
+
+        feed = service.read(token).json
+        assert feed["posts"]
+        # Tags give out no poster: a video whose file is withheld cannot be shown at all.
+        assert feed["warnings"] == ["POSTS_SKIPPED", "HASHTAG_RECENT_ONLY"]
+        expect(page.locator("instagram-feed li a.tile").first).to_be_visible()
+        page.get_by_role("button", name="Disconnect").click()
+        expect(page.get_by_text("No account is connected")).to_be_visible()
+        assert service.read(token).json["posts"] == []
+
+
+def test_meta_orders_the_deletion_of_a_persons_data(service: Service, browser: Browser) -> None:
+    with editor(service, browser, "wanda", ("--profile", "tiny.studio")) as (page, token):
+        page.get_by_role("link", name="Connect with Instagram").click()
+        page.get_by_label("@tiny.studio").check()
+        page.get_by_role("button", name="Approve").click()
+        expect(page.get_by_text("@tiny.studio, by Instagram login")).to_be_visible()
+        assert service.read(token).json["posts"]
+        profile = service.standin.profiles.find("tiny.studio")
+        assert profile is not None
+        base = f"http://127.0.0.1:{service.web_ports[0]}"
+        orders = f"{base}/v1/integrations/instagram/meta/instagram/data-deletion"
+
+        def send(*, is_forged: bool) -> Callback:
+            return service.standin.callbacks.send(
+                Family.INSTAGRAM, CallbackKind.DATA_DELETION, orders, profile.id, is_forged=is_forged
+            )
+
+        assert send(is_forged=True).status == 400
+        assert service.read(token).json["posts"]
+        ordered = send(is_forged=False)
+        assert ordered.status == 200
+        after = service.read(token).json
+        assert (after["posts"], after["warnings"]) == ([], ["CONNECT_REQUIRED"])
+        receipt = ordered.json()
+        assert isinstance(receipt, dict)
+        page.goto(receipt["url"])
+        expect(page.get_by_role("heading", name="Your data was deleted")).to_be_visible()
+        expect(page.get_by_text(receipt["confirmation_code"])).to_be_visible()
