@@ -30,6 +30,7 @@ urlpatterns = [
     path("embed/widget.js", embed.widget_script, name="widget-script"),
     path("embed/<str:instance_id>", embed.frame, name="embed-frame"),
     path("editor/", editor.instance_list, name="editor-list"),
+    path("editor/<str:instance_id>/refresh/", editor.refresh_now, name="editor-refresh"),
     path("editor/<str:instance_id>/disconnect/", editor.disconnect, name="editor-disconnect"),
     path("editor/<str:instance_id>/", editor.instance_detail, name="editor-detail"),
 ]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from django.conf import settings
+from django.contrib import messages
 from django.contrib.auth.decorators import login_required
 from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpRequest, HttpResponse
@@ -39,6 +40,8 @@ def instance_list(request: HttpRequest) -> HttpResponse:
 def instance_detail(request: HttpRequest, instance_id: str) -> HttpResponse:
     instance, role = _instance_and_role(request, instance_id)
     connection = paris.find_connection(instance.pk)
+    known = from_row(instance)
+    view = paris.look_at(known.feed_key(), known.selection(), now=timezone.now())
     token = embed_tokens.issue(instance.pk, instance.token_version)
     return _page(
         request,
@@ -49,11 +52,39 @@ def instance_detail(request: HttpRequest, instance_id: str) -> HttpResponse:
             "connection": connection,
             "state_words": words.connection_words(connection.state) if connection else "",
             "may_edit": can_edit(role),
+            "view": view,
+            "warnings": words.warning_words(view),
+            "remaining": words.remaining_words(view.forced) if view.forced else "",
+            "blocked": words.blocked_words(view.forced.reason) if view.forced and view.forced.reason else "",
+            "upgrade": words.upgrade_words(view.forced.upgrade_hint) if view.forced else "",
             "result": words.login_result_words(request.GET),
             "script_url": f"{settings.PUBLIC_BASE_URL}/embed/widget.js",
             "frame_url": f"{settings.PUBLIC_BASE_URL}/embed/{instance.pk}?token={token}",
         },
     )
+
+
+@login_required
+@require_POST
+def refresh_now(request: HttpRequest, instance_id: str) -> HttpResponse:
+    instance, role = _instance_and_role(request, instance_id)
+    if not can_edit(role):
+        raise PermissionDenied
+    known = from_row(instance)
+    actor = paris.Actor(_user_id(request), request.user.get_username())
+    try:
+        view = paris.force_refresh(known.feed_key(), known.selection(), actor=actor, now=timezone.now())
+    except paris.RefreshBlocked as blocked:
+        messages.warning(request, words.refusal_words(blocked))
+    except paris.TooBusy:
+        messages.warning(request, "Another refresh is under way. Try again in a moment.")
+    else:
+        problems = view.warnings & words.FAILURES
+        if problems:
+            messages.warning(request, words.warning_words(view)[0])
+        else:
+            messages.success(request, "The posts are up to date.")
+    return redirect("editor-detail", instance_id=instance.pk)
 
 
 @login_required

@@ -4,8 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import datetime
 
-from paris_integration.public import ConnectionState
+from paris_integration.public import (
+    Allowance,
+    BlockReason,
+    ConnectionState,
+    FeedView,
+    RefreshBlocked,
+    Warning,
+)
 
 _STATES = {
     ConnectionState.ACTIVE: "working",
@@ -48,3 +56,77 @@ def login_result_words(query: Mapping[str, str]) -> Result | None:
             "problem", _FAILURES.get(query.get("reason", ""), "The login did not complete. Start again.")
         )
     return None
+
+
+_WARNINGS = {
+    Warning.PLAN_RESTRICTED: "Your plan does not include this source. What was loaded before stays visible.",
+    Warning.HASHTAG_REQUIRES_CONNECT: "Hashtags need an Instagram account connected by Facebook login.",
+    Warning.CONNECT_REQUIRED: "Connect an Instagram account to load posts.",
+    Warning.WRONG_ACCOUNT: "The connected account is another one than the profile shown here.",
+    Warning.RECONNECT_REQUIRED: "Instagram no longer accepts the permission. Reconnect to load new posts.",
+    Warning.PERMISSION_MISSING: "A permission is missing. Reconnect and allow everything asked for.",
+    Warning.TOKEN_EXPIRING: "The permission ends within a week. It is renewed by itself; reconnect to be sure.",
+    Warning.SOURCE_NOT_FOUND: "Instagram shows no such public business or creator account, or no such tag.",
+    Warning.PROVIDER_RATE_LIMITED: "Instagram asks for a pause. New posts are loaded after it.",
+    Warning.PROVIDER_UNAVAILABLE: "Instagram could not be reached the last time. We try again by ourselves.",
+    Warning.PROVIDER_ERROR: "Instagram gave an answer we could not use. We try again by ourselves.",
+    Warning.FEED_WARMING: "The posts are being loaded for the first time.",
+    Warning.VIDEO_UNAVAILABLE: "Instagram withholds the file of some videos; a still picture is shown.",
+    Warning.POSTS_SKIPPED: "Some posts cannot be shown and were left out.",
+    Warning.PARTIAL_DATA: "Not all posts could be loaded; the fuller older list stays.",
+    Warning.MEDIA_LINKS_EXPIRED: "Links to some pictures have run out; they come back with the next refresh.",
+    Warning.HASHTAG_QUOTA_EXHAUSTED: "The connected account has searched 30 different tags this week. More are possible as these lapse.",  # noqa: E501
+    Warning.HASHTAG_RECENT_ONLY: "A tag shows the posts of its last day.",
+}
+FAILURES = frozenset(
+    {
+        Warning.CONNECT_REQUIRED,
+        Warning.HASHTAG_REQUIRES_CONNECT,
+        Warning.RECONNECT_REQUIRED,
+        Warning.PERMISSION_MISSING,
+        Warning.SOURCE_NOT_FOUND,
+        Warning.PROVIDER_RATE_LIMITED,
+        Warning.PROVIDER_UNAVAILABLE,
+        Warning.PROVIDER_ERROR,
+        Warning.HASHTAG_QUOTA_EXHAUSTED,
+    }
+)
+_BLOCKED = {
+    BlockReason.PLAN_RESTRICTED: "Your plan does not include this source.",
+    BlockReason.QUOTA_EXCEEDED: "Your plan's refreshes are used up for now.",
+    BlockReason.TTL_NOT_ELAPSED: "The posts are still fresh. Your plan refreshes them by itself.",
+}
+
+
+def warning_words(view: FeedView) -> list[str]:
+    """What an editor should know about the feed, the most pressing first."""
+    return [_WARNINGS[warning] for warning in Warning if warning in view.warnings]
+
+
+def blocked_words(reason: BlockReason) -> str:
+    return _BLOCKED[reason]
+
+
+def upgrade_words(plan: str | None) -> str:
+    return f"The {plan} plan would allow it now." if plan else ""
+
+
+def refusal_words(blocked: RefreshBlocked) -> str:
+    """Why "Refresh now" did nothing, until when, and what would lift it."""
+    parts = [blocked_words(blocked.reason)]
+    if blocked.allowed_at is not None:
+        parts.append(f"Next refresh available at {_utc(blocked.allowed_at)}.")
+    parts.append(upgrade_words(blocked.upgrade_hint))
+    return " ".join(part for part in parts if part)
+
+
+def remaining_words(allowance: Allowance) -> str:
+    """What is left today and this hour."""
+    today = "as often as you like" if allowance.remaining_today is None else str(allowance.remaining_today)
+    if allowance.remaining_this_hour is None:
+        return f"{today} left today"
+    return f"{today} left today, {allowance.remaining_this_hour} of them this hour"
+
+
+def _utc(moment: datetime) -> str:
+    return f"{moment:%H:%M:%S} on {moment:%Y-%m-%d} UTC"
