@@ -46,6 +46,8 @@ def test_the_frame_needs_its_token(client: Client, frame_url: str, spoil: Any, s
     assert response.status_code == status
     assert b"instagram-feed" not in response.content
     assert response["Cache-Control"] == "no-store"
+    assert response["Content-Security-Policy"].endswith("frame-ancestors *")
+    assert "X-Frame-Options" not in response
 
 
 def test_the_script_is_for_every_site(client: Client) -> None:
