@@ -149,3 +149,18 @@ def test_meta_orders_the_deletion_of_a_persons_data(service: Service, browser: B
         page.goto(receipt["url"])
         expect(page.get_by_role("heading", name="Your data was deleted")).to_be_visible()
         expect(page.get_by_text(receipt["confirmation_code"])).to_be_visible()
+
+
+def test_a_saved_source_is_seen_at_once_in_the_preview(service: Service, browser: Browser) -> None:
+    with editor(service, browser, "sara", ("--profile", "northern.trails")) as (page, _):
+        page.get_by_role("link", name="Connect with Facebook").click()
+        page.get_by_role("button", name="Approve").click()
+        page.get_by_label("@acme.bakery").check()
+        page.get_by_role("button", name="Use this account").click()
+        expect(page.locator("instagram-feed").get_by_text("@northern.trails")).to_be_visible()
+
+        page.get_by_label("Account or tag").fill("https://www.instagram.com/Acme.Bakery/")
+        page.get_by_role("button", name="Save").click()
+
+        expect(page.get_by_text("Saved.")).to_be_visible()
+        expect(page.locator("instagram-feed").get_by_text("@acme.bakery")).to_be_visible()

@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
+from django.core.cache import cache
 from django.test import Client
 
 from entitlements.changes import Actor, set_plan
@@ -15,6 +16,7 @@ from paris_integration.models import ForcedRefresh
 from paris_integration.types import BlockReason, ConnectionState, Warning
 from tests.conftest import Cast
 from tests.fakes import FakeProvider
+from venice_api import embed_tokens
 from venice_api.editor import words
 from venice_api.models import WidgetInstance
 
@@ -84,6 +86,87 @@ def test_looking_at_the_page_calls_nobody(
 ) -> None:
     page(people.editor, instance)
     assert provider.calls == []
+
+
+SETTINGS = {
+    "name": "Front page",
+    "source_type": "profile",
+    "source_value": " @Northern.Trails ",
+    "max_posts": "6",
+    "filter_type": "image",
+    "allowed_origins": "https://Shop.example:443\r\nhttps://blog.example\r\nhttps://shop.example",
+}
+
+
+def save(client: Client, instance: WidgetInstance, **changes: str) -> Any:
+    return client.post(f"/editor/{instance.pk}/settings/", SETTINGS | changes)
+
+
+def test_settings_are_saved_as_they_are_meant(people: Cast, instance: WidgetInstance) -> None:
+    assert save(people.editor, instance).status_code == 302
+
+    instance.refresh_from_db()
+    assert (instance.name, instance.source_value, instance.max_posts) == ("Front page", "northern.trails", 6)
+    assert instance.allowed_origins == ["https://shop.example", "https://blog.example"]
+    assert "Saved." in page(people.editor, instance)
+
+
+def test_a_pasted_address_is_a_profile(people: Cast, instance: WidgetInstance) -> None:
+    pasted = "https://www.instagram.com/Tiny.Studio/?igsh=abc"
+    assert save(people.owner, instance, source_type="hashtag", source_value=pasted).status_code == 302
+    instance.refresh_from_db()
+    assert (instance.source_type, instance.source_value) == ("profile", "tiny.studio")
+
+
+@pytest.mark.parametrize(
+    ("changes", "field"),
+    [
+        ({"source_value": "two words"}, "source_value"),
+        ({"source_value": ""}, "source_value"),
+        ({"source_value": "a\0b"}, "source_value"),
+        ({"max_posts": "49"}, "max_posts"),
+        ({"max_posts": "many"}, "max_posts"),
+        ({"filter_type": "reels"}, "filter_type"),
+        ({"source_type": "story"}, "source_type"),
+        ({"allowed_origins": "shop.example/path"}, "allowed_origins"),
+    ],
+)
+def test_what_is_wrong_is_said_at_its_field(
+    people: Cast, instance: WidgetInstance, changes: dict[str, str], field: str
+) -> None:
+    response = save(people.editor, instance, **changes)
+
+    assert (response.status_code, list(response.context["form"].errors)) == (400, [field])
+    assert "Front page" in response.content.decode()
+    instance.refresh_from_db()
+    assert instance.source_value == "acme.bakery"
+
+
+def test_a_tag_outside_the_plan_is_refused_with_its_reason(people: Cast, instance: WidgetInstance) -> None:
+    set_plan(people.workspace, Plan.objects.get(key="free"), actor=Actor("test"))
+    response = save(people.editor, instance, source_type="hashtag", source_value="#bread")
+    assert "Your plan does not include this kind of source." in response.content.decode()
+    set_plan(people.workspace, Plan.objects.get(key="pro"), actor=Actor("test"))
+    assert save(people.editor, instance, source_type="hashtag", source_value="#bread").status_code == 302
+
+
+def test_new_embed_code_makes_the_old_one_worthless(people: Cast, instance: WidgetInstance) -> None:
+    old = embed_tokens.issue(instance.pk, instance.token_version)
+    assert people.editor.post(f"/editor/{instance.pk}/new-token/").status_code == 302
+    cache.clear()
+    assert people.anonymous.get(f"/v1/integrations/instagram/feed?token={old}").status_code == 401
+    instance.refresh_from_db()
+    assert instance.token_version == 2
+
+
+@pytest.mark.parametrize("act", ["settings", "new-token"])
+def test_who_may_change_a_widget(people: Cast, instance: WidgetInstance, act: str) -> None:
+    url = f"/editor/{instance.pk}/{act}/"
+    assert people.viewer.post(url, SETTINGS).status_code == 403
+    assert people.outsider.post(url, SETTINGS).status_code == 404
+    assert people.anonymous.post(url, SETTINGS).status_code == 302
+    instance.refresh_from_db()
+    assert (instance.source_value, instance.token_version) == ("acme.bakery", 1)
 
 
 def test_there_are_words_for_everything() -> None:

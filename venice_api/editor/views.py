@@ -11,12 +11,14 @@ from django.shortcuts import redirect, render
 from django.utils import timezone
 from django.views.decorators.http import require_POST, require_safe
 
+from entitlements.limits import fresh_limits_for
 from entitlements.memberships import Role, can_edit, role_in, workspaces_of
 from paris_integration import public as paris
 from venice_api import embed_tokens
 from venice_api.editor import words
+from venice_api.editor.forms import SettingsForm
 from venice_api.embed.views import media_sources
-from venice_api.instances import from_row
+from venice_api.instances import from_row, rotate_embed_token
 from venice_api.models import WidgetInstance
 
 _POLICY = (
@@ -39,6 +41,40 @@ def instance_list(request: HttpRequest) -> HttpResponse:
 @require_safe
 def instance_detail(request: HttpRequest, instance_id: str) -> HttpResponse:
     instance, role = _instance_and_role(request, instance_id)
+    limits = fresh_limits_for(instance.workspace_id, now=timezone.now())
+    return _detail(request, instance, role, SettingsForm(instance=instance, limits=limits))
+
+
+@login_required
+@require_POST
+def save_settings(request: HttpRequest, instance_id: str) -> HttpResponse:
+    instance, role = _instance_and_role(request, instance_id)
+    if not can_edit(role):
+        raise PermissionDenied
+    limits = fresh_limits_for(instance.workspace_id, now=timezone.now())
+    form = SettingsForm(request.POST, instance=instance, limits=limits)
+    if not form.is_valid():
+        instance.refresh_from_db()
+        return _detail(request, instance, role, form, status=400)
+    form.save()
+    messages.success(request, "Saved. Pages that show the widget follow within a minute.")
+    return redirect("editor-detail", instance_id=instance.pk)
+
+
+@login_required
+@require_POST
+def new_token(request: HttpRequest, instance_id: str) -> HttpResponse:
+    instance, role = _instance_and_role(request, instance_id)
+    if not can_edit(role):
+        raise PermissionDenied
+    rotate_embed_token(instance.pk)
+    messages.success(request, "The old embed code no longer works. Copy the new one to your pages.")
+    return redirect("editor-detail", instance_id=instance.pk)
+
+
+def _detail(
+    request: HttpRequest, instance: WidgetInstance, role: Role, form: SettingsForm, *, status: int = 200
+) -> HttpResponse:
     connection = paris.find_connection(instance.pk)
     known = from_row(instance)
     view = paris.look_at(known.feed_key(), known.selection(), now=timezone.now())
@@ -47,6 +83,7 @@ def instance_detail(request: HttpRequest, instance_id: str) -> HttpResponse:
         request,
         "editor/detail.html",
         {
+            "form": form,
             "instance": instance,
             "token": token,
             "connection": connection,
@@ -61,6 +98,7 @@ def instance_detail(request: HttpRequest, instance_id: str) -> HttpResponse:
             "script_url": f"{settings.PUBLIC_BASE_URL}/embed/widget.js",
             "frame_url": f"{settings.PUBLIC_BASE_URL}/embed/{instance.pk}?token={token}",
         },
+        status=status,
     )
 
 
@@ -111,8 +149,10 @@ def _user_id(request: HttpRequest) -> int:
     return int(request.user.pk or 0)
 
 
-def _page(request: HttpRequest, template: str, context: dict[str, object]) -> HttpResponse:
-    response = render(request, template, context)
+def _page(
+    request: HttpRequest, template: str, context: dict[str, object], *, status: int = 200
+) -> HttpResponse:
+    response = render(request, template, context, status=status)
     response["Content-Security-Policy"] = _POLICY.format(media=media_sources())
     response["Cache-Control"] = "private, no-store"
     return response

@@ -206,6 +206,8 @@
       const request = (this.#request = new AbortController());
       try {
         const answer = await fetch(this.#address(), {
+          // The editor's preview shows what was saved a second ago; everybody else may be a minute behind.
+          cache: this.hasAttribute("preview") ? "no-cache" : "default",
           credentials: "omit",
           referrerPolicy: "no-referrer",
           signal: request.signal,

@@ -1,0 +1,69 @@
+"""The settings of a widget as its editors type them; a pasted profile address works, a refusal stands at its field."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django import forms
+
+from entitlements.limits import Limits
+from paris_integration.public import SourceType, source_from_profile_url
+from venice_api.inputs import MAX_POSTS_LIMIT, InvalidInput, parse_allowed_origin, saved_source
+from venice_api.models import WidgetInstance
+
+MAX_ORIGINS = 50
+
+
+class SettingsForm(forms.ModelForm):  # type: ignore[type-arg]
+    """`limits`: what the workspace's plan allows now."""
+
+    source_value = forms.CharField(
+        label="Account or tag",
+        max_length=300,
+        help_text="A username, the address of a profile, or a tag.",
+    )
+    max_posts = forms.IntegerField(label="Posts shown", min_value=1, max_value=MAX_POSTS_LIMIT)
+    allowed_origins = forms.CharField(
+        label="Sites that may show it",
+        required=False,
+        max_length=5_000,
+        widget=forms.Textarea(attrs={"rows": 3}),
+        help_text="One a line, such as https://shop.example. With none, any site may.",
+    )
+
+    class Meta:
+        model = WidgetInstance
+        fields = ("name", "source_type", "source_value", "max_posts", "filter_type", "allowed_origins")
+        labels = {"source_type": "Shows", "filter_type": "Kinds of posts"}
+
+    def __init__(self, *args: Any, limits: Limits, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.limits = limits
+        self.initial["allowed_origins"] = "\n".join(self.instance.allowed_origins)
+
+    def clean_allowed_origins(self) -> list[str]:
+        lines = [line.strip() for line in self.cleaned_data["allowed_origins"].splitlines() if line.strip()]
+        if len(lines) > MAX_ORIGINS:
+            raise forms.ValidationError(f"At most {MAX_ORIGINS} sites.")
+        try:
+            return list(dict.fromkeys(parse_allowed_origin(line) for line in lines))
+        except InvalidInput as error:
+            raise forms.ValidationError(error.message) from None
+
+    def clean(self) -> dict[str, Any]:
+        cleaned = super().clean() or {}
+        source_type, text = cleaned.get("source_type"), cleaned.get("source_value")
+        if not source_type or not text:
+            return cleaned
+        pasted = source_from_profile_url(text)
+        if pasted is not None:
+            source_type, text = SourceType.PROFILE.value, pasted.value
+        try:
+            source = saved_source(source_type, text)
+        except InvalidInput as error:
+            self.add_error("source_value", error.message)
+            return cleaned
+        is_tag = source.type is SourceType.HASHTAG
+        if not (self.limits.hashtag_enabled if is_tag else self.limits.profile_enabled):
+            self.add_error("source_type", "Your plan does not include this kind of source.")
+        return cleaned | {"source_type": source.type.value, "source_value": source.value}
