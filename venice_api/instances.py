@@ -81,6 +81,18 @@ def from_row(row: WidgetInstance) -> Instance:
     )
 
 
+MAX_HIDDEN = 1_000
+
+
+@transaction.atomic
+def set_hidden(instance_id: str, post_id: str, *, hidden: bool) -> None:
+    """Hide a post of the instance, or show it again; beyond MAX_HIDDEN the oldest hidden ones are shown again."""
+    row = WidgetInstance.objects.select_for_update().get(pk=instance_id)
+    others = [known for known in row.hidden_post_ids if known != post_id]
+    row.hidden_post_ids = ([*others, post_id] if hidden else others)[-MAX_HIDDEN:]
+    row.save(update_fields=["hidden_post_ids", "updated_at"])
+
+
 def rotate_embed_token(instance_id: str) -> int | None:
     """Revoke the instance's embed token; the new version, None when there is no such instance."""
     with transaction.atomic():

@@ -31,6 +31,7 @@ urlpatterns = [
     path("embed/<str:instance_id>", embed.frame, name="embed-frame"),
     path("editor/", editor.instance_list, name="editor-list"),
     path("editor/<str:instance_id>/settings/", editor.save_settings, name="editor-settings"),
+    path("editor/<str:instance_id>/posts/", editor.hide_post, name="editor-posts"),
     path("editor/<str:instance_id>/new-token/", editor.new_token, name="editor-new-token"),
     path("editor/<str:instance_id>/refresh/", editor.refresh_now, name="editor-refresh"),
     path("editor/<str:instance_id>/disconnect/", editor.disconnect, name="editor-disconnect"),

@@ -159,6 +159,30 @@ def test_new_embed_code_makes_the_old_one_worthless(people: Cast, instance: Widg
     assert instance.token_version == 2
 
 
+def shown(instance: WidgetInstance) -> list[str]:
+    cache.clear()
+    instance.refresh_from_db()
+    token = embed_tokens.issue(instance.pk, instance.token_version)
+    posts = Client().get(f"/v1/integrations/instagram/feed?token={token}").json()["posts"]
+    return [post["id"] for post in posts]
+
+
+def test_a_post_is_hidden_and_shown_again(people: Cast, instance: WidgetInstance) -> None:
+    first, second, third = shown(instance)
+    url = f"/editor/{instance.pk}/posts/"
+
+    assert people.editor.post(url, {"post": first, "act": "hide"}).status_code == 302
+    assert shown(instance) == [second, third]
+    assert 'class="hidden-post"' in page(people.viewer, instance)
+    people.editor.post(url, {"post": first, "act": "hide"})
+    people.editor.post(url, {"post": first, "act": "show"})
+    assert shown(instance) == [first, second, third]
+    for wrong in ({}, {"post": first}, {"post": "<x>", "act": "hide"}, {"post": first, "act": "burn"}):
+        assert people.editor.post(url, wrong).status_code == 400
+    assert people.viewer.post(url, {"post": first, "act": "hide"}).status_code == 403
+    assert people.outsider.post(url, {"post": first, "act": "hide"}).status_code == 404
+
+
 @pytest.mark.parametrize("act", ["settings", "new-token"])
 def test_who_may_change_a_widget(people: Cast, instance: WidgetInstance, act: str) -> None:
     url = f"/editor/{instance.pk}/{act}/"

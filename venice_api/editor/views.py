@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import json
+import re
+from collections.abc import Collection
+
 from django.conf import settings
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
-from django.core.exceptions import PermissionDenied
-from django.http import Http404, HttpRequest, HttpResponse
+from django.core.exceptions import BadRequest, PermissionDenied
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import redirect, render
+from django.urls import reverse
 from django.utils import timezone
 from django.views.decorators.http import require_POST, require_safe
 
@@ -18,9 +23,11 @@ from venice_api import embed_tokens
 from venice_api.editor import words
 from venice_api.editor.forms import SettingsForm
 from venice_api.embed.views import media_sources
-from venice_api.instances import from_row, rotate_embed_token
+from venice_api.instances import from_row, rotate_embed_token, set_hidden
 from venice_api.models import WidgetInstance
 
+SHOWN_POSTS = 48
+_POST_ID = re.compile(r"[0-9A-Za-z_-]{1,64}", re.ASCII)
 _POLICY = (
     "default-src 'self'; object-src 'none'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'; "
     "img-src 'self' data: {media}; media-src 'self' {media}"
@@ -63,6 +70,20 @@ def save_settings(request: HttpRequest, instance_id: str) -> HttpResponse:
 
 @login_required
 @require_POST
+def hide_post(request: HttpRequest, instance_id: str) -> HttpResponse:
+    """Hide one post from visitors, or show it again: `post` is its id, `act` is hide or show."""
+    instance, role = _instance_and_role(request, instance_id)
+    if not can_edit(role):
+        raise PermissionDenied
+    post_id, act = request.POST.get("post", ""), request.POST.get("act", "")
+    if not _POST_ID.fullmatch(post_id) or act not in {"hide", "show"}:
+        raise BadRequest("post and act must be given")
+    set_hidden(instance.pk, post_id, hidden=act == "hide")
+    return HttpResponseRedirect(f"{reverse('editor-detail', args=[instance.pk])}#posts")
+
+
+@login_required
+@require_POST
 def new_token(request: HttpRequest, instance_id: str) -> HttpResponse:
     instance, role = _instance_and_role(request, instance_id)
     if not can_edit(role):
@@ -79,11 +100,13 @@ def _detail(
     known = from_row(instance)
     view = paris.look_at(known.feed_key(), known.selection(), now=timezone.now())
     token = embed_tokens.issue(instance.pk, instance.token_version)
+    all_posts = paris.look_at(known.feed_key(), paris.Selection(max_posts=SHOWN_POSTS), now=timezone.now())
     return _page(
         request,
         "editor/detail.html",
         {
             "form": form,
+            "posts": [_tile(post, known.hidden_post_ids) for post in all_posts.posts],
             "instance": instance,
             "token": token,
             "connection": connection,
@@ -143,6 +166,18 @@ def _instance_and_role(request: HttpRequest, instance_id: str) -> tuple[WidgetIn
     if instance is None or role is None:
         raise Http404
     return instance, role
+
+
+def _tile(post: paris.EncodedPost, hidden_ids: Collection[str]) -> dict[str, object]:
+    """What the editor sees of a post: its picture, its words, and whether visitors see it."""
+    external = json.loads(post.json)
+    words_of_post = external.get("altText") or external.get("caption") or "a post without words"
+    return {
+        "id": post.id,
+        "picture": external.get("thumbnailUrl"),
+        "words": words_of_post[:120],
+        "is_hidden": post.id in hidden_ids,
+    }
 
 
 def _user_id(request: HttpRequest) -> int:
