@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 import subprocess
+import sys
 import zlib
 from base64 import b64encode, urlsafe_b64encode
 from collections.abc import Iterator
@@ -18,7 +19,7 @@ import pytest
 import requests
 
 from instagram_standin.server import StandIn
-from tests.processes.service import Service, running_service, wait_until
+from tests.processes.service import ROOT, Service, running_service, wait_until
 
 pytestmark = pytest.mark.processes
 
@@ -123,8 +124,8 @@ def test_no_secret_is_found_anywhere(service: Service) -> None:
     instance = service.instance(workspace, "acme.bakery")
     superuser = service.environment | {"DJANGO_SUPERUSER_PASSWORD": PASSWORD}
     subprocess.run(
-        ("python", "manage.py", "createsuperuser", "--noinput", "--username", "root", "--email", "r@x.example"),
-        env=superuser, check=True, capture_output=True,
+        (sys.executable, "manage.py", "createsuperuser", "--noinput", "--username", "root", "--email", "r@x.example"),
+        cwd=ROOT, env=superuser, check=True, capture_output=True,
     )  # fmt: skip
     editor, staff = Walker(base), Walker(base)
     editor.sign_in("ed")
