@@ -49,7 +49,6 @@ from paris_integration.types import (
     EncodedPost,
     FeedKey,
     FeedView,
-    Mode,
     Selection,
     Warning,
 )
@@ -92,7 +91,7 @@ def _for_member(view: FeedView, key: FeedKey, now: datetime) -> FeedView:
 
 def with_allowance(view: FeedView, key: FeedKey) -> FeedView:
     """The view with what a member may know about forced refreshes, by the database's books and clock."""
-    state, grants, book = _books(key)
+    state, (grants, book) = state_of(find_row(key)), _books(key)
     higher = higher_grants_for(grants)
     return replace(view, forced=allowance.allowance_of(key.source, state, grants, book, higher))
 
@@ -103,18 +102,21 @@ def current_view(key: FeedKey, selection: Selection, *, now: datetime) -> FeedVi
     Nothing is fetched or asked for.
     """
     limits = fresh_limits_for(key.workspace_id, now=now)
-    row = find_row(key)
-    if row is None:
-        route = routes.load(key)
-        view = _nothing({route.warning} if isinstance(route, resolver.NoRoute) else route.warnings)
+    route = routes.load(key)
+    row = _row_of(key, route)
+    if isinstance(route, resolver.NoRoute):
+        view = _nothing({route.warning})
+    elif row is None:
+        view = _nothing(())
     elif row.fetched_at is None and not row.fault:
         view = _nothing({Warning.FEED_WARMING}, is_warming=True)
     else:
         copy = feed_cache.copy_of(row)
         view = view_of(copy, freshness.classify(copy.state, limits, now), selection, now)
-    state, grants, book = _books(key)
+    state, (grants, book) = state_of(row), _books(key)
     return replace(
         view,
+        warnings=view.warnings | _warnings_beside(key, route, limits),
         next_refresh_allowed_at=allowance.next_forced_at(key.source, state, grants, book),
         forced=allowance.allowance_of(key.source, state, grants, book, higher_grants_for(grants)),
     )
@@ -122,27 +124,43 @@ def current_view(key: FeedKey, selection: Selection, *, now: datetime) -> FeedVi
 
 def find_row(key: FeedKey) -> Feed | None:
     """The row this source is read from now, None when there is none or no way to read it."""
+    return _row_of(key, routes.load(key))
+
+
+def find_or_create_row(key: FeedKey, now: datetime, *, is_preview: bool = False) -> Feed | None:
+    """As `find_row`, making the row where only it is missing. A preview's is not kept fresh in the background."""
     route = routes.load(key)
+    if isinstance(route, resolver.NoRoute):
+        return None
+    row, created = Feed.objects.get_or_create(
+        **feed_cache.row_lookup(key, route.mode), defaults={"last_read_at": None if is_preview else now}
+    )
+    if created:
+        feed_cache.forget(key, route.mode)
+    return row
+
+
+def _row_of(key: FeedKey, route: resolver.Route | resolver.NoRoute) -> Feed | None:
     if isinstance(route, resolver.NoRoute):
         return None
     return Feed.objects.filter(**feed_cache.row_lookup(key, route.mode)).first()
 
 
-def find_or_create_row(key: FeedKey, now: datetime) -> Feed | None:
-    """As `find_row`, making the row where only it is missing."""
-    route = routes.load(key)
-    if isinstance(route, resolver.NoRoute):
-        return None
-    return _row_for(key, route.mode, now, is_preview=False)
+def _warnings_beside(
+    key: FeedKey, route: resolver.Route | resolver.NoRoute, limits: Limits
+) -> frozenset[Warning]:
+    """What plan and connection add to a view of the posts that there are."""
+    of_route = route.warnings if isinstance(route, resolver.Route) else frozenset()
+    restricted = not routes.is_in_plan(key, route, limits)
+    return of_route | ({Warning.PLAN_RESTRICTED} if restricted else frozenset())
 
 
 def state_of(row: Feed | None) -> FeedState:
     return refresh.state_of(row) if row else FeedState(None, None, 0.0)
 
 
-def _books(key: FeedKey) -> tuple[FeedState, Grants, allowance.Book]:
-    book = quota.read_book(key, now=clock.database_now())
-    return state_of(find_row(key)), fresh_grants_for(key.workspace_id), book
+def _books(key: FeedKey) -> tuple[Grants, allowance.Book]:
+    return fresh_grants_for(key.workspace_id), quota.read_book(key, now=clock.database_now())
 
 
 def _read(key: FeedKey, selection: Selection, now: datetime, *, is_preview: bool) -> FeedView:
@@ -154,8 +172,7 @@ def _read(key: FeedKey, selection: Selection, now: datetime, *, is_preview: bool
             return _nothing({route.warning if allowed else Warning.PLAN_RESTRICTED})
         copy = feed_cache.find(key, route.mode)
         if not allowed or not route.is_open:
-            why = route.warnings | ({Warning.PLAN_RESTRICTED} if not allowed else set())
-            return _last_good(copy, selection, limits, now, why)
+            return _last_good(copy, selection, limits, now, _warnings_beside(key, route, limits))
         if copy is not None and not is_preview:
             _mark_read(copy, now)
         if copy is None or copy.fetched_at is None:
@@ -224,9 +241,10 @@ def _read_cold(
     key: FeedKey, selection: Selection, limits: Limits, now: datetime, *, is_preview: bool
 ) -> FeedView:
     """A feed that was never filled: lead or join its first flight, unless a failed one has closed the door."""
-    copy = guarded_load(lambda: _find_or_create(key, now, is_preview=is_preview))
-    if copy is None:  # disconnected a moment ago
+    row = guarded_load(lambda: find_or_create_row(key, now, is_preview=is_preview))
+    if row is None:  # disconnected a moment ago
         return _nothing({Warning.CONNECT_REQUIRED})
+    copy = feed_cache.copy_of(row)
     verdict = freshness.classify(copy.state, limits, now)
     if verdict.is_due:
         if is_preview:
@@ -243,23 +261,6 @@ def _read_cold(
 def _load(key: FeedKey) -> FeedCopy | None:
     row = find_row(key)
     return feed_cache.copy_of(row) if row else None
-
-
-def _find_or_create(key: FeedKey, now: datetime, *, is_preview: bool) -> FeedCopy | None:
-    route = routes.load(key)
-    if isinstance(route, resolver.NoRoute):
-        return None
-    return feed_cache.copy_of(_row_for(key, route.mode, now, is_preview=is_preview))
-
-
-def _row_for(key: FeedKey, mode: Mode, now: datetime, *, is_preview: bool) -> Feed:
-    lookup = feed_cache.row_lookup(key, mode)
-    row, created = Feed.objects.get_or_create(
-        **lookup, defaults={"last_read_at": None if is_preview else now}
-    )
-    if created:
-        feed_cache.forget(key, mode)
-    return row
 
 
 def _wait_for_first_flight(feed_id: UUID, now: datetime) -> bool:

@@ -23,7 +23,7 @@ from paris_integration.errors import (
 )
 from paris_integration.models import AuditEvent, Connection, ConnectionLink, Feed, HashtagSearch
 from paris_integration.providers.base import HashtagRequest, OwnMediaRequest
-from paris_integration.public import FeedKey, Selection, Source, SourceType, Warning, read_feed
+from paris_integration.public import FeedKey, Selection, Source, SourceType, Warning, force_refresh, read_feed
 from paris_integration.secret import Secret
 from paris_integration.types import ConnectionState, FeedView, Login, Mode
 from tests.fakes import FakeProvider
@@ -157,6 +157,21 @@ def test_a_dead_token_stops_the_calls_and_keeps_the_posts(
     assert (len(view.posts), view.warnings) == (3, {Warning.RECONNECT_REQUIRED})
     assert len(provider.requests) == 2
     assert AuditEvent.objects.filter(action="token_died").count() == 1
+
+
+def test_the_answer_to_a_refresh_tells_of_the_connection_as_a_read_does(
+    key: FeedKey, connect: Any, provider: FakeProvider
+) -> None:
+    connect()
+    read(key)
+    Connection.objects.update(state="reconnect_required")
+    links.forget([key.instance_id])
+
+    answer = force_refresh(key, TWELVE, actor=EDITOR, now=NOW)
+
+    assert answer.warnings == read(key).warnings == {Warning.RECONNECT_REQUIRED}
+    assert len(answer.posts) == 3
+    assert len(provider.requests) == 1
 
 
 def test_a_missing_permission_is_told_apart(
