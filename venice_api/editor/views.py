@@ -55,9 +55,7 @@ def instance_detail(request: HttpRequest, instance_id: str) -> HttpResponse:
 @login_required
 @require_POST
 def save_settings(request: HttpRequest, instance_id: str) -> HttpResponse:
-    instance, role = _instance_and_role(request, instance_id)
-    if not can_edit(role):
-        raise PermissionDenied
+    instance, role = _for_editing(request, instance_id)
     limits = fresh_limits_for(instance.workspace_id, now=timezone.now())
     form = SettingsForm(request.POST, instance=instance, limits=limits)
     if not form.is_valid():
@@ -72,9 +70,7 @@ def save_settings(request: HttpRequest, instance_id: str) -> HttpResponse:
 @require_POST
 def hide_post(request: HttpRequest, instance_id: str) -> HttpResponse:
     """Hide one post from visitors, or show it again: `post` is its id, `act` is hide or show."""
-    instance, role = _instance_and_role(request, instance_id)
-    if not can_edit(role):
-        raise PermissionDenied
+    instance, _ = _for_editing(request, instance_id)
     post_id, act = request.POST.get("post", ""), request.POST.get("act", "")
     if not _POST_ID.fullmatch(post_id) or act not in {"hide", "show"}:
         raise BadRequest("post and act must be given")
@@ -85,9 +81,7 @@ def hide_post(request: HttpRequest, instance_id: str) -> HttpResponse:
 @login_required
 @require_POST
 def new_token(request: HttpRequest, instance_id: str) -> HttpResponse:
-    instance, role = _instance_and_role(request, instance_id)
-    if not can_edit(role):
-        raise PermissionDenied
+    instance, _ = _for_editing(request, instance_id)
     rotate_embed_token(instance.pk)
     messages.success(request, "The old embed code no longer works. Copy the new one to your pages.")
     return redirect("editor-detail", instance_id=instance.pk)
@@ -98,15 +92,15 @@ def _detail(
 ) -> HttpResponse:
     connection = paris.find_connection(instance.pk)
     known = from_row(instance)
-    view = paris.look_at(known.feed_key(), known.selection(), now=timezone.now())
+    # All posts, the hidden ones too: they can be shown again.
+    view = paris.look_at(known.feed_key(), paris.Selection(max_posts=SHOWN_POSTS), now=timezone.now())
     token = embed_tokens.issue(instance.pk, instance.token_version)
-    all_posts = paris.look_at(known.feed_key(), paris.Selection(max_posts=SHOWN_POSTS), now=timezone.now())
     return _page(
         request,
         "editor/detail.html",
         {
             "form": form,
-            "posts": [_tile(post, known.hidden_post_ids) for post in all_posts.posts],
+            "posts": [_tile(post, known.hidden_post_ids) for post in view.posts],
             "instance": instance,
             "token": token,
             "connection": connection,
@@ -128,13 +122,12 @@ def _detail(
 @login_required
 @require_POST
 def refresh_now(request: HttpRequest, instance_id: str) -> HttpResponse:
-    instance, role = _instance_and_role(request, instance_id)
-    if not can_edit(role):
-        raise PermissionDenied
+    instance, _ = _for_editing(request, instance_id)
     known = from_row(instance)
-    actor = paris.Actor(_user_id(request), request.user.get_username())
     try:
-        view = paris.force_refresh(known.feed_key(), known.selection(), actor=actor, now=timezone.now())
+        view = paris.force_refresh(
+            known.feed_key(), known.selection(), actor=_actor(request), now=timezone.now()
+        )
     except paris.RefreshBlocked as blocked:
         messages.warning(request, words.refusal_words(blocked))
     except paris.TooBusy:
@@ -151,11 +144,8 @@ def refresh_now(request: HttpRequest, instance_id: str) -> HttpResponse:
 @login_required
 @require_POST
 def disconnect(request: HttpRequest, instance_id: str) -> HttpResponse:
-    instance, role = _instance_and_role(request, instance_id)
-    if not can_edit(role):
-        raise PermissionDenied
-    actor = paris.Actor(_user_id(request), request.user.get_username())
-    paris.disconnect(from_row(instance).feed_key(), actor=actor, now=timezone.now())
+    instance, _ = _for_editing(request, instance_id)
+    paris.disconnect(from_row(instance).feed_key(), actor=_actor(request), now=timezone.now())
     return redirect("editor-detail", instance_id=instance.pk)
 
 
@@ -166,6 +156,18 @@ def _instance_and_role(request: HttpRequest, instance_id: str) -> tuple[WidgetIn
     if instance is None or role is None:
         raise Http404
     return instance, role
+
+
+def _for_editing(request: HttpRequest, instance_id: str) -> tuple[WidgetInstance, Role]:
+    """As `_instance_and_role`, for editors and owners alone."""
+    instance, role = _instance_and_role(request, instance_id)
+    if not can_edit(role):
+        raise PermissionDenied
+    return instance, role
+
+
+def _actor(request: HttpRequest) -> paris.Actor:
+    return paris.Actor(_user_id(request), request.user.get_username())
 
 
 def _tile(post: paris.EncodedPost, hidden_ids: Collection[str]) -> dict[str, object]:
