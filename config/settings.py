@@ -347,6 +347,8 @@ REST_FRAMEWORK = {
 
 EMAIL_URL: str = env.str("EMAIL_URL", default="consolemail://")
 vars().update(environ.Env.email_url_config(EMAIL_URL))
+# By way of the sign-in page, which lets those pass who are signed in.
+RECONNECT_URL = f"{PUBLIC_BASE_URL}{LOGIN_URL}?next=/v1/integrations/instagram/connect%3F{{query}}"
 DEFAULT_FROM_EMAIL: str = env.str("DEFAULT_FROM_EMAIL", default="Instagram feeds <feeds@localhost>")
 
 # --- Demo: the pages and seeds of `make run`, never part of production ----------------------------------------------

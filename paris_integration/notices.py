@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from datetime import datetime, timedelta
-from urllib.parse import urlencode
+from urllib.parse import quote, urlencode
 
 from django.conf import settings
 from django.contrib.auth.models import User
@@ -69,13 +69,13 @@ def _send(row: Connection, notice: int) -> int:
     addresses = sorted(set(people.values_list("email", flat=True)))
     if not instance_ids or not addresses:
         return 0
-    connect = f"/v1/integrations/instagram/connect?instanceId={instance_ids[0]}&login={row.login}"
     context = {
         "username": row.username,
         "days": notice,
         "is_dead": notice == DEAD,
-        # By way of the sign-in page, which lets those pass who are signed in.
-        "reconnect_url": f"{settings.PUBLIC_BASE_URL}{settings.LOGIN_URL}?{urlencode({'next': connect})}",
+        "reconnect_url": settings.RECONNECT_URL.format(
+            query=quote(urlencode({"instanceId": instance_ids[0], "login": row.login}), safe="")
+        ),
     }
     subject = (
         f"@{row.username}: please reconnect Instagram"
