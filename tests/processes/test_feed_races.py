@@ -11,10 +11,10 @@ from pathlib import Path
 
 import pytest
 
+from tests.marks import needs_postgres
 from tests.processes.service import running_service, wait_until
 
 pytestmark = pytest.mark.processes
-ON_POSTGRES = os.environ.get("DATABASE_URL", "").startswith("postgres")
 TTL_KEY = "instagram.refresh.ttlMinutes.min"
 
 
@@ -102,7 +102,7 @@ def test_reads_outlive_an_outage_and_freshness_returns_without_a_restart(tmp_pat
         assert (after["stale"], after["warnings"]) == (False, [])
 
 
-@pytest.mark.skipif(not ON_POSTGRES, reason="SKIP LOCKED and several writers are PostgreSQL's")
+@needs_postgres
 def test_two_beats_and_two_workers_refresh_each_due_feed_once(tmp_path: Path) -> None:
     feeds = 200
     with running_service(tmp_path) as service:

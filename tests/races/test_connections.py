@@ -2,20 +2,14 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 import pytest
 
+from tests.marks import needs_postgres
 from tests.races.connections import race_all
 
-pytestmark = [
-    pytest.mark.processes,
-    pytest.mark.skipif(
-        not os.environ.get("DATABASE_URL", "").startswith("postgres"),
-        reason="several writers are PostgreSQL's",
-    ),
-]
+pytestmark = [pytest.mark.processes, needs_postgres]
 
 
 def test_connections_under_fire(tmp_path: Path) -> None:

@@ -2,21 +2,15 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 import pytest
 
+from tests.marks import needs_postgres
 from tests.processes.service import running_service
 from tests.races.forced_refresh import run
 
-pytestmark = [
-    pytest.mark.processes,
-    pytest.mark.skipif(
-        not os.environ.get("DATABASE_URL", "").startswith("postgres"),
-        reason="several writers are PostgreSQL's",
-    ),
-]
+pytestmark = [pytest.mark.processes, needs_postgres]
 
 
 def test_racing_posts_never_overspend_nor_lose(tmp_path: Path) -> None:

@@ -10,14 +10,11 @@ import pytest
 from PIL import Image
 
 from instagram_standin.links import Links
-from instagram_standin.pictures.clips import can_film
 from instagram_standin.pictures.gallery import Gallery
 from instagram_standin.pictures.scenes import SCENES, draw
 from instagram_standin.server import StandIn
 from instagram_standin.world import Settings
 from tests.standin.callers import ask, control, discover
-
-needs_film = pytest.mark.skipif(not can_film(), reason="this Pillow was built without AVIF")
 
 
 def picture_link(standin: StandIn) -> str:
@@ -51,7 +48,6 @@ def test_album_pictures_are_portraits(standin: StandIn) -> None:
     assert Image.open(io.BytesIO(reply.body)).size == (640, 800)
 
 
-@needs_film
 def test_a_reel_has_a_film(standin: StandIn) -> None:
     items = discover(standin).json["business_discovery"]["media"]["data"]
     reel = next(item for item in items if item["media_product_type"] == "REELS")
@@ -62,7 +58,6 @@ def test_a_reel_has_a_film(standin: StandIn) -> None:
     assert len(reply.body) < 100_000
 
 
-@needs_film
 @pytest.mark.parametrize(
     ("asked", "expected"),
     [
