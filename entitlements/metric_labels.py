@@ -1,0 +1,63 @@
+"""Which workspaces have a label of their own in the metrics: the first METRICS_WORKSPACE_LIMIT by creation.
+
+Every process asks the database the same question and so comes to the same answer; a choice of each process's own would
+let as many labels arise as there are processes times the limit.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from uuid import UUID
+
+from django.conf import settings
+
+from entitlements.models import Workspace
+from foundation.cache import StoreAway, guarded_load
+from foundation.metrics import OTHER_WORKSPACES
+
+ASK_AGAIN_SECONDS = 60.0
+MOST_MISSING = 10_000
+
+
+class Labels:
+    """The labelled workspaces, as this process knows them."""
+
+    def __init__(self) -> None:
+        self._labelled: frozenset[str] = frozenset()
+        self._missing: dict[str, float] = {}
+        self._lock = threading.Lock()
+
+    def label_of(self, workspace_id: UUID | str) -> str:
+        """The workspace's id, or `_other`, also while the database is away. Asks only about a workspace new to it."""
+        name = str(workspace_id)
+        if name not in self._labelled and len(self._labelled) < settings.METRICS_WORKSPACE_LIMIT:
+            with self._lock:  # whoever asks about the same workspace meanwhile waits for the answer
+                self._look_for(name)
+        return name if name in self._labelled else OTHER_WORKSPACES
+
+    def forget(self) -> None:
+        self._labelled = frozenset()
+        self._missing.clear()
+
+    def _look_for(self, name: str) -> None:
+        """A workspace that was not found (deleted meanwhile) is looked for once a minute at most."""
+        now = time.monotonic()
+        if name in self._labelled or now - self._missing.get(name, -ASK_AGAIN_SECONDS) < ASK_AGAIN_SECONDS:
+            return
+        try:
+            self._labelled = guarded_load(_first_workspaces)
+        except StoreAway:
+            return
+        if name not in self._labelled:
+            if len(self._missing) >= MOST_MISSING:
+                self._missing.clear()
+            self._missing[name] = now
+
+
+def _first_workspaces() -> frozenset[str]:
+    rows = Workspace.objects.order_by("created_at", "pk").values_list("pk", flat=True)
+    return frozenset(str(pk) for pk in rows[: settings.METRICS_WORKSPACE_LIMIT])
+
+
+labels = Labels()

@@ -1,0 +1,86 @@
+"""The numbers of many processes on one page: each keeps its own in files of a directory they share.
+
+prometheus_client names the files by process id. Files of processes that have ended go on being counted, which is
+right for counters and for latest times; so that they do not pile up, whoever starts folds them into one file per kind.
+Nothing is ever emptied under a process that lives.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from prometheus_client import CollectorRegistry
+from prometheus_client.mmap_dict import MmapedDict
+from prometheus_client.multiprocess import MultiProcessCollector
+
+_OF_PROCESS = re.compile(r"(?P<kind>counter|histogram|gauge_max)_(?P<pid>[0-9]+)\.db")
+_OTHER_GAUGE = re.compile(r"gauge_[a-z]+_(?P<pid>[0-9]+)\.db")
+FOLDED = "0"  # no process has this id
+
+
+def directory() -> Path:
+    """Set by the settings, before prometheus_client is first imported."""
+    return Path(os.environ["PROMETHEUS_MULTIPROC_DIR"])
+
+
+def page_registry() -> CollectorRegistry:
+    """What a scrape sees of the files. Not the registry of this process, whose numbers are in them."""
+    registry = CollectorRegistry()
+    MultiProcessCollector(registry, path=str(directory()))
+    return registry
+
+
+@contextmanager
+def reading() -> Iterator[None]:
+    """Keep folding away while the files are read: a number must not be seen twice, nor not at all."""
+    with _locked(fcntl.LOCK_SH):
+        yield
+
+
+def fold_ended() -> int:
+    """Add the files of ended processes to the folded ones and remove them; how many files."""
+    with _locked(fcntl.LOCK_EX):
+        ended = [path for path in sorted(directory().glob("*.db")) if _has_ended(path)]
+        for path in ended:
+            found = _OF_PROCESS.fullmatch(path.name)
+            if found is not None:
+                _add(path, directory() / f"{found['kind']}_{FOLDED}.db", latest=found["kind"] == "gauge_max")
+            path.unlink()
+        return len(ended)
+
+
+def _has_ended(path: Path) -> bool:
+    found = _OF_PROCESS.fullmatch(path.name) or _OTHER_GAUGE.fullmatch(path.name)
+    return found is not None and found["pid"] != FOLDED and not _is_alive(int(found["pid"]))
+
+
+def _is_alive(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True
+
+
+def _add(path: Path, folded: Path, *, latest: bool) -> None:
+    sums = MmapedDict(str(folded))
+    try:
+        for key, value, timestamp, _ in MmapedDict.read_all_values_from_file(str(path)):
+            before, _ = sums.read_value(key)
+            sums.write_value(key, max(before, value) if latest else before + value, timestamp)
+    finally:
+        sums.close()
+
+
+@contextmanager
+def _locked(how: int) -> Iterator[None]:
+    with (directory() / "lock").open("a") as lock:
+        fcntl.flock(lock, how)
+        yield
