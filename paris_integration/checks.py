@@ -4,10 +4,19 @@ from __future__ import annotations
 
 import re
 from typing import Any
+from urllib.parse import urlsplit
 
 from django.conf import settings
 from django.core.checks import CheckMessage, Error, register
 from django.core.checks import Warning as CheckWarning
+
+META_ADDRESSES = (
+    "INSTAGRAM_WWW_URL",
+    "INSTAGRAM_API_URL",
+    "INSTAGRAM_GRAPH_URL",
+    "FACEBOOK_WWW_URL",
+    "FACEBOOK_GRAPH_URL",
+)
 
 
 @register()
@@ -42,4 +51,43 @@ def check_graph_version(**_: Any) -> list[CheckMessage]:
             hint="It reads like v26.0.",
             id="paris.E002",
         )
+    ]
+
+
+@register()
+def check_meta_apps(**_: Any) -> list[CheckMessage]:
+    return [
+        CheckWarning(
+            f"{family} login is off: only one of {family}_APP_ID and {family}_APP_SECRET is given.",
+            hint="Both stand in the app's dashboard at Meta. Set both or neither.",
+            id="paris.W002",
+        )
+        for family in ("INSTAGRAM", "FACEBOOK")
+        if bool(getattr(settings, f"{family}_APP_ID")) != bool(getattr(settings, f"{family}_APP_SECRET"))
+    ]
+
+
+@register(deploy=True)
+def check_something_can_be_fetched(**_: Any) -> list[CheckMessage]:
+    if settings.INSTAGRAM_APP_ID or settings.FACEBOOK_APP_ID or settings.PUBLIC_MODE_IG_USER_ID:
+        return []
+    return [
+        CheckWarning(
+            "Neither login nor public mode is configured: no feed can be filled.",
+            hint="Set INSTAGRAM_APP_ID and its secret, FACEBOOK_APP_ID and its secret, or both PUBLIC_MODE settings.",
+            id="paris.W003",
+        )
+    ]
+
+
+@register(deploy=True)
+def check_meta_addresses(**_: Any) -> list[CheckMessage]:
+    return [
+        CheckWarning(
+            f"{name} is http: access tokens travel in clear.",
+            hint="Meta's own addresses are https. Leave it out to use them.",
+            id="paris.W004",
+        )
+        for name in META_ADDRESSES
+        if urlsplit(getattr(settings, name)).scheme != "https"
     ]
