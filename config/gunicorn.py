@@ -16,3 +16,10 @@ limit_request_line = 8190
 control_socket_disable = True
 accesslog = None  # the address of a feed may hold an embed token
 loglevel = os.environ.get("LOG_LEVEL", "info").lower()
+
+
+def worker_exit(server: object, worker: object) -> None:
+    """The day's usage that is still in memory is written while the process ends in order."""
+    from paris_integration import usage
+
+    usage.flush()

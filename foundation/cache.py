@@ -11,7 +11,7 @@ import json
 import logging
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, TypeVar, cast
 
 import redis
@@ -21,6 +21,8 @@ from django.core.cache.backends.redis import RedisCache
 from django.db import InterfaceError, OperationalError, connection
 from redis.backoff import NoBackoff
 from redis.retry import Retry
+
+from foundation.metrics import cache_requests
 
 logger = logging.getLogger(__name__)
 
@@ -117,6 +119,20 @@ class ResilientRedisCache(RedisCache):
     def incr(self, key: Any, delta: int = 1, version: Any = None) -> int:
         return int(self._guarded(lambda: super(ResilientRedisCache, self).incr(key, delta, version), delta))
 
+    def raise_counts(self, keys: Sequence[str], timeout_seconds: int) -> list[int] | None:
+        """Raise each key's count by one in a single round trip; the new counts, None without Redis."""
+
+        def call() -> list[int]:
+            made = [self.make_and_validate_key(key) for key in keys]
+            with self._cache.get_client(made[0], write=True).pipeline(transaction=False) as pipeline:
+                for key in made:
+                    pipeline.incr(key)
+                for key in made:
+                    pipeline.expire(key, timeout_seconds)
+                return [int(count) for count in pipeline.execute()[: len(made)]]
+
+        return cast("list[int] | None", self._guarded(call, None))
+
 
 RECHECK_AFTER_SECONDS = 30.0
 
@@ -156,10 +172,11 @@ def remember(
     """
     now_seconds = time.time() if now_seconds is None else now_seconds
     copy = _find_copy(key, decode)
-    if copy is not None:
-        value, checked_at = copy
-        if 0 <= now_seconds - checked_at < RECHECK_AFTER_SECONDS:
-            return value
+    is_checked = copy is not None and 0 <= now_seconds - copy[1] < RECHECK_AFTER_SECONDS
+    result = "miss" if copy is None else "hit" if is_checked else "recheck"
+    cache_requests.labels(result=result, layer=_layer_of(key)).inc()
+    if copy is not None and is_checked:
+        return copy[0]
     try:
         fresh = guarded_load(load)
     except StoreAway:
@@ -169,6 +186,11 @@ def remember(
     if fresh is not None:  # what does not exist may be any of endlessly many names
         store(key, encode(fresh), now_seconds)
     return fresh
+
+
+def _layer_of(key: str) -> str:
+    """`feed` of `paris:feed:v1:…`: what kind of value is remembered there."""
+    return key.split(":", 2)[1] if key.count(":") >= 2 else "other"
 
 
 def store(key: str, encoded: object, now_seconds: float | None = None) -> None:

@@ -8,9 +8,16 @@ import json
 import logging
 import re
 import traceback
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar, Token
 from datetime import UTC, datetime
 
 MASK = "***"
+REQUEST_ID_HEADER = "feeds_request_id"  # in the messages of refreshes that a request caused; a hint only
+
+_context: ContextVar[Mapping[str, object]] = ContextVar("log_context", default={})  # noqa: B039 - never written to
+
 _SENSITIVE = (
     "access_token|input_token|fb_exchange_token|client_secret|appsecret_proof|refresh_token|signed_request"
     "|code|state|token|password|secret|authorization|cookie|csrftoken|csrfmiddlewaretoken|sessionid"
@@ -28,6 +35,30 @@ def redact(text: str) -> str:
     for pattern in _PATTERNS:
         text = pattern.sub(rf"\g<1>{MASK}", text)
     return text
+
+
+def bind(**fields: object) -> Token[Mapping[str, object]]:
+    """Put fields into every line of this request or task from here on, until `unbind`."""
+    return _context.set({**_context.get(), **fields})
+
+
+def unbind(token: Token[Mapping[str, object]]) -> None:
+    _context.reset(token)
+
+
+@contextmanager
+def bound(**fields: object) -> Iterator[None]:
+    """`bind` for a block."""
+    token = bind(**fields)
+    try:
+        yield
+    finally:
+        unbind(token)
+
+
+def current_request_id() -> str:
+    """The id of the request that this is done for; empty when there is none."""
+    return str(_context.get().get("request_id", ""))
 
 
 class RedactionFilter(logging.Filter):
@@ -52,6 +83,7 @@ class JsonFormatter(logging.Formatter):
             "logger": record.name,
             "message": record.getMessage(),
         }
+        line |= _context.get()
         line |= getattr(record, "fields", {})
         if record.exc_text:
             line["exception"] = record.exc_text

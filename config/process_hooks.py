@@ -1,0 +1,75 @@
+"""What Celery's processes do beside their work: signs of life, numbers written at the end, ids in the log lines."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+from celery.signals import (
+    beat_init,
+    before_task_publish,
+    heartbeat_sent,
+    task_postrun,
+    task_prerun,
+    worker_ready,
+    worker_shutdown,
+)
+
+from foundation import logs
+
+_TICK = "paris_integration.tasks.enqueue_due_refreshes"
+_bound: dict[str, Any] = {}
+
+
+@worker_ready.connect
+def say_where_the_numbers_are(**_: Any) -> None:
+    from foundation.metrics import worker_last_seen
+    from paris_integration.metrics_text import announce_of_worker
+
+    worker_last_seen.set(time.time())
+    announce_of_worker()
+
+
+@heartbeat_sent.connect
+def worker_lives(**_: Any) -> None:
+    from foundation.metrics import worker_last_seen
+
+    worker_last_seen.set(time.time())
+
+
+@worker_shutdown.connect
+def write_usage(**_: Any) -> None:
+    from paris_integration import usage
+
+    usage.flush()
+
+
+@beat_init.connect
+def watch_beat(**_: Any) -> None:
+    before_task_publish.connect(_beat_ticked, weak=False)
+
+
+def _beat_ticked(**_: Any) -> None:
+    from foundation.metrics import beat_last_tick
+
+    beat_last_tick.set(time.time())
+
+
+@task_prerun.connect
+def bind_task(task_id: str, task: Any, **_: Any) -> None:
+    """The task's id, and the id of the request that caused it, if its message tells."""
+    headers = getattr(task.request, "headers", None) or {}
+    caused_by = headers.get(logs.REQUEST_ID_HEADER) or getattr(task.request, logs.REQUEST_ID_HEADER, None)
+    fields = {"task_id": task_id, "task": task.name.rpartition(".")[2]}
+    if isinstance(caused_by, str) and caused_by:
+        fields["request_id"] = caused_by[:64]
+    _bound[task_id] = logs.bind(**fields)
+    if task.name == _TICK:
+        _beat_ticked()  # seen from here too, where beat runs on a host that nobody scrapes
+
+
+@task_postrun.connect
+def unbind_task(task_id: str, **_: Any) -> None:
+    token = _bound.pop(task_id, None)
+    if token is not None:
+        logs.unbind(token)
