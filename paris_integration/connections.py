@@ -17,7 +17,7 @@ from uuid import UUID
 from django.db import transaction
 from django.db.models import Q
 
-from paris_integration import audit, feed_cache, links, vault
+from paris_integration import audit, feed_cache, links, pauses, vault
 from paris_integration.audit import Action, Actor, Outcome
 from paris_integration.errors import PermissionMissing, ProviderError, TokenRejected
 from paris_integration.models import Connection, ConnectionLink, Feed
@@ -250,9 +250,11 @@ def _delete_feeds(workspace_id: UUID, instance_ids: Iterable[str]) -> list[Feed]
 
 def _reopen_feeds(connection_id: UUID, now: datetime) -> None:
     """A new grant ends the back-off that the dead one left."""
-    Feed.objects.filter(instance_id__in=links.instances_of(connection_id), mode=Mode.CONNECTED.value).update(
+    instance_ids = links.instances_of(connection_id)
+    Feed.objects.filter(instance_id__in=instance_ids, mode=Mode.CONNECTED.value).update(
         blocked_until=None, failures=0, fault="", next_refresh_at=now
     )
+    pauses.uphold(instance_ids, now=now)
 
 
 def _forget(instance_ids: Iterable[str], feeds: Iterable[Feed]) -> None:

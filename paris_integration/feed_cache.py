@@ -18,7 +18,16 @@ from uuid import UUID
 from foundation import cache
 from paris_integration.freshness import FeedState
 from paris_integration.models import Feed
-from paris_integration.types import EncodedPost, ExternalProfile, FeedKey, FilterKind, Mode, Post
+from paris_integration.types import (
+    EncodedPost,
+    ExternalProfile,
+    FeedKey,
+    FilterKind,
+    Mode,
+    Post,
+    Source,
+    SourceType,
+)
 
 SCHEMA_VERSION = 1
 
@@ -94,6 +103,16 @@ def row_lookup(key: FeedKey, mode: Mode) -> dict[str, Any]:
         "source_value": key.source.value,
         "mode": mode.value,
     }
+
+
+def rows_without_posts(instance_ids: Iterable[str]) -> dict[tuple[FeedKey, Mode], Feed]:
+    """The rows of these instances by key and mode; their posts are left in the database."""
+    rows = Feed.objects.filter(instance_id__in=list(instance_ids)).defer("posts_encoded", "profile")
+    return {(_key_of(row), Mode(row.mode)): row for row in rows}
+
+
+def _key_of(row: Feed) -> FeedKey:
+    return FeedKey(row.workspace_id, row.instance_id, Source(SourceType(row.source_type), row.source_value))
 
 
 def copy_of(row: Feed) -> FeedCopy:

@@ -31,6 +31,18 @@ def load(instance_id: str) -> ConnectionFacts | None:
     return facts_of(link.connection) if link else None
 
 
+def load_many(instance_ids: Iterable[str]) -> dict[str, ConnectionFacts]:
+    """As `load`, for many at once; instances without a connection are left out."""
+    rows = ConnectionLink.objects.filter(pk__in=list(instance_ids)).select_related("connection")
+    return {link.pk: facts_of(link.connection) for link in rows}
+
+
+def instances_connected_as(username: str) -> list[str]:
+    """The instances that read by an account of this name, in any workspace."""
+    found = ConnectionLink.objects.filter(connection__username=username.lower())
+    return list(found.values_list("pk", flat=True))
+
+
 def forget(instance_ids: Iterable[str]) -> None:
     cache.forget(*(_key(instance_id) for instance_id in instance_ids))
 

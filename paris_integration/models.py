@@ -179,6 +179,20 @@ class Feed(models.Model):
         return f"{self.source_type} {self.source_value} ({self.instance_id})"
 
 
+class Pause(models.Model):
+    """Staff's order to fetch nothing for an instance before `until`, whatever it shows and however it is connected.
+
+    Its feeds carry it as a back-off; a feed that comes into being meanwhile takes it from here.
+    """
+
+    instance_id = models.CharField(primary_key=True, max_length=200)
+    workspace = models.ForeignKey(Workspace, on_delete=models.CASCADE, related_name="+")
+    until = models.DateTimeField()
+
+    def __str__(self) -> str:
+        return f"{self.instance_id} until {self.until:%Y-%m-%d %H:%M}"
+
+
 class ProviderWindow(models.Model):
     """A credential's rate-limit window at the provider: no call with it before `parked_until`.
 
@@ -270,6 +284,7 @@ class ForcedRefresh(models.Model):
     fault = models.CharField(max_length=40, blank=True)
 
     class Meta:
+        verbose_name_plural = "forced refreshes"
         indexes = [
             models.Index(fields=["reserved_at"], name="forced_open", condition=models.Q(state="reserved")),
             models.Index(fields=["workspace", "reserved_at"], name="forced_by_workspace"),
@@ -320,6 +335,11 @@ class AuditEvent(models.Model):
         DEAUTHORISED = "deauthorised", "deauthorised at Meta"
         DATA_DELETED = "data_deleted", "data deleted on request"
         BACKOFF_CLEARED = "backoff_cleared", "back-off cleared"
+        ON_BEHALF = "on_behalf", "refreshed on behalf"
+        PAUSED = "paused", "paused"
+        PURGED = "purged", "posts purged"
+        RECONNECT_ASKED = "reconnect_asked", "asked to reconnect"
+        TOKEN_ROTATED = "token_rotated", "embed token rotated"
 
     class Outcome(models.TextChoices):
         DONE = "done", "done"
@@ -347,6 +367,26 @@ class AuditEvent(models.Model):
 
     def __str__(self) -> str:
         return f"{self.at:%Y-%m-%d %H:%M:%S} {self.action} {self.outcome}"
+
+
+class DailyUsage(models.Model):
+    """What a workspace used on one day (UTC); `paris_integration.usage` adds to it."""
+
+    workspace = models.ForeignKey(Workspace, on_delete=models.CASCADE, related_name="+")
+    day = models.DateField()
+    feed_requests = models.PositiveBigIntegerField(default=0)
+    automatic_refreshes = models.PositiveBigIntegerField(default=0)
+    forced_refreshes = models.PositiveBigIntegerField(default=0)
+    blocked_refreshes = models.PositiveBigIntegerField(default=0)
+    provider_errors = models.PositiveBigIntegerField(default=0)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["workspace", "day"], name="daily_usage_once")]
+        indexes = [models.Index(fields=["day"], name="daily_usage_age")]
+        verbose_name_plural = "daily usage"
+
+    def __str__(self) -> str:
+        return f"{self.workspace_id} {self.day}"
 
 
 class HashtagNumber(models.Model):

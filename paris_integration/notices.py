@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Mapping
 from datetime import datetime, timedelta
 from urllib.parse import quote, urlencode
+from uuid import UUID
 
 from django.conf import settings
 from django.contrib.auth.models import User
@@ -59,32 +61,46 @@ def send_due(*, now: datetime) -> int:
     return sent
 
 
+def ask_to_reconnect(connection_id: UUID, instance_id: str) -> int:
+    """Send the way to reconnect now, because somebody of the staff asks for it; to how many people it went."""
+    row = Connection.objects.filter(pk=connection_id).first()
+    if row is None:
+        return 0
+    context = {"kind": "asked", "username": row.username, "reconnect_url": _reconnect_url(row, instance_id)}
+    return _mail(row, f"@{row.username}: please reconnect Instagram", context)
+
+
 def _send(row: Connection, notice: int) -> int:
     instance_ids = links.instances_of(row.pk)
+    if not instance_ids:
+        return 0
+    context = {
+        "kind": "dead" if notice == DEAD else "ending",
+        "username": row.username,
+        "days": notice,
+        "reconnect_url": _reconnect_url(row, instance_ids[0]),
+    }
+    subject = "please reconnect Instagram" if notice == DEAD else "access ends soon"
+    return min(_mail(row, f"@{row.username}: {subject}", context), 1)
+
+
+def _reconnect_url(row: Connection, instance_id: str) -> str:
+    query = urlencode({"instanceId": instance_id, "login": row.login})
+    return str(settings.RECONNECT_URL.format(query=quote(query, safe="")))
+
+
+def _mail(row: Connection, subject: str, context: Mapping[str, object]) -> int:
+    """To every editor and owner of the connection's workspace who has an address; to how many it was tried."""
     people = User.objects.filter(
         memberships__workspace_id=row.workspace_id,
         memberships__role__in=[Role.EDITOR, Role.OWNER],
         is_active=True,
     ).exclude(email="")
     addresses = sorted(set(people.values_list("email", flat=True)))
-    if not instance_ids or not addresses:
-        return 0
-    context = {
-        "username": row.username,
-        "days": notice,
-        "is_dead": notice == DEAD,
-        "reconnect_url": settings.RECONNECT_URL.format(
-            query=quote(urlencode({"instanceId": instance_ids[0], "login": row.login}), safe="")
-        ),
-    }
-    subject = (
-        f"@{row.username}: please reconnect Instagram"
-        if notice == DEAD
-        else f"@{row.username}: access ends soon"
-    )
+    text = render_to_string("mail/connection.txt", {**context, "workspace": row.workspace.name})
     for address in addresses:
         try:
-            send_mail(subject, render_to_string("mail/connection.txt", context), None, [address])
+            send_mail(subject, text, None, [address])
         except OSError as error:
             logger.error("notice not sent: %s", type(error).__name__)
-    return 1
+    return len(addresses)

@@ -8,6 +8,7 @@ from uuid import UUID
 from django.conf import settings
 from django.db.models import F
 
+from paris_integration import metrics
 from paris_integration.errors import PreviewBudgetSpent
 from paris_integration.models import PreviewWindow
 
@@ -18,4 +19,5 @@ def charge(workspace_id: UUID, *, now: datetime) -> None:
     window, _ = PreviewWindow.objects.get_or_create(workspace_id=workspace_id, starts_at=starts_at)
     charged = PreviewWindow.objects.filter(pk=window.pk, used__lt=settings.PREVIEW_FETCHES_PER_HOUR)
     if not charged.update(used=F("used") + 1):
+        metrics.count_blocked(workspace_id, "PREVIEW_BUDGET")
         raise PreviewBudgetSpent(retry_at=starts_at + timedelta(hours=1))

@@ -16,7 +16,8 @@ from django.db import transaction
 from django.db.models import Q
 from django.db.models.functions import Now
 
-from paris_integration import audit, connections, hashtags, links, registry, vault
+from foundation.metrics import token_renewals
+from paris_integration import audit, connections, hashtags, links, metrics, registry, vault
 from paris_integration.audit import Action, Outcome
 from paris_integration.connections import RENEW_AT_AGE, RENEW_EVERY
 from paris_integration.errors import ProviderError, TokenRejected
@@ -45,6 +46,13 @@ def due_connections(*, now: datetime, limit: int) -> list[UUID]:
 
 def renew_token(connection_id: UUID, *, now: datetime) -> Renewal:
     """Renew the connection's token if it is due and nobody else is at it."""
+    renewal = _renew_token(connection_id, now)
+    if renewal.result != "not_due":
+        token_renewals.labels(outcome=renewal.result).inc()
+    return renewal
+
+
+def _renew_token(connection_id: UUID, now: datetime) -> Renewal:
     lasts = timedelta(seconds=settings.PROVIDER_TIMEOUT_SECONDS) + LEASE_MARGIN
     taken = Connection.objects.filter(
         Q(renewal_lease_expires_at__isnull=True) | Q(renewal_lease_expires_at__lte=Now()),
@@ -60,10 +68,13 @@ def renew_token(connection_id: UUID, *, now: datetime) -> Renewal:
     try:
         token = registry.logins().renew(Login(row.login), connections.open_token(facts), now=now)
     except TokenRejected as error:
+        metrics.count_provider_error(row.workspace_id, error)
         _put_off(row, now)
         connections.condemn(facts, error, now=now)
         return Renewal("died")
     except (ProviderError, KeyError) as error:
+        if isinstance(error, ProviderError):
+            metrics.count_provider_error(row.workspace_id, error)
         _put_off(row, now)
         logger.warning(
             "token not renewed: %s", type(error).__name__, extra={"fields": {"connection": str(row.pk)}}

@@ -10,12 +10,12 @@ from paris_integration.types import ConnectionFacts, FeedKey
 
 def find(key: FeedKey) -> Route | NoRoute:
     """By what is remembered of the connection; half a minute old at most."""
-    return _resolve(key, links.find(key.instance_id))
+    return by_connection(key, links.find(key.instance_id))
 
 
 def load(key: FeedKey) -> Route | NoRoute:
     """By the database, for everything that calls or writes."""
-    return _resolve(key, links.load(key.instance_id))
+    return by_connection(key, links.load(key.instance_id))
 
 
 def is_in_plan(key: FeedKey, route: Route | NoRoute, limits: Limits) -> bool:
@@ -24,5 +24,6 @@ def is_in_plan(key: FeedKey, route: Route | NoRoute, limits: Limits) -> bool:
     return allowance.is_in_plan(key.source, limits) and (limits.oauth_enabled or not by_connection)
 
 
-def _resolve(key: FeedKey, connection: ConnectionFacts | None) -> Route | NoRoute:
+def by_connection(key: FeedKey, connection: ConnectionFacts | None) -> Route | NoRoute:
+    """By a connection that the caller has at hand."""
     return resolver.resolve(key.source, connection, has_public_mode=registry.has_public_mode())

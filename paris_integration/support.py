@@ -1,17 +1,19 @@
-"""What support staff do for a customer: extra units, and an end to a back-off. Each act leaves its audit event."""
+"""What support staff do for a customer. Each act leaves its audit event, with who did it and why."""
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from django.db import transaction
+from django.db.models import F, QuerySet
 
-from paris_integration import audit, feed_cache, quota
+from paris_integration import audit, feed_cache, links, notices, pauses, quota
 from paris_integration.audit import Action, Actor, Outcome
 from paris_integration.models import Feed
 from paris_integration.types import FeedKey
 
-MAX_UNITS = 1_000
+MAX_UNITS = 100
+MAX_PAUSE = timedelta(days=30)
 
 
 def grant_units(key: FeedKey, units: int, *, actor: Actor, note: str) -> None:
@@ -23,30 +25,86 @@ def grant_units(key: FeedKey, units: int, *, actor: Actor, note: str) -> None:
     quota.grant(key, units, actor=actor, note=note.strip())
 
 
+def pause(key: FeedKey, *, until: datetime, actor: Actor, now: datetime, note: str) -> None:
+    """Fetch nothing for the source before `until`; visitors go on seeing the posts there are. Raises ValueError.
+
+    It is the instance's, whatever its source becomes and whoever connects. Its feeds carry it as a back-off: all paths
+    respect it, its end is announced as any other's, and `clear_backoff` ends it early. What is in flight lands nowhere,
+    so that it cannot end it either.
+    """
+    if not now < until <= now + MAX_PAUSE:
+        raise ValueError(f"until: must be within {MAX_PAUSE.days} days")
+    with transaction.atomic():
+        pauses.begin(key.workspace_id, key.instance_id, until=until)
+        _rows_of(key).update(
+            blocked_until=until, next_refresh_at=until, fence=F("fence") + 1, lease_expires_at=None
+        )
+        _note(Action.PAUSED, key, actor, now, f"until {until:%Y-%m-%d %H:%M} UTC: {note}")
+    _publish(_rows_of(key))
+
+
 def clear_backoff(key: FeedKey, *, actor: Actor, now: datetime, note: str = "") -> int:
-    """Let the source's feeds be refreshed at once, whatever failed before; how many were held back.
+    """Let the instance's feeds be refreshed at once, whatever failed before or was paused; how many were held back.
 
     The rate-limit window of a credential stays closed: it is the provider's, and shared.
     """
     with transaction.atomic():
-        rows = Feed.objects.filter(
-            workspace_id=key.workspace_id,
-            instance_id=key.instance_id,
-            source_type=key.source.type.value,
-            source_value=key.source.value,
-            blocked_until__gt=now,
-        )
-        held_back = [row.pk for row in rows]
+        held_back = list(_rows_of(key).filter(blocked_until__gt=now).values_list("pk", flat=True))
         Feed.objects.filter(pk__in=held_back).update(blocked_until=None, failures=0, next_refresh_at=now)
-        audit.note(
-            Action.BACKOFF_CLEARED,
-            Outcome.DONE,
-            workspace_id=key.workspace_id,
-            instance_id=key.instance_id,
-            actor=actor,
-            at=now,
-            note=note,
-        )
-    for row in Feed.objects.filter(pk__in=held_back):
-        feed_cache.publish(row)
+        pauses.end(key.instance_id)
+        _note(Action.BACKOFF_CLEARED, key, actor, now, note)
+    _publish(Feed.objects.filter(pk__in=held_back))
     return len(held_back)
+
+
+def purge(key: FeedKey, *, actor: Actor, now: datetime, note: str) -> int:
+    """Forget all posts kept for the instance, whatever its source was; how many feeds had some.
+
+    The next reader fills the feed afresh. What is in flight finds no row to write to.
+    """
+    with transaction.atomic():
+        rows = list(_rows_of(key))
+        Feed.objects.filter(pk__in=[row.pk for row in rows]).delete()
+        _note(Action.PURGED, key, actor, now, note)
+    feed_cache.forget_rows(rows)
+    return sum(row.fetched_at is not None for row in rows)
+
+
+def ask_to_reconnect(key: FeedKey, *, actor: Actor, now: datetime, note: str) -> int:
+    """Mail the workspace's editors and owners the way to reconnect the instance's account; to how many it went."""
+    facts = links.load(key.instance_id)
+    reached = notices.ask_to_reconnect(facts.connection_id, key.instance_id) if facts else 0
+    _note(Action.RECONNECT_ASKED, key, actor, now, f"{reached} mails: {note}")
+    return reached
+
+
+def note_rotated_token(key: FeedKey, *, actor: Actor, now: datetime, note: str) -> None:
+    """Write down that the instance's embed token was rotated. Call it inside the transaction that does."""
+    _note(Action.TOKEN_ROTATED, key, actor, now, note)
+
+
+def note_refresh_on_behalf(key: FeedKey, *, actor: Actor, now: datetime, note: str) -> None:
+    """Write down why staff ask for a refresh in the customer's place; the refresh itself leaves its own event."""
+    _note(Action.ON_BEHALF, key, actor, now, note)
+
+
+def _rows_of(key: FeedKey) -> QuerySet[Feed]:
+    """The instance's feeds, whatever their source and mode."""
+    return Feed.objects.filter(workspace_id=key.workspace_id, instance_id=key.instance_id)
+
+
+def _publish(rows: QuerySet[Feed]) -> None:
+    for row in rows:
+        feed_cache.publish(row)
+
+
+def _note(action: Action, key: FeedKey, actor: Actor, at: datetime, note: str) -> None:
+    audit.note(
+        action,
+        Outcome.DONE,
+        workspace_id=key.workspace_id,
+        instance_id=key.instance_id,
+        actor=actor,
+        at=at,
+        note=note,
+    )

@@ -202,7 +202,8 @@ class FeedView:
 
     `last_updated_at`: None when the feed was never filled. `next_refresh_allowed_at`: when the next automatic
     refresh is allowed, None when one is allowed now or under way; in the answer to a forced refresh, the next forced
-    one. `is_warming`: a first fill is under way. `forced`: for members only.
+    one. `is_warming`: a first fill is under way; `is_first_fill`: this reader waited for it. `forced` and
+    `last_tried_at`, when Instagram was last asked whatever came of it: for members only.
     """
 
     posts: tuple[EncodedPost, ...]
@@ -212,4 +213,15 @@ class FeedView:
     next_refresh_allowed_at: datetime | None
     warnings: frozenset[Warning]
     is_warming: bool = False
+    is_first_fill: bool = False
     forced: Allowance | None = None
+    last_tried_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Glance:
+    """How a widget's feed fares, without its posts. Times as in FeedView."""
+
+    last_updated_at: datetime | None
+    last_tried_at: datetime | None
+    warnings: frozenset[Warning]
