@@ -14,6 +14,7 @@ from uuid import UUID
 
 from django.core.cache import cache
 
+from foundation import logs
 from paris_integration import tasks
 
 logger = logging.getLogger(__name__)
@@ -26,7 +27,7 @@ class Dispatcher:
     """Sends each feed at most once in `ASK_AGAIN_SECONDS`, over all processes while the cache is there to tell."""
 
     def __init__(self) -> None:
-        self._waiting: queue.Queue[UUID] = queue.Queue(maxsize=QUEUE_LENGTH)
+        self._waiting: queue.Queue[tuple[UUID, str]] = queue.Queue(maxsize=QUEUE_LENGTH)
         self._asked: dict[UUID, float] = {}
         self._lock = threading.Lock()
         self._thread: threading.Thread | None = None
@@ -36,7 +37,7 @@ class Dispatcher:
         if not self._is_news(feed_id):
             return
         try:
-            self._waiting.put_nowait(feed_id)
+            self._waiting.put_nowait((feed_id, logs.current_request_id()))
         except queue.Full:
             return
         self._ensure_thread()
@@ -59,9 +60,14 @@ class Dispatcher:
 
     def _send_all(self) -> None:
         while True:
-            feed_id = self._waiting.get()
+            feed_id, request_id = self._waiting.get()
             try:
-                tasks.refresh_feed.apply_async(args=(str(feed_id),), retry=False, expires=60)
+                tasks.refresh_feed.apply_async(
+                    args=(str(feed_id),),
+                    retry=False,
+                    expires=60,
+                    headers={logs.REQUEST_ID_HEADER: request_id},
+                )
             except Exception as error:  # noqa: BLE001 - kombu raises what its transports raise
                 logger.warning("refresh not handed to the worker: %s", type(error).__name__)
 

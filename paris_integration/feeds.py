@@ -23,6 +23,7 @@ from entitlements.limits import (
     higher_grants_for,
     limits_for,
 )
+from foundation import metrics
 from foundation.cache import StoreAway, guarded_load
 from paris_integration import (
     allowance,
@@ -31,6 +32,7 @@ from paris_integration import (
     freshness,
     lease,
     links,
+    pauses,
     previews,
     quota,
     refresh,
@@ -45,6 +47,7 @@ from paris_integration.flights import Wait, board
 from paris_integration.freshness import Age, FeedState, Verdict
 from paris_integration.models import Feed
 from paris_integration.types import (
+    ConnectionFacts,
     ConnectionState,
     EncodedPost,
     FeedKey,
@@ -72,7 +75,8 @@ def read_feed(
     counts against the workspace's previews of the hour. `for_member`: with the state of forced refreshes. Raises
     PreviewBudgetSpent, and StoreUnavailable when neither the database nor a copy is to be had.
     """
-    view = _read(key, selection, now, is_preview=is_preview)
+    with metrics.timed("paris"):
+        view = _read(key, selection, now, is_preview=is_preview)
     if not for_member:
         return view
     try:
@@ -82,11 +86,16 @@ def read_feed(
 
 
 def _for_member(view: FeedView, key: FeedKey, now: datetime) -> FeedView:
-    via = links.load(key.instance_id)
-    ends_soon = via is not None and via.expires_at is not None and via.expires_at - now < EXPIRING_WITHIN
-    if via is not None and ends_soon and via.state in (ConnectionState.ACTIVE, ConnectionState.EXPIRING):
-        view = replace(view, warnings=view.warnings | {Warning.TOKEN_EXPIRING})
-    return with_allowance(view, key)
+    warnings = view.warnings | warnings_of_connection(links.load(key.instance_id), now)
+    return with_allowance(replace(view, warnings=warnings), key)
+
+
+def warnings_of_connection(via: ConnectionFacts | None, now: datetime) -> frozenset[Warning]:
+    """What members are told of the instance's connection, beyond what every reader is."""
+    lives = via is not None and via.state in (ConnectionState.ACTIVE, ConnectionState.EXPIRING)
+    if via is None or not lives or via.expires_at is None or via.expires_at - now >= EXPIRING_WITHIN:
+        return frozenset()
+    return frozenset({Warning.TOKEN_EXPIRING})
 
 
 def with_allowance(view: FeedView, key: FeedKey) -> FeedView:
@@ -104,9 +113,7 @@ def current_view(key: FeedKey, selection: Selection, *, now: datetime) -> FeedVi
     limits = fresh_limits_for(key.workspace_id, now=now)
     route = routes.load(key)
     row = _row_of(key, route)
-    if isinstance(route, resolver.NoRoute):
-        view = _nothing({route.warning})
-    elif row is None:
+    if row is None:
         view = _nothing(())
     elif row.fetched_at is None and not row.fault:
         view = _nothing({Warning.FEED_WARMING}, is_warming=True)
@@ -116,9 +123,12 @@ def current_view(key: FeedKey, selection: Selection, *, now: datetime) -> FeedVi
     state, (grants, book) = state_of(row), _books(key)
     return replace(
         view,
-        warnings=view.warnings | _warnings_beside(key, route, limits),
+        warnings=view.warnings
+        | warnings_beside(key, route, limits)
+        | warnings_of_connection(links.load(key.instance_id), now),
         next_refresh_allowed_at=allowance.next_forced_at(key.source, state, grants, book),
         forced=allowance.allowance_of(key.source, state, grants, book, higher_grants_for(grants)),
+        last_tried_at=row.attempted_at if row else None,
     )
 
 
@@ -133,7 +143,11 @@ def find_or_create_row(key: FeedKey, now: datetime, *, is_preview: bool = False)
     if isinstance(route, resolver.NoRoute):
         return None
     row, created = Feed.objects.get_or_create(
-        **feed_cache.row_lookup(key, route.mode), defaults={"last_read_at": None if is_preview else now}
+        **feed_cache.row_lookup(key, route.mode),
+        defaults={
+            "last_read_at": None if is_preview else now,
+            "blocked_until": pauses.ends_at(key.instance_id, now=now),
+        },
     )
     if created:
         feed_cache.forget(key, route.mode)
@@ -146,13 +160,16 @@ def _row_of(key: FeedKey, route: resolver.Route | resolver.NoRoute) -> Feed | No
     return Feed.objects.filter(**feed_cache.row_lookup(key, route.mode)).first()
 
 
-def _warnings_beside(
+def warnings_beside(
     key: FeedKey, route: resolver.Route | resolver.NoRoute, limits: Limits
 ) -> frozenset[Warning]:
-    """What plan and connection add to a view of the posts that there are."""
-    of_route = route.warnings if isinstance(route, resolver.Route) else frozenset()
-    restricted = not routes.is_in_plan(key, route, limits)
-    return of_route | ({Warning.PLAN_RESTRICTED} if restricted else frozenset())
+    """What plan and route add to a view of the posts that there are. The plan comes before a missing route."""
+    restricted = (
+        frozenset() if routes.is_in_plan(key, route, limits) else frozenset({Warning.PLAN_RESTRICTED})
+    )
+    if isinstance(route, resolver.NoRoute):
+        return restricted or frozenset({route.warning})
+    return route.warnings | restricted
 
 
 def state_of(row: Feed | None) -> FeedState:
@@ -169,10 +186,10 @@ def _read(key: FeedKey, selection: Selection, now: datetime, *, is_preview: bool
         route = routes.find(key)
         allowed = routes.is_in_plan(key, route, limits)
         if isinstance(route, resolver.NoRoute):
-            return _nothing({route.warning if allowed else Warning.PLAN_RESTRICTED})
+            return _nothing(warnings_beside(key, route, limits))
         copy = feed_cache.find(key, route.mode)
         if not allowed or not route.is_open:
-            return _last_good(copy, selection, limits, now, _warnings_beside(key, route, limits))
+            return _last_good(copy, selection, limits, now, warnings_beside(key, route, limits))
         if copy is not None and not is_preview:
             _mark_read(copy, now)
         if copy is None or copy.fetched_at is None:
@@ -249,12 +266,14 @@ def _read_cold(
     if verdict.is_due:
         if is_preview:
             previews.charge(key.workspace_id, now=now)
-        if not _wait_for_first_flight(copy.feed_id, now):
+        kind = refresh.Kind.PREVIEW if is_preview else refresh.Kind.COLD
+        if not _wait_for_first_flight(copy.feed_id, now, kind):
             return _nothing({Warning.FEED_WARMING}, is_warming=True)
         copy = guarded_load(lambda: _load(key)) or copy
         verdict = freshness.classify(copy.state, limits, now)
         if verdict.is_due:  # the flight ended without a word: its leader died, or leads elsewhere still
             return _nothing({Warning.FEED_WARMING}, is_warming=True)
+        return replace(view_of(copy, verdict, selection, now), is_first_fill=True)
     return view_of(copy, verdict, selection, now)
 
 
@@ -263,19 +282,19 @@ def _load(key: FeedKey) -> FeedCopy | None:
     return feed_cache.copy_of(row) if row else None
 
 
-def _wait_for_first_flight(feed_id: UUID, now: datetime) -> bool:
+def _wait_for_first_flight(feed_id: UUID, now: datetime, kind: refresh.Kind) -> bool:
     """Whether the first fill ended within the bound; when this process has no room for it, the worker is asked."""
     wait = board.wait_for(
-        feed_id, lambda: _fill(feed_id, now), timeout_seconds=settings.FEED_COLD_WAIT_SECONDS
+        feed_id, lambda: _fill(feed_id, now, kind), timeout_seconds=settings.FEED_COLD_WAIT_SECONDS
     )
     if wait is Wait.NO_FLIGHT:
         dispatcher.request_refresh(feed_id)
     return wait is Wait.LANDED
 
 
-def _fill(feed_id: UUID, now: datetime) -> None:
+def _fill(feed_id: UUID, now: datetime, kind: refresh.Kind) -> None:
     """Lead the first fill, or watch whoever leads it elsewhere. A watcher never goes upstream itself."""
-    if refresh.refresh_feed(feed_id, now=now).result is not refresh.Result.HELD:
+    if refresh.refresh_feed(feed_id, now=now, kind=kind).result is not refresh.Result.HELD:
         return
     give_up_at = time.monotonic() + settings.FEED_COLD_WAIT_SECONDS
     while lease.is_held(feed_id) and time.monotonic() < give_up_at:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Hashable
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextvars import copy_context
 from enum import StrEnum
 
 from django.db import connection
@@ -56,7 +57,7 @@ class FlightBoard:
         with self._lock:
             flight = self._flights.get(flight_key)
             if flight is None and len(self._flights) < self._flight_places:
-                flight = self._executor.submit(self._run, flight_key, job)
+                flight = self._executor.submit(copy_context().run, self._run, flight_key, job)
                 self._flights[flight_key] = flight
             return flight
 

@@ -20,6 +20,7 @@ from paris_integration import (
     credentials,
     feeds,
     lease,
+    metrics,
     quota,
     receipts,
     refresh,
@@ -128,7 +129,11 @@ class _Attempt:
         except RefreshRefused:
             return False
         try:
-            refresh.fly(refresh.Flight(row, held, route, limits, self.now, self._landing_of(line)))
+            refresh.fly(
+                refresh.Flight(
+                    row, held, route, limits, self.now, refresh.Kind.FORCED, self._landing_of(line)
+                )
+            )
         except BaseException:
             if line is not None:
                 quota.settle(line, quota.State.IN_DOUBT)
@@ -186,6 +191,7 @@ class _Attempt:
         book = book or quota.read_book(self.key, now=clock.database_now())
         hint = allowance.upgrade_hint(self.key.source, state, book, higher_grants_for(grants))
         self._note(Outcome.REFUSED, reason.value)
+        metrics.count_blocked(self.key.workspace_id, reason.value)
         return RefreshBlocked(reason, allowed_at, hint)
 
     def _is_held_back(self, row: Feed, credential: str) -> bool:
@@ -199,6 +205,7 @@ class _Attempt:
 
     def _without_a_call(self, reason: str) -> FeedView:
         self._note(Outcome.REFUSED, reason)
+        metrics.count_blocked(self.key.workspace_id, reason)
         return self.view()
 
     def _note(self, outcome: Outcome, reason: str) -> None:

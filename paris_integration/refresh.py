@@ -19,6 +19,7 @@ from django.conf import settings
 from django.db import connection, transaction
 
 from entitlements.limits import Limits, WorkspaceNotFound, fresh_limits_for
+from foundation import logs
 from paris_integration import (
     calls,
     connections,
@@ -26,6 +27,7 @@ from paris_integration import (
     feed_cache,
     freshness,
     lease,
+    metrics,
     registry,
     resolver,
     routes,
@@ -56,6 +58,15 @@ class Result(StrEnum):
     GONE = "gone"  # no such feed
 
 
+class Kind(StrEnum):
+    """Who asked for a flight."""
+
+    AUTOMATIC = "automatic"
+    COLD = "cold"  # the first read
+    PREVIEW = "preview"  # an editor, for a source that is not saved
+    FORCED = "forced"
+
+
 @dataclass(frozen=True, slots=True)
 class RefreshOutcome:
     result: Result
@@ -74,14 +85,20 @@ class Flight:
     route: resolver.Route
     limits: Limits
     now: datetime
+    kind: Kind
     on_landing: OnLanding = lambda _: None
 
 
-def refresh_feed(feed_id: UUID, *, now: datetime) -> RefreshOutcome:
+def refresh_feed(feed_id: UUID, *, now: datetime, kind: Kind = Kind.AUTOMATIC) -> RefreshOutcome:
     """Refresh the feed if it is due and nobody else is at it. Expected outcomes are returned, never raised."""
     row = Feed.objects.filter(pk=feed_id).first()
     if row is None:
         return RefreshOutcome(Result.GONE)
+    with logs.bound(workspace=str(row.workspace_id), instance=row.instance_id):
+        return _refresh_row(row, now, kind)
+
+
+def _refresh_row(row: Feed, now: datetime, kind: Kind) -> RefreshOutcome:
     try:
         limits = fresh_limits_for(row.workspace_id, now=now)
     except WorkspaceNotFound:
@@ -101,7 +118,7 @@ def refresh_feed(feed_id: UUID, *, now: datetime) -> RefreshOutcome:
     held = lease.acquire(row.pk, seen_fence=row.fence, lasts=lease_lasts())
     if held is None:
         return RefreshOutcome(Result.HELD)
-    return fly(Flight(row, held, route, limits, now))
+    return fly(Flight(row, held, route, limits, now, kind))
 
 
 def claim_due(*, now: datetime, limit: int) -> list[UUID]:
@@ -151,6 +168,16 @@ def _allowed_at(row: Feed, limits: Limits, now: datetime) -> datetime | None:
 
 def fly(flight: Flight) -> RefreshOutcome:
     """Call the provider and land: one fenced write, with what belongs to it in the same transaction."""
+    ended = "crashed"
+    try:
+        outcome = _fly(flight)
+        ended = outcome.result.value
+        return outcome
+    finally:
+        metrics.count_attempt(flight.row.workspace_id, flight.kind.value, ended)
+
+
+def _fly(flight: Flight) -> RefreshOutcome:
     try:
         request = calls.request_for(flight.route, source_of(flight.row), now=flight.now)
         raw = registry.provider().fetch(request, max_posts=settings.FEED_FETCH_POSTS)
@@ -161,6 +188,7 @@ def fly(flight: Flight) -> RefreshOutcome:
             plain_http_hosts=settings.MEDIA_HOSTS,
         )
     except ProviderError as fault:
+        _count(fault, flight)
         if flight.route.via is not None:
             connections.condemn(flight.route.via, fault, now=flight.now)
         return _land_failure(flight, _blame(fault, flight.route))
@@ -168,6 +196,8 @@ def fly(flight: Flight) -> RefreshOutcome:
         # A bug or a stop: give the feed back at once, and let the error rise.
         lease.write(flight.held, attempted_at=flight.now)
         raise
+    if raw.later_page_error is not None:
+        _count(raw.later_page_error, flight)
     if raw.later_page_error is not None and _would_lose_posts(flight.row, dataset):
         return _land_partial(flight, raw.later_page_error)
     return _land_success(flight, raw, dataset)
@@ -252,9 +282,19 @@ def _park(route: resolver.Route, fault: RateLimited, now: datetime) -> datetime:
     return until
 
 
+def _count(fault: ProviderError, flight: Flight) -> None:
+    metrics.count_provider_error(
+        flight.row.workspace_id, fault, of_operator=_is_operators(fault, flight.route)
+    )
+
+
+def _is_operators(fault: ProviderError, route: resolver.Route) -> bool:
+    return route.mode is Mode.PUBLIC and isinstance(fault, TokenRejected | PermissionMissing)
+
+
 def _blame(fault: ProviderError, route: resolver.Route) -> ProviderError:
     """In public mode a dead or powerless token is the operator's: the widget's owner can do nothing about it."""
-    if route.mode is Mode.PUBLIC and isinstance(fault, TokenRejected | PermissionMissing):
+    if _is_operators(fault, route):
         logger.error("the operator's public-mode credentials were refused: %s", fault)
         return ProviderError(
             f"operator credentials: {type(fault).__name__}",

@@ -26,6 +26,7 @@ from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 from urllib3.exceptions import HTTPError
 from urllib3.poolmanager import PoolManager
 
+from foundation.metrics import provider_calls, timed
 from paris_integration.errors import ProviderUnavailable
 from paris_integration.providers.base import Usage
 from paris_integration.secret import Secret
@@ -77,6 +78,11 @@ class _Asked:
     form: Mapping[str, str] | None = None
 
 
+def _class_of(answer: HttpAnswer | str) -> str:
+    """`2xx` and so on; `none` for a problem in a word."""
+    return "none" if isinstance(answer, str) else f"{answer.status // 100}xx"
+
+
 class HttpClient:
     """One session for all calls of a process; safe to use from many threads."""
 
@@ -111,8 +117,9 @@ class HttpClient:
     def _ask(self, asked: _Asked, deadline: Deadline) -> HttpAnswer:
         if deadline.is_over:
             raise ProviderUnavailable("timed out")
-        with _Watchdog(deadline) as watchdog:
+        with timed("provider"), _Watchdog(deadline) as watchdog:
             answer = self._answer_or_problem(asked, deadline)
+        provider_calls.labels(result="none" if watchdog.has_bitten else _class_of(answer)).inc()
         # Cut while its headers dripped, a connection even looks like an answer that ended early.
         if watchdog.has_bitten:
             raise ProviderUnavailable("timed out")
