@@ -12,7 +12,9 @@ from paris_integration.errors import (
 from paris_integration.feeds import current_view as look_at
 from paris_integration.feeds import read_feed
 from paris_integration.forced import force_refresh
+from paris_integration.glances import glance_at
 from paris_integration.key_rotation import rotate as rotate_encryption_keys
+from paris_integration.links import instances_connected_as
 from paris_integration.links import load as find_connection
 from paris_integration.maintenance import refresh_due_now, retire_other_sources
 from paris_integration.meta_callbacks import (
@@ -21,6 +23,8 @@ from paris_integration.meta_callbacks import (
     delete_data,
     find_deletion,
 )
+from paris_integration.metrics import count_feed_request
+from paris_integration.metrics_text import metrics_text
 from paris_integration.oauth_pipeline import (
     Attempt,
     Caller,
@@ -38,7 +42,17 @@ from paris_integration.sources import (
     parse_source_type,
     source_from_profile_url,
 )
-from paris_integration.support import clear_backoff, grant_units
+from paris_integration.support import (
+    MAX_PAUSE,
+    MAX_UNITS,
+    ask_to_reconnect,
+    clear_backoff,
+    grant_units,
+    note_refresh_on_behalf,
+    note_rotated_token,
+    pause,
+    purge,
+)
 from paris_integration.types import (
     Allowance,
     BlockReason,
@@ -51,6 +65,7 @@ from paris_integration.types import (
     FeedKey,
     FeedView,
     FilterKind,
+    Glance,
     Login,
     Selection,
     Source,
@@ -59,6 +74,8 @@ from paris_integration.types import (
 )
 
 __all__ = [
+    "MAX_PAUSE",
+    "MAX_UNITS",
     "Actor",
     "Allowance",
     "Attempt",
@@ -73,6 +90,7 @@ __all__ = [
     "FeedKey",
     "FeedView",
     "FilterKind",
+    "Glance",
     "InvalidSignedRequest",
     "InvalidSource",
     "Login",
@@ -86,10 +104,12 @@ __all__ = [
     "StoreUnavailable",
     "TooBusy",
     "Warning",
+    "ask_to_reconnect",
     "begin_login",
     "choose_account",
     "clear_backoff",
     "complete_login",
+    "count_feed_request",
     "deauthorise",
     "delete_data",
     "disconnect",
@@ -97,11 +117,18 @@ __all__ = [
     "find_connection",
     "find_deletion",
     "force_refresh",
+    "glance_at",
     "grant_units",
+    "instances_connected_as",
     "look_at",
+    "metrics_text",
+    "note_refresh_on_behalf",
+    "note_rotated_token",
     "offers",
     "parse_source",
     "parse_source_type",
+    "pause",
+    "purge",
     "read_feed",
     "refresh_due_now",
     "retire_other_sources",

@@ -1,0 +1,43 @@
+"""How many widgets' feeds fare, for lists: without posts, and without a query for each."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from datetime import datetime
+
+from entitlements.limits import Limits, fresh_limits_for
+from paris_integration import feed_cache, feeds, links, resolver, routes
+from paris_integration.models import Feed
+from paris_integration.types import ConnectionFacts, FeedKey, Glance, Mode, Warning
+
+
+def glance_at(keys: Iterable[FeedKey], *, now: datetime) -> dict[str, Glance]:
+    """How each instance's feed fares, by instance id. The queries grow with the workspaces, not with the widgets."""
+    wanted = list(keys)
+    instance_ids = [key.instance_id for key in wanted]
+    connections = links.load_many(instance_ids)
+    rows = feed_cache.rows_without_posts(instance_ids)
+    limits = {
+        workspace_id: fresh_limits_for(workspace_id, now=now)
+        for workspace_id in {key.workspace_id for key in wanted}
+    }
+    return {
+        key.instance_id: _glance(key, connections.get(key.instance_id), rows, limits[key.workspace_id], now)
+        for key in wanted
+    }
+
+
+def _glance(
+    key: FeedKey,
+    via: ConnectionFacts | None,
+    rows: Mapping[tuple[FeedKey, Mode], Feed],
+    limits: Limits,
+    now: datetime,
+) -> Glance:
+    route = routes.by_connection(key, via)
+    beside = feeds.warnings_beside(key, route, limits) | feeds.warnings_of_connection(via, now)
+    row = rows.get((key, route.mode)) if isinstance(route, resolver.Route) else None
+    if row is None:
+        return Glance(None, None, beside)
+    told = (*row.data_warnings, row.fault) if row.fault else row.data_warnings
+    return Glance(row.fetched_at, row.attempted_at, beside | {Warning(name) for name in told})
