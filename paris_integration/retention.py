@@ -7,18 +7,24 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from django.conf import settings
-from django.db.models import QuerySet
+from django.db import connection, transaction
+from django.db.models import Q, QuerySet
 
+from paris_integration import clock, feed_cache
 from paris_integration.models import (
     AuditEvent,
+    DailyUsage,
+    Feed,
     ForcedRefresh,
     LoginAttempt,
+    Pause,
     PreviewWindow,
     QuotaWindow,
     RefreshReceipt,
 )
 
 BATCH = 1_000
+FEED_BATCH = 100  # they are large, and each has a copy in the cache
 RECEIPTS_LAST = timedelta(hours=24)
 LOGIN_ATTEMPTS_LAST = timedelta(hours=1)
 WINDOWS_LAST = timedelta(days=2)
@@ -36,10 +42,43 @@ def clean_up(*, now: datetime) -> dict[str, int]:
         ),
         ("forcedRefreshes", settled.filter(settled_at__lt=ledger)),
         ("quotaWindows", QuotaWindow.objects.filter(starts_at__lt=min(ledger, now - WINDOWS_LAST))),
+        (
+            "dailyUsage",
+            DailyUsage.objects.filter(day__lt=(now - timedelta(days=settings.USAGE_RETENTION_DAYS)).date()),
+        ),
+        ("pauses", Pause.objects.filter(until__lt=now)),
         ("loginAttempts", LoginAttempt.objects.filter(expires_at__lt=now - LOGIN_ATTEMPTS_LAST)),
         ("previewWindows", PreviewWindow.objects.filter(starts_at__lt=now - WINDOWS_LAST)),
     )
-    return {name: _remove(rows) for name, rows in old}
+    removed = {name: _remove(rows) for name, rows in old}
+    return {**removed, "feeds": remove_unread_feeds(now=now)}
+
+
+def remove_unread_feeds(*, now: datetime) -> int:
+    """Remove the feeds that nobody has read, previewed or refreshed for UNREAD_FEED_RETENTION_DAYS; how many.
+
+    Whoever asks for one again fills it anew. A feed in flight stays, as does one that somebody holds this moment: it
+    is looked at again in an hour. Never earlier than ACTIVE_FEED_DAYS, while beat keeps it fresh.
+    """
+    days = max(settings.UNREAD_FEED_RETENTION_DAYS, settings.ACTIVE_FEED_DAYS)
+    removed = 0
+    while rows := _remove_batch_of_feeds(before=now - timedelta(days=days)):
+        feed_cache.forget_rows(rows)
+        removed += len(rows)
+    return removed
+
+
+@transaction.atomic
+def _remove_batch_of_feeds(*, before: datetime) -> list[Feed]:
+    unread = Q(last_read_at__lt=before) | Q(last_read_at__isnull=True, created_at__lt=before)
+    untouched = Q(attempted_at__isnull=True) | Q(attempted_at__lt=before)
+    idle = Q(lease_expires_at__isnull=True) | Q(lease_expires_at__lt=clock.database_now())
+    feeds = Feed.objects.filter(unread, untouched, idle).defer("posts_encoded", "profile")
+    if connection.features.has_select_for_update_skip_locked:
+        feeds = feeds.select_for_update(skip_locked=True)
+    rows = list(feeds[:FEED_BATCH])
+    Feed.objects.filter(pk__in=[row.pk for row in rows]).delete()
+    return rows
 
 
 def _remove(rows: QuerySet[Any]) -> int:

@@ -1,0 +1,99 @@
+"""Feeds nobody reads go; those that are read, previewed, refreshed or in flight stay."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from entitlements.models import Plan, Workspace
+from paris_integration import feed_cache, retention
+from paris_integration.models import Feed, ForcedRefresh
+from paris_integration.public import read_feed
+from paris_integration.types import FeedKey, Mode, Selection, Source, SourceType
+from tests.fakes import FakeProvider
+
+NOW = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
+DAY = timedelta(days=1)
+TWELVE = Selection(max_posts=12)
+
+
+@pytest.fixture(autouse=True)
+def _clock(time_machine: Any) -> None:
+    time_machine.move_to(NOW, tick=False)
+
+
+@pytest.fixture
+def workspace(db: None) -> Workspace:
+    return Workspace.objects.create(name="Acme", plan=Plan.objects.get(key="pro"))
+
+
+def feed(workspace: Workspace, name: str = "acme.bakery", **values: Any) -> Feed:
+    """A feed that has not been touched for a year, but for `values`."""
+    row = Feed.objects.create(
+        workspace=workspace, instance_id="wgt_1", source_type="profile", source_value=name, mode="public"
+    )
+    old = NOW - 365 * DAY
+    given = {"last_read_at": old, "created_at": old, "attempted_at": old, "fetched_at": old} | values
+    Feed.objects.filter(pk=row.pk).update(**given)
+    return row
+
+
+@pytest.mark.parametrize(
+    ("values", "stays"),
+    [
+        ({}, False),
+        ({"last_read_at": NOW - 90 * DAY}, True),
+        ({"last_read_at": NOW - 90 * DAY - timedelta(seconds=1)}, False),
+        ({"last_read_at": None}, False),
+        ({"last_read_at": None, "created_at": NOW - DAY}, True),
+        ({"attempted_at": NOW - DAY}, True),
+        ({"attempted_at": None}, False),
+        ({"lease_expires_at": NOW + timedelta(seconds=5)}, True),
+        ({"lease_expires_at": NOW - timedelta(seconds=5)}, False),
+    ],
+)
+def test_what_is_removed(workspace: Workspace, values: dict[str, Any], stays: bool) -> None:
+    feed(workspace, **values)
+
+    assert retention.clean_up(now=NOW)["feeds"] == (0 if stays else 1)
+    assert Feed.objects.exists() is stays
+
+
+def test_an_active_feed_stays_however_short_the_retention(workspace: Workspace, settings: Any) -> None:
+    settings.UNREAD_FEED_RETENTION_DAYS, settings.ACTIVE_FEED_DAYS = 1, 7
+    feed(workspace, last_read_at=NOW - 6 * DAY)
+
+    assert retention.remove_unread_feeds(now=NOW) == 0
+
+
+def test_many_go_in_batches_and_the_ledger_stays(
+    workspace: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(retention, "FEED_BATCH", 2)
+    rows = [feed(workspace, f"acme.{number}") for number in range(5)]
+    kept = feed(workspace, "acme.read", last_read_at=NOW)
+    line = ForcedRefresh.objects.create(
+        workspace=workspace, instance_id="wgt_1", source_type="profile", source_value="acme.0", feed=rows[0],
+        fence=1, reserved_at=NOW, day_starts_at=NOW, hour_starts_at=NOW, state="succeeded", settled_at=NOW,
+    )  # fmt: skip
+
+    assert retention.remove_unread_feeds(now=NOW) == 5
+    assert list(Feed.objects.values_list("pk", flat=True)) == [kept.pk]
+    line.refresh_from_db()
+    assert line.feed_id is None
+
+
+def test_whoever_asks_again_fills_it_anew(workspace: Workspace, provider: FakeProvider) -> None:
+    key = FeedKey(workspace.pk, "wgt_1", Source(SourceType.PROFILE, "acme.bakery"))
+    read_feed(key, TWELVE, now=NOW)
+    removed = Feed.objects.get()
+
+    later = NOW + 91 * DAY
+    assert retention.remove_unread_feeds(now=later) == 1
+    assert feed_cache.find(key, Mode.PUBLIC) is None
+    view = read_feed(key, TWELVE, now=later)
+
+    assert view.posts
+    assert Feed.objects.get().pk != removed.pk
