@@ -74,6 +74,15 @@ def invalid_request(field: str, message: str) -> Problem:
     return Problem(400, "INVALID_REQUEST", f"{field}: {message}", {field: [message]})
 
 
+def throttled(retry_after_seconds: int) -> Problem:
+    return Problem(
+        429,
+        "THROTTLED",
+        "Too many requests in a short time. Try again later.",
+        retry_after_seconds=retry_after_seconds,
+    )
+
+
 def temporarily_unavailable() -> Problem:
     return Problem(
         503,
@@ -198,4 +207,14 @@ def page_unavailable(request: HttpRequest) -> HttpResponse:
         return problem_response(request, temporarily_unavailable())
     response = render(request, "503.html", status=503)
     response["Retry-After"] = str(STORE_RETRY_SECONDS)
+    return response
+
+
+def too_many(request: HttpRequest, problem: Problem) -> HttpResponse:
+    """429 as the address speaks: JSON below /v1/, a page elsewhere."""
+    if is_api(request):
+        return problem_response(request, problem)
+    response = render(request, "429.html", status=429)
+    response["Cache-Control"] = "no-store"
+    response["Retry-After"] = str(problem.retry_after_seconds)
     return response

@@ -1,0 +1,71 @@
+"""Signing in: with the right words, and not by guessing them."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from axes.models import AccessAttempt
+from django.contrib.auth.models import User
+from django.test import Client
+
+from venice_api.tasks import forget_failed_sign_ins
+
+NOW = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
+PASSWORD = "the-right-password-1"
+PAGES = ("/accounts/login/", "/admin/login/")
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture(autouse=True)
+def clock(time_machine: Any) -> Any:
+    time_machine.move_to(NOW, tick=False)
+    User.objects.create_superuser("robin", password=PASSWORD)
+    User.objects.create_user("sam", password=PASSWORD)
+    return time_machine
+
+
+def sign_in(page: str, name: str, password: str, address: str = "10.0.0.1", **headers: str) -> Any:
+    typed = {"username": name, "password": password}
+    return Client().post(page, typed, REMOTE_ADDR=address, headers=headers)
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_guessing_ends_in_429_and_waiting_helps(page: str, clock: Any) -> None:
+    guesses = [sign_in(page, "robin", f"guess-{n}").status_code for n in range(12)]
+    assert guesses == [200] * 9 + [429] * 3
+
+    locked = sign_in(page, "robin", PASSWORD)
+    assert (locked.status_code, locked["Retry-After"]) == (429, "900")
+    assert "Wait 15 minutes" in locked.content.decode()
+    assert PASSWORD not in locked.content.decode()
+    assert sign_in(page, "robin", PASSWORD, address="10.0.0.2").status_code == 302
+    assert sign_in("/accounts/login/", "sam", PASSWORD).status_code == 302
+    clock.move_to(NOW + timedelta(minutes=15, seconds=1), tick=False)
+    assert sign_in(page, "robin", PASSWORD).status_code == 302
+
+
+def test_a_success_starts_the_count_anew() -> None:
+    for _ in range(3):
+        assert [sign_in(PAGES[0], "sam", "guess").status_code for _ in range(9)] == [200] * 9
+        assert sign_in(PAGES[0], "sam", PASSWORD).status_code == 302
+
+
+@pytest.mark.parametrize(("proxies", "is_locked"), [(0, True), (1, False)])
+def test_a_forged_address_helps_nobody(settings: Any, proxies: int, is_locked: bool) -> None:
+    settings.TRUSTED_PROXIES = proxies
+    for n in range(10):
+        sign_in(PAGES[0], "sam", "guess", **{"X-Forwarded-For": f"198.51.100.{n}"})
+    last = sign_in(PAGES[0], "sam", PASSWORD, **{"X-Forwarded-For": "203.0.113.9"})
+    assert (last.status_code == 429) is is_locked
+
+
+def test_no_password_is_kept_and_old_failures_are_forgotten(clock: Any) -> None:
+    sign_in(PAGES[0], "sam", "a-secret-typo")
+    (attempt,) = AccessAttempt.objects.values()
+    assert "a-secret-typo" not in str(attempt)
+    assert forget_failed_sign_ins() == 0
+    clock.move_to(NOW + timedelta(minutes=16), tick=False)
+    assert forget_failed_sign_ins() == 1

@@ -1,0 +1,162 @@
+"""Who is told to wait, who is not, and that nobody is when there is no cache."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+import time_machine
+from django.conf import settings as real_settings
+from django.core.cache import caches
+from django.test import Client
+
+from foundation import counters
+from foundation.cache import ResilientRedisCache
+from tests.conftest import Cast
+from tests.fakes import FakeProvider
+from venice_api import embed_tokens
+
+FEED = "/v1/integrations/instagram/feed"
+REFRESH = "/v1/integrations/instagram/refresh"
+NOON = "2026-01-20T12:00:20Z"
+
+
+@pytest.fixture(autouse=True)
+def _clock(time_machine: Any) -> None:
+    time_machine.move_to(NOON, tick=False)
+
+
+@pytest.fixture
+def token(make_instance: Any, provider: FakeProvider) -> str:
+    return token_of(make_instance())
+
+
+def token_of(instance: Any) -> str:
+    return embed_tokens.issue(instance.pk, instance.token_version)
+
+
+def read(client: Client, token: str, address: str = "192.0.2.1", **headers: str) -> Any:
+    return client.get(FEED, {"token": token}, REMOTE_ADDR=address, headers=headers)
+
+
+def statuses(*responses: Any) -> list[int]:
+    return [response.status_code for response in responses]
+
+
+def test_no_default_is_below_the_promised_floor() -> None:
+    assert real_settings.THROTTLE_READS_PER_ADDRESS >= 6_000
+    assert real_settings.THROTTLE_READS_PER_INSTANCE >= 6_000
+    assert real_settings.THROTTLE_POSTS_PER_USER >= 1_200
+
+
+def test_reads_of_one_address(client: Client, token: str, settings: Any, time_machine: Any) -> None:
+    settings.THROTTLE_READS_PER_ADDRESS = 2
+    assert statuses(*(read(client, token) for _ in range(3))) == [200, 200, 429]
+
+    refused = read(client, token, origin="https://bakery.example")
+    body = refused.json()
+    assert (body["error"], refused["Retry-After"], refused["Cache-Control"]) == (
+        "THROTTLED",
+        "40",
+        "no-store",
+    )
+    assert set(body) == {"error", "message", "requestId"}
+    assert refused["Access-Control-Allow-Origin"] == "*"
+
+    assert read(client, token, address="192.0.2.2").status_code == 200
+    time_machine.move_to("2026-01-20T12:01:00Z", tick=False)
+    assert read(client, token).status_code == 200
+
+
+def test_reads_of_one_widget_leave_other_widgets_alone(
+    client: Client, token: str, make_instance: Any, settings: Any
+) -> None:
+    settings.THROTTLE_READS_PER_INSTANCE = 2
+    addresses = ("192.0.2.1", "192.0.2.2", "192.0.2.3")
+
+    assert statuses(*(read(client, token, address=a) for a in addresses)) == [200, 200, 429]
+    assert read(client, token_of(make_instance(source_value="acme.other"))).status_code == 200
+
+
+def test_the_address_comes_from_the_trusted_proxy(client: Client, token: str, settings: Any) -> None:
+    settings.THROTTLE_READS_PER_ADDRESS = 1
+    settings.TRUSTED_PROXIES = 1
+
+    first = read(client, token, x_forwarded_for="203.0.113.1")
+    forged = read(client, token, x_forwarded_for="198.51.100.7, 203.0.113.1")
+    other = read(client, token, x_forwarded_for="203.0.113.2")
+
+    assert statuses(first, forged, other) == [200, 429, 200]
+
+
+def test_failed_authentication_is_tighter_and_good_tokens_go_on(
+    client: Client, token: str, settings: Any
+) -> None:
+    settings.THROTTLE_FAILURES_PER_ADDRESS = 2
+
+    assert statuses(*(read(client, "wrong") for _ in range(3))) == [401, 401, 429]
+    assert statuses(read(client, token), read(client, "wrong", address="192.0.2.9")) == [200, 401]
+
+
+def test_changes_of_one_user(people: Cast, make_instance: Any, provider: FakeProvider, settings: Any) -> None:
+    settings.THROTTLE_POSTS_PER_USER = 1
+    body = json.dumps({"instanceId": make_instance().pk})
+
+    def refresh(who: Client) -> Any:
+        return who.post(REFRESH, body, content_type="application/json")
+
+    assert statuses(refresh(people.editor), refresh(people.editor)) == [200, 429]
+    assert refresh(people.owner).status_code == 200
+    assert statuses(refresh(people.anonymous), refresh(people.outsider)) == [401, 404]
+    assert people.editor.get("/editor/").status_code == 200
+
+
+@pytest.mark.parametrize("path", ["/accounts/login/", "/admin/login/"])
+def test_sign_ins_of_one_address(client: Client, db: None, settings: Any, path: str) -> None:
+    settings.THROTTLE_SIGN_INS_PER_ADDRESS = 2
+    attempt = {"username": "owner", "password": "guess"}
+
+    answers = [client.post(path, attempt) for _ in range(3)]
+
+    assert statuses(*answers) == [200, 200, 429]
+    assert b"Too many requests" in answers[2].content
+    assert answers[2]["Retry-After"] == "40"
+    assert client.get(path).status_code == 200
+
+
+def test_zero_is_no_limit(client: Client, token: str, settings: Any) -> None:
+    settings.THROTTLE_READS_PER_ADDRESS = settings.THROTTLE_READS_PER_INSTANCE = 0
+
+    assert statuses(*(read(client, token) for _ in range(3))) == [200, 200, 200]
+    assert counters.count(["read"]) == [1]
+
+
+def test_a_cache_that_is_away_throttles_nobody(
+    client: Client, token: str, settings: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings.THROTTLE_READS_PER_ADDRESS = 1
+    away = ResilientRedisCache("redis://127.0.0.1:1/0", {})
+    monkeypatch.setattr(counters, "caches", {"default": away})
+
+    assert counters.count(["x"]) is None
+    assert statuses(*(read(client, token) for _ in range(3))) == [200, 200, 200]
+
+
+def test_a_read_counts_in_one_round_trip(client: Client, token: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    read(client, token)
+    trips = []
+    real = counters.count
+    monkeypatch.setattr(counters, "count", lambda names: trips.append(len(names)) or real(names))
+
+    assert read(client, token).status_code == 200
+    assert trips == [2]
+
+
+@pytest.mark.skipif(not real_settings.REDIS_URL, reason="needs Redis")
+def test_redis_counts_for_all_processes_and_forgets() -> None:
+    backend: Any = caches["default"]
+    with time_machine.travel(NOON, tick=False):
+        assert [counters.count(["a", "b"]), counters.count(["a"])] == [[1, 1], [2]]
+    key = backend.make_key(f"count:{1768910420 // 60}:a")
+    assert 0 < backend._cache.get_client(key).ttl(key) <= 120

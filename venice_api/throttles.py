@@ -1,0 +1,86 @@
+"""Bounds on how often one address, widget or person may ask in a minute. Hints in the cache, never the quota.
+
+Whoever cannot be counted, because the cache is away, passes.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Mapping
+
+from django.conf import settings
+from django.http import HttpRequest, HttpResponse
+from django.urls import reverse
+
+from foundation import counters
+from foundation.cache import DATABASE_FAULTS
+from venice_api import problems
+from venice_api.client_address import client_address
+
+UNSAFE = {"POST", "PUT", "PATCH", "DELETE"}
+
+
+def check_read(request: HttpRequest, instance_id: str) -> None:
+    """Count a feed read for its address and its instance. Raises Problem 429."""
+    _check(
+        {
+            f"read:address:{_address(request)}": settings.THROTTLE_READS_PER_ADDRESS,
+            f"read:instance:{instance_id}": settings.THROTTLE_READS_PER_INSTANCE,
+        }
+    )
+
+
+class ThrottleMiddleware:
+    """Sign-in by address, signed-in changes by user, and failed authentication by address."""
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        try:
+            _check_change(request)
+            response = self.get_response(request)
+            if response.status_code == 401:
+                limit = settings.THROTTLE_FAILURES_PER_ADDRESS
+                _check({f"failure:address:{_address(request)}": limit})
+        except problems.Problem as problem:
+            return problems.too_many(request, problem)
+        return response
+
+
+def _check_change(request: HttpRequest) -> None:
+    if request.method not in UNSAFE:
+        return
+    if request.path in {reverse("login"), reverse("admin:login")}:
+        _check({f"sign-in:address:{_address(request)}": settings.THROTTLE_SIGN_INS_PER_ADDRESS})
+    elif (user_id := _user_id(request)) is not None:
+        _check({f"change:user:{user_id}": settings.THROTTLE_POSTS_PER_USER})
+
+
+def _user_id(request: HttpRequest) -> int | None:
+    """Whose session it is. Without the database nobody is counted, and the view says that it is away."""
+    if settings.SESSION_COOKIE_NAME not in request.COOKIES:
+        return None
+    try:
+        return request.user.pk
+    except DATABASE_FAULTS:
+        return None
+
+
+def _check(limits: Mapping[str, int]) -> None:
+    """Count once under every name that has a limit. Raises Problem 429 when one is exceeded."""
+    counted = {_key(name): limit for name, limit in limits.items() if limit > 0}
+    if not counted:
+        return
+    counts = counters.count(list(counted))
+    if counts is not None and any(n > limit for n, limit in zip(counts, counted.values(), strict=True)):
+        raise problems.throttled(counters.seconds_left())
+
+
+def _key(name: str) -> str:
+    """Names hold what requests say, and whom; keys of a cache are plain and tell nothing."""
+    return hashlib.sha256(name.encode()).hexdigest()[:32]
+
+
+def _address(request: HttpRequest) -> str:
+    return client_address(request.META, settings.TRUSTED_PROXIES)
