@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 UV_VERSION := 0.13.9
 STAMP := $(VENV)/.installed
 
-.PHONY: install run test check format web worker beat migrate lock clean
+.PHONY: schema install run test check format web worker beat migrate lock clean
 
 install: $(STAMP)
 
@@ -37,6 +37,9 @@ check: install
 format: install
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
+
+schema: install
+	@DEBUG=true $(BIN)/python manage.py spectacular --format openapi-json --validate --fail-on-warn --file docs/openapi.json
 
 migrate: install
 	$(BIN)/python manage.py migrate --noinput

@@ -1,9 +1,13 @@
-"""What `make check` asks of the code without running it: no missing migration, and Django's own system checks."""
+"""What `make check` asks of the code without running it: system checks, no missing migration, the schema as kept."""
 
 from __future__ import annotations
 
 import os
 import sys
+from io import StringIO
+from pathlib import Path
+
+KEPT_SCHEMA = Path("docs/openapi.json")
 
 # Checks look at the code, not at a deployment: any key will do.
 os.environ.setdefault("SECRET_KEY", "k" * 50)
@@ -18,6 +22,11 @@ def main() -> int:
     django.setup()
     call_command("check", fail_level="WARNING")
     call_command("makemigrations", check=True, dry_run=True)
+    generated = StringIO()
+    call_command("spectacular", format="openapi-json", validate=True, fail_on_warn=True, stdout=generated)
+    if generated.getvalue().strip() != KEPT_SCHEMA.read_text().strip():
+        print(f"{KEPT_SCHEMA} is not what the code says: run `make schema` and look at the difference.")
+        return 1
     return 0
 
 

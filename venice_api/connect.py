@@ -31,6 +31,7 @@ from entitlements.limits import fresh_limits_for
 from paris_integration import public as paris
 from paris_integration.public import Login
 from venice_api import problems
+from venice_api.api_docs import operations
 from venice_api.authentication import identify_editor, own_origins, require_session, signed_in
 from venice_api.inputs import InvalidInput, json_object, required_text, single_values
 from venice_api.instances import Instance
@@ -46,6 +47,7 @@ class ConnectView(ApiView):
 
     http_method_names = ["get", "head"]
 
+    @operations.connect
     def get(self, request: Request) -> HttpResponseBase:
         http_request = request._request
         user = signed_in(http_request)
@@ -130,6 +132,7 @@ class DisconnectView(ApiView):
 
     http_method_names = ["post"]
 
+    @operations.disconnect
     def post(self, request: Request) -> HttpResponse:
         http_request = request._request
         require_session(http_request)
@@ -146,26 +149,41 @@ class DisconnectView(ApiView):
 
 
 @method_decorator(csrf_exempt, name="dispatch")
-class MetaCallbackView(ApiView):
+class DeauthorizeView(ApiView):
     """Meta's server tells of a person who withdrew. Authenticated by the signature alone."""
 
     http_method_names = ["post"]
-    erases = False
 
+    @operations.deauthorize
     def post(self, request: Request, family: str) -> HttpResponse:
-        login = _LOGINS[family]
-        sent = request._request.POST.getlist("signed_request")
-        if len(sent) != 1:
-            raise InvalidInput("signed_request", "Must be given once.")
         try:
-            if not self.erases:
-                paris.deauthorise(login, sent[0], now=timezone.now())
-                return JsonResponse({"status": "deauthorised"})
-            deletion = paris.delete_data(login, sent[0], now=timezone.now())
+            paris.deauthorise(_LOGINS[family], _signed_request(request), now=timezone.now())
+        except paris.InvalidSignedRequest:
+            raise InvalidInput("signed_request", "Is not valid.") from None
+        return JsonResponse({"status": "deauthorised"})
+
+
+@method_decorator(csrf_exempt, name="dispatch")
+class DataDeletionView(ApiView):
+    """Meta's server passes on a person's order to delete their data. Authenticated by the signature alone."""
+
+    http_method_names = ["post"]
+
+    @operations.data_deletion
+    def post(self, request: Request, family: str) -> HttpResponse:
+        try:
+            deletion = paris.delete_data(_LOGINS[family], _signed_request(request), now=timezone.now())
         except paris.InvalidSignedRequest:
             raise InvalidInput("signed_request", "Is not valid.") from None
         url = settings.PUBLIC_BASE_URL + reverse("deletion-status", args=[deletion.code])
         return JsonResponse({"url": url, "confirmation_code": deletion.code})
+
+
+def _signed_request(request: Request) -> str:
+    sent = request._request.POST.getlist("signed_request")
+    if len(sent) != 1:
+        raise InvalidInput("signed_request", "Must be given once.")
+    return sent[0]
 
 
 @require_safe

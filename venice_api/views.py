@@ -10,8 +10,11 @@ from django.views.decorators.csrf import csrf_exempt
 from rest_framework.request import Request
 from rest_framework.views import APIView
 
+from foundation import logs
+from foundation.metrics import timed
 from paris_integration import public as paris
-from venice_api import embed_tokens, http_caching, problems
+from venice_api import embed_tokens, feed_results, http_caching, problems, throttles
+from venice_api.api_docs import operations
 from venice_api.authentication import (
     EmbedCaller,
     MemberCaller,
@@ -42,11 +45,29 @@ class FeedView(ApiView):
     """`GET /v1/integrations/instagram/feed`: the instance's posts, quickly, with honest freshness."""
 
     caller: EmbedCaller | MemberCaller | None = None
+    view: paris.FeedView | None = None
 
+    def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
+        """Counts every answer but those to pre-flights, once, and whatever it is."""
+        if request.method == "OPTIONS":
+            return super().dispatch(request, *args, **kwargs)
+        result = "error"
+        try:
+            with timed("venice"):
+                response: HttpResponseBase = super().dispatch(request, *args, **kwargs)
+            result = feed_results.result_of(response.status_code, self.view)
+            return response
+        finally:
+            workspace_id = self.caller.instance.workspace_id if self.caller else None
+            paris.count_feed_request(workspace_id, result)
+
+    @operations.feed
     def get(self, request: Request) -> HttpResponse:
         http_request = request._request
         self.caller = caller = identify_reader(http_request)
         instance = caller.instance
+        logs.bind(workspace=instance.workspace_id, instance=instance.instance_id)
+        throttles.check_read(http_request, instance.instance_id)
         is_member = isinstance(caller, MemberCaller)
         http_caching.check_origin(http_request, instance, is_session=is_member)
         query = parse_feed_query(http_request.GET)
@@ -54,7 +75,7 @@ class FeedView(ApiView):
         is_preview = source != instance.source
         if is_preview and not is_member:
             raise problems.source_mismatch()
-        view = paris.read_feed(
+        self.view = view = paris.read_feed(
             instance.feed_key(source),
             instance.selection(query.max_posts, query.filter),
             now=timezone.now(),
@@ -81,12 +102,14 @@ class RefreshView(ApiView):
 
     http_method_names = ["post"]
 
+    @operations.refresh
     def post(self, request: Request) -> HttpResponse:
         http_request = request._request
         require_session(http_request)
         order = parse_refresh_order(json_object(http_request))
         idempotency_key = parse_idempotency_key(http_request.headers.get("Idempotency-Key"))
         caller = identify_editor(http_request, order.instance_id)
+        logs.bind(workspace=caller.instance.workspace_id, instance=caller.instance.instance_id)
         source = caller.instance.source
         if not order.names(source):
             raise problems.source_mismatch()

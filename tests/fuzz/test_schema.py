@@ -1,0 +1,20 @@
+"""A small size of the fuzzing, so that the way to the big one stays open."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.fuzz.schema import NO_LIMITS, fuzz
+from tests.processes.service import running_service
+
+pytestmark = pytest.mark.processes
+
+
+def test_the_service_answers_as_its_schema_says(tmp_path: Path) -> None:
+    with running_service(tmp_path, DEBUG="false", **NO_LIMITS) as service:
+        cases, is_clean = fuzz(service, examples=5)
+        assert is_clean
+        assert cases > 500
+        assert "Traceback" not in service.log()
