@@ -2,98 +2,25 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
-from playwright.sync_api import Browser, Page
+from playwright.sync_api import Browser
 
-from tests.browser import chromium
 from tests.fakes import media
+from tests.processes.payloads import PAYLOADS
+from tests.processes.publishing import opened, publisher, widget
 from tests.processes.service import Service, running_service
 
 pytestmark = [pytest.mark.processes, pytest.mark.browser]
-
-PAYLOADS = [
-    "<script>window.hacked=1</script>",
-    "<img src=x onerror=window.hacked=1>",
-    "<svg onload=window.hacked=1>",
-    "</style><script>window.hacked=1</script>",
-    "</ul></instagram-feed><iframe srcdoc='<script>parent.hacked=1</script>'>",
-    "{{constructor.constructor('window.hacked=1')()}}",
-    "${window.hacked=1}",
-    '"><a href=javascript:window.hacked=1 autofocus onfocus=window.hacked=1>',
-    "javascript:window.hacked=1",
-    "data:text/html,<script>window.hacked=1</script>",
-]
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with chromium() as running:
-        yield running
 
 
 @pytest.fixture(scope="module")
 def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
     with running_service(tmp_path_factory.mktemp("service")) as running:
         yield running
-
-
-@contextmanager
-def publisher(service: Service, body: str, policy: str = "") -> Iterator[str]:
-    """A site of its own, with a strict policy that allows the service and its pictures."""
-    origin = f"http://127.0.0.1:{service.web_ports[0]}"
-    strict = (
-        f"default-src 'none'; script-src {origin}; connect-src {origin}; img-src {service.standin.base_url}; "
-        f"frame-src {origin}"
-    )
-
-    class Handler(BaseHTTPRequestHandler):
-        def do_GET(self) -> None:
-            script = f"<script src='{origin}/embed/widget.js'></script>"
-            page = f"<!doctype html><html lang=en><title>Shop</title>{script}{body}"
-            self.send_response(200 if self.path == "/" else 404)
-            self.send_header("Content-Type", "text/html; charset=utf-8")
-            self.send_header("Content-Security-Policy", policy or strict)
-            self.end_headers()
-            self.wfile.write(page.encode())
-
-        def log_message(self, *_: Any) -> None:
-            pass
-
-    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
-        threading.Thread(target=server.serve_forever, daemon=True).start()
-        yield f"http://localhost:{server.server_address[1]}/"
-        server.shutdown()
-
-
-@contextmanager
-def opened(browser: Browser, url: str, **context: Any) -> Iterator[tuple[Page, list[str], set[str]]]:
-    """A page, what its console said, and the hosts it spoke to."""
-    page = browser.new_page(**context)
-    said: list[str] = []
-    hosts: set[str] = set()
-    page.on(
-        "console",
-        lambda message: said.append(message.text) if "favicon" not in message.location["url"] else None,
-    )
-    page.on("pageerror", lambda error: said.append(str(error)))
-    page.on("request", lambda request: hosts.add(urlsplit(request.url).netloc))
-    page.goto(url)
-    page.wait_for_load_state("networkidle")
-    yield page, said, hosts
-    page.close()
-
-
-def widget(service: Service, username: str, attributes: str = "", *more: str) -> str:
-    token = service.instance(service.workspace(), username, *more)["embedToken"]
-    return f"<instagram-feed token='{token}' {attributes}></instagram-feed>"
 
 
 def test_posts_on_a_publishers_page(service: Service, browser: Browser) -> None:
@@ -162,30 +89,65 @@ def test_a_feed_that_is_warming_arrives_by_itself(service: Service, browser: Bro
         page.locator("instagram-feed li a.tile").first.wait_for(timeout=20_000)
 
 
-def test_injected_markup_stays_text(service: Service, browser: Browser) -> None:
-    posts = [
+def plant_payloads(service: Service) -> int:
+    """An account whose every word and address is hostile; how many of its posts can be shown."""
+    picture = f"{service.standin.base_url}/media/x.jpg"
+    texts = [
         media(
             n,
             caption=text,
             alt_text=text,
             username=text,
-            media_url=f"{service.standin.base_url}/media/x-{n}.jpg",
+            media_url=picture,
+            permalink=f"https://x.example/{n}",
         )
         for n, text in enumerate(PAYLOADS)
     ]
-    posts += [
-        media(50 + n, permalink=text, media_url="https://x.example/1.jpg") for n, text in enumerate(PAYLOADS)
-    ]
-    service.standin.profiles.plant("evil.account", posts)
-    with publisher(service, widget(service, "evil.account")) as url, opened(browser, url) as (page, said, _):
+    addresses = [media(100 + n, permalink=text, media_url=picture) for n, text in enumerate(PAYLOADS)]
+    service.standin.profiles.plant("evil.account", texts + addresses)
+    return len(PAYLOADS)
+
+
+def test_injected_markup_stays_text(service: Service, browser: Browser) -> None:
+    shown = min(plant_payloads(service), 48)
+    seen: list[str | None] = []
+    made = service.instance(service.workspace(), "evil.account", "--max-posts", "48")
+    element = f"<instagram-feed token='{made['embedToken']}'></instagram-feed>"
+    with publisher(service, element) as url, opened(browser, url) as (page, said, _):
         tiles = page.locator("instagram-feed li a.tile")
-        assert tiles.count() == len(PAYLOADS)
-        assert tiles.first.locator(".caption").text_content() == PAYLOADS[0]
+        assert tiles.count() == shown
+        captions = tiles.locator(".caption").all_text_contents()
+        assert [text.strip() for text in captions] == [text.strip() for text in PAYLOADS[:shown]]
+        tiles.first.click()
+        for _ in range(shown):
+            seen.append(page.locator("dialog .words p").nth(1).text_content())
+            page.keyboard.press("ArrowRight")
+        assert [(text or "").strip() for text in seen] == [text.strip() for text in PAYLOADS[:shown]]
         assert page.evaluate("window.hacked") is None
         assert all(
             link.startswith("https://") for link in tiles.evaluate_all("all => all.map(link => link.href)")
         )
-        assert said == []
+        assert [text for text in said if "404" not in text] == []
+    frame = f"http://127.0.0.1:{service.web_ports[0]}/embed/{made['instanceId']}?token={made['embedToken']}"
+    for javascript in (True, False):
+        with opened(browser, frame, java_script_enabled=javascript) as (page, said, _):
+            assert page.locator("instagram-feed ul.plain a").count() == shown
+            assert [text for text in said if "404" not in text] == []
+            if javascript:
+                assert page.evaluate("window.hacked") is None
+
+
+def test_the_frame_needs_no_javascript(service: Service, browser: Browser) -> None:
+    made = service.instance(service.workspace(), "tiny.studio")
+    frame = f"http://127.0.0.1:{service.web_ports[0]}/embed/{made['instanceId']}?token={made['embedToken']}"
+    with opened(browser, frame, java_script_enabled=False) as (page, _, _):
+        links = page.locator("instagram-feed ul.plain a")
+        assert links.count() == 3
+        assert links.first.is_visible()
+        assert all(image.get_attribute("alt") for image in links.locator("img").all())
+    with opened(browser, frame) as (page, _, _):
+        assert page.locator("instagram-feed li a.tile").count() == 3
+        assert not page.locator("instagram-feed ul.plain").is_visible()
 
 
 def test_a_picture_that_is_gone_leaves_a_link(service: Service, browser: Browser) -> None:

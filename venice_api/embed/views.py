@@ -1,8 +1,9 @@
-"""`/embed/widget.js` and the frame page. Both are public; the frame needs the instance's embed token."""
+"""`/embed/widget.js`, its lightbox, and the frame page. All are public; the frame needs the instance's embed token."""
 
 from __future__ import annotations
 
 import hashlib
+import json
 from functools import cache
 from pathlib import Path
 
@@ -10,22 +11,25 @@ from django.conf import settings
 from django.contrib.staticfiles import finders
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
+from django.utils import timezone
 from django.utils.http import parse_etags
 from django.views.decorators.http import require_safe
 
+from paris_integration import public as paris
 from venice_api.authentication import instance_of_token
 from venice_api.inputs import InvalidInput, single_values
 from venice_api.instances import Instance
 from venice_api.problems import Problem
 
 # The address never changes, so browsers must come back for news; short enough that a repaired widget spreads soon.
+MAX_PLAIN_WORDS = 300
 SCRIPT_CACHING = "public, max-age=300, stale-while-revalidate=86400"
 
 
 @require_safe
-def widget_script(request: HttpRequest) -> HttpResponse:
-    """The web component, for pages of any site."""
-    script, etag = _script()
+def script(request: HttpRequest, name: str) -> HttpResponse:
+    """The web component and what it loads later, for pages of any site."""
+    script, etag = _script(name)
     if etag in parse_etags(request.headers.get("If-None-Match", "")):
         response = HttpResponse(status=304)
     else:
@@ -54,14 +58,31 @@ def frame(request: HttpRequest, instance_id: str) -> HttpResponse:
         response["Cache-Control"] = "no-store"
         response["Referrer-Policy"] = "no-referrer"
         return response
-    response = render(
-        request, "embed/frame.html", {"instance_id": instance_id, "token": token, "instance": instance}
-    )
+    context = {"instance_id": instance_id, "token": token, "posts": _posts_for_readers(instance)}
+    response = render(request, "embed/frame.html", context)
     response["Content-Security-Policy"] = frame_policy(instance)
     response.xframe_options_exempt = True
     response["Referrer-Policy"] = "no-referrer"
     response["Cache-Control"] = "private, max-age=60"
     return response
+
+
+def _posts_for_readers(instance: Instance) -> list[dict[str, str]]:
+    """The same posts as plain links, for those without JavaScript and until the widget has drawn them."""
+    try:
+        view = paris.read_feed(instance.feed_key(), instance.selection(), now=timezone.now())
+    except paris.StoreUnavailable:
+        return []
+    return [_plain(json.loads(post.json)) for post in view.posts]
+
+
+def _plain(post: paris.ExternalPost) -> dict[str, str]:
+    words = post.get("altText") or post.get("caption") or "A post on Instagram"
+    return {
+        "permalink": post["permalink"],
+        "picture": post.get("thumbnailUrl", ""),
+        "words": words[:MAX_PLAIN_WORDS],
+    }
 
 
 def frame_policy(instance: Instance) -> str:
@@ -81,9 +102,9 @@ def media_sources() -> str:
 
 
 @cache
-def _script() -> tuple[bytes, str]:
-    path = finders.find("embed/widget.js")
+def _script(name: str) -> tuple[bytes, str]:
+    path = finders.find(f"embed/{name}")
     if path is None:
-        raise FileNotFoundError("embed/widget.js")
+        raise FileNotFoundError(name)
     script = Path(path).read_bytes()
     return script, f'"{hashlib.sha256(script).hexdigest()[:32]}"'

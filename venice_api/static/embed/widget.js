@@ -1,10 +1,12 @@
 /**
  * <instagram-feed token="…">: an Instagram feed on any page.
  *
- * Attributes: token (needed), max-posts, filter (all, image, video), columns (from 900 px on, 4 by default),
- * base-url (another address of the service than the one this script came from), hide-profile.
- * Events, bubbling and composed: instagram-feed:load {count, lastUpdated, stale, warnings}, instagram-feed:error.
- * Looks: --igf-gap, --igf-radius, --igf-columns-narrow, --igf-background, --igf-text, --igf-quiet, --igf-accent.
+ * Attributes: token (needed), max-posts, filter (all, image, video), page-size (the rest behind a button), columns (from
+ * 900 px on, 4 by default), columns-narrow (2), theme (light, dark, or the reader's own), link="instagram" (no lightbox),
+ * hide-profile, base-url (another address of the service than the one this script came from).
+ * Events, bubbling and composed, each "instagram-feed:" and: load {count, lastUpdated, stale, warnings}, error {message},
+ * open {id, permalink} (preventDefault keeps the lightbox shut), close {id}, more {shown, count}.
+ * Looks: --igf-gap, --igf-radius, --igf-background, --igf-text, --igf-accent. More: docs/widget.md.
  *
  * It talks to the service and to the picture hosts the feed names, to nobody else. What the feed holds becomes text
  * nodes and checked addresses, never markup. Styles are constructed, so that a host's strict policy does not mind.
@@ -18,17 +20,19 @@
   const SCRIPT_ORIGIN = document.currentScript ? new URL(document.currentScript.src).origin : location.origin;
   const WARMING_TRIES = 6;
   const SKELETON_TILES = 8;
+  const DRAFT = { "instance-id": "instanceId", "source-type": "sourceType", "source-value": "sourceValue" };
 
   const CSS = `
     :host { display: block; color: var(--igf-text, #1f1b24); font: inherit; line-height: 1.4; container-type: inline-size; }
     :host([hidden]) { display: none; }
-    @media (prefers-color-scheme: dark) { :host { color: var(--igf-text, #f1edf4); } }
+    @media (prefers-color-scheme: dark) { :host(:not([theme="light"])) { color: var(--igf-text, #f1edf4); } }
+    :host([theme="dark"]) { color: var(--igf-text, #f1edf4); }
     * { box-sizing: border-box; }
     a { color: inherit; }
     .profile { display: inline-flex; align-items: center; gap: .6em; margin: 0 0 .9em; font-weight: 600; text-decoration: none; }
     .profile:hover span { text-decoration: underline; }
     .profile img { width: 2.4em; height: 2.4em; border-radius: 50%; object-fit: cover; }
-    .grid { display: grid; gap: var(--igf-gap, 10px); margin: 0; padding: 0; list-style: none; grid-template-columns: repeat(var(--igf-columns-narrow, 2), minmax(0, 1fr)); }
+    .grid { display: grid; gap: var(--igf-gap, 10px); margin: 0; padding: 0; list-style: none; grid-template-columns: repeat(var(--columns-narrow, 2), minmax(0, 1fr)); }
     @media (min-width: 900px) { .grid { grid-template-columns: repeat(var(--columns, 4), minmax(0, 1fr)); } }
     .tile { position: relative; display: block; overflow: hidden; aspect-ratio: 1; border-radius: var(--igf-radius, 10px); background: var(--igf-background, color-mix(in srgb, currentColor 9%, transparent)); text-decoration: none; }
     .tile:focus-visible, .profile:focus-visible, button:focus-visible { outline: 3px solid var(--igf-accent, #b3264a); outline-offset: 3px; }
@@ -41,6 +45,7 @@
     .lost { display: grid; place-items: center; height: 100%; padding: 1em; font-size: .85em; text-align: center; opacity: .8; }
     .wait { animation: breathe 1.6s ease-in-out infinite; }
     @keyframes breathe { 50% { opacity: .45; } }
+    .more { margin: 1em 0 0; text-align: center; }
     .note { padding: 2.4em 1em; margin: 0; border-radius: var(--igf-radius, 10px); background: var(--igf-background, color-mix(in srgb, currentColor 6%, transparent)); text-align: center; }
     .note p { margin: 0 0 .8em; }
     .note p:last-child { margin: 0; }
@@ -67,6 +72,10 @@
     } catch {
       return "";
     }
+  }
+
+  function isPlain(click) {
+    return click.button === 0 && !(click.metaKey || click.ctrlKey || click.shiftKey || click.altKey);
   }
 
   function dateIn(language, timestamp) {
@@ -103,8 +112,9 @@
     return image;
   }
 
-  function tile(post, language) {
+  function tile(post, language, open) {
     const link = make("a", "tile");
+    link.addEventListener("click", (click) => isPlain(click) && open(click));
     const address = webAddress(post.permalink);
     if (address) link.href = address;
     link.target = "_blank";
@@ -147,7 +157,7 @@
   }
 
   class InstagramFeed extends HTMLElement {
-    static observedAttributes = ["token", "max-posts", "filter", "columns", "base-url", "hide-profile"];
+    static observedAttributes = ["token", "max-posts", "filter", "page-size", "columns", "columns-narrow", "base-url", "hide-profile", ...Object.keys(DRAFT)];
 
     #body = make("div");
     #said = make("p", "said");
@@ -195,11 +205,17 @@
     #address() {
       const address = new URL("/v1/integrations/instagram/feed", this.getAttribute("base-url") || SCRIPT_ORIGIN);
       const named = { token: "token", "max-posts": "maxPosts", filter: "filterType" };
+      if (this.#isDraft) Object.assign(named, DRAFT);
       for (const [attribute, parameter] of Object.entries(named)) {
         const value = this.getAttribute(attribute);
         if (value) address.searchParams.set(parameter, value);
       }
       return address;
+    }
+
+    /** A source that is not saved yet: for the editor's own pages, whose session may ask for it. */
+    get #isDraft() {
+      return this.hasAttribute("preview") && this.hasAttribute("source-value");
     }
 
     async #load(attempt) {
@@ -208,12 +224,12 @@
         const answer = await fetch(this.#address(), {
           // The editor's preview shows what was saved a second ago; everybody else may be a minute behind.
           cache: this.hasAttribute("preview") ? "no-cache" : "default",
-          credentials: "omit",
+          credentials: this.#isDraft ? "same-origin" : "omit",
           referrerPolicy: "no-referrer",
           signal: request.signal,
         });
         const data = await answer.json();
-        if (!answer.ok) throw new Error(data.error || `HTTP ${answer.status}`);
+        if (!answer.ok) throw Object.assign(new Error(data.error || `HTTP ${answer.status}`), { words: data.message });
         this.#show(data, Number(answer.headers.get("Retry-After")) || 2, attempt);
       } catch (error) {
         if (!request.signal.aborted) this.#showError(error);
@@ -235,17 +251,67 @@
     }
 
     #showPosts(data) {
-      const language = this.closest("[lang]")?.lang || navigator.language;
+      const { posts } = data;
       const grid = this.#grid("grid");
       grid.setAttribute("aria-label", data.profile ? `Instagram posts of @${data.profile.username}` : "Instagram posts");
-      grid.append(...data.posts.map((post) => tile(post, language)));
+      const tiles = posts.map((post, index) => tile(post, this.#language, (click) => this.#open(click, posts, index)));
+      const pageSize = this.#number("page-size", 48) || posts.length;
+      grid.append(...tiles.slice(0, pageSize));
       const profile = data.profile && !this.hasAttribute("hide-profile") ? [profileLine(data.profile)] : [];
-      this.#fill("", ...profile, grid);
+      const more = pageSize < posts.length ? [this.#moreButton(grid, tiles, pageSize)] : [];
+      this.#fill("", ...profile, grid, ...more);
+    }
+
+    #moreButton(grid, tiles, pageSize) {
+      const button = make("button", "", "Show more posts");
+      button.type = "button";
+      button.addEventListener("click", () => {
+        const shown = grid.children.length;
+        grid.append(...tiles.slice(shown, shown + pageSize));
+        tiles[shown].firstChild.focus();
+        if (grid.children.length === tiles.length) button.parentNode.remove();
+        this.#said.textContent = `${grid.children.length} of ${tiles.length} posts are shown.`;
+        this.#tell("more", { shown: grid.children.length, count: tiles.length });
+      });
+      return make("p", "more", button);
+    }
+
+    /** The post, large; where that cannot be, the click goes on to Instagram as any link does. */
+    #open(click, posts, index) {
+      const { id, permalink } = posts[index];
+      if (this.getAttribute("link") === "instagram") return;
+      const address = click.currentTarget.href;
+      click.preventDefault();
+      if (!this.#tell("open", { id, permalink })) return;
+      const language = this.#language;
+      const tools = {
+        make, webAddress, altText: (post) => altText(post, language), dateWords: (timestamp) => dateIn(language, timestamp),
+      };
+      const told = { close: (post) => this.#tell("close", { id: post.id }) };
+      import(`${SCRIPT_ORIGIN}/embed/lightbox.js`).then(
+        (lightbox) => lightbox.open({ posts, index, isDark: this.#isDark, tools, told }),
+        () => address && open(address, "_blank", "noopener,noreferrer"),
+      );
+    }
+
+    get #language() {
+      return this.closest("[lang]")?.lang || navigator.language;
+    }
+
+    get #isDark() {
+      const theme = this.getAttribute("theme");
+      return theme === "dark" || (theme !== "light" && matchMedia("(prefers-color-scheme: dark)").matches);
+    }
+
+    /** A whole number from 1 to `most` of an attribute, else 0. */
+    #number(attribute, most) {
+      const value = Number(this.getAttribute(attribute));
+      return Number.isInteger(value) && value >= 1 && value <= most ? value : 0;
     }
 
     #showSkeleton() {
       const grid = this.#grid("grid");
-      const tiles = Math.min(Number(this.getAttribute("max-posts")) || SKELETON_TILES, SKELETON_TILES);
+      const tiles = Math.min(this.#number("page-size", 48) || this.#number("max-posts", 48) || SKELETON_TILES, SKELETON_TILES);
       for (let drawn = 0; drawn < tiles; drawn += 1) grid.append(make("li", "", make("span", "tile wait")));
       grid.setAttribute("aria-hidden", "true");
       this.#fill("Loading posts.", grid);
@@ -264,15 +330,17 @@
     }
 
     #showError(error) {
-      this.#showNote("The posts cannot be shown right now.", true);
+      this.#showNote((this.#isDraft && error.words) || "The posts cannot be shown right now.", true);
       this.#tell("error", { message: error.message });
     }
 
     #grid(className) {
       const grid = make("ul", className);
       grid.setAttribute("role", "list");
-      const columns = Number(this.getAttribute("columns"));
-      if (Number.isInteger(columns) && columns >= 1 && columns <= 12) grid.style.setProperty("--columns", columns);
+      for (const attribute of ["columns", "columns-narrow"]) {
+        const columns = this.#number(attribute, 12);
+        if (columns) grid.style.setProperty(`--${attribute}`, columns);
+      }
       return grid;
     }
 
@@ -282,8 +350,10 @@
       this.#said.textContent = said;
     }
 
+    /** Tell the host page; false when it keeps us from going on. */
     #tell(name, detail) {
-      this.dispatchEvent(new CustomEvent(`${TAG}:${name}`, { detail, bubbles: true, composed: true }));
+      const options = { detail, bubbles: true, composed: true, cancelable: name === "open" };
+      return this.dispatchEvent(new CustomEvent(`${TAG}:${name}`, options));
     }
   }
 
