@@ -10,17 +10,10 @@ from playwright.sync_api import Browser, Page, expect
 
 from instagram_standin.callbacks import Callback, CallbackKind
 from instagram_standin.tokens import Family
-from tests.browser import chromium
 from tests.processes.service import Service, running_service, wait_until
 
 pytestmark = [pytest.mark.processes, pytest.mark.browser]
 PASSWORD = "connect-password-1"
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with chromium() as running:
-        yield running
 
 
 @pytest.fixture(scope="module")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -12,10 +12,10 @@ from django.test import Client
 from entitlements.changes import Actor, set_plan
 from entitlements.models import Plan
 from paris_integration.errors import ProviderUnavailable
-from paris_integration.models import ForcedRefresh
+from paris_integration.models import Feed, ForcedRefresh
 from paris_integration.types import BlockReason, ConnectionState, Warning
 from tests.conftest import Cast
-from tests.fakes import FakeProvider
+from tests.fakes import FakeLogins, FakeProvider
 from venice_api import embed_tokens
 from venice_api.editor import words
 from venice_api.models import WidgetInstance
@@ -54,10 +54,10 @@ def test_refreshing_until_the_plan_says_no(people: Cast, instance: WidgetInstanc
     assert "2026-11-23 12:20 UTC" in first
     assert "5 left today, 0 of them this hour" in first
     assert "<button disabled" in first
-    assert "refreshes are used up for now. The Pro plan would allow it now." in first
+    assert "refreshes are used up for now. <strong>Upgrade to Pro to refresh now.</strong>" in first
 
     refused = refresh(people.editor, instance)
-    assert "Next refresh available at 13:00:00 on 2026-11-23 UTC. The Pro plan would allow it now." in refused
+    assert "Next refresh available at 13:00:00 on 2026-11-23 UTC. Upgrade to Pro to refresh now." in refused
     assert ForcedRefresh.objects.count() == 1
     set_plan(people.workspace, Plan.objects.get(key="pro"), actor=Actor("test"))
     assert "The posts are up to date." in refresh(people.editor, instance)
@@ -183,7 +183,19 @@ def test_a_post_is_hidden_and_shown_again(people: Cast, instance: WidgetInstance
     assert people.outsider.post(url, {"post": first, "act": "hide"}).status_code == 404
 
 
-@pytest.mark.parametrize("act", ["settings", "new-token"])
+def test_a_deleted_widget_leaves_nothing(people: Cast, instance: WidgetInstance) -> None:
+    token = embed_tokens.issue(instance.pk, instance.token_version)
+    refresh(people.editor, instance)
+    gone = people.owner.post(f"/editor/{instance.pk}/delete/", follow=True)
+
+    assert "The widget is deleted." in gone.content.decode()
+    assert not WidgetInstance.objects.exists()
+    assert not Feed.objects.exists()
+    assert people.anonymous.get(f"/v1/integrations/instagram/feed?token={token}").status_code == 401
+    assert people.owner.post(f"/editor/{instance.pk}/delete/").status_code == 404
+
+
+@pytest.mark.parametrize("act", ["settings", "new-token", "delete"])
 def test_who_may_change_a_widget(people: Cast, instance: WidgetInstance, act: str) -> None:
     url = f"/editor/{instance.pk}/{act}/"
     assert people.viewer.post(url, SETTINGS).status_code == 403
@@ -197,3 +209,137 @@ def test_there_are_words_for_everything() -> None:
     assert all(words._WARNINGS[warning] for warning in Warning)
     assert all(words.blocked_words(reason) for reason in BlockReason)
     assert all(words.connection_words(state) for state in ConnectionState)
+
+
+def test_a_draft_is_previewed_before_it_is_saved(people: Cast, instance: WidgetInstance) -> None:
+    pasted = "https://www.instagram.com/Tiny.Studio/"
+    response = save(people.editor, instance, source_value=pasted, preview="yes")
+
+    shown = response.content.decode()
+    assert response.status_code == 200
+    assert f'instance-id="{instance.pk}" source-type="profile" source-value="tiny.studio"' in shown
+    assert 'max-posts="6" filter="image"' in shown
+    assert "not saved yet" in shown
+    assert "Front page" in shown
+    instance.refresh_from_db()
+    assert (instance.source_value, instance.name) == ("acme.bakery", "")
+
+
+def test_a_draft_that_cannot_be_is_refused_at_its_field(people: Cast, instance: WidgetInstance) -> None:
+    response = save(people.editor, instance, source_value="two words", preview="yes")
+    assert (response.status_code, list(response.context["form"].errors)) == (400, ["source_value"])
+    assert "source-value=" not in response.content.decode()
+
+
+def test_what_a_better_plan_saved_may_stay(people: Cast, make_instance: Any, provider: FakeProvider) -> None:
+    tag = make_instance(source_type="hashtag", source_value="bread")
+    set_plan(people.workspace, Plan.objects.get(key="free"), actor=Actor("test"))
+
+    assert save(people.editor, tag, source_type="hashtag", source_value="bread").status_code == 302
+    assert save(people.editor, tag, source_type="hashtag", source_value="cake").status_code == 400
+    tag.refresh_from_db()
+    assert (tag.source_value, tag.name) == ("bread", "Front page")
+
+
+def test_a_new_widget(people: Cast) -> None:
+    url = f"/editor/new/{people.workspace.pk}/"
+    assert "New widget" in people.editor.get("/editor/").content.decode()
+    assert "Make the widget" in people.editor.get(url).content.decode()
+
+    refused = people.editor.post(url, SETTINGS | {"source_value": "no such name"})
+    assert (refused.status_code, list(refused.context["form"].errors)) == (400, ["source_value"])
+    made = people.editor.post(url, SETTINGS, follow=True)
+    widget = WidgetInstance.objects.get()
+    assert made.redirect_chain == [(f"/editor/{widget.pk}/", 302)]
+    assert "Your widget is there." in made.content.decode()
+    assert (widget.workspace, widget.source_value, widget.max_posts) == (
+        people.workspace,
+        "northern.trails",
+        6,
+    )
+
+
+def test_who_may_add_a_widget(people: Cast) -> None:
+    url = f"/editor/new/{people.workspace.pk}/"
+    assert people.viewer.post(url, SETTINGS).status_code == 403
+    assert people.outsider.post(url, SETTINGS).status_code == 404
+    assert people.anonymous.post(url, SETTINGS).status_code == 302
+    assert "New widget" not in people.viewer.get("/editor/").content.decode()
+    assert not WidgetInstance.objects.exists()
+
+
+def test_the_list_says_how_each_widget_fares(
+    people: Cast, make_instance: Any, provider: FakeProvider
+) -> None:
+    working, delayed, _ = (
+        make_instance(name=name, source_type=kind, source_value=value)
+        for name, kind, value in (
+            ("One", "profile", "acme.bakery"),
+            ("Two", "profile", "tiny.studio"),
+            ("Three", "hashtag", "bread"),
+        )
+    )
+    refresh(people.editor, working)
+    provider.raises(ProviderUnavailable(status=503))
+    refresh(people.editor, delayed)
+
+    shelf = people.viewer.get("/editor/").context["shelves"][0]
+    said = {row.name: (health.word, health.because) for row, health in shelf["widgets"]}
+    assert said == {
+        "One": ("Working", ""),
+        "Two": ("Delayed", "Instagram could not be reached the last time. We try again by ourselves."),
+        "Three": ("Needs you", "Hashtags need an Instagram account connected by Facebook login."),
+    }
+    assert people.outsider.get("/editor/").context["shelves"][0]["widgets"] == []
+
+
+def test_what_is_locked_is_shown_with_its_reason(
+    people: Cast, instance: WidgetInstance, logins: FakeLogins, settings: Any
+) -> None:
+    set_plan(people.workspace, Plan.objects.get(key="free"), actor=Actor("test"))
+    shown = page(people.editor, instance)
+    assert "Your Free plan does not include hashtags. <strong>Upgrade to Pro</strong>" in shown
+    assert "Your Free plan does not include connected accounts. <strong>Upgrade to Pro</strong>" in shown
+    assert '<input type="radio" name="source_type" value="hashtag" disabled>' in shown
+
+    set_plan(people.workspace, Plan.objects.get(key="pro"), actor=Actor("test"))
+    shown = page(people.editor, instance)
+    assert "Upgrade to" not in shown
+    assert "login=instagram" in shown
+
+
+def test_a_tag_asks_for_its_connection_first(
+    people: Cast, make_instance: Any, provider: FakeProvider, logins: FakeLogins
+) -> None:
+    shown = page(people.editor, make_instance(source_type="hashtag", source_value="bread"))
+    assert "Connect an account by Facebook login first" in shown
+    assert "Instagram login cannot read hashtags; Facebook login can." in shown
+    assert "login=facebook" in shown
+    assert "login=instagram" not in shown
+
+
+def test_when_it_was_last_tried_and_why_not(
+    people: Cast, instance: WidgetInstance, provider: FakeProvider, time_machine: Any
+) -> None:
+    refresh(people.editor, instance)
+    time_machine.move_to(NOW + timedelta(hours=2), tick=False)
+    provider.raises(ProviderUnavailable(status=503))
+    shown = refresh(people.editor, instance)
+    assert "2026-11-23 12:20 UTC" in shown
+    assert "2026-11-23 14:20 UTC" in shown
+    assert "Last tried" in shown
+    assert "Instagram could not be reached the last time." in shown
+
+
+@pytest.mark.parametrize(
+    ("minutes", "told"),
+    [
+        (1, "every minute"),
+        (15, "every 15 minutes"),
+        (60, "every hour"),
+        (90, "every 90 minutes"),
+        (360, "every 6 hours"),
+    ],
+)
+def test_periods_in_words(minutes: int, told: str) -> None:
+    assert words.period_words(minutes) == told

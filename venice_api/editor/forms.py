@@ -1,13 +1,15 @@
-"""The settings of a widget as its editors type them; a pasted profile address works, a refusal stands at its field."""
+"""A widget's settings as its editors type them; a pasted profile address works, a refusal stands at its field."""
 
 from __future__ import annotations
 
+from copy import copy
 from typing import Any
 
 from django import forms
 
 from entitlements.limits import Limits
-from paris_integration.public import SourceType, source_from_profile_url
+from paris_integration.public import Source, SourceType, source_from_profile_url
+from venice_api.editor.locks import allows_source
 from venice_api.inputs import MAX_POSTS_LIMIT, InvalidInput, parse_allowed_origin, saved_source
 from venice_api.models import WidgetInstance
 
@@ -16,6 +18,10 @@ MAX_ORIGINS = 50
 
 class SettingsForm(forms.ModelForm):  # type: ignore[type-arg]
     """`limits`: what the workspace's plan allows now."""
+
+    source_type = forms.ChoiceField(
+        label="Shows", choices=WidgetInstance.SourceType.choices, widget=forms.RadioSelect, initial="profile"
+    )
 
     source_value = forms.CharField(
         label="Account or tag",
@@ -34,11 +40,13 @@ class SettingsForm(forms.ModelForm):  # type: ignore[type-arg]
     class Meta:
         model = WidgetInstance
         fields = ("name", "source_type", "source_value", "max_posts", "filter_type", "allowed_origins")
-        labels = {"source_type": "Shows", "filter_type": "Kinds of posts"}
+        labels = {"name": "Name", "source_type": "Shows", "filter_type": "Kinds of posts"}
 
     def __init__(self, *args: Any, limits: Limits, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
+        self.label_suffix = ""
         self.limits = limits
+        self._saved = copy(self.instance)  # validation writes into the instance
         self.initial["allowed_origins"] = "\n".join(self.instance.allowed_origins)
 
     def clean_allowed_origins(self) -> list[str]:
@@ -63,7 +71,11 @@ class SettingsForm(forms.ModelForm):  # type: ignore[type-arg]
         except InvalidInput as error:
             self.add_error("source_value", error.message)
             return cleaned
-        is_tag = source.type is SourceType.HASHTAG
-        if not (self.limits.hashtag_enabled if is_tag else self.limits.profile_enabled):
+        if not self._may_show(source):
             self.add_error("source_type", "Your plan does not include this kind of source.")
         return cleaned | {"source_type": source.type.value, "source_value": source.value}
+
+    def _may_show(self, source: Source) -> bool:
+        """What was saved under a better plan may stay, so that everything else can still be changed."""
+        saved = (self._saved.source_type, self._saved.source_value)
+        return allows_source(source.type, self.limits) or saved == (source.type.value, source.value)

@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from enum import StrEnum
 
 from paris_integration.public import (
     Allowance,
     BlockReason,
     ConnectionState,
     FeedView,
+    Glance,
     RefreshBlocked,
     Warning,
 )
@@ -41,6 +43,23 @@ class Result:
 
     kind: str
     words: str
+
+
+class Tone(StrEnum):
+    """How a health word is coloured; the word alone says it, too."""
+
+    GOOD = "good"
+    WAITING = "waiting"
+    BAD = "bad"
+
+
+@dataclass(frozen=True, slots=True)
+class Health:
+    """A widget's state in a word, and what stands behind it in a sentence ("" when all is well)."""
+
+    word: str
+    tone: Tone
+    because: str = ""
 
 
 def connection_words(state: ConnectionState) -> str:
@@ -78,19 +97,26 @@ _WARNINGS = {
     Warning.HASHTAG_QUOTA_EXHAUSTED: "The connected account has searched 30 different tags this week. More are possible as these lapse.",  # noqa: E501
     Warning.HASHTAG_RECENT_ONLY: "A tag shows the posts of its last day.",
 }
-FAILURES = frozenset(
+# Nothing gets better before somebody acts: the shop's owner, or whoever pays.
+_WAITS_FOR_PEOPLE = frozenset(
     {
+        Warning.PLAN_RESTRICTED,
         Warning.CONNECT_REQUIRED,
         Warning.HASHTAG_REQUIRES_CONNECT,
         Warning.RECONNECT_REQUIRED,
         Warning.PERMISSION_MISSING,
         Warning.SOURCE_NOT_FOUND,
+    }
+)
+_PASSES = frozenset(
+    {
         Warning.PROVIDER_RATE_LIMITED,
         Warning.PROVIDER_UNAVAILABLE,
         Warning.PROVIDER_ERROR,
         Warning.HASHTAG_QUOTA_EXHAUSTED,
     }
 )
+FAILURES = (_WAITS_FOR_PEOPLE - {Warning.PLAN_RESTRICTED}) | _PASSES
 _BLOCKED = {
     BlockReason.PLAN_RESTRICTED: "Your plan does not include this source.",
     BlockReason.QUOTA_EXCEEDED: "Your plan's refreshes are used up for now.",
@@ -103,12 +129,51 @@ def warning_words(view: FeedView) -> list[str]:
     return [_WARNINGS[warning] for warning in Warning if warning in view.warnings]
 
 
+def all_warning_words() -> dict[str, str]:
+    """For the live preview, which learns of warnings from the feed itself."""
+    return {warning.value: text for warning, text in _WARNINGS.items()}
+
+
+def health_of(state: Glance | FeedView) -> Health:
+    """The state of a widget in a word."""
+    has_posts = state.last_updated_at is not None
+    waits = state.warnings & _WAITS_FOR_PEOPLE
+    if Warning.WRONG_ACCOUNT in state.warnings and not has_posts:
+        waits |= {Warning.WRONG_ACCOUNT}
+    if waits:
+        return Health("Needs you", Tone.BAD, _first(waits))
+    if passing := state.warnings & _PASSES:
+        return Health("Delayed", Tone.WAITING, _first(passing))
+    if not has_posts:
+        return Health("Not loaded yet", Tone.WAITING, "Its posts are loaded when somebody looks at it.")
+    return Health("Working", Tone.GOOD)
+
+
+def _first(warnings: frozenset[Warning]) -> str:
+    return next(_WARNINGS[warning] for warning in Warning if warning in warnings)
+
+
+def period_words(minutes: int) -> str:
+    """How often a feed refreshes by itself."""
+    if minutes % 60:
+        return f"every {minutes} minutes" if minutes > 1 else "every minute"
+    hours = minutes // 60
+    return "every hour" if hours == 1 else f"every {hours} hours"
+
+
 def blocked_words(reason: BlockReason) -> str:
     return _BLOCKED[reason]
 
 
 def upgrade_words(plan: str | None) -> str:
-    return f"The {plan} plan would allow it now." if plan else ""
+    return f"Upgrade to {plan} to refresh now." if plan else ""
+
+
+def hold_words(view: FeedView) -> str:
+    """That nothing is fetched before a time although the plan would allow it; "" where it is."""
+    if view.next_refresh_allowed_at is None or view.forced is None or view.forced.reason is not None:
+        return ""
+    return f"Refreshes are on hold until {_utc(view.next_refresh_allowed_at)}. The posts we have stay."
 
 
 def refusal_words(blocked: RefreshBlocked) -> str:

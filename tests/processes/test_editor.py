@@ -1,0 +1,257 @@
+"""The editor and the support desk in a real browser, from a new widget to a plan that lifts a block."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import pytest
+from playwright.sync_api import Browser, BrowserContext, Locator, Page, expect
+
+from tests.axe import serious_problems
+from tests.processes.publishing import publisher
+from tests.processes.service import Service, running_service
+
+pytestmark = [pytest.mark.processes, pytest.mark.browser]
+PASSWORD = "walk-password-1"
+
+
+@pytest.fixture(scope="module")
+def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
+    # As in production, so that error pages are those that people see.
+    with running_service(tmp_path_factory.mktemp("service"), DEBUG="false") as running:
+        yield running
+
+
+def base(service: Service) -> str:
+    return f"http://127.0.0.1:{service.web_ports[0]}"
+
+
+@contextmanager
+def signed_in(
+    service: Service,
+    browser: Browser,
+    name: str,
+    *,
+    start: str = "/editor/",
+    by_keyboard: bool = False,
+    **look: Any,
+) -> Iterator[Page]:
+    """A person of their own, with cookies of their own, past the sign-in page."""
+    context: BrowserContext = browser.new_context(**look)
+    page = context.new_page()
+    page.set_default_timeout(15_000)
+    page.goto(f"{base(service)}/accounts/login/?next={start}")
+    if by_keyboard:
+        expect(page.get_by_label("Name")).to_be_focused()
+        page.keyboard.type(name)
+        page.keyboard.press("Tab")
+        page.keyboard.type(PASSWORD)
+        page.keyboard.press("Enter")
+    else:
+        page.get_by_label("Name").fill(name)
+        page.get_by_label("Password").fill(PASSWORD)
+        page.get_by_role("button", name="Sign in").click()
+    page.wait_for_url(f"{base(service)}{start}")
+    yield page
+    context.close()
+
+
+def staff(service: Service, name: str) -> None:
+    script = (
+        "from django.contrib.auth.models import User; "
+        f"User.objects.create_superuser({name!r}, password={PASSWORD!r}); print('{{}}')"
+    )
+    service.manage("shell", "-v", "0", "-c", script)
+
+
+def set_up_widget(page: Page, account: str, name: str = "Front page") -> None:
+    page.get_by_role("link", name="New widget").click()
+    page.get_by_label("Name").fill(name)
+    page.get_by_label("Account or tag").fill(account)
+    page.get_by_role("button", name="Make the widget").click()
+    expect(page.get_by_text("Your widget is there.")).to_be_visible()
+
+
+def embed_code(page: Page) -> str:
+    """The element of the code that editors copy; the publisher's page brings its own script element."""
+    return page.locator("#script-code").inner_text().splitlines()[1]
+
+
+def tiles(page: Page) -> Locator:
+    return page.locator("instagram-feed li .tile[href]")
+
+
+def test_set_up_preview_and_publish(service: Service, browser: Browser) -> None:
+    service.workspace("pro", editor="pat", password=PASSWORD)
+    with signed_in(service, browser, "pat") as page:
+        expect(page.get_by_text("There is no widget here yet.")).to_be_visible()
+        set_up_widget(page, "https://www.instagram.com/Acme.Bakery/")
+        expect(tiles(page).first).to_be_visible()
+        page.reload()
+        expect(page.get_by_text("Working", exact=True)).to_be_visible()
+
+        page.get_by_label("Account or tag").fill("@Tiny.Studio")
+        page.get_by_role("button", name="Preview before saving").click()
+        expect(page.get_by_text("not saved yet")).to_be_visible()
+        expect(page.locator("instagram-feed").get_by_text("@tiny.studio")).to_be_visible()
+        expect(tiles(page)).to_have_count(3)
+
+        with publisher(service, embed_code(page)) as shop:
+            visitor = page.context.new_page()
+            visitor.goto(shop)
+            expect(visitor.locator("instagram-feed").get_by_text("@acme.bakery")).to_be_visible()
+            expect(tiles(visitor)).to_have_count(12)
+
+
+def test_hide_a_post_and_it_is_gone_from_the_page(service: Service, browser: Browser) -> None:
+    service.workspace("pro", editor="hal", password=PASSWORD)
+    with signed_in(service, browser, "hal") as page:
+        set_up_widget(page, "tiny.studio")
+        expect(tiles(page)).to_have_count(3)
+        gone = tiles(page).first.get_attribute("href") or ""
+        page.reload()
+        page.get_by_role("button", name="Hide:").first.click()
+        expect(page.get_by_role("button", name="Show:")).to_have_count(1)
+        expect(tiles(page)).to_have_count(2)
+
+        with publisher(service, embed_code(page)) as shop:
+            visitor = page.context.new_page()
+            visitor.goto(shop)
+            expect(tiles(visitor)).to_have_count(2)
+            assert gone not in [link.get_attribute("href") for link in tiles(visitor).all()]
+
+        page.get_by_role("button", name="Show:").click()
+        expect(tiles(page)).to_have_count(3)
+
+
+def test_a_block_names_its_end_and_the_plan_and_staff_lift_it(service: Service, browser: Browser) -> None:
+    staff(service, "desk")
+    workspace = service.workspace("free", editor="fred", password=PASSWORD)
+    with signed_in(service, browser, "fred") as page:
+        set_up_widget(page, "acme.bakery")
+        refresh = page.get_by_role("button", name="Refresh now")
+        refresh.click()
+        expect(page.get_by_text("The posts are up to date.")).to_be_visible()
+        expect(refresh).to_be_disabled()
+        # Pro in the hour of the refresh, Starter should the hour have turned meanwhile.
+        hint = re.compile(
+            "Your plan's refreshes are used up for now. Upgrade to (Pro|Starter) to refresh now"
+        )
+        expect(page.get_by_text(hint)).to_be_visible()
+        countdown = page.locator("time[data-countdown]")
+        expect(countdown).to_contain_text("in ")
+        expect(countdown).to_contain_text("00:00:00 UTC")
+        expect(page.get_by_text("Your Free plan does not include connected accounts.").first).to_be_visible()
+
+        with signed_in(service, browser, "desk", start="/admin/") as desk:
+            desk.goto(f"{base(service)}/admin/entitlements/workspace/{workspace}/change/")
+            desk.get_by_label("Plan:").select_option(label="Pro")
+            desk.get_by_role("button", name="Save", exact=True).click()
+            expect(desk.get_by_text("was changed successfully")).to_be_visible()
+
+        page.reload()
+        expect(refresh).to_be_enabled()
+        refresh.click()
+        expect(page.get_by_text("The posts are up to date.")).to_be_visible()
+
+
+def press(page: Page, target: Locator, key: str = "Enter") -> None:
+    """Reach the element by Tab alone, as somebody without a mouse does, and press a key there."""
+    for _ in range(200):
+        page.keyboard.press("Tab")
+        if target.evaluate("element => element === document.activeElement"):
+            outline = target.evaluate("element => getComputedStyle(element).outlineStyle")
+            assert outline != "none", "the focus cannot be seen"
+            page.keyboard.press(key)
+            return
+    raise AssertionError("the element cannot be reached by keyboard")
+
+
+def test_everything_by_keyboard_alone(service: Service, browser: Browser) -> None:
+    service.workspace("pro", editor="kim", password=PASSWORD)
+    with signed_in(service, browser, "kim", by_keyboard=True) as page:
+        press(page, page.get_by_role("link", name="New widget"))
+        page.wait_for_url("**/editor/new/**")
+        press(page, page.get_by_label("Account or tag"), "t")
+        page.keyboard.type("iny.studio")
+        page.keyboard.press("Enter")
+        expect(page.get_by_text("Your widget is there.")).to_be_visible()
+        expect(tiles(page)).to_have_count(3)
+
+        press(page, page.get_by_role("button", name="Refresh now"))
+        expect(page.get_by_text("The posts are up to date.")).to_be_visible()
+        press(page, page.get_by_role("button", name="Hide:").first, "Space")
+        expect(page.get_by_role("button", name="Show:")).to_have_count(1)
+        press(page, page.get_by_role("button", name="Preview before saving"))
+        expect(page.get_by_text("not saved yet")).to_be_visible()
+        press(page, page.get_by_role("button", name="Save"))
+        expect(page.get_by_text("Saved.")).to_be_visible()
+        press(page, page.get_by_role("button", name="Copy the script"), "Space")
+        expect(
+            page.get_by_role("button", name="Copied").or_(page.get_by_text("copy it by keyboard"))
+        ).to_be_visible()
+        press(page, page.locator("summary", has_text="Make new embed code"))
+        press(page, page.get_by_role("button", name="Make the old code worthless"))
+        expect(page.get_by_text("The old embed code no longer works.")).to_be_visible()
+        press(page, page.get_by_role("link", name="Connect with Instagram"))
+        expect(page.get_by_role("button", name="Approve")).to_be_visible()
+        page.get_by_label("@tiny.studio").check()
+        page.get_by_role("button", name="Approve").click()
+        expect(page.get_by_text("@tiny.studio, by Instagram login")).to_be_visible()
+        press(page, page.get_by_role("button", name="Disconnect"))
+        expect(page.get_by_text("No account is connected")).to_be_visible()
+        press(page, page.get_by_role("button", name="Sign out"))
+        expect(page.get_by_role("button", name="Sign in")).to_be_visible()
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("width", [1280, 360])
+def test_no_page_shuts_anybody_out(service: Service, browser: Browser, width: int, scheme: str) -> None:
+    name = f"amy{width}{scheme}"
+    staff(service, f"desk{name}")
+    workspace = service.workspace("free", editor=name, password=PASSWORD)
+    look = {"viewport": {"width": width, "height": 900}, "color_scheme": scheme}
+    found: list[str] = []
+    with signed_in(service, browser, name, **look) as page:
+        found += problems(page, "empty list")
+        page.get_by_role("link", name="New widget").click()
+        page.get_by_role("button", name="Make the widget").click()
+        found += problems(page, "new widget, refused")
+        page.get_by_label("Account or tag").fill("tiny.studio")
+        page.get_by_role("button", name="Make the widget").click()
+        expect(tiles(page)).to_have_count(3)
+        found += problems(page, "new widget's page")
+        page.get_by_role("button", name="Refresh now").click()
+        page.get_by_role("button", name="Hide:").first.click()
+        expect(page.get_by_role("button", name="Show:")).to_have_count(1)
+        expect(tiles(page)).to_have_count(2)
+        found += problems(page, "blocked and with a hidden post")
+        page.goto(f"{base(service)}/editor/")
+        found += problems(page, "list")
+        for address in ("/nothing/here", "/accounts/login/", "/deletion/unknown"):
+            page.goto(f"{base(service)}{address}")
+            found += problems(page, address)
+    with signed_in(service, browser, f"desk{name}", start="/admin/", **look) as desk:
+        for address in (
+            "", "entitlements/plan/", "entitlements/workspace/", f"entitlements/workspace/{workspace}/change/",
+            "venice_api/widgetinstance/", "paris_integration/feed/", "paris_integration/auditevent/",
+        ):  # fmt: skip
+            desk.goto(f"{base(service)}/admin/{address}")
+            found += problems(desk, f"admin {address}")
+        desk.goto(f"{base(service)}/admin/venice_api/widgetinstance/")
+        desk.locator("#result_list tbody th a").first.click()
+        found += problems(desk, "admin widget")
+        desk.get_by_role("link", name="Pause").click()
+        found += problems(desk, "admin pause")
+    assert found == []
+
+
+def problems(page: Page, what: str) -> list[str]:
+    page.wait_for_load_state("networkidle")
+    found = [f"{what}: {problem}" for problem in serious_problems(page)]
+    if "/admin/" not in page.url and page.evaluate("document.documentElement.scrollWidth > innerWidth"):
+        found.append(f"{what} is wider than its window")
+    return found

@@ -1,0 +1,113 @@
+"""What editors and owners do on a widget's page: each act is a form of its own, and ends on the page again."""
+
+from __future__ import annotations
+
+import re
+
+from django.contrib import messages
+from django.contrib.auth.decorators import login_required
+from django.core.exceptions import BadRequest
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.shortcuts import redirect
+from django.urls import reverse
+from django.utils import timezone
+from django.views.decorators.http import require_POST
+
+from entitlements.limits import fresh_limits_for
+from paris_integration import public as paris
+from venice_api.editor import panel, words
+from venice_api.editor.forms import SettingsForm
+from venice_api.editor.gates import actor, for_editing
+from venice_api.inputs import saved_source
+from venice_api.instances import from_row, rotate_embed_token, set_hidden
+from venice_api.models import WidgetInstance
+
+_POST_ID = re.compile(r"[0-9A-Za-z_-]{1,64}", re.ASCII)
+
+
+@login_required
+@require_POST
+def save_settings(request: HttpRequest, instance_id: str) -> HttpResponse:
+    """Save what was typed; or, by the button named `preview`, show what it would look like and save nothing."""
+    instance, role = for_editing(request, instance_id)
+    limits = fresh_limits_for(instance.workspace_id, now=timezone.now())
+    form = SettingsForm(request.POST, instance=instance, limits=limits)
+    is_valid = form.is_valid()
+    if is_valid and "preview" not in request.POST:
+        form.save()
+        messages.success(request, "Saved. Pages that show the widget follow within a minute.")
+        return redirect("editor-detail", instance_id=instance.pk)
+    typed = (
+        saved_source(form.cleaned_data["source_type"], form.cleaned_data["source_value"])
+        if is_valid
+        else None
+    )
+    saved = WidgetInstance.objects.select_related("workspace").get(pk=instance.pk)
+    return panel.show(request, saved, role, limits, form, draft=typed, status=200 if is_valid else 400)
+
+
+@login_required
+@require_POST
+def hide_post(request: HttpRequest, instance_id: str) -> HttpResponse:
+    """Hide one post from visitors, or show it again: `post` is its id, `act` is hide or show."""
+    instance, _ = for_editing(request, instance_id)
+    post_id, act = request.POST.get("post", ""), request.POST.get("act", "")
+    if not _POST_ID.fullmatch(post_id) or act not in {"hide", "show"}:
+        raise BadRequest("post and act must be given")
+    set_hidden(instance.pk, post_id, hidden=act == "hide")
+    return HttpResponseRedirect(f"{reverse('editor-detail', args=[instance.pk])}#post-{post_id}")
+
+
+@login_required
+@require_POST
+def new_token(request: HttpRequest, instance_id: str) -> HttpResponse:
+    instance, _ = for_editing(request, instance_id)
+    rotate_embed_token(instance.pk)
+    messages.success(request, "The old embed code no longer works. Copy the new one to your pages.")
+    return redirect("editor-detail", instance_id=instance.pk)
+
+
+@login_required
+@require_POST
+def refresh_now(request: HttpRequest, instance_id: str) -> HttpResponse:
+    instance, _ = for_editing(request, instance_id)
+    known = from_row(instance)
+    try:
+        view = paris.force_refresh(
+            known.feed_key(), known.selection(), actor=actor(request), now=timezone.now()
+        )
+    except paris.RefreshBlocked as blocked:
+        messages.warning(request, words.refusal_words(blocked))
+    except paris.TooBusy:
+        messages.warning(request, "Another refresh is under way. Try again in a moment.")
+    else:
+        if view.warnings & words.FAILURES:
+            messages.warning(request, words.warning_words(view)[0])
+        elif on_hold := words.hold_words(view):
+            messages.warning(request, on_hold)
+        else:
+            messages.success(request, "The posts are up to date.")
+    return redirect("editor-detail", instance_id=instance.pk)
+
+
+@login_required
+@require_POST
+def delete_widget(request: HttpRequest, instance_id: str) -> HttpResponse:
+    """The widget goes, with its posts, its connection unless others use it, and its embed code."""
+    instance, _ = for_editing(request, instance_id)
+    key, now = from_row(instance).feed_key(), timezone.now()
+    # The row first: whoever reads after it finds no widget, and so nothing that was erased is filled again.
+    instance.delete()
+    paris.disconnect(key, actor=actor(request), now=now)
+    paris.purge(key, actor=actor(request), now=now, note="the widget was deleted")
+    messages.success(request, "The widget is deleted. Take its code off your pages.")
+    return redirect("editor-list")
+
+
+@login_required
+@require_POST
+def disconnect(request: HttpRequest, instance_id: str) -> HttpResponse:
+    instance, _ = for_editing(request, instance_id)
+    paris.disconnect(from_row(instance).feed_key(), actor=actor(request), now=timezone.now())
+    messages.success(request, "Disconnected. The account's posts and our access to it are erased.")
+    return redirect("editor-detail", instance_id=instance.pk)

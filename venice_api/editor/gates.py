@@ -1,0 +1,51 @@
+"""Who may see and change a widget on the editor's pages, and the policy those pages are sent with."""
+
+from __future__ import annotations
+
+from django.core.exceptions import PermissionDenied
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import render
+
+from entitlements.memberships import Role, can_edit, role_in
+from paris_integration import public as paris
+from venice_api.embed.views import media_sources
+from venice_api.models import WidgetInstance
+
+_POLICY = (
+    "default-src 'self'; object-src 'none'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'; "
+    "img-src 'self' data: {media}; media-src 'self' {media}"
+)
+
+
+def instance_and_role(request: HttpRequest, instance_id: str) -> tuple[WidgetInstance, Role]:
+    """The instance and the reader's role in its workspace; 404 for outsiders, as for an unknown one."""
+    instance = WidgetInstance.objects.select_related("workspace").filter(pk=instance_id).first()
+    role = role_in(user_id(request), instance.workspace_id) if instance else None
+    if instance is None or role is None:
+        raise Http404
+    return instance, role
+
+
+def for_editing(request: HttpRequest, instance_id: str) -> tuple[WidgetInstance, Role]:
+    """As `instance_and_role`, for editors and owners alone."""
+    instance, role = instance_and_role(request, instance_id)
+    if not can_edit(role):
+        raise PermissionDenied
+    return instance, role
+
+
+def actor(request: HttpRequest) -> paris.Actor:
+    return paris.Actor(user_id(request), request.user.get_username())
+
+
+def user_id(request: HttpRequest) -> int:
+    return int(request.user.pk or 0)
+
+
+def page(
+    request: HttpRequest, template: str, context: dict[str, object], *, status: int = 200
+) -> HttpResponse:
+    response = render(request, template, context, status=status)
+    response["Content-Security-Policy"] = _POLICY.format(media=media_sources())
+    response["Cache-Control"] = "private, no-store"
+    return response

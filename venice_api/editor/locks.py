@@ -1,0 +1,77 @@
+"""What a plan or a login keeps locked on the editor's pages, with the reason and what would open it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+from entitlements.limits import Limits, plan_that_allows
+from paris_integration.public import ConnectionFacts, Login, SourceType, offers
+
+
+@dataclass(frozen=True, slots=True)
+class Lock:
+    """`plan`: the name of the lowest higher plan that opens it, None where no plan does."""
+
+    reason: str
+    plan: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class LoginChoice:
+    """One way to connect an account. `lock` None: it can be taken now."""
+
+    login: Login
+    lock: Lock | None
+
+
+def lock_of_source(
+    source_type: SourceType, limits: Limits, workspace_id: UUID, *, now: datetime
+) -> Lock | None:
+    if allows_source(source_type, limits):
+        return None
+    name = "hashtags" if source_type is SourceType.HASHTAG else "profiles"
+    return _by_plan(
+        f"Your {limits.plan_name} plan does not include {name}.",
+        workspace_id,
+        lambda higher: allows_source(source_type, higher),
+        now,
+    )
+
+
+def allows_source(source_type: SourceType, limits: Limits) -> bool:
+    return limits.hashtag_enabled if source_type is SourceType.HASHTAG else limits.profile_enabled
+
+
+def login_choices(
+    source_type: SourceType, limits: Limits, workspace_id: UUID, *, now: datetime
+) -> list[LoginChoice]:
+    """Both logins, the fitting one first, each with what keeps it locked."""
+    by_plan = None
+    if not limits.oauth_enabled:
+        reason = f"Your {limits.plan_name} plan does not include connected accounts."
+        by_plan = _by_plan(reason, workspace_id, lambda higher: higher.oauth_enabled, now)
+    fitting = [Login.INSTAGRAM, Login.FACEBOOK]
+    if source_type is SourceType.HASHTAG:
+        fitting.reverse()
+    return [LoginChoice(login, by_plan or _by_nature(login, source_type)) for login in fitting]
+
+
+def needs_facebook(source_type: SourceType, connection: ConnectionFacts | None) -> bool:
+    """Whether a tag waits for its connection."""
+    is_tag = source_type is SourceType.HASHTAG
+    return is_tag and (connection is None or connection.login is not Login.FACEBOOK)
+
+
+def _by_nature(login: Login, source_type: SourceType) -> Lock | None:
+    if not offers(login):
+        return Lock(f"{login.title()} login is not set up on this service.")
+    if source_type is SourceType.HASHTAG and login is Login.INSTAGRAM:
+        return Lock("Instagram login cannot read hashtags; Facebook login can.")
+    return None
+
+
+def _by_plan(reason: str, workspace_id: UUID, allows: Callable[[Limits], bool], now: datetime) -> Lock:
+    return Lock(reason, plan_that_allows(workspace_id, allows, now=now))

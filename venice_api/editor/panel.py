@@ -1,0 +1,108 @@
+"""One widget's page: all that its people see of it, from one look at its feed."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Collection
+from datetime import datetime
+from uuid import UUID
+
+from django.conf import settings
+from django.http import HttpRequest, HttpResponse
+from django.utils import timezone
+
+from entitlements.limits import Limits
+from entitlements.memberships import Role, can_edit
+from paris_integration import public as paris
+from paris_integration.public import SourceType
+from venice_api import embed_tokens
+from venice_api.editor import locks, words
+from venice_api.editor.forms import SettingsForm
+from venice_api.editor.gates import page
+from venice_api.instances import from_row
+from venice_api.models import WidgetInstance
+
+SHOWN_POSTS = 48
+
+
+def show(
+    request: HttpRequest,
+    instance: WidgetInstance,
+    role: Role,
+    limits: Limits,
+    form: SettingsForm,
+    *,
+    draft: paris.Source | None = None,
+    status: int = 200,
+) -> HttpResponse:
+    """The page. `draft`: a source that was typed but not saved, to be previewed in the saved one's place."""
+    now = timezone.now()
+    known = from_row(instance)
+    # All posts, the hidden ones too: they can be shown again.
+    view = paris.look_at(known.feed_key(), paris.Selection(max_posts=SHOWN_POSTS), now=now)
+    context = {
+        "instance": instance,
+        "form": form,
+        "draft": draft,
+        "may_edit": can_edit(role),
+        "limits": limits,
+        "posts": [_tile(post, known.hidden_post_ids) for post in view.posts],
+        "result": words.login_result_words(request.GET),
+        "all_warning_words": words.all_warning_words(),
+        **_freshness(view, limits),
+        **_account(instance, limits, now),
+        **_embed_code(instance),
+        **source_locks(limits, instance.workspace_id, now=now),
+    }
+    return page(request, "editor/detail.html", context, status=status)
+
+
+def source_locks(limits: Limits, workspace_id: UUID, *, now: datetime) -> dict[str, object]:
+    """What keeps each kind of source locked, by kind; None where nothing does."""
+    kinds = {kind.value: locks.lock_of_source(kind, limits, workspace_id, now=now) for kind in SourceType}
+    return {"source_locks": kinds}
+
+
+def _freshness(view: paris.FeedView, limits: Limits) -> dict[str, object]:
+    forced = view.forced
+    return {
+        "view": view,
+        "health": words.health_of(view),
+        "warnings": words.warning_words(view),
+        "period": words.period_words(limits.refresh_ttl_minutes_min),
+        "remaining": words.remaining_words(forced) if forced else "",
+        "blocked": words.blocked_words(forced.reason) if forced and forced.reason else "",
+        "upgrade": words.upgrade_words(forced.upgrade_hint) if forced else "",
+    }
+
+
+def _account(instance: WidgetInstance, limits: Limits, now: datetime) -> dict[str, object]:
+    connection = paris.find_connection(instance.pk)
+    source_type = SourceType(instance.source_type)
+    return {
+        "connection": connection,
+        "state_words": words.connection_words(connection.state) if connection else "",
+        "logins": locks.login_choices(source_type, limits, instance.workspace_id, now=now),
+        "needs_facebook": locks.needs_facebook(source_type, connection),
+    }
+
+
+def _embed_code(instance: WidgetInstance) -> dict[str, object]:
+    token = embed_tokens.issue(instance.pk, instance.token_version)
+    return {
+        "token": token,
+        "script_url": f"{settings.PUBLIC_BASE_URL}/embed/widget.js",
+        "frame_url": f"{settings.PUBLIC_BASE_URL}/embed/{instance.pk}?token={token}",
+    }
+
+
+def _tile(post: paris.EncodedPost, hidden_ids: Collection[str]) -> dict[str, object]:
+    """What the editor sees of a post: its picture, its words, and whether visitors see it."""
+    external = json.loads(post.json)
+    words_of_post = external.get("altText") or external.get("caption") or "a post without words"
+    return {
+        "id": post.id,
+        "picture": external.get("thumbnailUrl"),
+        "words": words_of_post[:120],
+        "is_hidden": post.id in hidden_ids,
+    }
