@@ -102,6 +102,12 @@ class OncePerWorkspace(BaseInlineFormSet):
     once: str
     why: str
 
+    def add_fields(self, form: Any, index: int | None) -> None:
+        """A table's head names its columns to the eye alone; the ear needs the name at each field."""
+        super().add_fields(form, index)
+        for name, field in form.fields.items():
+            field.widget.attrs.setdefault("aria-label", str(field.label or name))
+
     def clean(self) -> None:
         mine = [form.instance.pk for form in self.initial_forms]
         of_workspace: Any = self.queryset
@@ -195,8 +201,8 @@ class WorkspaceAdmin(admin.ModelAdmin):
     list_select_related = ("plan",)
     search_fields = ("name", "id")
     search_help_text = "By name or id."
-    fields = ("id", "name", "plan", "effective_limits", "changes_link", "created_at")
-    readonly_fields = ("id", "effective_limits", "changes_link", "created_at")
+    fields = ("id", "name", "plan", "effective_limits", "changes_link", "usage_link", "created_at")
+    readonly_fields = ("id", "effective_limits", "changes_link", "usage_link", "created_at")
     inlines = (MembershipInline, OverrideInline)
     # A workspace takes its widgets and feeds along: one at a time, with the page that lists them.
     actions = None
@@ -219,6 +225,13 @@ class WorkspaceAdmin(admin.ModelAdmin):
         return format_html(
             '<a href="{}?workspace__id__exact={}">Changes of plan and overrides</a>', page, workspace.pk
         )
+
+    @admin.display(description="Usage")
+    def usage_link(self, workspace: Workspace) -> SafeString | str:
+        if workspace._state.adding:
+            return "-"
+        page = reverse("admin:paris_integration_dailyusage_changelist")
+        return format_html('<a href="{}?workspace__id__exact={}">Day by day</a>', page, workspace.pk)
 
     def save_model(self, request: HttpRequest, obj: Workspace, form: Any, change: bool) -> None:
         if not change:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -104,6 +104,12 @@ def higher_grants_for(own: Grants) -> tuple[Grants, ...]:
     """What the workspace would have under each higher plan, lowest first, its overrides staying as they are."""
     plans = Plan.objects.filter(rank__gt=own.plan_rank).order_by("rank").prefetch_related("entitlements")
     return tuple(_grants(plan, own.overrides) for plan in plans)
+
+
+def plan_that_allows(workspace_id: UUID, allows: Callable[[Limits], bool], *, now: datetime) -> str | None:
+    """The name of the lowest higher plan under which `allows` holds, None where none does. Raises WorkspaceNotFound."""
+    higher = higher_grants_for(_load_grants(workspace_id))
+    return next((grants.plan_name for grants in higher if allows(resolve(grants, now))), None)
 
 
 def effective_values(workspace_id: UUID, *, now: datetime) -> tuple[EffectiveValue, ...]:

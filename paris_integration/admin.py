@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 from django.contrib import admin
-from django.http import HttpRequest
+from django.db.models import Sum
+from django.http import HttpRequest, HttpResponse
+from django.template.response import TemplateResponse
+from django.utils import timezone
 
-from paris_integration.models import AuditEvent, Connection, Feed, ForcedRefresh, ProviderWindow
+from paris_integration import usage
+from paris_integration.models import AuditEvent, Connection, DailyUsage, Feed, ForcedRefresh, ProviderWindow
 
 
 class ReadOnlyAdmin(admin.ModelAdmin):
@@ -21,6 +26,14 @@ class ReadOnlyAdmin(admin.ModelAdmin):
         return False
 
 
+class NamedValues(admin.AllValuesFieldListFilter):
+    """All values a column holds, the empty one with a word to click on."""
+
+    def choices(self, changelist: Any) -> Iterator[Any]:
+        for choice in super().choices(changelist):
+            yield {**choice, "display": choice["display"] or "none"}
+
+
 @admin.register(Feed)
 class FeedAdmin(ReadOnlyAdmin):
     list_display = (
@@ -28,13 +41,14 @@ class FeedAdmin(ReadOnlyAdmin):
         "workspace",
         "mode",
         "fetched_at",
+        "attempted_at",
         "outcome",
         "fault",
         "blocked_until",
         "next_refresh_at",
     )
     list_filter = ("outcome", "fault", "mode", "source_type")
-    search_fields = ("instance_id", "source_value", "workspace__name")
+    search_fields = ("instance_id", "source_value", "workspace__name", "workspace__id")
     list_select_related = ("workspace",)
     exclude = ("posts_encoded",)
     ordering = ("-attempted_at",)
@@ -46,6 +60,7 @@ class FeedAdmin(ReadOnlyAdmin):
 
 @admin.register(ProviderWindow)
 class ProviderWindowAdmin(ReadOnlyAdmin):
+    search_fields = ("credential",)
     list_display = ("credential", "parked_until", "usage_percent", "throttles", "updated_at")
 
 
@@ -55,7 +70,7 @@ class ForcedRefreshAdmin(ReadOnlyAdmin):
 
     list_display = ("reserved_at", "workspace", "instance_id", "source_value", "username", "state", "fault")
     list_filter = ("state", "fault", "reserved_at")
-    search_fields = ("instance_id", "source_value", "username", "workspace__name")
+    search_fields = ("instance_id", "source_value", "username", "workspace__name", "workspace__id")
     list_select_related = ("workspace",)
     ordering = ("-reserved_at",)
 
@@ -63,8 +78,8 @@ class ForcedRefreshAdmin(ReadOnlyAdmin):
 @admin.register(AuditEvent)
 class AuditEventAdmin(ReadOnlyAdmin):
     list_display = ("at", "actor", "action", "outcome", "reason", "workspace", "instance_id", "note")
-    list_filter = ("action", "outcome", "reason", "at")
-    search_fields = ("instance_id", "actor", "workspace__name", "note")
+    list_filter = ("action", "outcome", ("reason", NamedValues), "at")
+    search_fields = ("instance_id", "actor", "workspace__name", "workspace__id", "note")
     list_select_related = ("workspace",)
     date_hierarchy = "at"
     show_facets = admin.ShowFacets.NEVER
@@ -74,12 +89,47 @@ class AuditEventAdmin(ReadOnlyAdmin):
 class ConnectionAdmin(ReadOnlyAdmin):
     """Health and expiry of connections; the token is no field of these pages."""
 
-    list_display = ("account", "login", "workspace", "state", "cause", "expires_at", "next_renewal_at")
+    list_display = ("account", "login", "workspace", "state", "cause", "ends", "next_renewal_at")
     list_filter = ("state", "login")
-    search_fields = ("username", "account_id", "workspace__name", "links__instance_id")
+    search_fields = ("username", "account_id", "workspace__name", "workspace__id", "links__instance_id")
     list_select_related = ("workspace",)
     exclude = ("token", "renewal_lease_expires_at")
+
+    @admin.display(ordering="expires_at", description="token ends")
+    def ends(self, connection: Connection) -> str:
+        if connection.expires_at is None:
+            return "unknown"
+        days = (connection.expires_at - timezone.now()).days
+        return f"in {days} days" if days >= 0 else "has ended"
 
     @admin.display(ordering="username")
     def account(self, connection: Connection) -> str:
         return f"@{connection.username}"
+
+
+@admin.register(DailyUsage)
+class DailyUsageAdmin(ReadOnlyAdmin):
+    """What workspaces used, day by day (UTC), with the sum of all that the filters leave."""
+
+    list_display = ("workspace", "day", *usage.COLUMNS)
+    list_filter = ("day",)
+    search_fields = ("workspace__name", "workspace__id")
+    search_help_text = "Workspace by name or id."
+    list_select_related = ("workspace",)
+    list_display_links = None
+    date_hierarchy = "day"
+    ordering = ("-day", "workspace__name")
+    show_facets = admin.ShowFacets.NEVER
+    change_list_template = "admin/paris_integration/dailyusage_list.html"
+
+    def changelist_view(
+        self, request: HttpRequest, extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        response = super().changelist_view(request, extra_context)
+        found = getattr(response, "context_data", {}).get("cl")
+        if isinstance(response, TemplateResponse) and response.context_data is not None and found is not None:
+            sums = found.queryset.order_by().aggregate(**{name: Sum(name) for name in usage.COLUMNS})
+            response.context_data["totals"] = [
+                (name.replace("_", " "), sums[name] or 0) for name in usage.COLUMNS
+            ]
+        return response

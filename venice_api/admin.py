@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any
+from functools import partial
 
-from django import forms
-from django.contrib import admin
+from django.contrib import admin, messages
+from django.contrib.admin.views.main import ChangeList
 from django.core.exceptions import PermissionDenied
+from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import get_object_or_404
 from django.template.response import TemplateResponse
@@ -15,98 +16,121 @@ from django.utils import timezone
 
 from paris_integration import public as paris
 from venice_api import support_words
+from venice_api.editor.words import health_of
 from venice_api.instances import from_row
 from venice_api.models import WidgetInstance
+from venice_api.support_acts import ACTS, Act
 
-MAX_GRANT = 100
-
-
-class GrantForm(forms.Form):
-    units = forms.IntegerField(
-        min_value=1,
-        max_value=MAX_GRANT,
-        initial=1,
-        help_text="On top of the plan, for today (UTC) and this hour.",
-    )
-    note = forms.CharField(max_length=400, help_text="Why; it goes into the audit trail.")
+# One sign-in page for everybody.
+admin.site.login_template = "registration/login.html"
+MAY_ACT = "venice_api.act_for_customer"
 
 
-class NoteForm(forms.Form):
-    note = forms.CharField(max_length=400, help_text="Why; it goes into the audit trail.")
+class GlancingList(ChangeList):
+    """The page of rows, each with its health: one glance for all of them."""
+
+    def get_results(self, request: HttpRequest) -> None:
+        super().get_results(request)
+        rows: list[WidgetInstance] = list(self.result_list)
+        glances = paris.glance_at([from_row(row).feed_key() for row in rows], now=timezone.now())
+        for row in rows:
+            row.health_word = health_of(glances[row.pk]).word  # type: ignore[attr-defined]
+        self.result_list = rows
 
 
 @admin.register(WidgetInstance)
 class WidgetInstanceAdmin(admin.ModelAdmin):
-    list_display = ("id", "name", "workspace", "source_type", "source_value", "updated_at")
-    list_filter = ("source_type",)
-    search_fields = ("id", "name", "source_value", "workspace__name")
+    list_display = ("widget", "source", "health", "workspace", "id", "updated_at")
+    list_per_page = 50
+    list_filter = ("source_type", "workspace__plan")
+    search_fields = ("id", "name", "source_value", "workspace__name", "workspace__id")
+    search_help_text = "Widget id or name, workspace name or id, username or tag shown, connected username."
     list_select_related = ("workspace",)
     readonly_fields = ("id", "feed_state", "quota_state", "token_version", "created_at", "updated_at")
     autocomplete_fields = ("workspace",)
     change_form_template = "admin/venice_api/instance_change.html"
 
+    def get_search_results(
+        self, request: HttpRequest, queryset: QuerySet[WidgetInstance], search_term: str
+    ) -> tuple[QuerySet[WidgetInstance], bool]:
+        """Also by the account that is connected, which is Paris's to know."""
+        found, may_repeat = super().get_search_results(request, queryset, search_term)
+        username = search_term.strip().removeprefix("@")
+        if username:
+            found |= queryset.filter(pk__in=paris.instances_connected_as(username))
+        return found, may_repeat
+
+    def get_changelist(self, request: HttpRequest, **kwargs: object) -> type[ChangeList]:
+        return GlancingList
+
+    @admin.display(description="Name", ordering="name")
+    def widget(self, row: WidgetInstance) -> str:
+        return row.name or "(no name)"
+
+    @admin.display(description="Source", ordering="source_value")
+    def source(self, row: WidgetInstance) -> str:
+        return f"{'#' if row.source_type == WidgetInstance.SourceType.HASHTAG else '@'}{row.source_value}"
+
+    @admin.display(description="Health")
+    def health(self, row: WidgetInstance) -> str:
+        return str(getattr(row, "health_word", "-"))
+
     @admin.display(description="Feed")
     def feed_state(self, row: WidgetInstance) -> str:
-        return support_words.freshness_words(self._view(row)) if not row._state.adding else "-"
+        return "-" if row._state.adding else support_words.freshness_words(_view(row))
 
     @admin.display(description="Forced refreshes")
     def quota_state(self, row: WidgetInstance) -> str:
-        forced = self._view(row).forced if not row._state.adding else None
+        forced = None if row._state.adding else _view(row).forced
         return support_words.quota_words(forced) if forced else "-"
 
     def get_urls(self) -> list[URLPattern]:
         acts = [
             path(
-                f"<path:instance_id>/{name}/",
-                self.admin_site.admin_view(view),
-                name=f"venice_api_widgetinstance_{name}",
+                f"<path:instance_id>/{act.name}/",
+                self.admin_site.admin_view(partial(self.act_view, act=act)),
+                name=f"venice_api_widgetinstance_{act.name}",
             )
-            for name, view in (("grant", self.grant_view), ("clear-backoff", self.clear_backoff_view))
+            for act in ACTS
         ]
         return [*acts, *super().get_urls()]
 
-    def grant_view(self, request: HttpRequest, instance_id: str) -> HttpResponse:
-        """Give the widget's source extra units for today."""
-
-        def grant(key: paris.FeedKey, typed: dict[str, Any]) -> str:
-            paris.grant_units(key, typed["units"], actor=_actor(request), note=typed["note"])
-            return f"Granted {typed['units']} more for today."
-
-        return self._act(request, instance_id, "Grant refreshes for today", GrantForm, grant)
-
-    def clear_backoff_view(self, request: HttpRequest, instance_id: str) -> HttpResponse:
-        """End the back-off that failures left on the widget's source."""
-
-        def clear(key: paris.FeedKey, typed: dict[str, Any]) -> str:
-            cleared = paris.clear_backoff(key, actor=_actor(request), now=timezone.now(), note=typed["note"])
-            return "The back-off is cleared." if cleared else "Nothing was held back."
-
-        return self._act(request, instance_id, "Clear the back-off", NoteForm, clear)
-
-    def _act(
-        self, request: HttpRequest, instance_id: str, title: str, form_class: type[forms.Form], act: Any
+    def render_change_form(
+        self, request: HttpRequest, context: dict[str, object], *args: object, **kwargs: object
     ) -> HttpResponse:
-        row = get_object_or_404(WidgetInstance, pk=instance_id)
-        if not self.has_change_permission(request, row):
+        context["acts"] = ACTS if request.user.has_perm(MAY_ACT) else ()
+        return super().render_change_form(request, context, *args, **kwargs)  # type: ignore[arg-type]
+
+    def act_view(self, request: HttpRequest, instance_id: str, act: Act) -> HttpResponse:
+        """Says what the act will do, and does it once it is confirmed with a reason."""
+        if not request.user.has_perm(MAY_ACT):
             raise PermissionDenied
-        form = form_class(request.POST or None)
+        row = get_object_or_404(WidgetInstance, pk=instance_id)
+        form = act.form(request.POST or None)
         if request.method == "POST" and form.is_valid():
-            self.message_user(request, act(from_row(row).feed_key(), form.cleaned_data))
+            actor = paris.Actor(request.user.pk, request.user.get_username())
+            done = act.do(from_row(row), form.cleaned_data, actor, timezone.now())
+            self.message_user(request, done.words, messages.SUCCESS if done.is_success else messages.WARNING)
             return HttpResponseRedirect(reverse("admin:venice_api_widgetinstance_change", args=[row.pk]))
+        view = _view(row)
         context = {
             **self.admin_site.each_context(request),
-            "title": title,
+            "title": act.title,
+            "effect": act.effect,
             "form": form,
             "instance": row,
             "opts": self.opts,
-            "quota": self.quota_state(row),
+            "feed": support_words.freshness_words(view),
+            "quota": support_words.quota_words(view.forced) if view.forced else "",
         }
         return TemplateResponse(request, "admin/venice_api/act.html", context)
 
-    def _view(self, row: WidgetInstance) -> paris.FeedView:
+
+def _view(row: WidgetInstance) -> paris.FeedView:
+    """Looked at once a request: the row lives no longer than that."""
+    known: paris.FeedView | None = getattr(row, "_view", None)
+    if known is None:
         instance = from_row(row)
-        return paris.look_at(instance.feed_key(), instance.selection(), now=timezone.now())
-
-
-def _actor(request: HttpRequest) -> paris.Actor:
-    return paris.Actor(request.user.pk, request.user.get_username())
+        known = paris.look_at(instance.feed_key(), instance.selection(), now=timezone.now())
+        row._view = known  # type: ignore[attr-defined]
+    return known

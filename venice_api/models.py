@@ -62,6 +62,7 @@ class WidgetInstance(models.Model):
 
     class Meta:
         verbose_name = "widget instance"
+        permissions = [("act_for_customer", "Can act for a customer")]
         constraints = [
             models.CheckConstraint(
                 condition=models.Q(max_posts__gte=1, max_posts__lte=MAX_POSTS_LIMIT),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from paris_integration.public import Allowance, BlockReason, FeedView
+from paris_integration.public import Allowance, BlockReason, FeedView, RefreshBlocked
 
 _WHY = {
     BlockReason.PLAN_RESTRICTED: "the plan does not include this kind of source",
@@ -36,6 +36,12 @@ def freshness_words(view: FeedView) -> str:
     if view.warnings:
         words += f" Warnings: {', '.join(sorted(view.warnings))}."
     return words
+
+
+def refusal_words(blocked: RefreshBlocked) -> str:
+    """Why a refresh on behalf did nothing, and until when."""
+    until = f" Possible again at {utc_words(blocked.allowed_at)}." if blocked.allowed_at else ""
+    return f"Not refreshed: {_WHY[blocked.reason]}.{until}"
 
 
 def utc_words(moment: datetime) -> str:

@@ -2,20 +2,27 @@
 
 from __future__ import annotations
 
+import html
 from datetime import UTC, datetime, timedelta
 from typing import Any
+from urllib.parse import parse_qs, urlsplit
 
 import pytest
-from django.contrib.auth.models import Permission, User
+from django.contrib.auth.models import Group, Permission, User
+from django.core.cache import cache
 from django.test import Client
+from django.utils import timezone
 
+from paris_integration import public as paris
 from paris_integration.errors import ProviderUnavailable
-from paris_integration.models import AuditEvent, Feed
-from paris_integration.public import Actor, RefreshBlocked, force_refresh
+from paris_integration.models import AuditEvent, Connection, ConnectionLink, Feed
+from paris_integration.public import Actor, RefreshBlocked, force_refresh, refresh_due_now
 from tests.conftest import Cast
-from tests.fakes import FakeProvider
+from tests.fakes import FakeLogins, FakeProvider
+from venice_api import embed_tokens
 from venice_api.instances import from_row
 from venice_api.models import WidgetInstance
+from venice_api.support_acts import ACTS
 
 NOW = datetime(2026, 11, 23, 12, 20, tzinfo=UTC)
 EDITOR = Actor(1, "editor")
@@ -45,17 +52,26 @@ def staff(name: str, *permissions: str) -> Client:
 
 @pytest.fixture
 def desk(db: None) -> Client:
-    return staff("desk", "view_widgetinstance", "change_widgetinstance", "view_auditevent")
+    return staff("desk", "view_widgetinstance", "act_for_customer", "view_auditevent")
 
 
 @pytest.fixture
 def onlooker(db: None) -> Client:
-    return staff("onlooker", "view_widgetinstance")
+    return staff("onlooker", "view_widgetinstance", "change_widgetinstance")
 
 
 def refresh(instance: WidgetInstance) -> Any:
     known = from_row(instance)
     return force_refresh(known.feed_key(), known.selection(), actor=EDITOR, now=NOW)
+
+
+def force(instance: WidgetInstance) -> Any:
+    known = from_row(instance)
+    return force_refresh(known.feed_key(), known.selection(), actor=EDITOR, now=timezone.now())
+
+
+def key(instance: WidgetInstance) -> paris.FeedKey:
+    return from_row(instance).feed_key()
 
 
 def page_of(instance: WidgetInstance, act: str = "change") -> str:
@@ -129,16 +145,210 @@ def test_a_cleared_back_off_lets_the_next_refresh_through(
     assert AuditEvent.objects.get(action="backoff_cleared").note == "Instagram is back"
 
 
-@pytest.mark.parametrize("act", ["grant", "clear-backoff"])
-def test_who_may_act(onlooker: Client, people: Cast, instance: WidgetInstance, act: str) -> None:
+@pytest.mark.parametrize("act", [act.name for act in ACTS])
+def test_who_may_act(
+    onlooker: Client, desk: Client, people: Cast, instance: WidgetInstance, provider: FakeProvider, act: str
+) -> None:
     url = page_of(instance, act)
-    typed = {"units": 1, "note": "x"}
+    typed = {"units": 1, "hours": 1, "note": "x"}
 
-    assert onlooker.post(url, typed).status_code == 403
-    for client in (people.owner, people.outsider, people.anonymous):
-        assert client.post(url, typed).status_code == 302  # to the sign-in page of the admin
+    for method in ("get", "post"):
+        assert getattr(onlooker, method)(url, typed).status_code == 403
+        for client in (people.owner, people.outsider, people.anonymous):
+            response = getattr(client, method)(url, typed)
+            assert response.status_code == 302
+            assert "/login/" in response["Location"]
     assert AuditEvent.objects.count() == 0
-    assert staff("other", "change_widgetinstance").post(f"{LIST}wgt_nobody/{act}/", typed).status_code == 404
+    assert provider.calls == []
+    assert f'href="{url}"' not in onlooker.get(page_of(instance)).content.decode()
+
+    assert f'href="{url}"' in desk.get(page_of(instance)).content.decode()
+    asked = desk.get(url)
+    assert asked.status_code == 200
+    assert AuditEvent.objects.count() == 0
+    assert desk.post(url, typed | {"note": ""}).status_code == 200
+    assert AuditEvent.objects.count() == 0
+    assert desk.post(f"{LIST}wgt_nobody/{act}/", typed).status_code == 404
+    assert desk.post(url, typed).status_code == 302
+    event = AuditEvent.objects.exclude(action="forced_refresh").get()
+    assert (event.actor, event.instance_id) == ("desk", instance.pk)
+    assert event.note.endswith("x")
+
+
+def test_a_refresh_on_behalf_counts_as_the_customers(
+    desk: Client, instance: WidgetInstance, provider: FakeProvider
+) -> None:
+    for _ in range(5):
+        last = desk.post(page_of(instance, "refresh"), {"note": "asked by mail"}, follow=True)
+    assert len(provider.calls) == 4
+    assert "Not refreshed: the plan's refreshes are used up. Possible again at 2026-11-23 13:00" in (
+        html.unescape(last.content.decode())
+    )
+
+
+def test_a_pause_holds_back_everything_and_ends_when_it_said(
+    desk: Client, people: Cast, instance: WidgetInstance, provider: FakeProvider, time_machine: Any
+) -> None:
+    refresh(instance)
+    assert desk.post(page_of(instance, "pause"), {"hours": 2, "note": "legal"}).status_code == 302
+
+    time_machine.move_to(NOW + timedelta(hours=1, minutes=59), tick=False)
+    cache.clear()
+    assert refresh_due_now(now=timezone.now())["due"] == 0
+    view = force(instance)
+    assert (len(view.posts), view.next_refresh_allowed_at) == (3, NOW + timedelta(hours=2))
+    told = people.editor.post(f"/editor/{instance.pk}/refresh/", follow=True).content.decode()
+    assert "Refreshes are on hold until 14:20:00 on 2026-11-23 UTC. The posts we have stay." in told
+    assert len(provider.calls) == 1
+
+    time_machine.move_to(NOW + timedelta(hours=2, seconds=1), tick=False)
+    force(instance)
+    assert len(provider.calls) == 2
+
+
+def test_a_pause_before_the_first_fill_and_its_early_end(
+    desk: Client, people: Cast, instance: WidgetInstance, provider: FakeProvider
+) -> None:
+    desk.post(page_of(instance, "pause"), {"hours": 720, "note": "not yet"})
+    feed = people.editor.get(f"/v1/integrations/instagram/feed?instanceId={instance.pk}")
+    assert (feed.status_code, feed.json()["posts"], provider.calls) == (200, [], [])
+
+    desk.post(page_of(instance, "clear-backoff"), {"note": "now"})
+    cache.clear()
+    feed = people.editor.get(f"/v1/integrations/instagram/feed?instanceId={instance.pk}")
+    assert len(feed.json()["posts"]) == 3
+
+
+def test_no_detour_leads_round_a_pause(
+    desk: Client,
+    people: Cast,
+    instance: WidgetInstance,
+    provider: FakeProvider,
+    logins: FakeLogins,
+    settings: Any,
+) -> None:
+    def read() -> Any:
+        cache.clear()
+        return people.editor.get(f"/v1/integrations/instagram/feed?instanceId={instance.pk}").json()
+
+    settings.PUBLIC_MODE_ACCESS_TOKEN = ""
+    desk.post(page_of(instance, "pause"), {"hours": 5, "note": "before it was ever connected"})
+    connect = people.editor.get(f"/v1/integrations/instagram/connect?instanceId={instance.pk}")
+    state = parse_qs(urlsplit(connect["Location"]).query)["state"][0]
+    people.editor.get("/v1/integrations/instagram/callback", {"code": "good", "state": state})
+    assert ConnectionLink.objects.filter(pk=instance.pk).exists()
+    assert read()["nextRefreshAllowedAt"] == "2026-11-23T17:20:00Z"
+
+    people.editor.post(f"/editor/{instance.pk}/disconnect/")
+    settings.PUBLIC_MODE_ACCESS_TOKEN = "operator-token-for-tests"
+    assert read()["nextRefreshAllowedAt"] == "2026-11-23T17:20:00Z"
+    desk.post(page_of(instance, "purge"), {"note": "x"})
+    assert read()["posts"] == []
+    instance.source_value = "another.shop"
+    instance.save()
+    assert read()["posts"] == []
+    assert provider.calls == []
+    desk.post(page_of(instance, "clear-backoff"), {"note": "over"})
+    instance.source_value = "acme.bakery"
+    instance.save()
+    assert len(read()["posts"]) == 3
+
+
+def test_what_is_in_flight_ends_no_pause_and_brings_back_no_purged_posts(
+    desk: Client, instance: WidgetInstance, provider: FakeProvider
+) -> None:
+    refresh(instance)
+    provider.during_call = lambda: paris.purge(key(instance), actor=EDITOR, now=NOW, note="x")
+    force(instance)
+    assert not Feed.objects.exists()
+
+    provider.during_call = lambda: paris.pause(
+        key(instance), until=NOW + timedelta(hours=1), actor=EDITOR, now=NOW, note="x"
+    )
+    force(instance)
+    assert Feed.objects.get().blocked_until == NOW + timedelta(hours=1)
+
+
+def test_purged_posts_are_gone_and_fetched_anew(
+    desk: Client, people: Cast, instance: WidgetInstance, provider: FakeProvider
+) -> None:
+    refresh(instance)
+    assert desk.post(page_of(instance, "purge"), {"note": "wrong account"}).status_code == 302
+    assert not Feed.objects.exists()
+    cache.clear()
+    feed = people.editor.get(f"/v1/integrations/instagram/feed?instanceId={instance.pk}")
+    assert len(feed.json()["posts"]) == 3
+    assert len(provider.calls) == 2
+
+
+def test_a_rotated_token_is_refused(desk: Client, instance: WidgetInstance) -> None:
+    old = embed_tokens.issue(instance.pk, instance.token_version)
+    desk.post(page_of(instance, "rotate-token"), {"note": "stolen"})
+    assert Client().get(f"/v1/integrations/instagram/feed?token={old}").status_code == 401
+    assert AuditEvent.objects.get().action == "token_rotated"
+
+
+def test_the_mail_that_asks_to_reconnect(
+    desk: Client, people: Cast, instance: WidgetInstance, mailoutbox: list[Any]
+) -> None:
+    none = desk.post(page_of(instance, "ask-reconnect"), {"note": "x"}, follow=True)
+    assert "No mail was sent" in none.content.decode()
+    User.objects.filter(username__in=["owner", "editor", "viewer", "outsider"]).update(
+        email="people@shop.example"
+    )
+    row = Connection.objects.create(
+        workspace=people.workspace, login="instagram", account_id="1", username="acme.bakery",
+        obtained_at=NOW, state_changed_at=NOW,
+    )  # fmt: skip
+    ConnectionLink.objects.create(instance_id=instance.pk, connection=row, linked_at=NOW)
+
+    sent = desk.post(page_of(instance, "ask-reconnect"), {"note": "x"}, follow=True)
+
+    assert "Sent to 1 person." in sent.content.decode()
+    (mail,) = mailoutbox
+    assert mail.to == ["people@shop.example"]
+    assert mail.subject == "@acme.bakery: please reconnect Instagram"
+    assert f"instanceId%3D{instance.pk}" in mail.body
+    assert "owner of the workspace Acme Bakery" in mail.body
+
+
+@pytest.mark.parametrize(
+    ("role", "acts", "plans"),
+    [("First-line support", False, False), ("Support", True, False), ("Plan editors", False, True)],
+)
+def test_roles(instance: WidgetInstance, role: str, acts: bool, plans: bool) -> None:
+    client = staff(role)
+    User.objects.get(username=role).groups.add(Group.objects.get(name=role))
+    lists = (
+        "venice_api/widgetinstance", "entitlements/plan", "entitlements/workspace", "paris_integration/feed",
+        "paris_integration/connection", "paris_integration/auditevent", "paris_integration/forcedrefresh",
+        "paris_integration/providerwindow", "paris_integration/dailyusage",
+    )  # fmt: skip
+    assert {name: client.get(f"/admin/{name}/").status_code for name in lists} == dict.fromkeys(lists, 200)
+    assert client.get("/admin/auth/user/").status_code == 403
+    assert client.get(page_of(instance)).status_code == 200
+    assert client.post(page_of(instance), {"source_value": "other"}).status_code == 403
+    assert (client.get(page_of(instance, "purge")).status_code == 200) is acts
+    workspace = f"/admin/entitlements/workspace/{instance.workspace_id}/change/"
+    assert ('name="_save"' in client.get(workspace).content.decode()) is plans
+
+
+def test_the_list_says_how_widgets_fare_and_is_searched(
+    desk: Client, instance: WidgetInstance, make_instance: Any
+) -> None:
+    make_instance(source_type="hashtag", source_value="bread", name="Second")
+    refresh(instance)
+    page = desk.get(LIST).content.decode()
+    assert "Working" in page
+    assert "Needs you" in page
+    row = Connection.objects.create(
+        workspace=instance.workspace, login="instagram", account_id="1", username="the.baker",
+        obtained_at=NOW, state_changed_at=NOW,
+    )  # fmt: skip
+    ConnectionLink.objects.create(instance_id=instance.pk, connection=row, linked_at=NOW)
+    for words in (instance.pk, str(instance.workspace_id), "Acme", "acme.bakery", "@The.Baker"):
+        found = desk.get(LIST, {"q": words}).context["cl"].result_list
+        assert instance.pk in [row.pk for row in found]
 
 
 def test_the_audit_trail_can_be_read_and_searched_but_not_altered(
