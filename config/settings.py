@@ -4,7 +4,11 @@ Every secret may also come from a file named by NAME_FILE. Assembly only: what a
 """
 
 import hashlib
+import logging
+import os
+import socket
 import sys
+from datetime import timedelta
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -76,19 +80,16 @@ if not SECRET_KEY:
     if not (DEBUG or _NEEDS_NO_SECRET):
         raise ImproperlyConfigured("SECRET_KEY is not set. Give at least 32 random characters.")
     SECRET_KEY = _UNSAFE_SECRET
-elif not DEBUG and (len(SECRET_KEY) < 32 or SECRET_KEY.startswith("django-insecure-")):
+elif not DEBUG and (len(SECRET_KEY) < 32 or SECRET_KEY.startswith(("django-insecure-", _UNSAFE_SECRET))):
     raise ImproperlyConfigured("SECRET_KEY must be at least 32 random characters.")
 
 PUBLIC_BASE_URL = base_url("PUBLIC_BASE_URL", "http://127.0.0.1:8000")
 _public = urlsplit(PUBLIC_BASE_URL)
 _is_https = _public.scheme == "https"
 
-ALLOWED_HOSTS: list[str] = env.list("ALLOWED_HOSTS", default=[]) or [
-    "127.0.0.1",
-    "localhost",
-    "[::1]",
-    str(_public.hostname),
-]
+_given_hosts: list[str] = env.list("ALLOWED_HOSTS", default=[]) or [str(_public.hostname)]
+# Health checks ask from inside, by a loopback address, whatever browsers call the service.
+ALLOWED_HOSTS = list(dict.fromkeys([*_given_hosts, "127.0.0.1", "localhost", "[::1]"]))
 TRUSTED_PROXIES: int = env.int("TRUSTED_PROXIES", default=0)
 
 INSTALLED_APPS = [
@@ -100,13 +101,19 @@ INSTALLED_APPS = [
     "whitenoise.runserver_nostatic",
     "django.contrib.staticfiles",
     "rest_framework",
+    "drf_spectacular",
+    "drf_spectacular_sidecar",
+    "axes",
+    "django_prometheus",
     "entitlements",
     "paris_integration",
     "venice_api",
 ]
 
 MIDDLEWARE = [
+    "django_prometheus.middleware.PrometheusBeforeMiddleware",
     "venice_api.middleware.RequestIdMiddleware",
+    "venice_api.access_log.AccessLogMiddleware",
     "venice_api.middleware.SecurityHeadersMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
@@ -115,8 +122,11 @@ MIDDLEWARE = [
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "venice_api.throttles.ThrottleMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    "axes.middleware.AxesMiddleware",
+    "django_prometheus.middleware.PrometheusAfterMiddleware",
 ]
 
 ROOT_URLCONF = "config.urls"
@@ -237,6 +247,20 @@ else:
 LOGIN_URL = "/accounts/login/"
 LOGIN_REDIRECT_URL = "/editor/"
 LOGOUT_REDIRECT_URL = "/accounts/login/"
+AUTHENTICATION_BACKENDS = [
+    "axes.backends.AxesStandaloneBackend",
+    "django.contrib.auth.backends.ModelBackend",
+]
+# Counted by name and address together: nobody can lock out another person from elsewhere.
+AXES_LOCKOUT_PARAMETERS = [["username", "ip_address"]]
+AXES_FAILURE_LIMIT = 10
+AXES_COOLOFF_TIME = timedelta(minutes=15)
+AXES_RESET_ON_SUCCESS = True
+AXES_DISABLE_ACCESS_LOG = True
+AXES_VERBOSE = AXES_ENABLE_ADMIN = False
+AXES_HTTP_RESPONSE_CODE = 429
+AXES_LOCKOUT_CALLABLE = "venice_api.sign_in.locked_out"
+AXES_CLIENT_IP_CALLABLE = "venice_api.sign_in.address_of"
 AUTH_PASSWORD_VALIDATORS = [
     {"NAME": f"django.contrib.auth.password_validation.{name}"}
     for name in ("UserAttributeSimilarityValidator", "MinimumLengthValidator", "CommonPasswordValidator")
@@ -327,8 +351,16 @@ CELERY_BEAT_SCHEDULE = {
         "options": {"expires": 3_600},
     },
 }
+CELERY_BEAT_SCHEDULE["forget-failed-sign-ins"] = {
+    "task": "venice_api.tasks.forget_failed_sign_ins",
+    "schedule": 3_600.0,
+    "options": {"expires": 3_600},
+}
 AUDIT_RETENTION_DAYS = positive("AUDIT_RETENTION_DAYS", 365, at_most=36_500)
 LEDGER_RETENTION_DAYS = positive("LEDGER_RETENTION_DAYS", 90, at_most=36_500)
+USAGE_RETENTION_DAYS = positive("USAGE_RETENTION_DAYS", 400, at_most=36_500)
+USAGE_FLUSH_SECONDS = 5.0
+UNREAD_FEED_RETENTION_DAYS = positive("UNREAD_FEED_RETENTION_DAYS", 90, at_most=36_500)
 
 # --- Venice --------------------------------------------------------------------------------------------------------
 
@@ -340,7 +372,17 @@ REST_FRAMEWORK = {
     "DEFAULT_PERMISSION_CLASSES": [],
     "DEFAULT_CONTENT_NEGOTIATION_CLASS": "venice_api.negotiation.JsonAlways",
     "EXCEPTION_HANDLER": "venice_api.problems.exception_handler",
+    "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
     "UNAUTHENTICATED_USER": None,
+}
+
+SPECTACULAR_SETTINGS = {
+    "TITLE": "Instagram feeds",
+    "DESCRIPTION": "What browsers, editors' tools and Meta may ask of the service.",
+    "VERSION": "1",
+    "OAS_VERSION": "3.1.0",
+    "SERVE_INCLUDE_SCHEMA": False,
+    "POSTPROCESSING_HOOKS": ["venice_api.api_docs.hooks.complete"],
 }
 
 # --- Mail: to editors and owners about their connections -----------------------------------------------------------
@@ -351,16 +393,42 @@ vars().update(environ.Env.email_url_config(EMAIL_URL))
 RECONNECT_URL = f"{PUBLIC_BASE_URL}{LOGIN_URL}?next=/v1/integrations/instagram/connect%3F{{query}}"
 DEFAULT_FROM_EMAIL: str = env.str("DEFAULT_FROM_EMAIL", default="Instagram feeds <feeds@localhost>")
 
+# --- Throttles: a minute's worth each; 0 for no limit ---------------------------------------------------------------
+
+THROTTLE_READS_PER_ADDRESS: int = env.int("THROTTLE_READS_PER_ADDRESS", default=30_000)
+THROTTLE_READS_PER_INSTANCE: int = env.int("THROTTLE_READS_PER_INSTANCE", default=30_000)
+THROTTLE_POSTS_PER_USER: int = env.int("THROTTLE_POSTS_PER_USER", default=6_000)
+THROTTLE_SIGN_INS_PER_ADDRESS: int = env.int("THROTTLE_SIGN_INS_PER_ADDRESS", default=120)
+THROTTLE_FAILURES_PER_ADDRESS: int = env.int("THROTTLE_FAILURES_PER_ADDRESS", default=6_000)
+
 # --- Demo: the pages and seeds of `make run`, never part of production ----------------------------------------------
 
 DEMO: bool = env.bool("DEMO", default=False)
 if DEMO:
     INSTALLED_APPS.append("demo")
 
+# --- Metrics: one directory per host; prometheus_client reads its address when it is first imported ------------------
+
+METRICS_TOKEN: str = env.str("METRICS_TOKEN", default="")
+METRICS_WORKSPACE_LIMIT: int = env.int("METRICS_WORKSPACE_LIMIT", default=500)
+if METRICS_WORKSPACE_LIMIT < 0:
+    raise ImproperlyConfigured("METRICS_WORKSPACE_LIMIT must not be below 0.")
+WORKER_METRICS_HOST: str = env.str("WORKER_METRICS_HOST", default="127.0.0.1")
+WORKER_METRICS_PORT: int = env.int("WORKER_METRICS_PORT", default=0)
+# The host's name keeps containers apart that share a volume but not their process ids.
+PROMETHEUS_MULTIPROC_DIR = Path(
+    env.str("PROMETHEUS_MULTIPROC_DIR", default=str(VAR_DIR / "metrics" / NAMESPACE / socket.gethostname()))
+)
+PROMETHEUS_MULTIPROC_DIR.mkdir(parents=True, exist_ok=True)
+os.environ["PROMETHEUS_MULTIPROC_DIR"] = str(PROMETHEUS_MULTIPROC_DIR)
+PROMETHEUS_EXPORT_MIGRATIONS = False
+
 # --- Logs ----------------------------------------------------------------------------------------------------------
 
 LOG_LEVEL: str = env.str("LOG_LEVEL", default="INFO").upper()
 LOG_FORMAT: str = env.str("LOG_FORMAT", default="json")
+# An unknown level is a system check's to report; to fail here would name no setting.
+_log_level = LOG_LEVEL if LOG_LEVEL in logging.getLevelNamesMapping() else "INFO"
 LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
@@ -376,9 +444,10 @@ LOGGING = {
             "filters": ["redact"],
         }
     },
-    "root": {"handlers": ["stderr"], "level": LOG_LEVEL},
+    "root": {"handlers": ["stderr"], "level": _log_level},
     "loggers": {
         "django.server": {"handlers": ["stderr"], "propagate": False},
+        "django.request": {"level": "ERROR"},  # its warnings repeat the access line, with the path
         # Client libraries write URLs, headers or message bodies below WARNING.
         **{
             name: {"level": "WARNING"}

@@ -4,7 +4,8 @@ from django.contrib.auth import views as auth
 from django.urls import include, path
 from django.views.generic import RedirectView
 
-from venice_api.health import healthz
+from venice_api.health import healthz, readyz
+from venice_api.metrics_page import metrics_page
 
 urlpatterns = [
     path("", include("venice_api.urls")),
@@ -12,6 +13,8 @@ urlpatterns = [
     path("accounts/logout/", auth.LogoutView.as_view(), name="logout"),
     path("admin/", admin.site.urls),
     path("healthz", healthz, name="healthz"),
+    path("metrics", metrics_page, name="metrics"),
+    path("readyz", readyz, name="readyz"),
 ]
 if settings.DEMO:
     urlpatterns += [path("", include("demo.urls"))]

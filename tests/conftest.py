@@ -15,6 +15,7 @@ from django.test import Client
 from django.utils import timezone
 
 from foundation.cache import database_breaker, redis_breaker
+from foundation.counters import memory_counters
 from paris_integration import clock, feeds, forced, registry
 from tests.fakes import FakeLogins, FakeProvider, InlineBoard, RecordingDispatcher
 
@@ -25,6 +26,7 @@ OPERATOR_ID = "17841400000000001"
 def _clean_hints() -> Iterator[None]:
     """Caches and breakers are hints of a process; no test leaves its own behind."""
     cache.clear()
+    memory_counters.clear()
     redis_breaker.success()
     database_breaker.success()
     yield

@@ -1,6 +1,7 @@
 """The service's settings as tests and type checks see them, whatever the developer's shell holds."""
 
 import os
+import tempfile
 
 _OWN = (
     "ALLOWED_HOSTS", "DEBUG", "DEMO", "HASHTAG_UNICODE", "LOG_LEVEL", "MEDIA_HOSTS", "PUBLIC_BASE_URL",
@@ -8,6 +9,9 @@ _OWN = (
 )  # fmt: skip
 for _name in _OWN:
     os.environ.pop(_name, None)
+# Numbers of earlier runs, and of services this machine runs besides, are none of a test's.
+_metrics = tempfile.TemporaryDirectory(prefix="metrics-")
+os.environ["PROMETHEUS_MULTIPROC_DIR"] = _metrics.name
 os.environ["SECRET_KEY"] = "a-key-that-protects-nothing-but-tests-and-type-checks"
 os.environ["TOKEN_ENCRYPTION_KEYS"] = "A" * 43 + "="
 
@@ -16,4 +20,5 @@ from config.settings import STATIC_ROOT, STORAGES  # noqa: E402
 
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]  # quick; nothing here is worth cracking
 STORAGES["staticfiles"] = {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"}
+USAGE_FLUSH_SECONDS = 0.0  # no thread: tests write what was counted when they say so
 STATIC_ROOT.mkdir(exist_ok=True)  # WhiteNoise warns where nothing has been collected yet

@@ -6,4 +6,6 @@ class VeniceConfig(AppConfig):
     verbose_name = "Widgets"
 
     def ready(self) -> None:
+        import foundation.checks  # noqa: F401 - registers the system checks
+        import venice_api.checks  # noqa: F401 - registers the system checks
         from venice_api import instances  # noqa: F401 - keeps the remembered instances true

@@ -2,6 +2,8 @@ from django.urls import path, re_path
 
 from paris_integration.public import Login
 from venice_api import connect, views
+from venice_api.api_docs import views as api_docs
+from venice_api.editor import acts
 from venice_api.editor import views as editor
 from venice_api.embed import views as embed
 
@@ -17,23 +19,28 @@ urlpatterns = [
     path(f"{API}disconnect", connect.DisconnectView.as_view(), name="disconnect"),
     re_path(
         f"^{API}meta/(?P<family>instagram|facebook)/deauthorize$",
-        connect.MetaCallbackView.as_view(),
+        connect.DeauthorizeView.as_view(),
         name="meta-deauthorize",
     ),
     re_path(
         f"^{API}meta/(?P<family>instagram|facebook)/data-deletion$",
-        connect.MetaCallbackView.as_view(erases=True),
+        connect.DataDeletionView.as_view(),
         name="meta-data-deletion",
     ),
     path("deletion/<str:code>", connect.deletion_status, name="deletion-status"),
+    path("api/schema/", api_docs.schema, name="api-schema"),
+    path("api/docs/", api_docs.docs, name="api-docs"),
     re_path(r"^v1/.*$", views.unknown_api_address, name="unknown-api-address"),
-    path("embed/widget.js", embed.widget_script, name="widget-script"),
+    path("embed/widget.js", embed.script, {"name": "widget.js"}, name="widget-script"),
+    path("embed/lightbox.js", embed.script, {"name": "lightbox.js"}, name="lightbox-script"),
     path("embed/<str:instance_id>", embed.frame, name="embed-frame"),
     path("editor/", editor.instance_list, name="editor-list"),
-    path("editor/<str:instance_id>/settings/", editor.save_settings, name="editor-settings"),
-    path("editor/<str:instance_id>/posts/", editor.hide_post, name="editor-posts"),
-    path("editor/<str:instance_id>/new-token/", editor.new_token, name="editor-new-token"),
-    path("editor/<str:instance_id>/refresh/", editor.refresh_now, name="editor-refresh"),
-    path("editor/<str:instance_id>/disconnect/", editor.disconnect, name="editor-disconnect"),
+    path("editor/new/<uuid:workspace_id>/", editor.new_instance, name="editor-new"),
+    path("editor/<str:instance_id>/settings/", acts.save_settings, name="editor-settings"),
+    path("editor/<str:instance_id>/posts/", acts.hide_post, name="editor-posts"),
+    path("editor/<str:instance_id>/new-token/", acts.new_token, name="editor-new-token"),
+    path("editor/<str:instance_id>/refresh/", acts.refresh_now, name="editor-refresh"),
+    path("editor/<str:instance_id>/disconnect/", acts.disconnect, name="editor-disconnect"),
+    path("editor/<str:instance_id>/delete/", acts.delete_widget, name="editor-delete"),
     path("editor/<str:instance_id>/", editor.instance_detail, name="editor-detail"),
 ]

@@ -54,16 +54,83 @@ def test_good_settings_start_also_with_secrets_in_files(tmp_path: Path) -> None:
     assert run_python("manage.py", "check", env=environment).returncode == 0
 
 
-def test_production_over_https_passes_djangos_deployment_checks(tmp_path: Path) -> None:
-    environment = {
-        **GOOD,
-        "SECRET_KEY": "q7J2kd0-Zx8vPw_3mRt5yUb9nLc4sHgE6aTfVoXi1uBCDMNQkWy",
-        "PUBLIC_BASE_URL": "https://feeds.example",
-        "VAR_DIR": str(tmp_path),
-    }
-    done = run_python("manage.py", "check", "--deploy", "--fail-level", "WARNING", env=environment)
+PRODUCTION = {
+    "SECRET_KEY": "q7J2kd0-Zx8vPw_3mRt5yUb9nLc4sHgE6aTfVoXi1uBCDMNQkWy",
+    "TOKEN_ENCRYPTION_KEYS": "mR3tq0w8ZxYv1uS5kLpH7cFjD2gNbA9eT4iQoW6rXsU=",
+    "PUBLIC_BASE_URL": "https://feeds.example",
+    "TRUSTED_PROXIES": "1",
+    "DATABASE_URL": "postgres://feeds:canary@127.0.0.1:1/feeds",
+    "REDIS_URL": "redis://:canary@127.0.0.1:1/0",
+    "INSTAGRAM_APP_ID": "1234567890",
+    "INSTAGRAM_APP_SECRET": "canary-instagram",
+    "METRICS_TOKEN": "canary-3fQ9xkTz7Lw2Vb8NcRyH",
+    "EMAIL_URL": "smtp+tls://feeds:canary@mail.example:587",
+}
+CHECK_PRODUCTION = ("manage.py", "check", "--deploy", "--fail-level", "WARNING")
+
+
+def test_a_right_production_passes_every_check(tmp_path: Path) -> None:
+    done = run_python(*CHECK_PRODUCTION, env={**PRODUCTION, "VAR_DIR": str(tmp_path)})
 
     assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize(
+    ("changes", "check_id"),
+    [
+        ({"LOG_LEVEL": "LOUD"}, "service.E001"),
+        ({"LOG_FORMAT": "xml"}, "service.E002"),
+        ({"TRUSTED_PROXIES": "-1"}, "service.E003"),
+        ({"DEBUG": "true"}, "service.W001"),
+        ({"ALLOWED_HOSTS": "*"}, "service.W002"),
+        ({"SECRET_KEY": "change-me-" + "q7J2kd0-Zx8vPw_3mRt5yUb9nLc4sHgE6aTfVoXi1uB"}, "service.E004"),
+        ({"TOKEN_ENCRYPTION_KEYS": GOOD_KEY}, "service.E005"),
+    ],
+)
+def test_a_wrong_production_is_told_so_with_a_hint_and_no_value(
+    tmp_path: Path, changes: dict[str, str], check_id: str
+) -> None:
+    done = run_python(*CHECK_PRODUCTION, env={**PRODUCTION, "VAR_DIR": str(tmp_path), **changes})
+
+    assert done.returncode != 0
+    assert f"({check_id})" in done.stderr
+    assert "HINT:" in done.stderr
+    assert "canary" not in done.stderr
+    assert PRODUCTION["SECRET_KEY"] not in done.stderr
+
+
+@pytest.mark.parametrize(
+    "default", ["", "only-for-tests-and-tools", "only-for-tests-and-tools-made-longer-by-hand"]
+)
+def test_production_refuses_to_start_with_a_default_secret(tmp_path: Path, default: str) -> None:
+    environment = {**PRODUCTION, "SECRET_KEY": default, "VAR_DIR": str(tmp_path)}
+    done = run_python("-c", "import config.wsgi", env=environment)
+
+    assert done.returncode != 0
+    assert "SECRET_KEY" in done.stderr
+
+
+def test_health_checks_from_inside_are_answered_whatever_the_allowed_hosts(tmp_path: Path) -> None:
+    # The page that refuses the third host names static files.
+    assert run_python("manage.py", "collectstatic", "--noinput").returncode == 0
+    ask = """
+import config.wsgi
+from django.test import Client
+hosts = ("127.0.0.1:8000", "feeds.example", "other.example")
+print([Client().get("/healthz", headers={"host": host}).status_code for host in hosts])
+"""
+    environment = {**PRODUCTION, "ALLOWED_HOSTS": "feeds.example", "VAR_DIR": str(tmp_path)}
+    done = run_python("-c", ask, env=environment)
+
+    assert done.stdout.strip().endswith("[200, 200, 400]"), done.stderr
+
+
+def test_the_web_process_refuses_what_the_checks_call_an_error(tmp_path: Path) -> None:
+    environment = {**PRODUCTION, "LOG_LEVEL": "LOUD", "VAR_DIR": str(tmp_path)}
+    done = run_python("-c", "import config.wsgi", env=environment)
+
+    assert done.returncode != 0
+    assert "service.E001" in done.stderr
 
 
 def test_a_secret_in_both_places_is_refused(tmp_path: Path) -> None:

@@ -168,6 +168,8 @@ def running_service(tmp_path: Path, *, webs: int = 1, **environment: str) -> Ite
             standin, _environment(standin, tmp_path, database_url, environment), tmp_path / "log"
         )
         service.manage("migrate", "--noinput", "--verbosity", "0")
+        if service.environment["DEBUG"] == "false":
+            service.manage("collectstatic", "--noinput", "--verbosity", "0")
         try:
             for _ in range(webs):
                 service.start_web()

@@ -147,7 +147,7 @@ def test_no_secret_is_found_anywhere(service: Service) -> None:
     service.read(instance["embedToken"])
     control = service.instance(workspace, CONTROL)
     editor.answers.append(service.read(control["embedToken"]).body.decode())
-    pages = ("connection", "feed", "auditevent", "forcedrefresh", "providerwindow")
+    pages = ("connection", "feed", "auditevent", "forcedrefresh", "providerwindow", "dailyusage")
     for page in pages:
         listed = staff.get(f"/admin/paris_integration/{page}/")
         assert listed.status_code == 200
@@ -155,6 +155,10 @@ def test_no_secret_is_found_anywhere(service: Service) -> None:
             staff.get(link)
     staff.get(f"/admin/venice_api/widgetinstance/{instance['instanceId']}/change/")
     editor.get(f"/editor/{instance['instanceId']}/")
+    metrics = staff.get("/metrics")
+    assert "instagram_refresh_attempts_total{" in metrics.text
+    bearer = {"Authorization": f"Bearer {PLANTED['METRICS_TOKEN']}", "X-Forwarded-For": "203.0.113.9"}
+    assert requests.get(f"{base}/metrics", headers=bearer, timeout=20).text.startswith("# HELP")
     wait_until(lambda: len(service.log()) > 1_000, 10)
 
     secrets = {
@@ -174,7 +178,9 @@ def test_no_secret_is_found_anywhere(service: Service) -> None:
         "redis": _redis(service),
         "log": service.log(),
         "answers": "\n".join(editor.answers + staff.answers),
+        "metric files": _metric_files(service),
     }
+    assert "instagram_provider_calls" in places["metric files"]
 
     def found(name: str, secret: str) -> list[str]:
         return [
@@ -217,6 +223,11 @@ def _database(service: Service) -> str:
         check=True,
     )
     return dumped.stdout.decode("utf-8", "replace")
+
+
+def _metric_files(service: Service) -> str:
+    files = Path(service.environment["VAR_DIR"]).glob("metrics/**/*.db")
+    return "\n".join(path.read_bytes().decode("latin-1") for path in files)
 
 
 def _unpacked(content: bytes) -> bytes:
