@@ -19,4 +19,7 @@ COPY templates templates
 RUN python manage.py collectstatic --noinput --verbosity 0 && rm -rf /var/lib/feeds/*
 USER feeds
 EXPOSE 8000
+# Of the web process, which the image runs unless told otherwise; compose.yaml gives worker and beat their own.
+HEALTHCHECK --interval=10s --timeout=5s --start-period=20s --retries=3 \
+  CMD ["python", "-c", "import urllib.request; urllib.request.urlopen('http://127.0.0.1:8000/healthz', timeout=3)"]
 CMD ["gunicorn", "--config", "config/gunicorn.py", "config.wsgi:application"]
