@@ -1,0 +1,111 @@
+"""The TypeScript client: its types are the schema's, they fit what the API answers, and it does what it says."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from entitlements.changes import Actor, set_plan
+from entitlements.models import Plan
+from tests.conftest import Cast, needs
+from tests.fakes import FakeProvider, media, video
+from venice_api.models import WidgetInstance
+
+CLIENT = Path(__file__).resolve().parent.parent.parent / "clients" / "typescript"
+RECORDED_TYPES = {"feed": "FeedData", "memberFeed": "FeedData", "blocked": "ApiError", "error": "ApiError"}
+NOW = datetime(2026, 11, 23, 12, 20, tzinfo=UTC)
+API = "/v1/integrations/instagram/"
+
+
+@pytest.fixture(scope="module")
+def npm() -> str:
+    path = shutil.which("npm")
+    needs("npm", path is not None and shutil.which("node") is not None)
+    assert path is not None
+    run(path, "ci", "--ignore-scripts")
+    return path
+
+
+def run(*command: str) -> str:
+    done = subprocess.run(command, cwd=CLIENT, capture_output=True, text=True, timeout=300, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+def recorded(people: Cast, instance: WidgetInstance) -> dict[str, Any]:
+    def ask(address: str, body: object = None) -> Any:
+        headers = {"X-Request-ID": "recorded"}
+        if body is None:
+            return people.editor.get(address, headers=headers).json()
+        return people.editor.post(
+            address, json.dumps(body), content_type="application/json", headers=headers
+        ).json()
+
+    set_plan(people.workspace, Plan.objects.get(key="starter"), actor=Actor("test"))
+    feed = ask(f"{API}refresh", {"instanceId": instance.pk})
+    return {
+        "feed": {name: value for name, value in feed.items() if name != "refresh"},
+        "memberFeed": ask(f"{API}feed?instanceId={instance.pk}"),
+        "blocked": ask(f"{API}refresh", {"instanceId": instance.pk}),
+        "error": ask(f"{API}feed?instanceId={instance.pk}&maxPosts=0"),
+    }
+
+
+@pytest.mark.django_db
+def test_the_recorded_answers_are_what_the_api_answers(
+    people: Cast,
+    make_instance: Any,
+    provider: FakeProvider,
+    time_machine: Any,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    time_machine.move_to(NOW, tick=False)
+    monkeypatch.setattr("random.random", lambda: 0.5)  # the jitter of the next refresh
+    child = {"id": "9", "media_type": "IMAGE", "media_url": "https://scontent.cdninstagram.com/c.jpg"}
+    provider.accounts["acme.bakery"] = [
+        media(1, alt_text="A loaf", username="acme.bakery"),
+        video(2),
+        media(3, media_type="CAROUSEL_ALBUM", children={"data": [child]}),
+    ]
+    answers = recorded(people, make_instance())
+    as_json = json.dumps(answers, indent=2) + "\n"
+    lines = [
+        "// What the API answered, for the type checker. Written by the tests with UPDATE_RECORDED=1.",
+        'import type { ApiError, FeedData } from "../src/index.js";',
+        *(
+            f"export const {name}: {RECORDED_TYPES[name]} = {json.dumps(answer, indent=2)};"
+            for name, answer in answers.items()
+        ),
+    ]
+    files = {"recorded.json": as_json, "recorded.ts": "\n\n".join(lines) + "\n"}
+    for name, text in files.items():
+        path = CLIENT / "test" / name
+        if os.environ.get("UPDATE_RECORDED"):
+            path.write_text(text)
+        assert path.read_text() == text
+
+
+def test_the_types_are_the_schemas(npm: str, tmp_path: Path) -> None:
+    run(
+        npm,
+        "exec",
+        "--offline",
+        "--",
+        "openapi-typescript",
+        "../../docs/openapi.json",
+        "--output",
+        str(tmp_path / "schema.ts"),
+    )
+    assert (tmp_path / "schema.ts").read_text() == (CLIENT / "src" / "schema.ts").read_text()
+
+
+def test_the_client_fits_and_works(npm: str) -> None:
+    run(npm, "run", "check")
+    assert "# fail 0" in run(npm, "test")
