@@ -1,0 +1,119 @@
+"""docs/operations.md, "First live feed": its commands, word for word, with the stand-in in Meta's place."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import secrets
+import shutil
+import signal
+import subprocess
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from urllib.parse import urlsplit, urlunsplit
+
+import pytest
+
+from instagram_standin.server import OPERATOR_ID, OPERATOR_TOKEN, StandIn
+from tests.conftest import needs
+from tests.marks import needs_postgres
+from tests.processes.service import free_port
+
+ROOT = Path(__file__).resolve().parent.parent.parent
+GUIDE = ROOT / "docs" / "operations.md"
+
+
+def commands(section: str) -> str:
+    """The fenced commands of one section, in order."""
+    text = GUIDE.read_text()
+    start = text.index(f"\n## {section}\n")
+    end = text.find("\n## ", start + 1)
+    return "\n".join(re.findall(r"```sh\n(.*?)```", text[start:end], flags=re.DOTALL))
+
+
+@needs_postgres
+@pytest.mark.processes
+def test_the_first_live_feed(tmp_path: Path) -> None:
+    needs("curl", shutil.which("curl") is not None)
+    checkout = _checkout(tmp_path / "checkout")
+    with StandIn() as standin, _fresh_database() as database_url:
+        port = free_port()
+        environment = {
+            **{name: os.environ[name] for name in ("PATH", "HOME", "LANG") if name in os.environ},
+            **standin.meta_urls,
+            "MEDIA_HOSTS": "127.0.0.1",
+            "DATABASE_URL": database_url,
+            "REDIS_URL": os.environ["REDIS_URL"],
+            "PORT": str(port),
+            "PUBLIC_BASE_URL": f"http://127.0.0.1:{port}",
+            "PUBLIC_MODE_IG_USER_ID": OPERATOR_ID,
+            "PUBLIC_MODE_ACCESS_TOKEN": OPERATOR_TOKEN,
+            "PROFILE": "acme.bakery",
+            "VAR_DIR": str(tmp_path / "var"),
+        }
+        out, errors, status = _run(commands("First live feed"), checkout, environment, tmp_path)
+        logs = {log.name: log.read_text() for log in sorted(checkout.glob("*.log"))}
+
+    assert status == 0, errors + str(logs)
+    feed = json.loads(out[out.rindex('{"posts"') :])
+    assert feed["posts"], feed
+    assert feed["lastUpdated"]
+    assert feed["stale"] is False
+    assert len(standin.calls) >= 1
+    assert set(logs) == {"web.log", "worker.log", "beat.log"}
+    assert "Traceback" not in "".join(logs.values())
+
+
+def _run(script: str, checkout: Path, environment: dict[str, str], tmp_path: Path) -> tuple[str, str, int]:
+    """What was printed last, the errors, and the exit status. What it left in the background is ended."""
+    out, errors = tmp_path / "out", tmp_path / "errors"
+    with out.open("wb") as stdout, errors.open("wb") as stderr:
+        shell = subprocess.Popen(
+            ("bash", "-euo", "pipefail", "-c", script),
+            cwd=checkout, env=environment, stdout=stdout, stderr=stderr, start_new_session=True,
+        )  # fmt: skip
+        try:
+            status = shell.wait(timeout=300)
+        finally:
+            _end_group(shell.pid)
+    return out.read_text(), errors.read_text(), status
+
+
+def _end_group(group: int) -> None:
+    for number, patience in ((signal.SIGTERM, 20.0), (signal.SIGKILL, 5.0)):
+        give_up_at = time.monotonic() + patience
+        try:
+            os.killpg(group, number)
+            while time.monotonic() < give_up_at:
+                os.killpg(group, 0)
+                time.sleep(0.2)
+        except ProcessLookupError:
+            return
+
+
+def _checkout(folder: Path) -> Path:
+    """A folder of its own, so that the logs are not written beside the code; code and packages are linked."""
+    folder.mkdir()
+    for entry in ROOT.iterdir():
+        if entry.name in {".venv", "Makefile", "requirements-dev.txt", "manage.py"} or (
+            entry.is_dir() and not entry.name.startswith(".") and entry.name not in {"var", "staticfiles"}
+        ):
+            (folder / entry.name).symlink_to(entry)
+    return folder
+
+
+@contextmanager
+def _fresh_database() -> Iterator[str]:
+    import psycopg
+
+    name = f"feeds_first_{secrets.token_hex(6)}"
+    parts = urlsplit(os.environ["DATABASE_URL"])
+    with psycopg.connect(urlunsplit(parts._replace(scheme="postgresql")), autocommit=True) as connection:
+        connection.execute(f"CREATE DATABASE {name}")
+        try:
+            yield urlunsplit(parts._replace(path=f"/{name}"))
+        finally:
+            connection.execute(f"DROP DATABASE {name} WITH (FORCE)")
