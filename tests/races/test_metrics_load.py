@@ -1,0 +1,26 @@
+"""A small size of the reconciliation, in every run of the suite that has PostgreSQL."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.marks import needs_postgres
+from tests.processes.service import running_service
+from tests.races.metrics_load import ENVIRONMENT, run
+
+pytestmark = [pytest.mark.processes, needs_postgres]
+
+
+def test_one_scrape_says_what_clients_and_provider_say(tmp_path: Path) -> None:
+    with running_service(tmp_path, webs=2, **ENVIRONMENT) as service:
+        service.start_worker()
+        service.start_worker()
+        verdict = run(service, requests=300, refreshes=40)
+        assert verdict.differences == [], verdict
+        assert verdict.compared == 19
+        assert verdict.reads["warming"] >= 10
+        assert {"hit", "stale", "filled", "not_modified", "invalid", "unauthenticated", "forbidden"} <= set(
+            verdict.reads
+        )
