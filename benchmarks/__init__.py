@@ -1,0 +1,1 @@
+"""How fast the service is. Figures to look at, nothing that passes or fails."""
