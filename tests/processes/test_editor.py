@@ -234,6 +234,13 @@ def test_no_page_shuts_anybody_out(service: Service, browser: Browser, width: in
         for address in ("/nothing/here", "/accounts/login/", "/deletion/unknown"):
             page.goto(f"{base(service)}{address}")
             found += problems(page, address)
+        page.goto(f"{base(service)}/api/docs/")
+        for kind in ("get", "post"):
+            page.locator(f".opblock-{kind} .opblock-summary-control").last.click()
+            page.get_by_role("button", name="Try it out").last.click()
+        found += problems(page, "API docs")
+        is_dark = page.evaluate("document.documentElement.classList.contains('dark-mode')")
+        assert is_dark == (scheme == "dark")
     with signed_in(service, browser, f"desk{name}", start="/admin/", **look) as desk:
         for address in (
             "", "entitlements/plan/", "entitlements/workspace/", f"entitlements/workspace/{workspace}/change/",
