@@ -150,6 +150,18 @@ def test_the_frame_needs_no_javascript(service: Service, browser: Browser) -> No
         assert not page.locator("instagram-feed ul.plain").is_visible()
 
 
+@pytest.mark.parametrize(("theme", "ink"), [("light", "rgb(31, 27, 36)"), ("dark", "rgb(241, 237, 244)")])
+def test_the_frame_has_the_look_of_its_page(service: Service, browser: Browser, theme: str, ink: str) -> None:
+    """Whatever the reader's own: a page that is only ever light gets no dark box."""
+    made = service.instance(service.workspace(), "tiny.studio")
+    frame = f"http://127.0.0.1:{service.web_ports[0]}/embed/{made['instanceId']}?token={made['embedToken']}"
+    other = "dark" if theme == "light" else "light"
+    with opened(browser, f"{frame}&theme={theme}", color_scheme=other) as (page, _, _):
+        assert page.locator("instagram-feed").evaluate("feed => getComputedStyle(feed).color") == ink
+        canvas = page.evaluate("getComputedStyle(document.documentElement).colorScheme")
+        assert canvas == theme
+
+
 def test_a_picture_that_is_gone_leaves_a_link(service: Service, browser: Browser) -> None:
     service.standin.profiles.plant(
         "lost.pictures", [media(1, media_url=f"{service.standin.base_url}/media/x.jpg?oe=1")]

@@ -50,6 +50,14 @@ def test_the_frame_needs_its_token(client: Client, frame_url: str, spoil: Any, s
     assert "X-Frame-Options" not in response
 
 
+@pytest.mark.parametrize(("theme", "is_told"), [("light", True), ("dark", True), ("neon", False)])
+def test_the_frame_takes_a_theme_it_knows(client: Client, frame_url: str, theme: str, is_told: bool) -> None:
+    response = client.get(f"{frame_url}&theme={theme}")
+
+    assert response.status_code == 200
+    assert (f'theme="{theme}"'.encode() in response.content) is is_told
+
+
 def test_the_script_is_for_every_site(client: Client) -> None:
     response = client.get("/embed/widget.js")
 

@@ -21,8 +21,9 @@ from venice_api.inputs import InvalidInput, single_values
 from venice_api.instances import Instance
 from venice_api.problems import Problem
 
-# The address never changes, so browsers must come back for news; short enough that a repaired widget spreads soon.
 MAX_PLAIN_WORDS = 300
+THEMES = ("light", "dark")
+# The address never changes, so browsers must come back for news; short enough that a repaired widget spreads soon.
 SCRIPT_CACHING = "public, max-age=300, stale-while-revalidate=86400"
 
 
@@ -43,9 +44,13 @@ def script(request: HttpRequest, name: str) -> HttpResponse:
 
 @require_safe
 def frame(request: HttpRequest, instance_id: str) -> HttpResponse:
-    """The widget on a page of its own, for sites that prefer an `<iframe>`; only the instance's sites may frame it."""
+    """The widget on a page of its own, for sites that prefer an `<iframe>`; only the instance's sites may frame it.
+
+    `theme`: `light` or `dark`; else the reader's, as with the widget's own attribute.
+    """
     try:
-        token = single_values(request.GET, ("token",)).get("token", "")
+        query = single_values(request.GET, ("token", "theme"))
+        token = query.get("token", "")
         instance = instance_of_token(token)
         if instance.instance_id != instance_id:
             raise Problem(403, "FORBIDDEN", "The token belongs to another widget.")
@@ -58,7 +63,13 @@ def frame(request: HttpRequest, instance_id: str) -> HttpResponse:
         response["Cache-Control"] = "no-store"
         response["Referrer-Policy"] = "no-referrer"
         return response
-    context = {"instance_id": instance_id, "token": token, "posts": _posts_for_readers(instance)}
+    theme = query.get("theme", "")
+    context = {
+        "instance_id": instance_id,
+        "token": token,
+        "theme": theme if theme in THEMES else "",
+        "posts": _posts_for_readers(instance),
+    }
     response = render(request, "embed/frame.html", context)
     response["Content-Security-Policy"] = frame_policy(instance)
     response.xframe_options_exempt = True
