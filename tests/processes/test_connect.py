@@ -10,6 +10,7 @@ from playwright.sync_api import Browser, Page, expect
 
 from instagram_standin.callbacks import Callback, CallbackKind
 from instagram_standin.tokens import Family
+from tests.axe import serious_problems
 from tests.processes.service import Service, running_service, wait_until
 
 pytestmark = [pytest.mark.processes, pytest.mark.browser]
@@ -86,6 +87,7 @@ def test_connect_by_facebook_choose_and_read(service: Service, browser: Browser)
         page.get_by_role("link", name="Connect with Facebook").click()
         page.get_by_role("button", name="Approve").click()
         page.get_by_label("@acme.bakery").check()
+        assert serious_problems(page) == []
         page.get_by_role("button", name="Use this account").click()
 
         expect(page.get_by_text("@acme.bakery, by Facebook login")).to_be_visible()
@@ -142,6 +144,7 @@ def test_meta_orders_the_deletion_of_a_persons_data(service: Service, browser: B
         page.goto(receipt["url"])
         expect(page.get_by_role("heading", name="Your data was deleted")).to_be_visible()
         expect(page.get_by_text(receipt["confirmation_code"])).to_be_visible()
+        assert serious_problems(page) == []
 
 
 def test_a_saved_source_is_seen_at_once_in_the_preview(service: Service, browser: Browser) -> None:
