@@ -42,6 +42,11 @@ def editor(
     page.close()
 
 
+def disconnect(page: Page) -> None:
+    page.locator("summary", has_text="Disconnect").click()
+    page.get_by_role("button", name="Disconnect @").click()
+
+
 def asked(service: Service) -> list[str]:
     return [call["path"] for call in service.standin.calls]
 
@@ -60,7 +65,7 @@ def test_connect_by_instagram_and_disconnect(service: Service, browser: Browser)
         assert any(path.startswith("/ig-graph/") and path.endswith("/media") for path in asked(service))
         assert not any(path.startswith("/fb-graph/") for path in asked(service))
 
-        page.get_by_role("button", name="Disconnect").click()
+        disconnect(page)
         expect(page.get_by_text("No account is connected")).to_be_visible()
         after = service.read(token).json
         assert (after["posts"], after["warnings"]) == ([], ["CONNECT_REQUIRED"])
@@ -93,7 +98,7 @@ def test_connect_by_facebook_choose_and_read(service: Service, browser: Browser)
         expect(page.get_by_text("@acme.bakery, by Facebook login")).to_be_visible()
         # Another professional account, read by the connection's Business Discovery.
         assert len(service.read(token).json["posts"]) == 12
-        page.get_by_role("button", name="Disconnect").click()
+        disconnect(page)
         expect(page.get_by_text("No account is connected")).to_be_visible()
 
 
@@ -111,7 +116,7 @@ def test_a_tags_feed_appears_by_facebook_alone(service: Service, browser: Browse
         # Tags give out no poster: a video whose file is withheld cannot be shown at all.
         assert feed["warnings"] == ["POSTS_SKIPPED", "HASHTAG_RECENT_ONLY"]
         expect(page.locator("instagram-feed li a.tile").first).to_be_visible()
-        page.get_by_role("button", name="Disconnect").click()
+        disconnect(page)
         expect(page.get_by_text("No account is connected")).to_be_visible()
         assert service.read(token).json["posts"] == []
 

@@ -109,5 +109,5 @@ def delete_widget(request: HttpRequest, instance_id: str) -> HttpResponse:
 def disconnect(request: HttpRequest, instance_id: str) -> HttpResponse:
     instance, _ = for_editing(request, instance_id)
     paris.disconnect(from_row(instance).feed_key(), actor=actor(request), now=timezone.now())
-    messages.success(request, "Disconnected. The account's posts and our access to it are erased.")
+    messages.success(request, "Disconnected. The account's posts are gone from this widget.")
     return redirect("editor-detail", instance_id=instance.pk)
