@@ -12,7 +12,7 @@ from tests.conftest import needs
 from tests.deployment.proxy import NGINX, check, prepare, running_proxy
 from tests.processes.service import FEED_PATH, Answer, free_port, get, running_service, wait_until
 
-pytestmark = pytest.mark.processes
+pytestmark = [pytest.mark.processes, pytest.mark.storeless]
 
 
 @pytest.fixture(autouse=True)

@@ -25,6 +25,16 @@ from instagram_standin.server import OPERATOR_ID, OPERATOR_TOKEN, StandIn
 ROOT = Path(__file__).resolve().parent.parent.parent
 FEED_PATH = "/v1/integrations/instagram/feed"
 
+_AGE = """
+from datetime import timedelta
+from paris_integration.models import Feed
+from paris_integration import feed_cache
+row = Feed.objects.get(source_value="{source_value}")
+row.fetched_at -= timedelta(days=10)
+row.save()
+feed_cache.publish(row)
+"""
+
 
 @dataclass(frozen=True)
 class Answer:
@@ -80,6 +90,10 @@ class Service:
         )
         assert done.returncode == 0, done.stderr
         return json.loads(done.stdout) if done.stdout.startswith("{") else done.stdout
+
+    def age(self, source_value: str) -> None:
+        """Make the source's one feed ten days older than it is, copies included."""
+        self.manage("shell", "-v", "0", "-c", _AGE.format(source_value=source_value))
 
     def workspace(self, plan: str = "pro", **kwargs: str) -> str:
         extra = [part for name, value in kwargs.items() for part in (f"--{name}", value)]

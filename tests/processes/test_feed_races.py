@@ -15,7 +15,6 @@ from tests.marks import needs_postgres
 from tests.processes.service import running_service, wait_until
 
 pytestmark = pytest.mark.processes
-TTL_KEY = "instagram.refresh.ttlMinutes.min"
 
 
 def test_300_cold_readers_over_two_processes_cost_one_call(tmp_path: Path) -> None:
@@ -80,11 +79,10 @@ def test_reads_outlive_an_outage_and_freshness_returns_without_a_restart(tmp_pat
     with running_service(tmp_path) as service:
         service.start_worker()
         service.start_beat()
-        workspace = service.workspace()
-        token = service.instance(workspace, "load.outage")["embedToken"]
+        token = service.instance(service.workspace(), "load.outage")["embedToken"]
         filled = service.read(token).json
-        service.manage("set_override", workspace, TTL_KEY, "1")
         service.standin.faults.add("reset")
+        service.age("load.outage")
 
         def is_marked() -> bool:
             answer = service.read(token)

@@ -15,16 +15,6 @@ from tests.processes.service import Service, free_port, get, running_service, wa
 
 pytestmark = pytest.mark.processes
 
-AGE = """
-from datetime import timedelta
-from paris_integration.models import Feed
-from paris_integration import feed_cache
-row = Feed.objects.get()
-row.fetched_at -= timedelta(days=10)
-row.save()
-feed_cache.publish(row)
-"""
-
 
 def scrape(service: Service, *, web: int = 0) -> Page:
     return parse(get(f"http://127.0.0.1:{service.web_ports[web]}/metrics").body.decode())
@@ -64,7 +54,7 @@ def test_a_request_id_is_found_in_the_workers_lines(tmp_path: Path) -> None:
         service.start_worker()
         made = service.instance(service.workspace(), "acme.bakery")
         service.read(made["embedToken"])
-        service.manage("shell", "-v", "0", "-c", AGE)
+        service.age("acme.bakery")
         wait_until(lambda: "metrics are seen on /metrics" in service.log(), 20)
         assert get(service.feed_url(made["embedToken"]), headers={"X-Request-ID": "reader-42"}).json["stale"]
 

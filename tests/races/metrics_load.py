@@ -34,15 +34,6 @@ ENVIRONMENT = {"LOG_LEVEL": "ERROR", "FEED_COLD_WAIT_SECONDS": "0.2"}
 SLOW_SECONDS = 3.0
 CAP = 5
 WORDS = {304: "not_modified", 400: "invalid", 401: "unauthenticated", 403: "forbidden", 503: "unavailable"}
-AGE = """
-from datetime import timedelta
-from paris_integration.models import Feed
-from paris_integration import feed_cache
-row = Feed.objects.get(source_value="load.stale")
-row.fetched_at -= timedelta(days=10)
-row.save()
-feed_cache.publish(row)
-"""
 
 
 @dataclass
@@ -91,7 +82,7 @@ def run(service: Service, *, requests: int, refreshes: int, clients: int = 16) -
     service.standin.faults.add("status", username="load.broken")
     service.standin.faults.add("status", username="load.stale")
     service.standin.faults.add("slow", username="load.slow", seconds=SLOW_SECONDS)
-    service.manage("shell", "-v", "0", "-c", AGE)
+    service.age("load.stale")
 
     warming = min(requests // 20, 200)
     _spread(service, clients, [lambda c: _read(c, books, widgets["load.slow"])] * warming)
