@@ -54,8 +54,7 @@ def test_the_first_live_feed(tmp_path: Path) -> None:
             "PROFILE": "acme.bakery",
             "VAR_DIR": str(tmp_path / "var"),
         }
-        out, errors, status = _run(commands("First live feed"), checkout, environment, tmp_path)
-        logs = {log.name: log.read_text() for log in sorted(checkout.glob("*.log"))}
+        out, errors, status, logs = _run(commands("First live feed"), checkout, environment, tmp_path)
 
     assert status == 0, errors + str(logs)
     feed = json.loads(out[out.rindex('{"posts"') :])
@@ -67,8 +66,14 @@ def test_the_first_live_feed(tmp_path: Path) -> None:
     assert "Traceback" not in "".join(logs.values())
 
 
-def _run(script: str, checkout: Path, environment: dict[str, str], tmp_path: Path) -> tuple[str, str, int]:
-    """What was printed last, the errors, and the exit status. What it left in the background is ended."""
+def _run(
+    script: str, checkout: Path, environment: dict[str, str], tmp_path: Path
+) -> tuple[str, str, int, dict[str, str]]:
+    """What was printed, the errors, the exit status and the logs. What it left in the background is ended.
+
+    The logs are read before: make passes the end on to processes that have been told already, and Celery's beat, told
+    twice, may leave with a traceback.
+    """
     out, errors = tmp_path / "out", tmp_path / "errors"
     with out.open("wb") as stdout, errors.open("wb") as stderr:
         shell = subprocess.Popen(
@@ -77,9 +82,10 @@ def _run(script: str, checkout: Path, environment: dict[str, str], tmp_path: Pat
         )  # fmt: skip
         try:
             status = shell.wait(timeout=300)
+            logs = {log.name: log.read_text() for log in sorted(checkout.glob("*.log"))}
         finally:
             _end_group(shell.pid)
-    return out.read_text(), errors.read_text(), status
+    return out.read_text(), errors.read_text(), status, logs
 
 
 def _end_group(group: int) -> None:
