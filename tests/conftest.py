@@ -22,6 +22,13 @@ from tests.fakes import FakeLogins, FakeProvider, InlineBoard, RecordingDispatch
 OPERATOR_ID = "17841400000000001"
 
 
+@pytest.fixture(name="clock")
+def standing_clock(time_machine: Any, request: pytest.FixtureRequest) -> Any:
+    """Time stands still at the module's NOW until the test moves it."""
+    time_machine.move_to(request.module.NOW, tick=False)
+    return time_machine
+
+
 @pytest.fixture(autouse=True)
 def _clean_hints() -> Iterator[None]:
     """Caches and breakers are hints of a process; no test leaves its own behind."""

@@ -11,3 +11,7 @@ needs_postgres = pytest.mark.skipif(
     not os.environ.get("DATABASE_URL", "").startswith("postgres"),
     reason="several writers and SKIP LOCKED are PostgreSQL's; run in the PostgreSQL leg",
 )
+needs_redis = pytest.mark.skipif(
+    not os.environ.get("REDIS_URL"),
+    reason="what processes share by Redis; run in the PostgreSQL leg",
+)

@@ -32,11 +32,11 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit, urlunsplit
 
 import yaml
 
 from instagram_standin.server import OPERATOR_ID, OPERATOR_TOKEN, StandIn
+from tests.databases import fresh_database
 from tests.processes.service import FEED_PATH, free_port, get, wait_until
 
 ROOT = Path(__file__).resolve().parent.parent.parent
@@ -88,8 +88,12 @@ def instructions(dockerfile: str) -> Iterator[tuple[str, str]]:
             yield keyword.upper(), rest.strip()
 
 
+class UnknownStep(Exception):
+    """The Dockerfile asks for what this check cannot do as an engine would: teach it, or it proves nothing."""
+
+
 def follow(image: Image, keyword: str, rest: str) -> None:
-    """Do one instruction. Raises NotImplementedError for what the Dockerfile has not used so far."""
+    """Do one instruction. Raises UnknownStep for one whose effect is not known here."""
     match keyword:
         case "FROM":
             image.environment, image.folder, image.user = {}, "/", "root"
@@ -109,14 +113,14 @@ def follow(image: Image, keyword: str, rest: str) -> None:
         case "EXPOSE" | "HEALTHCHECK":
             pass
         case _:
-            raise NotImplementedError(f"{keyword} {rest}")
+            raise UnknownStep(f"{keyword} {rest}")
 
 
 def _copy(image: Image, words: list[str]) -> None:
     if words[0].startswith("--from="):
         # Both stages share the folder: what the first one made lies where the second wants it.
         if words[1] != words[2] or not image.inside(words[1]).exists():
-            raise NotImplementedError(" ".join(words))
+            raise UnknownStep(f"COPY {' '.join(words)}")
         return
     *sources, target = words
     for source in sources:
@@ -178,23 +182,9 @@ def write_secrets(image: Image, names: Sequence[str]) -> None:
         (folder / name).write_text(random_ones.get(name, ""))
 
 
-@contextmanager
-def own_database() -> Iterator[str]:
-    import psycopg
-
-    server = os.environ.get("DATABASE_URL") or POSTGRES
-    name = f"feeds_image_{secrets.token_hex(6)}"
-    parts = urlsplit(server)
-    with psycopg.connect(urlunsplit(parts._replace(scheme="postgresql")), autocommit=True) as connection:
-        connection.execute(f"CREATE DATABASE {name}")
-        try:
-            yield urlunsplit(parts._replace(path=f"/{name}"))
-        finally:
-            connection.execute(f"DROP DATABASE {name} WITH (FORCE)")
-
-
 def main() -> int:
-    with tempfile.TemporaryDirectory() as name, own_database() as database_url, StandIn() as standin:
+    server = os.environ.get("DATABASE_URL") or POSTGRES
+    with tempfile.TemporaryDirectory() as name, fresh_database(server) as database_url, StandIn() as standin:
         folder = Path(name)
         image = build(folder)
         services = yaml.safe_load((ROOT / "compose.yaml").read_text())["services"]

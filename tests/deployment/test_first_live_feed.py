@@ -5,20 +5,17 @@ from __future__ import annotations
 import json
 import os
 import re
-import secrets
 import shutil
 import signal
 import subprocess
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
-from urllib.parse import urlsplit, urlunsplit
 
 import pytest
 
 from instagram_standin.server import OPERATOR_ID, OPERATOR_TOKEN, StandIn
 from tests.conftest import needs
+from tests.databases import fresh_database
 from tests.marks import needs_postgres
 from tests.processes.service import free_port
 
@@ -39,7 +36,7 @@ def commands(section: str) -> str:
 def test_the_first_live_feed(tmp_path: Path) -> None:
     needs("curl", shutil.which("curl") is not None)
     checkout = _checkout(tmp_path / "checkout")
-    with StandIn() as standin, _fresh_database() as database_url:
+    with StandIn() as standin, fresh_database(os.environ["DATABASE_URL"]) as database_url:
         port = free_port()
         environment = {
             **{name: os.environ[name] for name in ("PATH", "HOME", "LANG") if name in os.environ},
@@ -109,17 +106,3 @@ def _checkout(folder: Path) -> Path:
         ):
             (folder / entry.name).symlink_to(entry)
     return folder
-
-
-@contextmanager
-def _fresh_database() -> Iterator[str]:
-    import psycopg
-
-    name = f"feeds_first_{secrets.token_hex(6)}"
-    parts = urlsplit(os.environ["DATABASE_URL"])
-    with psycopg.connect(urlunsplit(parts._replace(scheme="postgresql")), autocommit=True) as connection:
-        connection.execute(f"CREATE DATABASE {name}")
-        try:
-            yield urlunsplit(parts._replace(path=f"/{name}"))
-        finally:
-            connection.execute(f"DROP DATABASE {name} WITH (FORCE)")

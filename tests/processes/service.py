@@ -18,9 +18,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit, urlunsplit
 
 from instagram_standin.server import OPERATOR_ID, OPERATOR_TOKEN, StandIn
+from tests.databases import fresh_database
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 FEED_PATH = "/v1/integrations/instagram/feed"
@@ -233,16 +233,8 @@ def _own_database(tmp_path: Path) -> Iterator[str]:
         (tmp_path / "var").mkdir(exist_ok=True)
         yield f"sqlite:///{tmp_path / 'var' / 'db.sqlite3'}"
         return
-    import psycopg
-
-    name = f"feeds_test_{secrets.token_hex(6)}"
-    parts = urlsplit(server)
-    with psycopg.connect(urlunsplit(parts._replace(scheme="postgresql")), autocommit=True) as connection:
-        connection.execute(f"CREATE DATABASE {name}")
-        try:
-            yield urlunsplit(parts._replace(path=f"/{name}"))
-        finally:
-            connection.execute(f"DROP DATABASE {name} WITH (FORCE)")
+    with fresh_database(server) as url:
+        yield url
 
 
 def _answers(url: str) -> bool:

@@ -28,13 +28,7 @@ NOW = datetime(2026, 11, 23, 12, 20, tzinfo=UTC)
 API = "/v1/integrations/instagram/"
 STAFF = Actor("test")
 
-pytestmark = pytest.mark.django_db
-
-
-@pytest.fixture(autouse=True)
-def clock(time_machine: Any) -> Any:
-    time_machine.move_to(NOW, tick=False)
-    return time_machine
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("clock")]
 
 
 class Scene:

@@ -33,13 +33,7 @@ HOUR_KEY = "instagram.refresh.forcePerHour.max"
 HASHTAG_KEY = "instagram.hashtag.enabled"
 STAFF = Actor("test")
 
-pytestmark = pytest.mark.django_db
-
-
-@pytest.fixture(autouse=True)
-def clock(time_machine: Any) -> Any:
-    time_machine.move_to(NOW, tick=False)
-    return time_machine
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("clock")]
 
 
 @pytest.fixture

@@ -15,6 +15,7 @@ from foundation import counters
 from foundation.cache import ResilientRedisCache
 from tests.conftest import Cast
 from tests.fakes import FakeProvider
+from tests.marks import needs_redis
 from venice_api import embed_tokens
 
 FEED = "/v1/integrations/instagram/feed"
@@ -153,7 +154,7 @@ def test_a_read_counts_in_one_round_trip(client: Client, token: str, monkeypatch
     assert trips == [2]
 
 
-@pytest.mark.skipif(not real_settings.REDIS_URL, reason="needs Redis")
+@needs_redis
 def test_redis_counts_for_all_processes_and_forgets() -> None:
     backend: Any = caches["default"]
     with time_machine.travel(NOON, tick=False):
