@@ -300,16 +300,15 @@ class ForcedRefresh(models.Model):
 
 
 class RefreshReceipt(models.Model):
-    """The first answer to a refresh request that carried an Idempotency-Key; kept a day.
+    """That a refresh was asked for with an Idempotency-Key, and the unit it was charged; counts for a day.
 
-    Written without an answer when a unit is charged, so that a repeat finds it whatever became of the first.
+    Written with the charge, so that a repeat finds it whatever became of the first request. Keeps no answer.
     """
 
     user_id = models.BigIntegerField()
     instance_id = models.CharField(max_length=200)
     key = models.CharField(max_length=200)
     forced_refresh = models.ForeignKey(ForcedRefresh, null=True, on_delete=models.CASCADE, related_name="+")
-    answer = models.TextField(blank=True)
     created_at = models.DateTimeField()
 
     class Meta:

@@ -10,7 +10,7 @@ from django.conf import settings
 from django.db import connection, transaction
 from django.db.models import Q, QuerySet
 
-from paris_integration import clock, feed_cache
+from paris_integration import clock, feed_cache, receipts
 from paris_integration.models import (
     AuditEvent,
     DailyUsage,
@@ -20,12 +20,10 @@ from paris_integration.models import (
     Pause,
     PreviewWindow,
     QuotaWindow,
-    RefreshReceipt,
 )
 
 BATCH = 1_000
 FEED_BATCH = 100  # they are large, and each has a copy in the cache
-RECEIPTS_LAST = timedelta(hours=24)
 LOGIN_ATTEMPTS_LAST = timedelta(hours=1)
 WINDOWS_LAST = timedelta(days=2)
 
@@ -35,7 +33,7 @@ def clean_up(*, now: datetime) -> dict[str, int]:
     ledger = now - timedelta(days=settings.LEDGER_RETENTION_DAYS)
     settled = ForcedRefresh.objects.exclude(state=ForcedRefresh.State.RESERVED)
     old: Iterable[tuple[str, QuerySet[Any]]] = (
-        ("receipts", RefreshReceipt.objects.filter(created_at__lt=now - RECEIPTS_LAST)),
+        ("receipts", receipts.expired(now=now)),
         (
             "auditEvents",
             AuditEvent.objects.filter(at__lt=now - timedelta(days=settings.AUDIT_RETENTION_DAYS)),
