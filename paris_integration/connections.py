@@ -17,9 +17,9 @@ from uuid import UUID
 from django.db import transaction
 from django.db.models import Q
 
-from paris_integration import audit, feed_cache, links, pauses, vault
+from paris_integration import audit, erased, feed_cache, links, pauses, vault
 from paris_integration.audit import Action, Actor, Outcome
-from paris_integration.errors import PermissionMissing, ProviderError, TokenRejected
+from paris_integration.errors import LoginFailed, PermissionMissing, ProviderError, TokenRejected
 from paris_integration.models import Connection, ConnectionLink, Feed
 from paris_integration.secret import Secret
 from paris_integration.types import ConnectionFacts, ConnectionState, FeedKey, Login, Mode
@@ -46,8 +46,13 @@ class Grant:
 
 
 def store_grant(key: FeedKey, grant: Grant, *, actor: Actor, now: datetime) -> ConnectionFacts:
-    """Create or renew the account's connection in this workspace, and link the instance to it."""
+    """Create or renew the account's connection in this workspace, and link the instance to it.
+
+    Raises LoginFailed when the instance has been deleted, or has left the workspace, since the login began.
+    """
     with transaction.atomic():
+        if erased.is_erased(key):
+            raise LoginFailed("STATE_INVALID")
         # Links before connections, as disconnect holds them.
         link = ConnectionLink.objects.select_for_update().filter(pk=key.instance_id).first()
         row, _ = Connection.objects.select_for_update().get_or_create(
@@ -70,7 +75,8 @@ def store_grant(key: FeedKey, grant: Grant, *, actor: Actor, now: datetime) -> C
             purged = _delete_feeds(key.workspace_id, [key.instance_id])
             _drop_if_unused(link.connection_id, besides=key.instance_id)
         ConnectionLink.objects.update_or_create(
-            instance_id=key.instance_id, defaults={"connection": row, "linked_at": now}
+            instance_id=key.instance_id,
+            defaults={"connection": row, "workspace_id": key.workspace_id, "linked_at": now},
         )
         _reopen_feeds(row.pk, now)
         audit.note(

@@ -14,6 +14,7 @@ from itertools import islice
 from uuid import UUID
 
 from django.conf import settings
+from django.db import IntegrityError
 
 from entitlements.limits import (
     Grants,
@@ -86,7 +87,7 @@ def read_feed(
 
 
 def _for_member(view: FeedView, key: FeedKey, now: datetime) -> FeedView:
-    warnings = view.warnings | warnings_of_connection(links.load(key.instance_id), now)
+    warnings = view.warnings | warnings_of_connection(links.load(key), now)
     return with_allowance(replace(view, warnings=warnings), key)
 
 
@@ -125,7 +126,7 @@ def current_view(key: FeedKey, selection: Selection, *, now: datetime) -> FeedVi
         view,
         warnings=view.warnings
         | warnings_beside(key, route, limits)
-        | warnings_of_connection(links.load(key.instance_id), now),
+        | warnings_of_connection(links.load(key), now),
         next_refresh_allowed_at=allowance.next_forced_at(key.source, state, grants, book),
         forced=allowance.allowance_of(key.source, state, grants, book, higher_grants_for(grants)),
         last_tried_at=row.attempted_at if row else None,
@@ -142,13 +143,16 @@ def find_or_create_row(key: FeedKey, now: datetime, *, is_preview: bool = False)
     route = routes.load(key)
     if isinstance(route, resolver.NoRoute):
         return None
-    row, created = Feed.objects.get_or_create(
-        **feed_cache.row_lookup(key, route.mode),
-        defaults={
-            "last_read_at": None if is_preview else now,
-            "blocked_until": pauses.ends_at(key.instance_id, now=now),
-        },
-    )
+    try:
+        row, created = Feed.objects.get_or_create(
+            **feed_cache.row_lookup(key, route.mode),
+            defaults={
+                "last_read_at": None if is_preview else now,
+                "blocked_until": pauses.ends_at(key.instance_id, now=now),
+            },
+        )
+    except IntegrityError:  # the workspace was deleted a moment ago
+        return None
     if created:
         feed_cache.forget(key, route.mode)
     return row

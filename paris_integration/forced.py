@@ -51,13 +51,20 @@ def force_refresh(
     left; database errors rise, and nothing is charged.
     """
     attempt = _Attempt(key, selection, actor, now)
-    if idempotency_key is None or actor.user_id is None:
-        return attempt.answer(None)
-    request = Repeatable(actor.user_id, key.instance_id, idempotency_key)
+    try:
+        if idempotency_key is None or actor.user_id is None:
+            return attempt.answer(None)
+        return _answer_once(Repeatable(actor.user_id, key.instance_id, idempotency_key), attempt)
+    except IntegrityError:
+        fresh_grants_for(key.workspace_id)  # raises when the workspace was deleted meanwhile
+        raise
+
+
+def _answer_once(request: Repeatable, attempt: _Attempt) -> FeedView:
     if _was_made(request):
         return attempt.view()
     try:
-        view = attempt.answer(idempotency_key)
+        view = attempt.answer(request.key)
     except IntegrityError:
         # The same request, sent twice at once, has charged its unit a moment before.
         if not _was_made(request):

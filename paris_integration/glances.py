@@ -14,9 +14,8 @@ from paris_integration.types import ConnectionFacts, FeedKey, Glance, Mode, Warn
 def glance_at(keys: Iterable[FeedKey], *, now: datetime) -> dict[str, Glance]:
     """How each instance's feed fares, by instance id. The queries grow with the workspaces, not with the widgets."""
     wanted = list(keys)
-    instance_ids = [key.instance_id for key in wanted]
-    connections = links.load_many(instance_ids)
-    rows = feed_cache.rows_without_posts(instance_ids)
+    connections = links.load_many(wanted)
+    rows = feed_cache.rows_without_posts(key.instance_id for key in wanted)
     limits = {
         workspace_id: fresh_limits_for(workspace_id, now=now)
         for workspace_id in {key.workspace_id for key in wanted}

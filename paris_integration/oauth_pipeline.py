@@ -13,9 +13,10 @@ import secrets
 import threading
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import partial
 from uuid import UUID
 
-from django.db import connection
+from django.db import connection, transaction
 
 from paris_integration import connections, registry, vault
 from paris_integration.audit import Actor
@@ -148,8 +149,13 @@ def disconnect(key: FeedKey, *, actor: Actor, now: datetime) -> None:
     """Unlink the instance and erase what it read by the connection; then try to revoke the grant at Meta."""
     revocable = connections.disconnect(key, actor=actor, now=now)
     if revocable is not None:
-        # Nobody waits for Meta here: the token is gone from our side already.
-        threading.Thread(target=_revoke, args=revocable, name="revoke", daemon=True).start()
+        # At once, or when the transaction commits of which this is a part.
+        transaction.on_commit(partial(_revoke_soon, *revocable))
+
+
+def _revoke_soon(login: Login, token: Secret) -> None:
+    # Nobody waits for Meta here: the token is gone from our side already.
+    threading.Thread(target=_revoke, args=(login, token), name="revoke", daemon=True).start()
 
 
 def _revoke(login: Login, token: Secret) -> None:

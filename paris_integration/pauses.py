@@ -22,6 +22,11 @@ def end(instance_id: str) -> None:
     Pause.objects.filter(pk=instance_id).delete()
 
 
+def move(instance_id: str, *, to: UUID) -> None:
+    """The instance has moved to another workspace; staff's order stands."""
+    Pause.objects.filter(pk=instance_id).update(workspace_id=to)
+
+
 def uphold(instance_ids: Iterable[str], *, now: datetime) -> None:
     """Put the pauses on the instances' feeds again, after something cleared their back-off."""
     for pause in Pause.objects.filter(pk__in=list(instance_ids), until__gt=now):

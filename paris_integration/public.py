@@ -1,6 +1,7 @@
 """The public face of Paris: all that other rooms may import."""
 
-from paris_integration.audit import Actor
+from paris_integration.audit import SERVICE, Action, Actor, note_act
+from paris_integration.erasure import erase_instance, move_instance
 from paris_integration.errors import (
     LoginFailed,
     ParisError,
@@ -49,7 +50,6 @@ from paris_integration.support import (
     clear_backoff,
     grant_units,
     note_refresh_on_behalf,
-    note_rotated_token,
     pause,
     purge,
 )
@@ -76,6 +76,8 @@ from paris_integration.types import (
 __all__ = [
     "MAX_PAUSE",
     "MAX_UNITS",
+    "SERVICE",
+    "Action",
     "Actor",
     "Allowance",
     "Attempt",
@@ -113,6 +115,7 @@ __all__ = [
     "deauthorise",
     "delete_data",
     "disconnect",
+    "erase_instance",
     "find_choice",
     "find_connection",
     "find_deletion",
@@ -122,8 +125,9 @@ __all__ = [
     "instances_connected_as",
     "look_at",
     "metrics_text",
+    "move_instance",
+    "note_act",
     "note_refresh_on_behalf",
-    "note_rotated_token",
     "offers",
     "parse_source",
     "parse_source_type",

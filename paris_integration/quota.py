@@ -138,9 +138,12 @@ def _hold_book(key: FeedKey) -> Book:
             [QuotaWindow(**_of(key), kind=kind.value, starts_at=kind.start_of(now)) for kind in WindowKind],
             ignore_conflicts=True,
         )
-        rows = {kind: _window(key, kind, now).select_for_update().get() for kind in WindowKind}
+        held = {kind: _window(key, kind, now).select_for_update().first() for kind in WindowKind}
+        rows = {
+            kind: row for kind, row in held.items() if row is not None
+        }  # deleted with its widget meanwhile
         held_at = clock.database_now()
-        if all(kind.start_of(held_at) == rows[kind].starts_at for kind in WindowKind):
+        if all(kind in rows and kind.start_of(held_at) == rows[kind].starts_at for kind in WindowKind):
             tally = {kind: Tally(row.used, row.granted) for kind, row in rows.items()}
             return Book(held_at, tally[WindowKind.DAY], tally[WindowKind.HOUR])
         now = held_at

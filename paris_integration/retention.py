@@ -5,21 +5,24 @@ from __future__ import annotations
 from collections.abc import Iterable
 from datetime import datetime, timedelta
 from typing import Any
+from uuid import UUID
 
 from django.conf import settings
 from django.db import connection, transaction
 from django.db.models import Q, QuerySet
 
-from paris_integration import clock, feed_cache, receipts
+from paris_integration import clock, erased, feed_cache, receipts
 from paris_integration.models import (
     AuditEvent,
     DailyUsage,
+    ErasedInstance,
     Feed,
     ForcedRefresh,
     LoginAttempt,
     Pause,
     PreviewWindow,
     QuotaWindow,
+    RefreshReceipt,
 )
 
 BATCH = 1_000
@@ -30,6 +33,8 @@ WINDOWS_LAST = timedelta(days=2)
 
 def clean_up(*, now: datetime) -> dict[str, int]:
     """Remove what has outlived its setting; how many rows of which kind."""
+    for workspace_id, instance_id in erased.remembered():
+        sweep(workspace_id, instance_id)
     ledger = now - timedelta(days=settings.LEDGER_RETENTION_DAYS)
     settled = ForcedRefresh.objects.exclude(state=ForcedRefresh.State.RESERVED)
     old: Iterable[tuple[str, QuerySet[Any]]] = (
@@ -46,10 +51,20 @@ def clean_up(*, now: datetime) -> dict[str, int]:
         ),
         ("pauses", Pause.objects.filter(until__lt=now)),
         ("loginAttempts", LoginAttempt.objects.filter(expires_at__lt=now - LOGIN_ATTEMPTS_LAST)),
+        ("erased", ErasedInstance.objects.filter(erased_at__lt=now - erased.REMEMBERED_FOR)),
         ("previewWindows", PreviewWindow.objects.filter(starts_at__lt=now - WINDOWS_LAST)),
     )
     removed = {name: _remove(rows) for name, rows in old}
     return {**removed, "feeds": remove_unread_feeds(now=now)}
+
+
+def sweep(workspace_id: UUID, instance_id: str) -> None:
+    """Remove what was written for an instance while it was being erased."""
+    feeds = Feed.objects.filter(workspace_id=workspace_id, instance_id=instance_id)
+    rows = list(feeds.defer("posts_encoded", "profile"))
+    feeds.filter(pk__in=[row.pk for row in rows]).delete()
+    feed_cache.forget_rows(rows)
+    RefreshReceipt.objects.filter(instance_id=instance_id).delete()
 
 
 def remove_unread_feeds(*, now: datetime) -> int:

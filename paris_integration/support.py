@@ -8,7 +8,7 @@ from django.db import transaction
 from django.db.models import F, QuerySet
 
 from paris_integration import audit, feed_cache, links, notices, pauses, quota
-from paris_integration.audit import Action, Actor, Outcome
+from paris_integration.audit import Action, Actor
 from paris_integration.models import Feed
 from paris_integration.types import FeedKey
 
@@ -72,15 +72,10 @@ def purge(key: FeedKey, *, actor: Actor, now: datetime, note: str) -> int:
 
 def ask_to_reconnect(key: FeedKey, *, actor: Actor, now: datetime, note: str) -> int:
     """Mail the workspace's editors and owners the way to reconnect the instance's account; to how many it went."""
-    facts = links.load(key.instance_id)
+    facts = links.load(key)
     reached = notices.ask_to_reconnect(facts.connection_id, key.instance_id) if facts else 0
     _note(Action.RECONNECT_ASKED, key, actor, now, f"{reached} mails: {note}")
     return reached
-
-
-def note_rotated_token(key: FeedKey, *, actor: Actor, now: datetime, note: str) -> None:
-    """Write down that the instance's embed token was rotated. Call it inside the transaction that does."""
-    _note(Action.TOKEN_ROTATED, key, actor, now, note)
 
 
 def note_refresh_on_behalf(key: FeedKey, *, actor: Actor, now: datetime, note: str) -> None:
@@ -99,12 +94,4 @@ def _publish(rows: QuerySet[Feed]) -> None:
 
 
 def _note(action: Action, key: FeedKey, actor: Actor, at: datetime, note: str) -> None:
-    audit.note(
-        action,
-        Outcome.DONE,
-        workspace_id=key.workspace_id,
-        instance_id=key.instance_id,
-        actor=actor,
-        at=at,
-        note=note,
-    )
+    audit.note_act(action, key, actor=actor, at=at, detail=note)

@@ -9,8 +9,9 @@ from collections.abc import Callable
 from django.db import InterfaceError, OperationalError
 from django.http import HttpRequest, HttpResponse
 
+from entitlements.limits import WorkspaceNotFound
 from paris_integration.public import StoreUnavailable
-from venice_api.problems import is_api, page_unavailable
+from venice_api.problems import is_api, not_found, page_unavailable
 
 GetResponse = Callable[[HttpRequest], HttpResponse]
 _SANE_REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}", re.ASCII)
@@ -61,6 +62,8 @@ class StoreUnavailableMiddleware:
         return self.get_response(request)
 
     def process_exception(self, request: HttpRequest, exception: Exception) -> HttpResponse | None:
+        if isinstance(exception, WorkspaceNotFound):  # deleted while this request was under way
+            return not_found(request, exception)
         if isinstance(exception, StoreUnavailable | OperationalError | InterfaceError):
             return page_unavailable(request)
         return None

@@ -20,6 +20,7 @@ from django.shortcuts import render
 from django.utils import timezone
 from rest_framework import exceptions as drf
 
+from entitlements.limits import WorkspaceNotFound
 from paris_integration.public import (
     BlockReason,
     PreviewBudgetSpent,
@@ -117,6 +118,8 @@ def problem_of(error: BaseException) -> Problem | None:
             return error
         case InvalidInput():
             return invalid_request(error.field, error.message)
+        case WorkspaceNotFound():  # deleted while this request was under way
+            return instance_not_found()
         case RefreshBlocked():
             return refresh_blocked(error)
         case TooBusy() | StoreUnavailable() | OperationalError() | InterfaceError():

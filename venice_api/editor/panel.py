@@ -77,7 +77,7 @@ def _freshness(view: paris.FeedView, limits: Limits) -> dict[str, object]:
 
 
 def _account(instance: WidgetInstance, limits: Limits, now: datetime) -> dict[str, object]:
-    connection = paris.find_connection(instance.pk)
+    connection = paris.find_connection(from_row(instance).feed_key())
     source_type = SourceType(instance.source_type)
     return {
         "connection": connection,
