@@ -86,7 +86,7 @@ def store_grant(key: FeedKey, grant: Grant, *, actor: Actor, now: datetime) -> C
             instance_id=key.instance_id,
             actor=actor,
             at=now,
-            note=f"@{row.username} by {grant.login} login",
+            note=f"by {grant.login} login",
         )
         facts = links.facts_of(row)
         transaction.on_commit(lambda: _forget([key.instance_id, *links.instances_of(row.pk)], purged))
@@ -120,7 +120,6 @@ def disconnect(key: FeedKey, *, actor: Actor, now: datetime) -> tuple[Login, Sec
                 instance_id=key.instance_id,
                 actor=actor,
                 at=now,
-                note=f"@{row.username}",
             )
         transaction.on_commit(lambda: _forget([key.instance_id], purged))
     return revocable

@@ -28,13 +28,6 @@ pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("clock", "provider"
 
 
 @pytest.fixture
-def desk(db: None) -> Client:
-    client = Client()
-    client.force_login(User.objects.create_superuser("desk", password="x"))
-    return client
-
-
-@pytest.fixture
 def instance(make_instance: Any, provider: FakeProvider) -> WidgetInstance:
     made: WidgetInstance = make_instance()
     return made
