@@ -17,7 +17,7 @@ from uuid import UUID
 from django.db import transaction
 from django.db.models import Q
 
-from paris_integration import audit, erased, feed_cache, links, pauses, vault
+from paris_integration import audit, erased, feed_cache, feed_rows, links, pauses, vault
 from paris_integration.audit import Action, Actor, Outcome
 from paris_integration.errors import LoginFailed, PermissionMissing, ProviderError, TokenRejected
 from paris_integration.models import Connection, ConnectionLink, Feed
@@ -248,9 +248,7 @@ def _delete_feeds(workspace_id: UUID, instance_ids: Iterable[str]) -> list[Feed]
     rows = Feed.objects.filter(
         workspace_id=workspace_id, instance_id__in=list(instance_ids), mode=Mode.CONNECTED.value
     )
-    deleted = list(rows)
-    rows.delete()
-    return deleted
+    return feed_rows.delete(rows)
 
 
 def _reopen_feeds(connection_id: UUID, now: datetime) -> None:

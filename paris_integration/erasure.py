@@ -13,7 +13,7 @@ from uuid import UUID
 
 from django.db import transaction
 
-from paris_integration import audit, erased, feed_cache, oauth_pipeline, pauses, retention
+from paris_integration import audit, erased, feed_cache, feed_rows, oauth_pipeline, pauses, retention
 from paris_integration.audit import Action, Actor
 from paris_integration.models import (
     Connection,
@@ -55,8 +55,7 @@ def _erase(key: FeedKey, actor: Actor, now: datetime) -> None:
     mine = {"workspace_id": key.workspace_id, "instance_id": key.instance_id}
     LoginAttempt.objects.filter(**mine).delete()
     oauth_pipeline.disconnect(key, actor=actor, now=now)
-    feeds = list(Feed.objects.filter(**mine).defer("posts_encoded", "profile"))
-    Feed.objects.filter(**mine).delete()
+    feeds = feed_rows.delete(Feed.objects.filter(**mine))
     QuotaWindow.objects.filter(**mine).delete()
     ForcedRefresh.objects.filter(**mine).update(source_value="")
     RefreshReceipt.objects.filter(instance_id=key.instance_id).delete()

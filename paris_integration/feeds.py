@@ -29,7 +29,9 @@ from foundation.cache import StoreAway, guarded_load
 from paris_integration import (
     allowance,
     clock,
+    erased,
     feed_cache,
+    feed_rows,
     freshness,
     lease,
     links,
@@ -155,6 +157,9 @@ def find_or_create_row(key: FeedKey, now: datetime, *, is_preview: bool = False)
         return None
     if created:
         feed_cache.forget(key, route.mode)
+        if erased.is_erased(key):  # the insert waited for the deletion to commit
+            feed_rows.delete(Feed.objects.filter(pk=row.pk))
+            return None
     return row
 
 

@@ -11,7 +11,7 @@ from django.conf import settings
 from django.db import connection, transaction
 from django.db.models import Q, QuerySet
 
-from paris_integration import clock, erased, feed_cache, receipts
+from paris_integration import clock, erased, feed_cache, feed_rows, receipts
 from paris_integration.models import (
     AuditEvent,
     DailyUsage,
@@ -60,10 +60,8 @@ def clean_up(*, now: datetime) -> dict[str, int]:
 
 def sweep(workspace_id: UUID, instance_id: str) -> None:
     """Remove what was written for an instance while it was being erased."""
-    feeds = Feed.objects.filter(workspace_id=workspace_id, instance_id=instance_id)
-    rows = list(feeds.defer("posts_encoded", "profile"))
-    feeds.filter(pk__in=[row.pk for row in rows]).delete()
-    feed_cache.forget_rows(rows)
+    late = feed_rows.delete(Feed.objects.filter(workspace_id=workspace_id, instance_id=instance_id))
+    feed_cache.forget_rows(late)
     RefreshReceipt.objects.filter(instance_id=instance_id).delete()
 
 

@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from django.db import transaction
 from django.db.models import F, QuerySet
 
-from paris_integration import audit, feed_cache, links, notices, pauses, quota
+from paris_integration import audit, feed_cache, feed_rows, links, notices, pauses, quota
 from paris_integration.audit import Action, Actor
 from paris_integration.models import Feed
 from paris_integration.types import FeedKey
@@ -63,8 +63,7 @@ def purge(key: FeedKey, *, actor: Actor, now: datetime, note: str) -> int:
     The next reader fills the feed afresh. What is in flight finds no row to write to.
     """
     with transaction.atomic():
-        rows = list(_rows_of(key))
-        Feed.objects.filter(pk__in=[row.pk for row in rows]).delete()
+        rows = feed_rows.delete(_rows_of(key))
         _note(Action.PURGED, key, actor, now, note)
     feed_cache.forget_rows(rows)
     return sum(row.fetched_at is not None for row in rows)
