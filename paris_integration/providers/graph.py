@@ -23,7 +23,7 @@ from paris_integration.providers.base import (
     RawFeed,
     Usage,
 )
-from paris_integration.providers.faults import fault_of, hashtag_fault_of
+from paris_integration.providers.faults import fault_of, hashtag_fault_of, tag_search_fault_of
 from paris_integration.providers.http import Deadline, HttpAnswer, HttpClient
 from paris_integration.secret import Secret
 from paris_integration.types import Login
@@ -165,7 +165,7 @@ class GraphProvider:
         """
         params = {"user_id": asking_ig_user_id, "q": tag}
         answer = self._get(f"{self._facebook_url}/ig_hashtag_search", params, token, Login.FACEBOOK)
-        fault = hashtag_fault_of(answer)
+        fault = tag_search_fault_of(answer)
         if fault is not None:
             raise fault
         found = answer.payload.get("data", answer.payload) if isinstance(answer.payload, dict) else None
@@ -181,7 +181,7 @@ class GraphProvider:
         """The numbers of the tags the account searched in the last 7 days. Source: "recently_searched_hashtags"."""
         url = f"{self._facebook_url}/{_node(asking_ig_user_id)}/recently_searched_hashtags"
         answer = self._get(url, {"limit": "30"}, token, Login.FACEBOOK)
-        fault = fault_of(answer)
+        fault = hashtag_fault_of(answer)
         if fault is not None:
             raise fault
         items, _ = _items_and_cursor(answer.payload)
@@ -251,16 +251,24 @@ class GraphProvider:
             if pages.cursor:
                 params["after"] = pages.cursor
             url = f"{self._facebook_url}/{_node(request.hashtag_id)}/{edge}"
-            payload, usage = self._payload(url, params, request.token, Login.FACEBOOK, deadline)
+            payload, usage = self._payload(
+                url, params, request.token, Login.FACEBOOK, deadline, hashtag_fault_of
+            )
             return _Page(None, payload, usage)
 
         return ask
 
     def _payload(
-        self, url: str, params: dict[str, str], token: Secret, login: Login, deadline: Deadline
+        self,
+        url: str,
+        params: dict[str, str],
+        token: Secret,
+        login: Login,
+        deadline: Deadline,
+        fault_in: Callable[[HttpAnswer], ProviderError | None] = fault_of,
     ) -> tuple[Mapping[str, object], Usage]:
         answer = self._get(url, params, token, login, deadline)
-        fault = fault_of(answer)
+        fault = fault_in(answer)
         if fault is not None:
             raise fault
         if not isinstance(answer.payload, dict):

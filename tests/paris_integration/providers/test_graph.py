@@ -15,13 +15,20 @@ from instagram_standin.faults import EmptyPages, Fault, RepeatCursor
 from instagram_standin.server import StandIn
 from paris_integration.errors import (
     HashtagQuotaExhausted,
+    ProviderError,
     ProviderUnavailable,
     RateLimited,
     SourceNotFound,
     TokenRejected,
     UnexpectedPayload,
 )
-from paris_integration.providers.base import DiscoveryRequest, HashtagRequest, OwnMediaRequest, RawFeed
+from paris_integration.providers.base import (
+    DiscoveryRequest,
+    FeedRequest,
+    HashtagRequest,
+    OwnMediaRequest,
+    RawFeed,
+)
 from paris_integration.providers.graph import GraphProvider
 from paris_integration.providers.http import HttpClient
 from paris_integration.secret import Secret
@@ -256,6 +263,7 @@ def test_a_name_that_would_change_the_expression_is_never_sent(username: str) ->
 IG_MEDIA = f"{IG_BASE}/v26.0/17841400000000001/media"
 FB_MEDIA = f"{BASE}/v26.0/17841400000000001/media"
 TAG = f"{BASE}/v26.0/17843800000000001"
+DISCOVERY = DiscoveryRequest("17841400000000001", "acme.bakery", Secret("token-1"))
 
 
 def own_media(login: Login) -> OwnMediaRequest:
@@ -310,6 +318,47 @@ def test_a_tag_shows_its_last_day_and_its_top_posts_when_that_is_empty() -> None
     assert {item["id"] for item in recent.media} == {"1"}  # type: ignore[index]
     assert [item["id"] for item in top.media] == ["9"]  # type: ignore[index]
     assert (recent.is_recent_only, top.is_recent_only) == (True, False)
+
+
+TAG_REQUEST = HashtagRequest("17841400000000001", "17843800000000001", Secret("token-1"))
+
+
+@pytest.mark.parametrize(
+    ("code", "subcode", "error"),
+    [
+        pytest.param(100, 33, SourceNotFound, id="the object is gone, or not this token's to see"),
+        pytest.param(3, None, ProviderError, id="the app lacks a capability"),
+    ],
+)
+@pytest.mark.parametrize(
+    ("url", "request_"),
+    [(IG_MEDIA, own_media(Login.INSTAGRAM)), (FB_MEDIA, own_media(Login.FACEBOOK)), (URL, DISCOVERY)],
+    ids=["Instagram's own media", "Facebook's own media", "discovery"],
+)
+def test_what_a_refusal_means(
+    code: int, subcode: int | None, error: type[Exception], url: str, request_: FeedRequest
+) -> None:
+    with responses.RequestsMock() as mock:
+        mock.get(url, json={"error": {"code": code, "error_subcode": subcode}}, status=400)
+        with pytest.raises(ProviderError) as refusal:
+            provider_for(BASE).fetch(request_, max_posts=10)
+
+    assert type(refusal.value) is error
+
+
+@pytest.mark.parametrize("edge", ["recent_media", "top_media"])
+def test_the_thirty_tags_may_be_used_up_on_any_hashtag_call(edge: str) -> None:
+    with responses.RequestsMock() as mock:
+        if edge == "top_media":
+            mock.get(f"{TAG}/recent_media", json={"data": []})
+        mock.get(f"{TAG}/{edge}", json={"error": {"code": 18, "error_subcode": 2207034}}, status=400)
+        with pytest.raises(HashtagQuotaExhausted):
+            provider_for(BASE).fetch(TAG_REQUEST, max_posts=10)
+
+    with responses.RequestsMock() as mock:
+        mock.get(f"{URL}/recently_searched_hashtags", json={"error": {"code": 18}}, status=400)
+        with pytest.raises(HashtagQuotaExhausted):
+            provider_for(BASE).recently_searched("17841400000000001", Secret("token-1"))
 
 
 @pytest.mark.parametrize(

@@ -241,7 +241,7 @@ IMAGE, VIDEO = FilterKind.IMAGE, FilterKind.VIDEO
         ),
         pytest.param(
             album(child(1, **NOTHING), media_url=OWN),
-            {"thumbnailUrl": OWN, "mediaUrl": OWN}, IMAGE, 0, {Warning.POSTS_SKIPPED}, id="a cover, and no child to show",
+            {"thumbnailUrl": OWN, "mediaUrl": OWN}, IMAGE, 0, {Warning.POSTS_SKIPPED}, id="a cover, and no child",
         ),
         pytest.param(
             album(media_url=OWN), {"thumbnailUrl": OWN, "mediaUrl": OWN}, IMAGE, 0, set(), id="no children",
