@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+import json
 import logging
 from collections.abc import Iterator
 from typing import Any
@@ -168,24 +169,33 @@ def test_every_call_proves_that_it_knows_the_apps_secret() -> None:
 def page(ids: list[Any], after: object = None, **account: Any) -> dict[str, Any]:
     media: dict[str, Any] = {"data": [{"id": post_id} for post_id in ids]}
     if after is not None:
-        media["paging"] = {"cursors": {"after": after}, "next": "https://evil.example/?access_token=x"}
+        media["paging"] = {"cursors": {"after": after}}
     return {"business_discovery": {"username": "acme.bakery", "media": media, **account}}
 
 
+class Answers:
+    """What Meta answers at `url`, in this order, the last one for ever. `.asked`: the parameters of every call."""
+
+    def __init__(self, mock: responses.RequestsMock, url: str, *bodies: object) -> None:
+        self._bodies = list(bodies)
+        self.asked: list[dict[str, str]] = []
+        mock.add_callback(responses.GET, url, callback=self._answer, content_type="application/json")
+
+    def _answer(self, request: Any) -> tuple[int, dict[str, str], str]:
+        self.asked.append(request.params)
+        body = self._bodies[0] if len(self._bodies) == 1 else self._bodies.pop(0)
+        return 400 if isinstance(body, dict) and "error" in body else 200, {}, json.dumps(body)
+
+
 def ask_pages(*bodies: object, posts: int = 100) -> tuple[RawFeed, int]:
-    """The feed gathered from these answers, the last repeated for ever; and the calls it took."""
-    with responses.RequestsMock(registry=responses.registries.FirstMatchRegistry) as mock:
-        answers = iter(bodies)
-        last: list[object] = []
+    """The feed gathered from these answers to discovery, the last repeated for ever; and the calls it took."""
+    with responses.RequestsMock() as mock:
+        answers = Answers(mock, URL, *bodies)
+        return ask(provider_for(BASE), "acme.bakery", posts=posts), len(answers.asked)
 
-        def answer(_: Any) -> tuple[int, dict[str, str], str]:
-            import json
 
-            last[:] = [next(answers, last[0] if last else None)]
-            return 200, {}, json.dumps(last[0])
-
-        mock.add_callback(responses.GET, URL, callback=answer, content_type="application/json")
-        return ask(provider_for(BASE), "acme.bakery", posts=posts), len(mock.calls)
+def ids_of(raw: RawFeed) -> list[str]:
+    return [item["id"] for item in raw.media]  # type: ignore[index]
 
 
 @pytest.mark.parametrize(
@@ -212,9 +222,28 @@ def ask_pages(*bodies: object, posts: int = 100) -> tuple[RawFeed, int]:
 def test_paging(bodies: list[Any], ids: list[str], calls: int) -> None:
     raw, made = ask_pages(*bodies)
 
-    assert [item["id"] for item in raw.media] == ids  # type: ignore[index]
+    assert ids_of(raw) == ids
     assert made == calls
     assert raw.later_page_error is None
+
+
+@pytest.mark.parametrize(
+    ("bodies", "calls"),
+    [
+        pytest.param([page(["1"], "A"), {"business_discovery": {"username": "x"}}], 2, id="a later page without media"),
+        pytest.param([page(["1"], "A"), {"business_discovery": {"media": {}}}], 2, id="a later page without data"),
+        pytest.param([page(["1"], "A"), {"error": {"code": 4}}], 2, id="a throttled page"),
+        pytest.param([page(["1"], "){evil}", media_count=2)], 1, id="more posts, and no cursor that can be used"),
+        pytest.param([page(["1"], "C", media_count=2)], 2, id="more posts, and the same page again"),
+        pytest.param([page([str(n)], "C", media_count=99) for n in range(30)], 20, id="too many pages"),
+    ],
+)  # fmt: skip
+def test_paging_that_ends_too_early_is_said(bodies: list[Any], calls: int) -> None:
+    raw, made = ask_pages(*bodies)
+
+    assert ids_of(raw)[0] in ("0", "1")
+    assert isinstance(raw.later_page_error, UnexpectedPayload | RateLimited)
+    assert made == calls
 
 
 @pytest.mark.parametrize("fault", [RepeatCursor(), EmptyPages()])
@@ -263,6 +292,7 @@ def test_a_name_that_would_change_the_expression_is_never_sent(username: str) ->
 IG_MEDIA = f"{IG_BASE}/v26.0/17841400000000001/media"
 FB_MEDIA = f"{BASE}/v26.0/17841400000000001/media"
 TAG = f"{BASE}/v26.0/17843800000000001"
+TAG_REQUEST = HashtagRequest("17841400000000001", "17843800000000001", Secret("token-1"))
 DISCOVERY = DiscoveryRequest("17841400000000001", "acme.bakery", Secret("token-1"))
 
 
@@ -275,52 +305,128 @@ def own_media(login: Login) -> OwnMediaRequest:
 )
 def test_own_media_on_both_hosts(login: Login, url: str, proves: bool) -> None:
     with responses.RequestsMock() as mock:
-        mock.get(url, json={"data": [{"id": "1"}], "paging": {"cursors": {"after": "C1"}}})
-        mock.get(url, json={"data": [{"id": "2"}]})
+        answers = Answers(mock, url, edge(["1"], "C1", has_next=True), edge(["2"], "C2"))
         raw = provider_for(BASE, app_secret=Secret("s")).fetch(own_media(login), max_posts=100)
-        first, second = (call.request.params for call in mock.calls)  # type: ignore[attr-defined]
+        first, second = answers.asked
 
-    assert [item["id"] for item in raw.media] == ["1", "2"]  # type: ignore[index]
+    assert ids_of(raw) == ["1", "2"]
     assert raw.profile == {"username": "acme.bakery"}
     assert ("appsecret_proof" in first) is proves
     assert (first["limit"], second["after"]) == ("50", "C1")
 
 
-def test_a_field_refused_to_one_kind_of_request_is_still_asked_of_the_others() -> None:
-    refusal = {"error": {"code": 100, "message": "(#100) Tried accessing nonexisting field (alt_text)"}}
-    with responses.RequestsMock() as mock:
-        mock.get(IG_MEDIA, json=refusal, status=400)
-        mock.get(IG_MEDIA, json={"data": []})
-        mock.get(URL, json=page([]))
-        provider = provider_for(BASE)
-        provider.fetch(own_media(Login.INSTAGRAM), max_posts=10)
-        ask(provider, "acme.bakery")
-        asked = [call.request.params["fields"] for call in mock.calls]  # type: ignore[attr-defined]
+def edge(ids: list[str], after: object = None, *, has_next: bool = False) -> dict[str, Any]:
+    """A page of own media or of a tag. Meta sends the cursor on the last page, too; `next` must not be followed."""
+    paging: dict[str, Any] = {"cursors": {"before": "B", "after": after}}
+    if has_next:
+        paging["next"] = "https://evil.example/?access_token=x&after=EVIL"
+    return {"data": [{"id": post_id} for post_id in ids], "paging": paging}
 
-    assert ["alt_text" in fields for fields in asked] == [True, False, True]
+
+EDGES = [
+    pytest.param(IG_MEDIA, own_media(Login.INSTAGRAM), id="Instagram"),
+    pytest.param(FB_MEDIA, own_media(Login.FACEBOOK), id="Facebook"),
+    pytest.param(f"{TAG}/recent_media", TAG_REQUEST, id="tag"),
+]
+
+
+@pytest.mark.parametrize(("url", "request_"), EDGES)
+@pytest.mark.parametrize(
+    ("bodies", "ids", "cursors"),
+    [
+        pytest.param([edge(["1", "2"], "C")], ["1", "2"], [None], id="one page with a cursor"),
+        pytest.param([edge(["1"], "C"), {"error": {"code": 4}}], ["1"], [None], id="no surplus call to be throttled"),
+        pytest.param(
+            [edge(["1"], "A", has_next=True), edge(["2"], "B")], ["1", "2"], [None, "A"], id="two pages",
+        ),
+        pytest.param(
+            [edge(["1"], "S", has_next=True), edge(["2"], "S", has_next=True), edge(["3"], "S")],
+            ["1", "2", "3"], [None, "S", "S"], id="one cursor for all pages",
+        ),
+        pytest.param(
+            [edge(["1"], "A", has_next=True), *(edge([], "B", has_next=True),) * 3, edge(["2"])],
+            ["1", "2"], [None, "A", "B", "B", "B"], id="empty pages in between",
+        ),
+        pytest.param([edge(["1"], "A") | {"paging": None}], ["1"], [None], id="no paging"),
+        pytest.param([{"data": [{"id": "1"}], "paging": {"next": "", "cursors": {"after": "A"}}}], ["1"], [None],
+                     id="an empty next"),
+    ],
+)  # fmt: skip
+def test_own_media_and_tags_go_on_while_there_is_a_next(
+    url: str, request_: FeedRequest, bodies: list[Any], ids: list[str], cursors: list[str | None]
+) -> None:
+    with responses.RequestsMock() as mock:
+        answers = Answers(mock, url, *bodies)
+        raw = provider_for(BASE).fetch(request_, max_posts=100)
+
+    assert ids_of(raw) == ids
+    assert [asked.get("after") for asked in answers.asked] == cursors
+    assert raw.later_page_error is None
+
+
+@pytest.mark.parametrize(
+    ("bodies", "calls"),
+    [
+        pytest.param([edge(["1"], "A", has_next=True)], 2, id="the same page again"),
+        pytest.param(
+            [edge(["1"], "A", has_next=True), edge([], "B", has_next=True)], 20, id="empty for ever"
+        ),
+        pytest.param([edge([str(n)], "A", has_next=True) for n in range(30)], 20, id="too many pages"),
+        pytest.param([edge(["1"], "a b", has_next=True)], 1, id="no cursor that can be used"),
+        pytest.param([edge(["1"], has_next=True)], 1, id="no cursor"),
+    ],
+)
+def test_own_media_that_have_more_to_show_than_was_read_say_so(bodies: list[Any], calls: int) -> None:
+    with responses.RequestsMock() as mock:
+        answers = Answers(mock, IG_MEDIA, *bodies)
+        raw = provider_for(BASE).fetch(own_media(Login.INSTAGRAM), max_posts=100)
+
+    assert len(answers.asked) == calls
+    assert isinstance(raw.later_page_error, UnexpectedPayload)
+
+
+def test_a_tag_whose_pages_go_round_has_been_read() -> None:
+    with responses.RequestsMock() as mock:
+        answers = Answers(
+            mock, f"{TAG}/recent_media", edge(["1"], "S", has_next=True), edge(["2"], "S", has_next=True)
+        )
+        raw = provider_for(BASE).fetch(TAG_REQUEST, max_posts=100)
+
+    assert len(answers.asked) == 3
+    assert set(ids_of(raw)) == {"1", "2"}
+    assert raw.later_page_error is None
+
+
+def test_no_further_page_is_asked_for_when_there_are_enough_posts() -> None:
+    with responses.RequestsMock() as mock:
+        answers = Answers(mock, IG_MEDIA, edge(["1", "2"], "A", has_next=True))
+        raw = provider_for(BASE).fetch(own_media(Login.INSTAGRAM), max_posts=2)
+
+    assert (len(answers.asked), raw.later_page_error) == (1, None)
 
 
 def test_a_tag_shows_its_last_day_and_its_top_posts_when_that_is_empty() -> None:
-    request = HashtagRequest("17841400000000001", "17843800000000001", Secret("token-1"))
-    same = {"cursors": {"after": "ALWAYS"}}
     with responses.RequestsMock() as mock:
-        mock.get(f"{TAG}/recent_media", json={"data": [{"id": "1"}], "paging": same})
-        recent = provider_for(BASE).fetch(request, max_posts=100)
-        assert len(mock.calls) == 2  # the constant cursor brings the same page once more, and is then left
+        mock.get(f"{TAG}/recent_media", json=edge(["1"], "ALWAYS"))
+        recent = provider_for(BASE).fetch(TAG_REQUEST, max_posts=100)
         asked = mock.calls[0].request.params  # type: ignore[attr-defined]
     with responses.RequestsMock() as mock:
         mock.get(f"{TAG}/recent_media", json={"data": []})
         mock.get(f"{TAG}/top_media", json={"data": [{"id": "9"}]})
-        top = provider_for(BASE).fetch(request, max_posts=100)
+        top = provider_for(BASE).fetch(TAG_REQUEST, max_posts=100)
 
     assert asked["user_id"] == "17841400000000001"
     assert not {"username", "thumbnail_url", "alt_text"} & set(asked["fields"].replace("{", ",").split(","))
-    assert {item["id"] for item in recent.media} == {"1"}  # type: ignore[index]
-    assert [item["id"] for item in top.media] == ["9"]  # type: ignore[index]
+    assert ids_of(recent) == ["1"]
+    assert ids_of(top) == ["9"]
     assert (recent.is_recent_only, top.is_recent_only) == (True, False)
 
 
-TAG_REQUEST = HashtagRequest("17841400000000001", "17843800000000001", Secret("token-1"))
+def test_a_tag_whose_last_day_was_not_read_to_the_end_does_not_show_its_top_posts() -> None:
+    with responses.RequestsMock() as mock:
+        Answers(mock, f"{TAG}/recent_media", edge([], "A", has_next=True), {"error": {"code": 4}})
+        with pytest.raises(RateLimited):
+            provider_for(BASE).fetch(TAG_REQUEST, max_posts=100)
 
 
 @pytest.mark.parametrize(
