@@ -1,16 +1,14 @@
-"""Meta's Graph API: endpoints and fields. Raw pages out; paging is paging.py's, understanding them normalize's."""
+"""Meta's Graph API and its endpoints. Raw pages out; understanding them is normalize's."""
 
 from __future__ import annotations
 
 import hashlib
 import hmac
-import logging
 import re
-import threading
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 
-from paris_integration.errors import ProviderError, SourceNotFound, UnexpectedPayload
+from paris_integration.errors import ProviderError, ProviderUnavailable, SourceNotFound, UnexpectedPayload
 from paris_integration.providers.base import (
     DiscoveryRequest,
     FeedRequest,
@@ -20,35 +18,19 @@ from paris_integration.providers.base import (
     Usage,
 )
 from paris_integration.providers.faults import fault_of, hashtag_fault_of, tag_search_fault_of
+from paris_integration.providers.fields import (
+    DISCOVERY,
+    HASHTAG,
+    OWN_MEDIA,
+    Fields,
+    Kind,
+    Level,
+    RefusedFields,
+)
 from paris_integration.providers.http import Deadline, HttpAnswer, HttpClient
 from paris_integration.providers.paging import NO_MEDIA, Edge, Page, Pages, items_and_paging
 from paris_integration.secret import Secret
 from paris_integration.types import Login
-
-logger = logging.getLogger(__name__)
-
-# IG Media and IG User reference (2026-06-22) and Business Discovery (2026-08-12): what may be read by expansion.
-# profile_picture_url carries no "public" mark, but came back on v26.0 (August 2026).
-MEDIA_FIELDS = (
-    "id",
-    "caption",
-    "media_type",
-    "media_product_type",
-    "media_url",
-    "thumbnail_url",
-    "permalink",
-    "timestamp",
-    "username",
-    "alt_text",
-    "is_shared_to_feed",
-)
-CHILD_FIELDS = ("id", "media_type", "media_url", "thumbnail_url")
-PROFILE_FIELDS = ("username", "profile_picture_url", "media_count")
-REQUIRED_FIELDS = {"id", "media_type", "username"}
-
-# What hashtag edges give out ("Hashtag search", 2024-01-26): no author, no thumbnail, no alternative text.
-HASHTAG_FIELDS = ("id", "caption", "media_type", "media_url", "permalink", "timestamp")
-HASHTAG_CHILD_FIELDS = ("id", "media_type", "media_url")
 
 PAGE_POSTS = 50
 _USERNAME = re.compile(r"[a-z0-9._]{1,30}", re.ASCII)
@@ -75,8 +57,7 @@ class GraphProvider:
         self._timeout_seconds = timeout_seconds
         self._app_secret = app_secret
         self._page_posts = page_posts
-        self._refused_fields: set[tuple[type[FeedRequest], str]] = set()
-        self._lock = threading.Lock()
+        self._refused_fields = RefusedFields()
 
     def fetch(self, request: FeedRequest, *, max_posts: int) -> RawFeed:
         """Up to `max_posts` media, over as many pages as it takes.
@@ -88,13 +69,9 @@ class GraphProvider:
         deadline = Deadline(self._timeout_seconds)
         match request:
             case DiscoveryRequest():
-                return self._gather(
-                    request, self._pages(Edge.DISCOVERY, max_posts), self._ask_discovery, deadline
-                )
+                return self._gather(request, Edge.DISCOVERY, max_posts, self._ask_discovery, deadline)
             case OwnMediaRequest():
-                return self._gather(
-                    request, self._pages(Edge.OWN_MEDIA, max_posts), self._ask_own_media, deadline
-                )
+                return self._gather(request, Edge.OWN_MEDIA, max_posts, self._ask_own_media, deadline)
             case HashtagRequest():
                 return self._fetch_hashtag(request, max_posts, deadline)
 
@@ -129,21 +106,17 @@ class GraphProvider:
 
     def _fetch_hashtag(self, request: HashtagRequest, max_posts: int, deadline: Deadline) -> RawFeed:
         """The last day's posts; the most popular ones when there are none."""
-        recent = self._gather(
-            request, self._pages(Edge.HASHTAG, max_posts), self._ask_hashtag("recent_media"), deadline
-        )
+        recent = self._gather(request, Edge.HASHTAG, max_posts, self._ask_hashtag("recent_media"), deadline)
         if recent.media:
             return replace(recent, is_recent_only=True)
         if recent.later_page_error is not None:
             raise recent.later_page_error
-        return self._gather(
-            request, self._pages(Edge.HASHTAG, max_posts), self._ask_hashtag("top_media"), deadline
-        )
+        return self._gather(request, Edge.HASHTAG, max_posts, self._ask_hashtag("top_media"), deadline)
 
-    def _pages(self, edge: Edge, max_posts: int) -> Pages:
-        return Pages(edge, max_posts, limit=min(self._page_posts, max_posts))
-
-    def _gather(self, request: FeedRequest, pages: Pages, ask: _Ask, deadline: Deadline) -> RawFeed:
+    def _gather(
+        self, request: FeedRequest, edge: Edge, max_posts: int, ask: _Ask, deadline: Deadline
+    ) -> RawFeed:
+        pages = Pages(edge, max_posts, limit=min(self._page_posts, max_posts))
         pages.add(self._page(request, pages, ask, deadline))
         while pages.cursor is not None:
             if not pages.may_call:
@@ -156,22 +129,28 @@ class GraphProvider:
         return pages.as_feed()
 
     def _page(self, request: FeedRequest, pages: Pages, ask: _Ask, deadline: Deadline) -> Page:
-        """One page; when an optional field is refused by name (code 100), the call is repeated once without it."""
-        pages.calls += 1
-        try:
-            return ask(request, pages, deadline)
-        except ProviderError as error:
-            if not self._drop_refused_field(type(request), error):
-                raise
-        return ask(request, pages, deadline)
+        """One page, asked for in another way as long as Meta's refusal names one, under the guard of calls."""
+        kind, fields = _kind_and_fields(request)
+        while True:
+            asked = self._refused_fields.without(kind, fields)
+            pages.calls += 1
+            try:
+                return ask(request, pages, asked, deadline)
+            except ProviderError as error:
+                is_mendable = _is_too_much(error) and pages.ask_for_less()
+                if error.rejected_field is not None:
+                    name = error.rejected_field
+                    is_mendable = self._refused_fields.refuse(kind, name, asked=asked, fields=fields)
+                if not (is_mendable and pages.may_call):
+                    raise
 
-    def _ask_discovery(self, request: FeedRequest, pages: Pages, deadline: Deadline) -> Page:
+    def _ask_discovery(self, request: FeedRequest, pages: Pages, asked: Fields, deadline: Deadline) -> Page:
         assert isinstance(request, DiscoveryRequest)  # noqa: S101 - chosen by type just before
         if not _USERNAME.fullmatch(request.username):
             raise ValueError("not a normalised username")
         after = f".after({pages.cursor})" if pages.cursor else ""
-        account = ",".join(self._asked(request, PROFILE_FIELDS))
-        media = f"media.limit({pages.limit}){after}{{{self._media_fields(request)}}}"
+        account = ",".join(asked[Level.ACCOUNT])
+        media = f"media.limit({pages.limit}){after}{{{_media_fields(asked)}}}"
         fields = f"business_discovery.username({request.username}){{{account},{media}}}"
         url = f"{self._facebook_url}/{_node(request.asking_ig_user_id)}"
         payload, usage = self._payload(url, {"fields": fields}, request.token, Login.FACEBOOK, deadline)
@@ -182,10 +161,10 @@ class GraphProvider:
         absent = NO_MEDIA if pages.cursor is None else None
         return Page(found, found.get("media", absent), usage)
 
-    def _ask_own_media(self, request: FeedRequest, pages: Pages, deadline: Deadline) -> Page:
+    def _ask_own_media(self, request: FeedRequest, pages: Pages, asked: Fields, deadline: Deadline) -> Page:
         assert isinstance(request, OwnMediaRequest)  # noqa: S101 - chosen by type just before
         host = self._instagram_url if request.login is Login.INSTAGRAM else self._facebook_url
-        params = {"fields": self._media_fields(request), "limit": str(pages.limit)}
+        params = {"fields": _media_fields(asked), "limit": str(pages.limit)}
         if pages.cursor:
             params["after"] = pages.cursor
         url = f"{host}/{_node(request.account_id)}/media"
@@ -194,11 +173,11 @@ class GraphProvider:
         return Page({"username": request.username}, payload, usage)
 
     def _ask_hashtag(self, edge: str) -> _Ask:
-        def ask(request: FeedRequest, pages: Pages, deadline: Deadline) -> Page:
+        def ask(request: FeedRequest, pages: Pages, asked: Fields, deadline: Deadline) -> Page:
             assert isinstance(request, HashtagRequest)  # noqa: S101 - chosen by type just before
             params = {
                 "user_id": request.asking_ig_user_id,
-                "fields": self._media_fields(request, HASHTAG_FIELDS, HASHTAG_CHILD_FIELDS),
+                "fields": _media_fields(asked),
                 "limit": str(pages.limit),
             }
             if pages.cursor:
@@ -238,32 +217,31 @@ class GraphProvider:
             url, params=params, token=token, deadline=deadline or Deadline(self._timeout_seconds)
         )
 
-    def _media_fields(
-        self,
-        request: FeedRequest,
-        fields: tuple[str, ...] = MEDIA_FIELDS,
-        child_fields: tuple[str, ...] = CHILD_FIELDS,
-    ) -> str:
-        asked = self._asked(request, (*fields, "children"))
-        children = f"children{{{','.join(self._asked(request, child_fields))}}}"
-        return ",".join(children if name == "children" else name for name in asked)
 
-    def _asked(self, request: FeedRequest, fields: tuple[str, ...]) -> tuple[str, ...]:
-        return tuple(name for name in fields if (type(request), name) not in self._refused_fields)
-
-    def _drop_refused_field(self, kind: type[FeedRequest], error: ProviderError) -> bool:
-        """Leave out, for this kind of request from now on, an optional field that Meta has just refused by name."""
-        name = error.rejected_field
-        known = {*MEDIA_FIELDS, *CHILD_FIELDS, *PROFILE_FIELDS, *HASHTAG_FIELDS, "children"}
-        with self._lock:
-            if name is None or name not in known - REQUIRED_FIELDS or (kind, name) in self._refused_fields:
-                return False
-            self._refused_fields.add((kind, name))
-        logger.warning("the provider refuses the field %s to %s: going on without it", name, kind.__name__)
-        return True
+_Ask = Callable[[FeedRequest, Pages, Fields, Deadline], Page]
 
 
-_Ask = Callable[[FeedRequest, Pages, Deadline], Page]
+def _kind_and_fields(request: FeedRequest) -> tuple[Kind, Fields]:
+    match request:
+        case OwnMediaRequest():
+            return (request.login, "own media"), OWN_MEDIA
+        case DiscoveryRequest():
+            return (Login.FACEBOOK, "discovery"), DISCOVERY
+        case HashtagRequest():
+            return (Login.FACEBOOK, "hashtag"), HASHTAG
+
+
+def _is_too_much(error: ProviderError) -> bool:
+    """Code 1 is often "reduce the amount of data" (Graph API "Handle errors", 2026).
+
+    It has no subcode, and the text follows the language of the token's owner, so that every code 1 counts.
+    """
+    return isinstance(error, ProviderUnavailable) and error.code == 1
+
+
+def _media_fields(asked: Fields) -> str:
+    children = f"children{{{','.join(asked[Level.CHILD])}}}"
+    return ",".join(children if name == "children" else name for name in asked[Level.POST])
 
 
 def _node(node_id: str) -> str:

@@ -98,3 +98,28 @@ def test_a_page_with_all_posts_is_complete_whatever_a_further_call_would_bring(
     view = read(key)
     assert (len(view.posts), view.warnings) == (5, frozenset())
     assert len(standin.calls) == 2
+
+
+def test_the_pictures_of_an_album_have_their_own_alternative_text(
+    workspace: Workspace, standin: StandIn
+) -> None:
+    children = [{"media_type": "IMAGE", "alt_text": "A loaf"}, {"media_type": "IMAGE"}]
+    plant(standin, {"media_type": "CAROUSEL_ALBUM", "alt_text": "Breakfast", "children": children})
+
+    (post,) = shown(read(connected(workspace, standin, Login.INSTAGRAM, OWN)))
+
+    assert post["altText"] == "Breakfast"
+    assert [child.get("altText") for child in post["children"]] == ["A loaf", None]
+
+
+def test_fields_that_meta_refuses_cost_neither_the_posts_nor_the_other_fields(
+    workspace: Workspace, standin: StandIn
+) -> None:
+    plant(standin, {"media_type": "VIDEO", "caption": "Words", "alt_text": "A film"})
+    for name in ("caption", "is_shared_to_feed"):
+        standin.faults.add("reject_field", field=name)
+
+    (post,) = shown(read(connected(workspace, standin, Login.INSTAGRAM, OWN)))
+
+    assert "caption" not in post
+    assert post["altText"] == "A film"

@@ -6,7 +6,9 @@ import hashlib
 import hmac
 import json
 import logging
+import re
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -35,6 +37,7 @@ from paris_integration.providers.http import HttpClient
 from paris_integration.secret import Secret
 from paris_integration.types import Login
 
+NOW = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
 BASE = "https://graph.example/prefix"
 IG_BASE = "https://graph.instagram.example"
 URL = f"{BASE}/v26.0/17841400000000001"
@@ -140,10 +143,8 @@ def test_bodies_that_are_no_feed(standin: StandIn, kind: str, error: type[Except
         ask(provider_for(standin.facebook_graph_url), "tiny.studio")
 
 
-def test_a_refused_field_is_left_out_once_and_for_all(
-    standin: StandIn, caplog: pytest.LogCaptureFixture
-) -> None:
-    standin.faults.add("reject_field", field="thumbnail_url")
+def test_a_refused_field_is_left_out_from_then_on(standin: StandIn, caplog: pytest.LogCaptureFixture) -> None:
+    standin.faults.add("reject_field", field="profile_picture_url", node_type="IGUser")
     provider = provider_for(standin.facebook_graph_url)
 
     with caplog.at_level(logging.WARNING):
@@ -151,7 +152,7 @@ def test_a_refused_field_is_left_out_once_and_for_all(
         assert len(ask(provider, "tiny.studio").media) == 3
 
     assert len(standin.calls) == 3
-    assert "thumbnail_url" in caplog.text
+    assert "profile_picture_url" in caplog.text
 
 
 def test_every_call_proves_that_it_knows_the_apps_secret() -> None:
@@ -450,6 +451,248 @@ def test_what_a_refusal_means(
             provider_for(BASE).fetch(request_, max_posts=10)
 
     assert type(refusal.value) is error
+
+
+class Refusing:
+    """A Meta that refuses these fields, of posts and of children, wherever they are asked for. Its page is empty.
+
+    `.asked`: the fields of every call, of posts and of children.
+    """
+
+    def __init__(
+        self, mock: responses.RequestsMock, *, post: tuple[str, ...] = (), child: tuple[str, ...] = ()
+    ) -> None:
+        self.post, self.child = post, child
+        self.asked: list[tuple[set[str], set[str]]] = []
+        for url in (IG_MEDIA, FB_MEDIA, URL, f"{TAG}/recent_media", f"{TAG}/top_media"):
+            mock.add_callback(responses.GET, url, callback=self._answer)
+
+    def _answer(self, request: Any) -> tuple[int, dict[str, str], str]:
+        of_media, _, rest = request.params["fields"].rpartition("media.limit")[2].partition("children{")
+        of_children, _, _ = rest.partition("}")
+        post, child = set(re.findall(r"[a-z_]+", of_media)), set(of_children.split(","))
+        self.asked.append((post, child))
+        refused = [*sorted(post & set(self.post)), *sorted(child & set(self.child))]
+        if refused:
+            return 400, {}, json.dumps(refusal_of(refused[0]))
+        empty = page([]) if request.url.startswith(f"{URL}?") else {"data": []}
+        return 200, {}, json.dumps(empty)
+
+    def last_without(self, name: str) -> tuple[bool, bool]:
+        """Whether the last call left the field out of posts, and of children."""
+        post, child = self.asked[-1]
+        return name not in post, name not in child
+
+
+def refusal_of(name: str) -> dict[str, Any]:
+    message = f"(#100) Tried accessing nonexisting field ({name}) on node type (Media)"
+    return {"error": {"code": 100, "message": message}}
+
+
+@pytest.fixture
+def meta() -> Iterator[responses.RequestsMock]:
+    with responses.RequestsMock(assert_all_requests_are_fired=False) as mock:
+        yield mock
+
+
+INSTAGRAM = own_media(Login.INSTAGRAM)
+FACEBOOK = own_media(Login.FACEBOOK)
+
+
+@pytest.mark.parametrize(
+    ("post", "child", "calls"),
+    [
+        pytest.param((), ("alt_text",), 2, id="to children"),
+        pytest.param(("alt_text",), (), 3, id="to posts"),
+        pytest.param(("alt_text",), ("alt_text",), 4, id="to both"),
+    ],
+)
+@pytest.mark.parametrize("request_", [INSTAGRAM, FACEBOOK, DISCOVERY])
+def test_a_field_is_left_out_where_it_was_refused(
+    meta: responses.RequestsMock,
+    request_: FeedRequest,
+    post: tuple[str, ...],
+    child: tuple[str, ...],
+    calls: int,
+) -> None:
+    refusing = Refusing(meta, post=post, child=child)
+    provider = provider_for(BASE)
+
+    for _ in range(2):
+        provider.fetch(request_, max_posts=10)
+        assert refusing.last_without("alt_text") == (bool(post), bool(child))
+    assert len(refusing.asked) == calls + 1
+
+
+def test_a_field_refused_to_one_login_or_kind_of_call_is_still_asked_of_the_others(
+    meta: responses.RequestsMock,
+) -> None:
+    refusing = Refusing(meta, post=("caption",))
+    provider = provider_for(BASE)
+    provider.fetch(INSTAGRAM, max_posts=10)
+    refusing.post = ()
+
+    for request_, is_left_out in (
+        (FACEBOOK, False),
+        (DISCOVERY, False),
+        (TAG_REQUEST, False),
+        (INSTAGRAM, True),
+    ):
+        provider.fetch(request_, max_posts=10)
+        assert refusing.last_without("caption")[0] is is_left_out
+
+
+def test_several_fields_may_be_refused_in_one_fetch(meta: responses.RequestsMock) -> None:
+    refusing = Refusing(
+        meta, post=("caption", "is_shared_to_feed", "username"), child=("alt_text", "thumbnail_url")
+    )
+    provider = provider_for(BASE)
+
+    provider.fetch(INSTAGRAM, max_posts=10)
+
+    post, child = refusing.asked[-1]
+    assert not post & set(refusing.post)
+    assert {"id", "media_url", "permalink", "alt_text", "thumbnail_url"} <= post
+    assert child == {"id", "media_type", "media_url"}
+
+
+def test_a_field_that_was_refused_is_asked_for_again_after_a_day(
+    meta: responses.RequestsMock, time_machine: Any
+) -> None:
+    time_machine.move_to(NOW, tick=False)
+    refusing = Refusing(meta, post=("caption",))
+    provider = provider_for(BASE)
+    provider.fetch(INSTAGRAM, max_posts=10)
+    refusing.post = ()
+
+    for moment, is_left_out in (
+        (NOW + timedelta(hours=23, minutes=59), True),
+        (NOW - timedelta(hours=1), False),  # the clock was wrong when the field was refused
+        (NOW + timedelta(hours=24), False),
+    ):
+        time_machine.move_to(moment, tick=False)
+        provider.fetch(INSTAGRAM, max_posts=10)
+        assert refusing.last_without("caption")[0] is is_left_out
+
+
+@pytest.mark.parametrize(
+    ("name", "calls"),
+    [
+        pytest.param("id", 1, id="no post is shown without it"),
+        pytest.param("permalink", 1, id="nor without this"),
+        pytest.param("media_url", 2, id="nor without this; children are tried first"),
+        pytest.param("no_field_of_ours", 1, id="a field that is not asked for"),
+        pytest.param("alt_text", 4, id="a field that is refused wherever it is left out"),
+    ],
+)
+def test_a_refusal_that_no_omission_mends_fails_the_fetch(
+    meta: responses.RequestsMock, name: str, calls: int
+) -> None:
+    """Without an address or a picture no post could be shown, and an empty feed would replace a good one."""
+    answers = Answers(meta, IG_MEDIA, refusal_of(name))
+
+    with pytest.raises(ProviderError):
+        provider_for(BASE).fetch(INSTAGRAM, max_posts=10)
+
+    assert len(answers.asked) == calls
+
+
+# Too much data at once
+
+
+class Overloaded:
+    """A Meta that answers code 1 to calls for more than `most` posts."""
+
+    def __init__(self, mock: responses.RequestsMock, url: str, most: int, **error: Any) -> None:
+        self.limits: list[int] = []
+        self._most = most
+        self._error = {"code": 1, "message": "Please reduce the amount of data you're asking for"} | error
+        mock.add_callback(responses.GET, url, callback=self._answer)
+
+    def _answer(self, request: Any) -> tuple[int, dict[str, str], str]:
+        limit = request.params.get("limit") or re.findall(r"limit\((\d+)\)", request.params["fields"])[0]
+        self.limits.append(int(limit))
+        if self.limits[-1] > self._most:
+            return 500, {}, json.dumps({"error": self._error})
+        return 200, {}, json.dumps(page(["1"]) if request.url.startswith(f"{URL}?") else edge(["1"]))
+
+
+@pytest.mark.parametrize(
+    ("most", "limits"),
+    [(50, [50]), (25, [50, 25]), (24, [50, 25, 12]), (11, [50, 25, 12, 10]), (9, [50, 25, 12, 10])],
+)
+@pytest.mark.parametrize(
+    ("url", "request_"),
+    [(IG_MEDIA, INSTAGRAM), (FB_MEDIA, FACEBOOK), (URL, DISCOVERY), (f"{TAG}/recent_media", TAG_REQUEST)],
+    ids=["Instagram", "Facebook", "discovery", "tag"],
+)
+def test_too_much_data_is_asked_for_in_halves_down_to_ten(
+    meta: responses.RequestsMock, url: str, request_: FeedRequest, most: int, limits: list[int]
+) -> None:
+    overloaded = Overloaded(meta, url, most)
+    provider = provider_for(BASE)
+
+    if most < 10:
+        with pytest.raises(ProviderUnavailable):
+            provider.fetch(request_, max_posts=100)
+    else:
+        assert ids_of(provider.fetch(request_, max_posts=100)) == ["1"]
+    assert overloaded.limits == limits
+
+
+@pytest.mark.parametrize(
+    ("max_posts", "error", "kind"),
+    [
+        pytest.param(10, {}, ProviderUnavailable, id="ten are few enough"),
+        pytest.param(100, {"code": 2}, ProviderUnavailable, id="another code"),
+        pytest.param(100, {"is_transient": False}, ProviderError, id="an error of our own making"),
+    ],
+)
+def test_what_is_not_asked_for_in_halves(
+    meta: responses.RequestsMock, max_posts: int, error: dict[str, Any], kind: type[Exception]
+) -> None:
+    overloaded = Overloaded(meta, IG_MEDIA, 0, **error)
+
+    with pytest.raises(ProviderError) as fault:
+        provider_for(BASE).fetch(INSTAGRAM, max_posts=max_posts)
+
+    assert type(fault.value) is kind
+    assert len(overloaded.limits) == 1
+
+
+def test_the_smaller_limit_holds_for_the_pages_that_follow(meta: responses.RequestsMock) -> None:
+    overload = {"error": {"code": 1}}
+    answers = Answers(
+        meta,
+        IG_MEDIA,
+        edge(["1"], "A", has_next=True),
+        overload,
+        edge(["2"], "B", has_next=True),
+        edge(["3"]),
+    )
+
+    raw = provider_for(BASE).fetch(INSTAGRAM, max_posts=100)
+
+    assert [(asked["limit"], asked.get("after")) for asked in answers.asked] == [
+        ("50", None),
+        ("50", "A"),
+        ("25", "A"),
+        ("25", "B"),
+    ]
+    assert (ids_of(raw), raw.later_page_error) == (["1", "2", "3"], None)
+
+
+def test_asking_again_stays_within_the_deadline(
+    meta: responses.RequestsMock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seconds = iter(range(1_000))
+    monkeypatch.setattr("paris_integration.providers.http.time.monotonic", lambda: next(seconds))
+    overloaded = Overloaded(meta, IG_MEDIA, 0)
+
+    with pytest.raises(ProviderUnavailable, match="timed out"):
+        provider_for(BASE).fetch(INSTAGRAM, max_posts=100)
+
+    assert 0 < len(overloaded.limits) < 4
 
 
 @pytest.mark.parametrize("edge", ["recent_media", "top_media"])
