@@ -12,12 +12,13 @@ from django.db import transaction
 
 from paris_integration import registry
 from paris_integration.errors import HashtagQuotaExhausted, SourceNotFound
-from paris_integration.models import HashtagAccount, HashtagNumber, HashtagSearch
+from paris_integration.models import HashtagAccount, HashtagNumber, HashtagRefusal, HashtagSearch
 from paris_integration.secret import Secret
 
 TAGS_AT_ONCE = 30
 WINDOW = timedelta(days=7)
 UNAVAILABLE_FOR = timedelta(days=1)
+NO_SUCH_TAG = 24  # Meta's code
 FOREIGN = "id:"  # before the number of a tag that somebody else searched with this account
 
 
@@ -28,18 +29,16 @@ def number_of(tag: str, *, account_id: str, token: Secret, now: datetime) -> str
     does not exist or is blocked (remembered for a day), and ProviderError and its kin.
     """
     known = HashtagNumber.objects.filter(tag=tag).first()
-    if known is not None and known.unavailable_until is not None and known.unavailable_until > now:
+    if _is_unavailable(tag, known, account_id, now):
         raise SourceNotFound("tag known to be unavailable")
     _enter(account_id, tag, now)
     if known is not None and known.number:
         return known.number
     try:
         number = registry.provider().find_hashtag_id(account_id, tag, token)
-    except SourceNotFound:
+    except SourceNotFound as refusal:
         HashtagSearch.objects.filter(account_id=account_id, tag=tag).delete()
-        HashtagNumber.objects.update_or_create(
-            tag=tag, defaults={"number": "", "unavailable_until": now + UNAVAILABLE_FOR}
-        )
+        _remember(refusal, tag, account_id, now)
         raise
     HashtagNumber.objects.update_or_create(tag=tag, defaults={"number": number, "unavailable_until": None})
     return number
@@ -61,6 +60,28 @@ def reconcile(account_id: str, token: Secret, *, now: datetime) -> int:
         )
         entered += is_new
     return entered
+
+
+def _is_unavailable(tag: str, known: HashtagNumber | None, account_id: str, now: datetime) -> bool:
+    """Whether the tag was refused within a day. A time further ahead was stored by a wrong clock."""
+    latest = now + UNAVAILABLE_FOR
+    if known is not None and known.unavailable_until is not None and now < known.unavailable_until <= latest:
+        return True
+    refusals = HashtagRefusal.objects.filter(account_id=account_id, tag=tag)
+    return refusals.filter(until__gt=now, until__lte=latest).exists()
+
+
+def _remember(refusal: SourceNotFound, tag: str, account_id: str, now: datetime) -> None:
+    """Code 24 says that the tag is unknown or blocked, for all accounts; anything else may concern this one alone.
+
+    Tags are the same for everyone ("Hashtag search", 2024-01-26), but code 100 has many causes, and an empty list is
+    also Meta's answer where a right is missing.
+    """
+    until = now + UNAVAILABLE_FOR
+    if refusal.code == NO_SUCH_TAG:
+        HashtagNumber.objects.update_or_create(tag=tag, defaults={"number": "", "unavailable_until": until})
+    else:
+        HashtagRefusal.objects.update_or_create(account_id=account_id, tag=tag, defaults={"until": until})
 
 
 @transaction.atomic

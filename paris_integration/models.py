@@ -421,3 +421,17 @@ class HashtagSearch(models.Model):
 
     def __str__(self) -> str:
         return f"{self.account_id} #{self.tag}"
+
+
+class HashtagRefusal(models.Model):
+    """A tag that Meta refused to one account without saying that it does not exist: not searched before `until`."""
+
+    account_id = models.CharField(max_length=40)
+    tag = models.CharField(max_length=100)
+    until = models.DateTimeField()
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["account_id", "tag"], name="hashtag_refusal_once")]
+
+    def __str__(self) -> str:
+        return f"{self.account_id} #{self.tag}"

@@ -16,6 +16,7 @@ from paris_integration.models import (
     DailyUsage,
     Feed,
     ForcedRefresh,
+    HashtagRefusal,
     LoginAttempt,
     Pause,
     PreviewWindow,
@@ -47,6 +48,7 @@ def clean_up(*, now: datetime) -> dict[str, int]:
             DailyUsage.objects.filter(day__lt=(now - timedelta(days=settings.USAGE_RETENTION_DAYS)).date()),
         ),
         ("pauses", Pause.objects.filter(until__lt=now)),
+        ("hashtagRefusals", HashtagRefusal.objects.filter(until__lt=now)),
         ("loginAttempts", LoginAttempt.objects.filter(expires_at__lt=now - LOGIN_ATTEMPTS_LAST)),
         ("previewWindows", PreviewWindow.objects.filter(starts_at__lt=now - WINDOWS_LAST)),
     )

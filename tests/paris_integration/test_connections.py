@@ -327,6 +327,58 @@ def test_a_tag_that_does_not_exist_costs_nothing_and_is_not_asked_again_that_day
 
 
 @pytest.mark.django_db
+def test_a_tag_that_no_account_can_find_is_not_asked_with_any_account_that_day(
+    provider: FakeProvider,
+) -> None:
+    for account_id in ("1", "2"):
+        with pytest.raises(SourceNotFound):
+            hashtags.number_of("nothing", account_id=account_id, token=TOKEN, now=NOW)
+
+    assert provider.tag_calls == ["nothing"]
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize(
+    "refusal",
+    [
+        pytest.param(SourceNotFound(code=100), id="code 100"),
+        pytest.param(SourceNotFound(code=100, subcode=33), id="100/33"),
+        pytest.param(SourceNotFound(), id="an empty answer"),
+    ],
+)
+def test_any_other_refusal_of_a_tag_counts_for_its_account_only(
+    provider: FakeProvider, refusal: SourceNotFound
+) -> None:
+    provider.raises(refusal)
+    for moment in (NOW, NOW + timedelta(hours=23)):
+        with pytest.raises(SourceNotFound):
+            hashtags.number_of("bread", account_id="1", token=TOKEN, now=moment)
+    assert provider.tag_calls == ["bread"]
+    assert HashtagSearch.objects.count() == 0
+
+    provider.recovers()
+    provider.tags["bread"] = "11"
+    assert hashtags.number_of("bread", account_id="2", token=TOKEN, now=NOW) == "11"
+    with pytest.raises(SourceNotFound):
+        hashtags.number_of("bread", account_id="1", token=TOKEN, now=NOW + timedelta(hours=23))
+    assert hashtags.number_of("bread", account_id="1", token=TOKEN, now=NOW + DAY) == "11"
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("refusal", [SourceNotFound(code=24), SourceNotFound(code=100)])
+def test_a_refusal_noted_by_a_clock_that_ran_ahead_is_not_believed(
+    provider: FakeProvider, refusal: SourceNotFound
+) -> None:
+    provider.raises(refusal)
+    with pytest.raises(SourceNotFound):
+        hashtags.number_of("bread", account_id="1", token=TOKEN, now=NOW + 70 * DAY)
+    provider.recovers()
+    provider.tags["bread"] = "11"
+
+    assert hashtags.number_of("bread", account_id="1", token=TOKEN, now=NOW) == "11"
+
+
+@pytest.mark.django_db
 def test_a_search_that_left_the_house_counts_whatever_came_back(provider: FakeProvider) -> None:
     provider.raises(ProviderUnavailable(status=503))
     with pytest.raises(ProviderUnavailable):

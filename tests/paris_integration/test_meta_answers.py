@@ -19,7 +19,7 @@ from paris_integration.connections import Grant
 from paris_integration.models import Feed
 from paris_integration.providers.graph import GraphProvider
 from paris_integration.providers.http import HttpClient
-from paris_integration.public import FeedKey, Selection, Source, SourceType, read_feed
+from paris_integration.public import FeedKey, Selection, Source, SourceType, Warning, read_feed
 from paris_integration.secret import Secret
 from paris_integration.types import FeedView, Login
 
@@ -55,13 +55,15 @@ def workspace(db: None, clock: Any) -> Workspace:
     return Workspace.objects.create(name="Acme", plan=Plan.objects.get(key="pro"))
 
 
-def connected(workspace: Workspace, standin: StandIn, login: Login, source: Source) -> FeedKey:
+def connected(
+    workspace: Workspace, standin: StandIn, login: Login, source: Source, account_id: str = ACCOUNT_ID
+) -> FeedKey:
     """A widget of the account `corner.cafe`, with a token that the stand-in knows."""
-    token = f"token-{login}"
-    standin.tokens.add(token, ACCOUNT_ID, Family(login.value))
-    key = FeedKey(workspace.pk, "wgt_1", source)
+    token = f"token-{login}-{account_id}"
+    standin.tokens.add(token, account_id, Family(login.value))
+    key = FeedKey(workspace.pk, f"wgt_{account_id}", source)
     grant = Grant(
-        login, ACCOUNT_ID, "28970000000000001", "corner.cafe", (), Secret(token), NOW + 1_440 * HOUR
+        login, account_id, "28970000000000001", "corner.cafe", (), Secret(token), NOW + 1_440 * HOUR
     )
     connections.store_grant(key, grant, actor=Actor(None, "test"), now=NOW)
     return key
@@ -123,3 +125,15 @@ def test_fields_that_meta_refuses_cost_neither_the_posts_nor_the_other_fields(
 
     assert "caption" not in post
     assert post["altText"] == "A film"
+
+
+def test_a_tag_refused_to_one_account_is_found_by_another(workspace: Workspace, standin: StandIn) -> None:
+    tag = Source(SourceType.HASHTAG, "bread")
+    standin.hashtags.plant("bread", {"recent": [IMAGE]})
+    standin.faults.add("status", status=400, code=100, path="/fb-graph/v26.0/ig_hashtag_search", times=1)
+    refused = connected(workspace, standin, Login.FACEBOOK, tag)
+    other = Workspace.objects.create(name="Other", plan=Plan.objects.get(key="pro"))
+    served = connected(other, standin, Login.FACEBOOK, tag, account_id="17841400000000991")
+
+    assert read(refused).warnings == {Warning.SOURCE_NOT_FOUND}
+    assert len(read(served).posts) == 1
