@@ -15,9 +15,9 @@ from functools import partial
 from uuid import UUID
 
 from django.db import transaction
-from django.db.models import Q
+from django.db.models import Q, QuerySet
 
-from paris_integration import audit, feed_cache, links, pauses, vault
+from paris_integration import audit, feed_cache, incidents, links, pauses, vault
 from paris_integration.audit import Action, Actor, Outcome
 from paris_integration.errors import PermissionMissing, ProviderError, TokenRejected
 from paris_integration.models import Connection, ConnectionLink, Feed
@@ -30,6 +30,7 @@ RENEW_FROM = timedelta(days=20)  # before the end
 RENEW_AT_AGE = timedelta(hours=24)  # Meta refuses to renew younger tokens
 RENEW_EVERY = timedelta(days=1)
 EXPIRING_WITHIN = timedelta(days=7)
+ALIVE = (ConnectionState.ACTIVE.value, ConnectionState.EXPIRING.value)
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,7 +134,10 @@ def open_token(facts: ConnectionFacts) -> Secret:
 
 
 def condemn(facts: ConnectionFacts, error: ProviderError, *, now: datetime) -> None:
-    """Meta refused this very token: nothing more is called with it until somebody reconnects."""
+    """Meta refused this very token: no more calls with it until the account is connected again.
+
+    Whether a refusal ends the connection is for `judgements` to decide.
+    """
     states = {
         TokenRejected: ConnectionState.RECONNECT_REQUIRED,
         PermissionMissing: ConnectionState.PERMISSION_MISSING,
@@ -143,8 +147,7 @@ def condemn(facts: ConnectionFacts, error: ProviderError, *, now: datetime) -> N
         return
     with transaction.atomic():
         rows = Connection.objects.filter(pk=facts.connection_id, token_version=facts.token_version)
-        alive = rows.filter(state__in=[ConnectionState.ACTIVE.value, ConnectionState.EXPIRING.value])
-        if not alive.update(
+        if not rows.filter(state__in=ALIVE).update(
             state=state.value, cause=str(error)[:200], state_changed_at=now, next_renewal_at=None
         ):
             return
@@ -160,6 +163,42 @@ def condemn(facts: ConnectionFacts, error: ProviderError, *, now: datetime) -> N
             reason=error.warning.value,
         )
         transaction.on_commit(lambda: links.forget(instance_ids))
+
+
+def revive(facts: ConnectionFacts, *, now: datetime) -> None:
+    """Meta accepts this very token after all: end the state that its refusals led to, and refresh the feeds."""
+    with transaction.atomic():
+        refused = Connection.objects.select_for_update().filter(
+            pk=facts.connection_id,
+            token_version=facts.token_version,
+            state__in=incidents.REFUSED_STATES,
+        )
+        row = refused.first()
+        if row is None:
+            return
+        row.state = ConnectionState.ACTIVE.value
+        row.cause = ""
+        row.state_changed_at = now
+        row.next_renewal_at = next_renewal_at(
+            obtained_at=row.obtained_at, expires_at=row.expires_at, share=share()
+        )
+        row.save(update_fields=["state", "cause", "state_changed_at", "next_renewal_at"])
+        _reopen_feeds(row.pk, now)
+        instance_ids = links.instances_of(row.pk)
+        audit.note(
+            Action.TOKEN_ACCEPTED,
+            Outcome.DONE,
+            workspace_id=row.workspace_id,
+            instance_id=instance_ids[0] if instance_ids else "",
+            actor=audit.SERVICE,
+            at=now,
+        )
+        transaction.on_commit(lambda: links.forget(instance_ids))
+
+
+def living(login: str) -> QuerySet[Connection]:
+    """The connections of this login that may be called with."""
+    return Connection.objects.filter(login=login, state__in=ALIVE, token__isnull=False)
 
 
 def forget_account(login: Login, user_id: str, *, erase: bool, now: datetime) -> int:
@@ -206,6 +245,8 @@ def _put_token(row: Connection, token: Secret, expires_at: datetime | None, now:
     row.next_renewal_at = next_renewal_at(obtained_at=now, expires_at=expires_at, share=share())
     row.renewal_failures = 0
     row.renewal_lease_expires_at = None
+    row.refused_at = None
+    row.check_at = None
 
 
 def next_renewal_at(*, obtained_at: datetime, expires_at: datetime | None, share: float) -> datetime:

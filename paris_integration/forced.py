@@ -17,7 +17,6 @@ from paris_integration import (
     allowance,
     audit,
     clock,
-    credentials,
     feeds,
     lease,
     metrics,
@@ -108,7 +107,7 @@ class _Attempt:
                 self._note(Outcome.DONE, "JOINED")
                 return self.view()
             self._refuse_if_not_allowed(row, grants)
-            if self._is_held_back(row, route.credential):
+            if self._is_held_back(row, route):
                 return self._without_a_call("BACKOFF")
             if self._has_led(row, route, limits, idempotency_key):
                 return self.view()
@@ -194,14 +193,11 @@ class _Attempt:
         metrics.count_blocked(self.key.workspace_id, reason.value)
         return RefreshBlocked(reason, allowed_at, hint)
 
-    def _is_held_back(self, row: Feed, credential: str) -> bool:
-        """Whether the provider is to be left alone, after a failure of this feed or a throttle of its credential."""
+    def _is_held_back(self, row: Feed, route: resolver.Route) -> bool:
+        """Whether the provider is to be left alone: after a failure of this feed, a throttle, or in an incident."""
         if row.blocked_until is not None and row.blocked_until > self.now:
             return True
-        closed_until = credentials.parked_until(credential, now=self.now)
-        if closed_until is not None:
-            refresh.hold_back(row, until=closed_until)
-        return closed_until is not None
+        return refresh.is_held_back(row, route, self.now)
 
     def _without_a_call(self, reason: str) -> FeedView:
         self._note(Outcome.REFUSED, reason)

@@ -11,7 +11,13 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 
 from entitlements.limits import Limits
-from paris_integration.errors import HashtagQuotaExhausted, ProviderError, RateLimited, SourceNotFound
+from paris_integration.errors import (
+    HashtagQuotaExhausted,
+    ProviderError,
+    RateLimited,
+    SourceNotFound,
+    is_refusal,
+)
 
 JITTER_SHARE = 0.1
 TRANSIENT_FIRST_SECONDS = 30.0
@@ -82,7 +88,8 @@ def stale_after(limits: Limits) -> timedelta:
 def backoff_seconds(fault: ProviderError, failures: int, random_share: float) -> float:
     """How long to leave the provider alone after the `failures`-th failure in a row (1 is the first).
 
-    Throttles: the provider's own time, else an hour, doubling. Unknown sources: five minutes, doubling to a day.
+    Throttles: the provider's own time, else an hour, doubling. Unknown sources and refusals: five minutes, doubling
+    to a day.
     Everything else: full jitter under a cap that doubles from 30 seconds to an hour.
     """
     doublings = min(max(failures, 1) - 1, 30)
@@ -97,7 +104,7 @@ def backoff_seconds(fault: ProviderError, failures: int, random_share: float) ->
         return min(
             max(fault.retry_after_seconds or THROTTLE_DEFAULT_SECONDS, FLOOR_SECONDS), LONG_CAP_SECONDS
         )
-    if isinstance(fault, SourceNotFound):
+    if isinstance(fault, SourceNotFound) or is_refusal(fault):
         return float(min(NOT_FOUND_FIRST_SECONDS * 2.0**doublings, LONG_CAP_SECONDS))
     cap = min(TRANSIENT_FIRST_SECONDS * 2.0**doublings, TRANSIENT_CAP_SECONDS)
     return max(FLOOR_SECONDS, cap * random_share)

@@ -16,8 +16,8 @@ from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.registry import Collector
 
 from foundation.cache import StoreAway, guarded_load
-from paris_integration.models import Connection, Feed, ForcedRefresh, ProviderWindow
-from paris_integration.types import ConnectionState
+from paris_integration.models import Connection, Feed, ForcedRefresh, Incident, ProviderWindow
+from paris_integration.types import ConnectionState, Login
 
 STATEMENT_TIMEOUT_MS = 1_000
 PUBLIC_CREDENTIAL = "public"
@@ -83,6 +83,15 @@ def _connections(now: datetime) -> Iterator[GaugeMetricFamily]:
     if first is not None:
         soonest.add_metric([], (first - now) / timedelta(days=1))
     yield soonest
+    incident = GaugeMetricFamily(
+        "instagram_incident",
+        "Whether Meta refuses so many connections of a login that our app must be in trouble.",
+        labels=["kind"],
+    )
+    lasting = set(Incident.objects.filter(ended_at__isnull=True).values_list("login", flat=True))
+    for login in Login:
+        incident.add_metric([login.value], 1.0 if login.value in lasting else 0.0)
+    yield incident
 
 
 def _backlog(now: datetime) -> Iterator[GaugeMetricFamily]:

@@ -46,6 +46,12 @@ class Connection(models.Model):
     renewal_failures = models.PositiveIntegerField(default=0)
     told_days = models.PositiveSmallIntegerField(null=True, blank=True)
 
+    # What Meta last said of it, on the database's clock. `tried_at`: the last call it answered; `refused_at`: when it
+    # last refused to read the account itself, None since it accepts; `check_at`: when to ask whether the token lives.
+    tried_at = models.DateTimeField(null=True, blank=True)
+    refused_at = models.DateTimeField(null=True, blank=True)
+    check_at = models.DateTimeField(null=True, blank=True)
+
     created_at = models.DateTimeField(auto_now_add=True)
 
     class Meta:
@@ -56,10 +62,34 @@ class Connection(models.Model):
             models.Index(fields=["next_renewal_at"], name="connection_due"),
             models.Index(fields=["account_id"], name="connection_account"),
             models.Index(fields=["app_user_id"], name="connection_app_user"),
+            models.Index(fields=["login", "tried_at"], name="connection_tried"),
+            models.Index(
+                fields=["check_at"], name="connection_check", condition=models.Q(check_at__isnull=False)
+            ),
         ]
 
     def __str__(self) -> str:
         return f"@{self.username} ({self.login})"
+
+
+class Incident(models.Model):
+    """The latest time that Meta refused many connections of one login alike; open while `ended_at` is None.
+
+    `narrowed_at`: since when a connection that was never refused is known to work, so that only the refused ones wait.
+    `probes` counts the probes made, `next_probe_at` is when the next is due. All times are the database's clock.
+    """
+
+    login = models.CharField(
+        primary_key=True, max_length=16, choices=[(login.value, login.value) for login in Login]
+    )
+    began_at = models.DateTimeField()
+    ended_at = models.DateTimeField(null=True, blank=True)
+    narrowed_at = models.DateTimeField(null=True, blank=True)
+    next_probe_at = models.DateTimeField()
+    probes = models.PositiveIntegerField(default=0)
+
+    def __str__(self) -> str:
+        return f"{self.login} since {self.began_at:%Y-%m-%d %H:%M}"
 
 
 class ConnectionLink(models.Model):
@@ -332,6 +362,7 @@ class AuditEvent(models.Model):
         DISCONNECTED = "disconnected", "disconnected"
         TOKEN_DIED = "token_died", "token died"
         TOKEN_RENEWED = "token_renewed", "token renewed"
+        TOKEN_ACCEPTED = "token_accepted", "token accepted again"
         DEAUTHORISED = "deauthorised", "deauthorised at Meta"
         DATA_DELETED = "data_deleted", "data deleted on request"
         BACKOFF_CLEARED = "backoff_cleared", "back-off cleared"

@@ -22,10 +22,11 @@ from entitlements.limits import Limits, WorkspaceNotFound, fresh_limits_for
 from foundation import logs
 from paris_integration import (
     calls,
-    connections,
     credentials,
     feed_cache,
     freshness,
+    incidents,
+    judgements,
     lease,
     metrics,
     registry,
@@ -111,9 +112,7 @@ def _refresh_row(row: Feed, now: datetime, kind: Kind) -> RefreshOutcome:
     if allowed_at is not None:
         _look_again(row, at=allowed_at)
         return RefreshOutcome(Result.NOT_DUE)
-    closed_until = credentials.parked_until(route.credential, now=now)
-    if closed_until is not None:
-        hold_back(row, until=closed_until)
+    if is_held_back(row, route, now):
         return RefreshOutcome(Result.NOT_DUE)
     held = lease.acquire(row.pk, seen_fence=row.fence, lasts=lease_lasts())
     if held is None:
@@ -189,13 +188,13 @@ def _fly(flight: Flight) -> RefreshOutcome:
         )
     except ProviderError as fault:
         _count(fault, flight)
-        if flight.route.via is not None:
-            connections.condemn(flight.route.via, fault, now=flight.now)
-        return _land_failure(flight, _blame(fault, flight.route))
+        return _land_failure(flight, _judge(fault, flight.route))
     except BaseException:
         # A bug or a stop: give the feed back at once, and let the error rise.
         lease.write(flight.held, attempted_at=flight.now)
         raise
+    if flight.route.via is not None:
+        judgements.after_success(flight.route.via, is_own_account=_reads_own_account(flight.route))
     if raw.later_page_error is not None:
         _count(raw.later_page_error, flight)
     if raw.later_page_error is not None and _would_lose_posts(flight.row, dataset):
@@ -288,6 +287,17 @@ def _count(fault: ProviderError, flight: Flight) -> None:
     )
 
 
+def _judge(fault: ProviderError, route: resolver.Route) -> ProviderError:
+    """Judge the credentials by the fault; returns the fault for the feed's row."""
+    if route.via is None:
+        return _blame(fault, route)
+    return judgements.after_fault(route.via, fault, is_own_account=_reads_own_account(route))
+
+
+def _reads_own_account(route: resolver.Route) -> bool:
+    return route.call is resolver.Call.OWN_MEDIA
+
+
 def _is_operators(fault: ProviderError, route: resolver.Route) -> bool:
     return route.mode is Mode.PUBLIC and isinstance(fault, TokenRejected | PermissionMissing)
 
@@ -313,10 +323,22 @@ def _look_again(row: Feed, *, at: datetime | None) -> None:
     feed_cache.publish(row)
 
 
-def hold_back(row: Feed, *, until: datetime) -> None:
-    """The credential's window is closed: this feed waits with the others, and its readers are told."""
+def is_held_back(row: Feed, route: resolver.Route, now: datetime) -> bool:
+    """Whether no call may be made by this route now; the row then says why and until when."""
+    closed_until = credentials.parked_until(route.credential, now=now)
+    if closed_until is not None:
+        hold_back(row, until=closed_until, why=Warning.PROVIDER_RATE_LIMITED)
+        return True
+    closed_until = incidents.held_until(route.via, now=now) if route.via is not None else None
+    if closed_until is not None:
+        hold_back(row, until=closed_until, why=Warning.PROVIDER_UNAVAILABLE)
+    return closed_until is not None
+
+
+def hold_back(row: Feed, *, until: datetime, why: Warning) -> None:
+    """Let the feed wait with the others that share its credential or login, with the warning for its readers."""
     Feed.objects.filter(pk=row.pk, fence=row.fence).update(
-        blocked_until=until, next_refresh_at=until, fault=Warning.PROVIDER_RATE_LIMITED.value
+        blocked_until=until, next_refresh_at=until, fault=why.value
     )
     _publish(row.pk)
 
