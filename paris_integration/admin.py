@@ -12,7 +12,15 @@ from django.template.response import TemplateResponse
 from django.utils import timezone
 
 from paris_integration import usage
-from paris_integration.models import AuditEvent, Connection, DailyUsage, Feed, ForcedRefresh, ProviderWindow
+from paris_integration.models import (
+    AuditEvent,
+    Connection,
+    DailyUsage,
+    Feed,
+    ForcedRefresh,
+    Incident,
+    ProviderWindow,
+)
 
 
 class ReadOnlyAdmin(admin.ModelAdmin):
@@ -62,6 +70,13 @@ class FeedAdmin(ReadOnlyAdmin):
 class ProviderWindowAdmin(ReadOnlyAdmin):
     search_fields = ("credential",)
     list_display = ("credential", "parked_until", "usage_percent", "throttles", "updated_at")
+
+
+@admin.register(Incident)
+class IncidentAdmin(ReadOnlyAdmin):
+    """The latest incident of each login."""
+
+    list_display = ("login", "began_at", "ended_at", "narrowed_at", "probes", "next_probe_at")
 
 
 @admin.register(ForcedRefresh)
