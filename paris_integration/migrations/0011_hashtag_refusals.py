@@ -6,7 +6,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('paris_integration', '0006_pauses'),
+        ('paris_integration', '0009_incidents'),
     ]
 
     operations = [
