@@ -7,14 +7,21 @@ ordinary refresh, allowed once the TTL and the back-off have elapsed.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
 
 from entitlements.limits import Grants, Limits, resolve
 from paris_integration import freshness
 from paris_integration.freshness import FeedState
-from paris_integration.types import Allowance, BlockReason, Source, SourceType
+from paris_integration.types import (
+    Allowance,
+    BlockReason,
+    RefreshEffect,
+    RefreshNow,
+    Source,
+    SourceType,
+)
 
 DAY = timedelta(days=1)
 HOUR = timedelta(hours=1)
@@ -125,6 +132,42 @@ def allowance_of(
         remaining_this_hour=_left(_hour_cap(limits, book), book.hour.used) if sold else 0,
         upgrade_hint=None if reason is None else upgrade_hint(source, state, book, higher),
     )
+
+
+def refresh_now(
+    source: Source,
+    state: FeedState,
+    grants: Grants,
+    book: Book,
+    higher: Iterable[Grants],
+    *,
+    parked_until: datetime | None,
+    paused_until: datetime | None,
+) -> RefreshNow:
+    """What a refresh asked for now would do, where plan and connection allow a call.
+
+    `parked_until`: when the credential that reads the source may be used again. `higher` as for `allowance_of`.
+    """
+    holds = (
+        (RefreshEffect.PAUSED, paused_until),
+        (RefreshEffect.PARKED, parked_until),
+        (RefreshEffect.BACKOFF, state.blocked_until),
+    )
+    # A pause and a parked credential are kept as a back-off, too: of equal times the first is the cause.
+    held_by, held_until = max(
+        ((effect, until) for effect, until in holds if until is not None and until > book.at),
+        key=lambda hold: hold[1],
+        default=(RefreshEffect.CALL, None),
+    )
+    held = replace(state, blocked_until=held_until)
+    allowed_at = next_forced_at(source, held, grants, book)
+    if decide(source, state, resolve(grants, book.at), book).reason is None:
+        return RefreshNow(held_by, allowed_at)
+    free_at = next_forced_at(source, held, grants, book, after_backoff=False)
+    if held_until is not None and free_at is not None and free_at <= held_until:
+        return RefreshNow(held_by, allowed_at)
+    hint = upgrade_hint(source, state, book, higher) if held_until is None else None
+    return RefreshNow(RefreshEffect.REFUSED, allowed_at, upgrade_hint=hint)
 
 
 def upgrade_hint(source: Source, state: FeedState, book: Book, higher: Iterable[Grants]) -> str | None:

@@ -22,12 +22,14 @@ from entitlements.limits import (
     fresh_limits_for,
     higher_grants_for,
     limits_for,
+    resolve,
 )
 from foundation import metrics
 from foundation.cache import StoreAway, guarded_load
 from paris_integration import (
     allowance,
     clock,
+    credentials,
     feed_cache,
     freshness,
     lease,
@@ -52,6 +54,8 @@ from paris_integration.types import (
     EncodedPost,
     FeedKey,
     FeedView,
+    RefreshEffect,
+    RefreshNow,
     Selection,
     Warning,
 )
@@ -121,15 +125,56 @@ def current_view(key: FeedKey, selection: Selection, *, now: datetime) -> FeedVi
         copy = feed_cache.copy_of(row)
         view = view_of(copy, freshness.classify(copy.state, limits, now), selection, now)
     state, (grants, book) = state_of(row), _books(key)
+    higher = higher_grants_for(grants)
+    paused_until = pauses.ends_at(key.instance_id, now=now)
+    refresh_now = _closed(key, route, limits, higher, now) or allowance.refresh_now(
+        key.source,
+        state,
+        grants,
+        book,
+        higher,
+        parked_until=_parked_until(route, now),
+        paused_until=paused_until,
+    )
     return replace(
         view,
         warnings=view.warnings
         | warnings_beside(key, route, limits)
         | warnings_of_connection(links.load(key.instance_id), now),
-        next_refresh_allowed_at=allowance.next_forced_at(key.source, state, grants, book),
-        forced=allowance.allowance_of(key.source, state, grants, book, higher_grants_for(grants)),
+        next_refresh_allowed_at=refresh_now.allowed_at,
+        forced=allowance.allowance_of(key.source, state, grants, book, higher),
         last_tried_at=row.attempted_at if row else None,
+        refresh_now=refresh_now,
+        paused_until=paused_until,
     )
+
+
+def _closed(
+    key: FeedKey,
+    route: resolver.Route | resolver.NoRoute,
+    limits: Limits,
+    higher: Iterable[Grants],
+    now: datetime,
+) -> RefreshNow | None:
+    """Why plan or connection allow no call, and what would open the source; None where they allow one."""
+    without = routes.by_connection(key, None)
+    disconnect_helps = isinstance(without, resolver.Route) and routes.is_in_plan(key, without, limits)
+    if not routes.is_in_plan(key, route, limits):
+        including = (grants for grants in higher if routes.is_in_plan(key, route, resolve(grants, now)))
+        plan = next((grants.plan_name for grants in including), None)
+        return RefreshNow(RefreshEffect.CLOSED, None, Warning.PLAN_RESTRICTED, plan, disconnect_helps)
+    if isinstance(route, resolver.NoRoute):
+        return RefreshNow(RefreshEffect.CLOSED, None, route.warning, None, disconnect_helps)
+    if not route.is_open:
+        (dead,) = route.warnings
+        return RefreshNow(RefreshEffect.CLOSED, None, dead, None, disconnect_helps)
+    return None
+
+
+def _parked_until(route: resolver.Route | resolver.NoRoute, now: datetime) -> datetime | None:
+    if isinstance(route, resolver.NoRoute):
+        return None
+    return credentials.parked_until(route.credential, now=now)
 
 
 def find_row(key: FeedKey) -> Feed | None:
