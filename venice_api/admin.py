@@ -5,6 +5,7 @@ from __future__ import annotations
 from functools import partial
 
 from django.contrib import admin, messages
+from django.contrib.admin.utils import quote, unquote
 from django.contrib.admin.views.main import ChangeList
 from django.core.exceptions import PermissionDenied
 from django.db.models import QuerySet
@@ -105,13 +106,15 @@ class WidgetInstanceAdmin(admin.ModelAdmin):
         """Says what the act will do, and does it once it is confirmed with a reason."""
         if not request.user.has_perm(MAY_ACT):
             raise PermissionDenied
-        row = get_object_or_404(WidgetInstance, pk=instance_id)
+        row = get_object_or_404(WidgetInstance, pk=unquote(instance_id))
         form = act.form(request.POST or None)
         if request.method == "POST" and form.is_valid():
             actor = paris.Actor(request.user.pk, request.user.get_username())
             done = act.do(from_row(row), form.cleaned_data, actor, timezone.now())
             self.message_user(request, done.words, messages.SUCCESS if done.is_success else messages.WARNING)
-            return HttpResponseRedirect(reverse("admin:venice_api_widgetinstance_change", args=[row.pk]))
+            return HttpResponseRedirect(
+                reverse("admin:venice_api_widgetinstance_change", args=[quote(row.pk)])
+            )
         view = _view(row)
         context = {
             **self.admin_site.each_context(request),

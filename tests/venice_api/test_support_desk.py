@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import html
+import re
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
+from django.contrib.admin.utils import quote
 from django.contrib.auth.models import Group, Permission, User
 from django.core.cache import cache
 from django.test import Client
@@ -75,7 +77,7 @@ def key(instance: WidgetInstance) -> paris.FeedKey:
 
 
 def page_of(instance: WidgetInstance, act: str = "change") -> str:
-    return f"{LIST}{instance.pk}/{act}/"
+    return f"{LIST}{quote(instance.pk)}/{act}/"
 
 
 def test_the_state_stands_there_in_words(desk: Client, onlooker: Client, instance: WidgetInstance) -> None:
@@ -88,6 +90,29 @@ def test_the_state_stands_there_in_words(desk: Client, onlooker: Client, instanc
         page = client.get(page_of(instance)).content.decode()
         assert "Last updated at 2026-11-23 12:20:00 UTC, fresh; 3 posts shown." in page
         assert "Possible again at 2026-11-23 13:00:00 UTC. The Business plan would allow it now." in page
+
+
+# Django's admin reads "_22" in a link as a quotation mark, "_40" as an at sign.
+@pytest.mark.parametrize("start", ["22", "23", "24", "25", "26", "40"])
+def test_links_lead_to_their_own_widget(desk: Client, make_instance: Any, start: str) -> None:
+    widget = make_instance(id=f"wgt_instagramfeed_u_{start}mhisjvrmg")
+    (link,) = re.findall(r'href="(/admin/venice_api/widgetinstance/[^"/]+/change/[^"]*)"', get(desk, LIST))
+    page = get(desk, link)
+    for act in ACTS:
+        (link,) = re.findall(rf'href="([^"]+/{act.name}/)"', page)
+        asked = get(desk, link)
+        (back,) = re.findall(r'href="(/admin/venice_api/widgetinstance/[^"/]+/change/)"', asked)
+        assert widget.pk in get(desk, back)
+    done = desk.post(link, {"note": "x"})
+    assert widget.pk in get(desk, done["Location"])
+    (trail,) = re.findall(r'href="([^"]+auditevent/\?q=[^"]+)"', page)
+    assert widget.pk in get(desk, trail)
+
+
+def get(client: Client, address: str) -> str:
+    response = client.get(html.unescape(address))
+    assert response.status_code == 200, address
+    return response.content.decode()
 
 
 def test_granted_units_can_be_used_today(
