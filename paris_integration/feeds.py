@@ -119,11 +119,13 @@ def current_view(key: FeedKey, selection: Selection, *, now: datetime) -> FeedVi
     row = _row_of(key, route)
     if row is None:
         view = _nothing(())
-    elif row.fetched_at is None and not row.fault:
-        view = _nothing({Warning.FEED_WARMING}, is_warming=True)
     else:
         copy = feed_cache.copy_of(row)
-        view = view_of(copy, freshness.classify(copy.state, limits, now), selection, now)
+        verdict = freshness.classify(copy.state, limits, now)
+        if copy.fetched_at is None and not copy.fault and verdict.is_due:
+            view = _nothing({Warning.FEED_WARMING}, is_warming=True)
+        else:
+            view = view_of(copy, verdict, selection, now)
     state, (grants, book) = state_of(row), _books(key)
     higher = higher_grants_for(grants)
     paused_until = pauses.ends_at(key.instance_id, now=now)

@@ -223,7 +223,7 @@ def test_a_pause_holds_back_everything_and_ends_when_it_said(
     view = force(instance)
     assert (len(view.posts), view.next_refresh_allowed_at) == (3, NOW + timedelta(hours=2))
     told = people.editor.post(f"/editor/{instance.pk}/refresh/", follow=True).content.decode()
-    assert "Refreshes are on hold until 14:20:00 on 2026-11-23 UTC. The posts we have stay." in told
+    assert "paused this widget until 14:20:00 on 2026-11-23 UTC. The posts we have stay." in told
     assert len(provider.calls) == 1
 
     time_machine.move_to(NOW + timedelta(hours=2, seconds=1), tick=False)
@@ -365,7 +365,7 @@ def test_the_list_says_how_widgets_fare_and_is_searched(
     refresh(instance)
     page = desk.get(LIST).content.decode()
     assert "Working" in page
-    assert "Needs you" in page
+    assert "Action needed" in page
     row = Connection.objects.create(
         workspace=instance.workspace, login="instagram", account_id="1", username="the.baker",
         obtained_at=NOW, state_changed_at=NOW,
