@@ -15,9 +15,12 @@ from django.core.cache import cache
 from django.test import Client
 from django.utils import timezone
 
+from entitlements.changes import Actor as Staff
+from entitlements.changes import set_plan
+from entitlements.models import Plan
 from paris_integration import public as paris
 from paris_integration.errors import ProviderUnavailable
-from paris_integration.models import AuditEvent, Connection, ConnectionLink, Feed
+from paris_integration.models import AuditEvent, Connection, ConnectionLink, Feed, ProviderWindow
 from paris_integration.public import Actor, RefreshBlocked, force_refresh, refresh_due_now
 from tests.conftest import Cast
 from tests.fakes import FakeLogins, FakeProvider
@@ -90,6 +93,118 @@ def test_the_state_stands_there_in_words(desk: Client, onlooker: Client, instanc
         page = client.get(page_of(instance)).content.decode()
         assert "Last updated at 2026-11-23 12:20:00 UTC, fresh; 3 posts shown." in page
         assert "Possible again at 2026-11-23 13:00:00 UTC. The Business plan would allow it now." in page
+
+
+def connect(instance: WidgetInstance, state: str = "active") -> Connection:
+    row = Connection.objects.create(
+        workspace=instance.workspace, login="instagram", account_id="1", username="acme.bakery",
+        obtained_at=NOW, state_changed_at=NOW, state=state,
+    )  # fmt: skip
+    ConnectionLink.objects.create(instance_id=instance.pk, connection=row, linked_at=NOW)
+    return row
+
+
+def state_of(client: Client, instance: WidgetInstance) -> str:
+    """The row of the widget's page that says whether it can be refreshed."""
+    page = html.unescape(client.get(page_of(instance)).content.decode())
+    return page.partition("field-refresh_state")[2].partition('readonly">')[2].partition("</div>")[0]
+
+
+def test_a_paused_widget_says_so_and_until_when(
+    desk: Client, people: Cast, instance: WidgetInstance, provider: FakeProvider
+) -> None:
+    refresh(instance)
+    desk.post(page_of(instance, "pause"), {"hours": 2, "note": "legal"})
+
+    assert state_of(desk, instance) == (
+        "Paused by staff until 2026-11-23 14:20:00 UTC. Left today: 23; left this hour: 3."
+    )
+    assert ">Paused<" in desk.get(LIST).content.decode()
+    shelf = people.viewer.get("/editor/").context["shelves"][0]
+    ((_, health),) = shelf["widgets"]
+    assert health.because == "Our support team paused this widget until 14:20:00 on 2026-11-23 UTC."
+    tried = desk.post(page_of(instance, "refresh"), {"note": "x"}, follow=True).content.decode()
+    assert "Not refreshed. Paused by staff until 2026-11-23 14:20:00 UTC." in tried
+    assert len(provider.calls) == 1
+
+    ended = desk.post(page_of(instance, "clear-backoff"), {"note": "over"}, follow=True).content.decode()
+    assert "The back-off is cleared. Can be refreshed now." in ended
+    assert ">Working<" in desk.get(LIST).content.decode()
+
+
+def test_a_new_widget_has_no_state_yet(admin_client: Client, instance: WidgetInstance) -> None:
+    assert "field-refresh_state" in admin_client.get(page_of(instance)).content.decode()
+    added = admin_client.get(f"{LIST}add/")
+    assert added.status_code == 200
+    assert "field-refresh_state" not in added.content.decode()
+
+
+def test_a_pause_is_named_beside_what_lasts_longer(desk: Client, instance: WidgetInstance) -> None:
+    for _ in range(4):
+        refresh(instance)
+    paris.pause(key(instance), until=NOW + timedelta(minutes=5), actor=EDITOR, now=NOW, note="x")
+    assert state_of(desk, instance) == (
+        "Paused by staff until 2026-11-23 12:25:00 UTC. Cannot be refreshed now: the plan's refreshes are used up. "
+        "Possible again at 2026-11-23 13:00:00 UTC."
+    )
+
+
+def test_a_pause_before_any_feed_can_be_ended(desk: Client, instance: WidgetInstance) -> None:
+    desk.post(page_of(instance, "pause"), {"hours": 2, "note": "x"})
+    ended = desk.post(page_of(instance, "clear-backoff"), {"note": "x"}, follow=True).content.decode()
+    assert "The back-off is cleared. Can be refreshed now." in ended
+    again = desk.post(page_of(instance, "clear-backoff"), {"note": "x"}, follow=True).content.decode()
+    assert "Nothing was held back. Can be refreshed now." in again
+
+
+@pytest.mark.parametrize(
+    ("state", "why"),
+    [
+        ("reconnect_required", "Instagram no longer accepts it"),
+        ("permission_missing", "a permission is missing"),
+        ("deauthorised", "access was withdrawn at Instagram"),
+    ],
+)
+def test_a_dead_connection_is_named_as_the_cause(
+    desk: Client, instance: WidgetInstance, provider: FakeProvider, settings: Any, state: str, why: str
+) -> None:
+    connect(instance, state)
+    cause = f"the connection of @acme.bakery is dead ({why}). An editor has to reconnect it."
+    assert state_of(desk, instance) == (
+        f"Cannot be refreshed now: {cause} After a disconnect, the profile would be read in public mode."
+    )
+    settings.PUBLIC_MODE_ACCESS_TOKEN = ""
+    assert state_of(desk, instance) == f"Cannot be refreshed now: {cause}"
+    tried = desk.post(page_of(instance, "refresh"), {"note": "x"}, follow=True).content.decode()
+    assert f"Not refreshed. Cannot be refreshed now: {cause}" in html.unescape(tried)
+    assert provider.calls == []
+
+
+def test_a_connection_outside_the_plan_is_named_as_the_cause(desk: Client, instance: WidgetInstance) -> None:
+    connect(instance)
+    set_plan(instance.workspace, Plan.objects.get(key="free"), actor=Staff("test"))
+    assert state_of(desk, instance) == (
+        "Cannot be refreshed now: the plan does not include connected accounts, and one is connected. "
+        "The Pro plan would allow it now. After a disconnect, the profile would be read in public mode."
+    )
+
+
+def test_a_parked_credential_and_a_back_off_are_told_apart(
+    desk: Client, instance: WidgetInstance, provider: FakeProvider
+) -> None:
+    provider.raises(ProviderUnavailable(status=503))
+    refresh(instance)
+    assert "the last attempt failed, and its back-off is not over. Possible again at 2026-11-23 12:2" in (
+        state_of(desk, instance)
+    )
+    ProviderWindow.objects.create(credential="public", parked_until=NOW + timedelta(minutes=40), throttles=1)
+    limited = (
+        "Cannot be refreshed now: Instagram limits how often we may ask; clearing the back-off does not change that. "
+        "Possible again at 2026-11-23 13:00:00 UTC. Left today: 24; left this hour: 4."
+    )
+    assert state_of(desk, instance) == limited
+    cleared = desk.post(page_of(instance, "clear-backoff"), {"note": "x"}, follow=True).content.decode()
+    assert f"The back-off is cleared. {limited}" in cleared
 
 
 # Django's admin reads "_22" in a link as a quotation mark, "_40" as an at sign.
@@ -237,6 +352,7 @@ def test_a_pause_before_the_first_fill_and_its_early_end(
     desk.post(page_of(instance, "pause"), {"hours": 720, "note": "not yet"})
     feed = people.editor.get(f"/v1/integrations/instagram/feed?instanceId={instance.pk}")
     assert (feed.status_code, feed.json()["posts"], provider.calls) == (200, [], [])
+    assert "FEED_WARMING" not in desk.get(page_of(instance)).content.decode()
 
     desk.post(page_of(instance, "clear-backoff"), {"note": "now"})
     cache.clear()
