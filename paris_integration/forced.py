@@ -105,8 +105,9 @@ class _Attempt:
             if row is None or route is None:
                 return self._without_a_call("NO_ROUTE")
             if self._has_joined(row):
+                view = self.view()  # before the note: where the workspace is gone, nothing can be noted
                 self._note(Outcome.DONE, "JOINED")
-                return self.view()
+                return view
             self._refuse_if_not_allowed(row, grants)
             if self._is_held_back(row, route.credential):
                 return self._without_a_call("BACKOFF")
@@ -157,17 +158,22 @@ class _Attempt:
     def _has_joined(self, row: Feed) -> bool:
         """Wait for the flight under way, if any, and for one that began after the first look. False: none landed."""
         flight = lease.flight_under_way(row.pk)
-        if flight is not None:
-            _wait((row.pk, flight), lambda: _look_until(lambda: lease.flight_under_way(row.pk) != flight))
-            row.refresh_from_db(fields=("fence", "lease_expires_at"))
-            if row.fence == flight and row.lease_expires_at is not None:
-                if lease.is_held(row.pk):
-                    raise TooBusy("the flight under way has not ended")
-                quota.settle_orphans(older_than=refresh.lease_lasts(), feed_id=row.pk)
-                return False
+        if flight is None:
+            first_seen, self._seen_fence = self._seen_fence, row.fence
+            return first_seen is not None and row.fence > first_seen
+        _wait((row.pk, flight), lambda: _look_until(lambda: lease.flight_under_way(row.pk) != flight))
+        seen = Feed.objects.filter(pk=row.pk).values_list("fence", "lease_expires_at").first()
+        if seen is None:  # deleted meanwhile: what there is now is the answer, as it is for who leads the flight
             return True
-        first_seen, self._seen_fence = self._seen_fence, row.fence
-        return first_seen is not None and row.fence > first_seen
+        row.fence, row.lease_expires_at = seen
+        if row.lease_expires_at is None or row.fence > flight + 1:
+            return True
+        if row.fence > flight:  # its process died, and another one has taken over
+            return self._has_joined(row)
+        if lease.is_held(row.pk):
+            raise TooBusy("the flight under way has not ended")
+        quota.settle_orphans(older_than=refresh.lease_lasts(), feed_id=row.pk)
+        return False
 
     def _refuse_if_not_allowed(self, row: Feed, grants: Grants) -> None:
         book = quota.read_book(self.key, now=clock.database_now())

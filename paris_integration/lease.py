@@ -25,7 +25,7 @@ class Lease:
 
 
 def acquire(feed_id: UUID, *, seen_fence: int, lasts: timedelta) -> Lease | None:
-    """Take the feed, or None when another holds it or a flight has ended since the caller looked.
+    """Take the feed, or None when another holds it or a flight has begun or ended since the caller looked.
 
     Comparing with `seen_fence` is the second look inside the lock: a caller that judged the feed by an older row
     loses, and must look again, instead of repeating the flight that has just landed.
@@ -39,9 +39,12 @@ def acquire(feed_id: UUID, *, seen_fence: int, lasts: timedelta) -> Lease | None
 
 
 def write(lease: Lease, **values: Any) -> bool:
-    """Write the flight's result and give the lease back, in one statement; False when another flight has begun."""
-    written = Feed.objects.filter(pk=lease.feed_id, fence=lease.fence).update(lease_expires_at=None, **values)
-    return bool(written)
+    """Write the flight's result and give the lease back, in one statement; False when another flight has begun.
+
+    The fence rises here, too: who read the row during the flight has not seen its result, and may not fly by it.
+    """
+    flight = Feed.objects.filter(pk=lease.feed_id, fence=lease.fence)
+    return bool(flight.update(fence=F("fence") + 1, lease_expires_at=None, **values))
 
 
 def is_held(feed_id: UUID) -> bool:

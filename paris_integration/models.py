@@ -119,7 +119,7 @@ class DeletionRequest(models.Model):
 class Feed(models.Model):
     """The cached dataset of one cache key: last good copy, schedule, back-off, and the lease of its one refresher.
 
-    `fence` counts flights: taking the lease raises it by compare-and-set, and only the holder of the current number
+    `fence` rises when a flight begins, by compare-and-set, and when it lands. Only the holder of the current number
     may write. Nothing else in this row is trusted to keep two refreshers apart.
     """
 

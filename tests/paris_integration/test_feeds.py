@@ -336,6 +336,25 @@ def test_who_looked_before_a_flight_landed_does_not_get_the_lease(filled: Feed) 
     assert lease.acquire(filled.pk, seen_fence=seen, lasts=timedelta(minutes=1)) is None
 
 
+def test_who_looked_during_a_flight_does_not_repeat_it_after_its_landing(
+    filled: Feed, provider: FakeProvider, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A process reads the row while another one fills the feed, and takes the lease once that one has landed."""
+    later = NOW + JITTERED_HOUR
+    flight = lease.acquire(filled.pk, seen_fence=filled.fence, lasts=timedelta(minutes=1))
+    assert flight is not None
+    decide = refresh.route_of
+
+    def land_meanwhile(*args: Any) -> Any:
+        assert lease.write(flight, fetched_at=later, attempted_at=later)
+        return decide(*args)
+
+    monkeypatch.setattr(refresh, "route_of", land_meanwhile)
+
+    assert refresh.refresh_feed(filled.pk, now=later).result is refresh.Result.HELD
+    assert provider.calls == []
+
+
 def test_a_leader_paused_beyond_its_lease_cannot_write(
     key: FeedKey, filled: Feed, provider: FakeProvider
 ) -> None:

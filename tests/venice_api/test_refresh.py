@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -15,11 +15,12 @@ from django.test import Client
 
 from entitlements.changes import Actor, set_override, set_plan
 from entitlements.models import Membership, Plan
-from paris_integration import lease, quota, retention
+from paris_integration import forced, lease, quota, retention
 from paris_integration.errors import ProviderUnavailable
+from paris_integration.flights import Wait
 from paris_integration.models import AuditEvent, Feed, ForcedRefresh, QuotaWindow, RefreshReceipt
 from tests.conftest import Cast
-from tests.fakes import FakeProvider, media
+from tests.fakes import FakeProvider, InlineBoard, media
 from venice_api import embed_tokens
 from venice_api.models import WidgetInstance
 
@@ -460,6 +461,96 @@ def test_without_the_database_nothing_is_charged(
     assert int(response["Retry-After"]) > 0
     assert used() == {}
     assert provider.calls == []
+
+
+# A click that waits for the flight of another one
+
+
+class Board(InlineBoard):
+    """While the click waits, each of `events` happens in its turn."""
+
+    def __init__(self, *events: Callable[[], object]) -> None:
+        super().__init__()
+        self._events = iter(events)
+
+    def wait_for(self, flight_key: Hashable, job: Callable[[], object], *, timeout_seconds: float) -> Wait:
+        next(self._events)()
+        return super().wait_for(flight_key, job, timeout_seconds=timeout_seconds)
+
+
+@pytest.fixture
+def flight(ask: Any, provider: FakeProvider) -> lease.Lease:
+    """The feed is filled, and another process refreshes it."""
+    ask()
+    provider.calls.clear()
+    row = Feed.objects.get()
+    taken = lease.acquire(row.pk, seen_fence=row.fence, lasts=timedelta(minutes=1))
+    assert taken is not None
+    return taken
+
+
+def test_a_click_gets_what_the_flight_under_way_brings(
+    ask: Any, flight: lease.Lease, provider: FakeProvider, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    newer = NOW + SECOND
+    monkeypatch.setattr(forced, "board", Board(lambda: lease.write(flight, fetched_at=newer)))
+
+    answer = ask()
+
+    assert (answer.status_code, answer.json()["lastUpdated"]) == (200, "2026-11-23T12:20:01Z")
+    assert (provider.calls, used(), audit()[-1]) == ([], {"day": 1, "hour": 1}, ("editor", "done", "JOINED"))
+
+
+def test_a_feed_that_is_deleted_while_a_click_waits_is_an_answer(
+    ask: Any, flight: lease.Lease, provider: FakeProvider, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(forced, "board", Board(Feed.objects.all().delete))
+
+    answer = ask()
+
+    assert (answer.status_code, answer.json()["posts"]) == (200, [])
+    assert (provider.calls, used()) == ([], {"day": 1, "hour": 1})
+    assert not Feed.objects.exists()
+
+
+def test_a_workspace_that_is_deleted_while_a_click_waits_is_an_answer(
+    ask: Any, flight: lease.Lease, people: Cast, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(forced, "board", Board(people.workspace.delete))
+
+    answer = ask()
+
+    assert (answer.status_code, answer.json()["error"]) == (404, "INSTANCE_NOT_FOUND")
+
+
+def test_a_click_waits_on_when_another_process_takes_over_from_a_dead_one(
+    ask: Any, flight: lease.Lease, provider: FakeProvider, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    newer = NOW + SECOND
+    second: list[lease.Lease | None] = []
+
+    def die_and_be_followed() -> None:
+        Feed.objects.update(lease_expires_at=NOW - timedelta(days=400))
+        second.append(lease.acquire(flight.feed_id, seen_fence=flight.fence, lasts=timedelta(minutes=1)))
+
+    def land() -> None:
+        assert second[0] is not None
+        assert lease.write(second[0], fetched_at=newer)
+
+    monkeypatch.setattr(forced, "board", Board(die_and_be_followed, land))
+
+    assert ask().json()["lastUpdated"] == "2026-11-23T12:20:01Z"
+    assert (provider.calls, used()) == ([], {"day": 1, "hour": 1})
+
+
+def test_a_click_leads_when_the_process_it_waited_for_has_died(
+    ask: Any, flight: lease.Lease, provider: FakeProvider, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    gone = NOW - timedelta(days=400)
+    monkeypatch.setattr(forced, "board", Board(lambda: Feed.objects.update(lease_expires_at=gone)))
+
+    assert ask().status_code == 200
+    assert (len(provider.calls), used()) == (1, {"day": 2, "hour": 2})
 
 
 # What members see when they read
