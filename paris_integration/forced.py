@@ -125,7 +125,7 @@ class _Attempt:
                 held = lease.acquire(row.pk, seen_fence=row.fence, lasts=refresh.lease_lasts())
                 if held is None:
                     return False
-                state = refresh.state_of(row)
+                state = refresh.state_of(row, self.now)
                 line = quota.reserve(self.key, state, held, actor=self.actor, idempotency_key=idempotency_key)
         except RefreshRefused:
             return False
@@ -163,7 +163,9 @@ class _Attempt:
             return first_seen is not None and row.fence > first_seen
         _wait((row.pk, flight), lambda: _look_until(lambda: lease.flight_under_way(row.pk) != flight))
         seen = Feed.objects.filter(pk=row.pk).values_list("fence", "lease_expires_at").first()
-        if seen is None:  # deleted meanwhile: what there is now is the answer, as it is for who leads the flight
+        if (
+            seen is None
+        ):  # deleted meanwhile: what there is now is the answer, as it is for who leads the flight
             return True
         row.fence, row.lease_expires_at = seen
         if row.lease_expires_at is None or row.fence > flight + 1:
@@ -177,7 +179,7 @@ class _Attempt:
 
     def _refuse_if_not_allowed(self, row: Feed, grants: Grants) -> None:
         book = quota.read_book(self.key, now=clock.database_now())
-        state = refresh.state_of(row)
+        state = refresh.state_of(row, book.at)
         reason = allowance.decide(self.key.source, state, resolve(grants, book.at), book).reason
         if reason is None:
             return
@@ -193,20 +195,21 @@ class _Attempt:
         book: allowance.Book | None = None,
         row: Feed | None = None,
     ) -> RefreshBlocked:
-        state = feeds.state_of(row or feeds.find_row(self.key))
         book = book or quota.read_book(self.key, now=clock.database_now())
+        state = feeds.state_of(row or feeds.find_row(self.key), book.at)
         hint = allowance.upgrade_hint(self.key.source, state, book, higher_grants_for(grants))
         self._note(Outcome.REFUSED, reason.value)
         metrics.count_blocked(self.key.workspace_id, reason.value)
         return RefreshBlocked(reason, allowed_at, hint)
 
     def _is_held_back(self, row: Feed, credential: str) -> bool:
-        """Whether the provider is to be left alone, after a failure of this feed or a throttle of its credential."""
-        if row.blocked_until is not None and row.blocked_until > self.now:
+        """Whether the provider is to be left alone: a failure of this feed, a pause, a throttle of its credential."""
+        held_until = refresh.state_of(row, self.now).held_until
+        if held_until is not None and held_until > self.now:
             return True
         closed_until = credentials.parked_until(credential, now=self.now)
         if closed_until is not None:
-            refresh.hold_back(row, until=closed_until)
+            refresh.hold_back(row, until=closed_until, now=self.now)
         return closed_until is not None
 
     def _without_a_call(self, reason: str) -> FeedView:

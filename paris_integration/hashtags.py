@@ -12,6 +12,7 @@ from django.db import transaction
 
 from paris_integration import registry
 from paris_integration.errors import HashtagQuotaExhausted, SourceNotFound
+from paris_integration.freshness import CLOCK_TOLERANCE
 from paris_integration.models import HashtagAccount, HashtagNumber, HashtagSearch
 from paris_integration.secret import Secret
 
@@ -28,8 +29,13 @@ def number_of(tag: str, *, account_id: str, token: Secret, now: datetime) -> str
     does not exist or is blocked (remembered for a day), and ProviderError and its kin.
     """
     known = HashtagNumber.objects.filter(tag=tag).first()
-    if known is not None and known.unavailable_until is not None and known.unavailable_until > now:
+    unavailable_until = known.unavailable_until if known else None
+    if unavailable_until is not None and now < unavailable_until <= now + UNAVAILABLE_FOR + CLOCK_TOLERANCE:
         raise SourceNotFound("tag known to be unavailable")
+    # A search that a clock ahead has entered: when it was is not known, so that its seven days begin now.
+    HashtagSearch.objects.filter(account_id=account_id, first_at__gt=now + CLOCK_TOLERANCE).update(
+        first_at=now
+    )
     _enter(account_id, tag, now)
     if known is not None and known.number:
         return known.number
@@ -67,8 +73,8 @@ def reconcile(account_id: str, token: Secret, *, now: datetime) -> int:
 def _enter(account_id: str, tag: str, now: datetime) -> None:
     HashtagAccount.objects.get_or_create(account_id=account_id)
     HashtagAccount.objects.select_for_update().get(account_id=account_id)
-    HashtagSearch.objects.filter(account_id=account_id, first_at__lte=now - WINDOW).delete()
     current = HashtagSearch.objects.filter(account_id=account_id)
+    current.filter(first_at__lte=now - WINDOW).delete()
     if current.filter(tag=tag).exists():
         return
     if current.count() >= TAGS_AT_ONCE:

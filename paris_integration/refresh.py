@@ -17,6 +17,7 @@ from uuid import UUID
 
 from django.conf import settings
 from django.db import connection, transaction
+from django.db.models import Q
 
 from entitlements.limits import Limits, WorkspaceNotFound, fresh_limits_for
 from foundation import logs
@@ -105,15 +106,15 @@ def _refresh_row(row: Feed, now: datetime, kind: Kind) -> RefreshOutcome:
         return RefreshOutcome(Result.GONE)
     route = route_of(row, limits)
     if route is None:
-        _look_again(row, at=None)
+        _look_again(row, at=None, now=now)
         return RefreshOutcome(Result.NOT_ALLOWED)
     allowed_at = _allowed_at(row, limits, now)
     if allowed_at is not None:
-        _look_again(row, at=allowed_at)
+        _look_again(row, at=allowed_at, now=now)
         return RefreshOutcome(Result.NOT_DUE)
     closed_until = credentials.parked_until(route.credential, now=now)
     if closed_until is not None:
-        hold_back(row, until=closed_until)
+        hold_back(row, until=closed_until, now=now)
         return RefreshOutcome(Result.NOT_DUE)
     held = lease.acquire(row.pk, seen_fence=row.fence, lasts=lease_lasts())
     if held is None:
@@ -122,14 +123,22 @@ def _refresh_row(row: Feed, now: datetime, kind: Kind) -> RefreshOutcome:
 
 
 def claim_due(*, now: datetime, limit: int) -> list[UUID]:
-    """Up to `limit` feeds to refresh: due, and read within ACTIVE_FEED_DAYS. Claimed by nobody else for a minute."""
+    """Up to `limit` feeds to refresh: due, and read within ACTIVE_FEED_DAYS. Claimed by nobody else for a minute.
+
+    No right clock stamps a feed further ahead than beat looks at it: such a feed is looked at, too.
+    """
     active_since = now - timedelta(days=settings.ACTIVE_FEED_DAYS)
+    active = Feed.objects.filter(
+        last_read_at__gte=active_since, last_read_at__lte=now + freshness.CLOCK_TOLERANCE
+    ).order_by("next_refresh_at")
+    if connection.features.has_select_for_update_skip_locked:
+        active = active.select_for_update(skip_locked=True)
+    far_ahead = now + freshness.LOOK_AT_LEAST_EVERY + freshness.CLOCK_TOLERANCE
+    ids: list[UUID] = []
     with transaction.atomic():
-        due = Feed.objects.filter(next_refresh_at__lte=now, last_read_at__gte=active_since)
-        due = due.order_by("next_refresh_at")
-        if connection.features.has_select_for_update_skip_locked:
-            due = due.select_for_update(skip_locked=True)
-        ids = list(due.values_list("pk", flat=True)[:limit])
+        # Two questions, each a range of the index, where one would read all of it.
+        for is_due in (Q(next_refresh_at__lte=now), Q(next_refresh_at__gt=far_ahead)):
+            ids += active.filter(is_due).values_list("pk", flat=True)[: limit - len(ids)]
         Feed.objects.filter(pk__in=ids).update(next_refresh_at=now + CLAIM_LASTS)
     return ids
 
@@ -145,8 +154,8 @@ def source_of(row: Feed) -> Source:
     return Source(SourceType(row.source_type), row.source_value)
 
 
-def state_of(row: Feed) -> FeedState:
-    return FeedState(row.fetched_at, row.blocked_until, row.jitter)
+def state_of(row: Feed, now: datetime) -> FeedState:
+    return feed_cache.copy_of(row).state_at(now)
 
 
 def route_of(row: Feed, limits: Limits) -> resolver.Route | None:
@@ -163,7 +172,7 @@ def key_of(row: Feed) -> FeedKey:
 
 
 def _allowed_at(row: Feed, limits: Limits, now: datetime) -> datetime | None:
-    return freshness.classify(state_of(row), limits, now).refresh_allowed_at
+    return freshness.classify(state_of(row, now), limits, now).refresh_allowed_at
 
 
 def fly(flight: Flight) -> RefreshOutcome:
@@ -216,12 +225,13 @@ def _land_success(flight: Flight, raw: RawFeed, dataset: Dataset) -> RefreshOutc
         data_warnings=sorted(warning.value for warning in warnings),
         fetched_at=now,
         jitter=jitter,
-        next_refresh_at=freshness.next_refresh_at(state, flight.limits, now),
+        next_refresh_at=freshness.next_look_at(freshness.next_refresh_at(state, flight.limits, now), now),
         attempted_at=now,
         outcome=Feed.Outcome.SUCCEEDED,
         fault="",
         fault_detail="",
         failures=0,
+        blocked_at=None,
         blocked_until=None,
     )
     credentials.note_usage(flight.route.credential, raw.usage, now=now)
@@ -247,6 +257,7 @@ def _land_failure(flight: Flight, fault: ProviderError, **also_written: Any) -> 
         fault=fault.warning.value,
         fault_detail=str(fault)[:200],
         failures=failures,
+        blocked_at=now,
         blocked_until=blocked_until,
         next_refresh_at=blocked_until,
         **also_written,
@@ -278,7 +289,7 @@ def _park(route: resolver.Route, fault: RateLimited, now: datetime) -> datetime:
     throttles = credentials.throttles(route.credential) + 1
     share = random.random()  # noqa: S311 - spreads load, guards nothing
     until = now + timedelta(seconds=freshness.backoff_seconds(fault, throttles, share))
-    credentials.park(route.credential, until=until)
+    credentials.park(route.credential, until=until, now=now)
     return until
 
 
@@ -306,17 +317,21 @@ def _blame(fault: ProviderError, route: resolver.Route) -> ProviderError:
     return fault
 
 
-def _look_again(row: Feed, *, at: datetime | None) -> None:
+def _look_again(row: Feed, *, at: datetime | None, now: datetime) -> None:
     """Correct when beat looks at this feed again, and what readers see of it."""
-    if row.next_refresh_at != at:
-        Feed.objects.filter(pk=row.pk, fence=row.fence).update(next_refresh_at=at)
+    look_at = freshness.next_look_at(at, now)
+    if row.next_refresh_at != look_at:
+        Feed.objects.filter(pk=row.pk, fence=row.fence).update(next_refresh_at=look_at)
     feed_cache.publish(row)
 
 
-def hold_back(row: Feed, *, until: datetime) -> None:
+def hold_back(row: Feed, *, until: datetime, now: datetime) -> None:
     """The credential's window is closed: this feed waits with the others, and its readers are told."""
     Feed.objects.filter(pk=row.pk, fence=row.fence).update(
-        blocked_until=until, next_refresh_at=until, fault=Warning.PROVIDER_RATE_LIMITED.value
+        blocked_at=now,
+        blocked_until=until,
+        next_refresh_at=until,
+        fault=Warning.PROVIDER_RATE_LIMITED.value,
     )
     _publish(row.pk)
 

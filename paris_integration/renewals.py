@@ -17,10 +17,11 @@ from django.db.models import Q
 from django.db.models.functions import Now
 
 from foundation.metrics import token_renewals
-from paris_integration import audit, connections, hashtags, links, metrics, registry, vault
+from paris_integration import audit, connections, hashtags, lease, links, metrics, registry, vault
 from paris_integration.audit import Action, Outcome
-from paris_integration.connections import RENEW_AT_AGE, RENEW_EVERY
+from paris_integration.connections import RENEW_AT_AGE, RENEW_EVERY, RENEW_WITHIN
 from paris_integration.errors import ProviderError, TokenRejected
+from paris_integration.freshness import CLOCK_TOLERANCE
 from paris_integration.models import Connection, HashtagSearch
 from paris_integration.providers.oauth import Token
 from paris_integration.types import ConnectionState, Login
@@ -40,8 +41,14 @@ class Renewal:
 
 def due_connections(*, now: datetime, limit: int) -> list[UUID]:
     """Living connections whose renewal is due."""
-    due = Connection.objects.filter(next_renewal_at__lte=now, state__in=ALIVE, token__isnull=False)
+    due = Connection.objects.filter(_is_due(now), state__in=ALIVE, token__isnull=False)
     return list(due.order_by("next_renewal_at").values_list("pk", flat=True)[:limit])
+
+
+def _is_due(now: datetime) -> Q:
+    """No right clock puts a renewal off for longer than RENEW_WITHIN: what is due later than that is due now."""
+    far_ahead = now + RENEW_WITHIN + RENEW_EVERY
+    return Q(next_renewal_at__lte=now) | Q(next_renewal_at__gt=far_ahead)
 
 
 def renew_token(connection_id: UUID, *, now: datetime) -> Renewal:
@@ -55,10 +62,11 @@ def renew_token(connection_id: UUID, *, now: datetime) -> Renewal:
 def _renew_token(connection_id: UUID, now: datetime) -> Renewal:
     lasts = timedelta(seconds=settings.PROVIDER_TIMEOUT_SECONDS) + LEASE_MARGIN
     taken = Connection.objects.filter(
-        Q(renewal_lease_expires_at__isnull=True) | Q(renewal_lease_expires_at__lte=Now()),
+        lease.is_free("renewal_lease_expires_at"),
+        _is_due(now),
+        # A wrong clock has stored a token from the future: its age is not known, and Meta may say it is too young.
+        Q(obtained_at__lte=now - RENEW_AT_AGE) | Q(obtained_at__gt=now + CLOCK_TOLERANCE),
         pk=connection_id,
-        next_renewal_at__lte=now,
-        obtained_at__lte=now - RENEW_AT_AGE,
         state__in=ALIVE,
     ).update(renewal_lease_expires_at=Now() + lasts)
     row = Connection.objects.filter(pk=connection_id).first() if taken else None

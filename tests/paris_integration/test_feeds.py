@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -516,6 +517,16 @@ def test_a_poisoned_copy_is_replaced_by_the_truth(key: FeedKey, filled: Feed, po
     cache.set(feed_cache.cache_key(key, Mode.PUBLIC), poison)
 
     assert len(read(key).posts) == 3
+
+
+def test_a_copy_of_the_previous_release_is_read(key: FeedKey, filled: Feed) -> None:
+    at = feed_cache.cache_key(key, Mode.PUBLIC)
+    stored = json.loads(cache.get(at))
+    of_the_previous_release = stored | {"value": stored["value"][:9], "checked_at": time.time()}
+    cache.set(at, json.dumps(of_the_previous_release))
+
+    with database_away():
+        assert len(read(key).posts) == 3
 
 
 def test_the_cold_wait_is_the_settings(

@@ -4,18 +4,27 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from typing import Any
+from uuid import UUID
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from entitlements.limits import Limits
 from paris_integration.errors import ProviderError, ProviderUnavailable, RateLimited, SourceNotFound
+from paris_integration.feed_cache import FeedCopy
 from paris_integration.freshness import (
+    CLOCK_TOLERANCE,
+    LONG_CEILING,
+    PAUSE_CEILING,
     Age,
     FeedState,
+    Verdict,
+    back_off_ceiling,
     backoff_seconds,
     classify,
+    counted_until,
     next_refresh_at,
     whole_second,
 )
@@ -111,6 +120,83 @@ def test_jitter_is_only_ever_added_and_what_is_announced_is_enforced(
     assert floor <= announced <= floor + timedelta(minutes=ttl) * 0.1 + timedelta(seconds=1)
     assert classify(feed, limits, announced - timedelta(seconds=1)).refresh_allowed_at == announced
     assert classify(feed, limits, announced).refresh_allowed_at is None
+
+
+@pytest.mark.parametrize(
+    ("until", "set_at", "counted"),
+    [
+        pytest.param(None, NOW, None, id="no wait"),
+        pytest.param(in_seconds(60), NOW, in_seconds(60), id="within its ceiling: as it stands"),
+        pytest.param(in_seconds(3_601), NOW, in_seconds(3_600), id="beyond it: up to the ceiling"),
+        pytest.param(in_seconds(60), in_seconds(-3_600), in_seconds(0), id="set so long ago that it is over"),
+        pytest.param(in_seconds(600), in_seconds(300), in_seconds(600), id="set by a clock 5 minutes ahead"),
+        pytest.param(in_seconds(600), in_seconds(301), None, id="set in the future: not at all"),
+        pytest.param(in_seconds(3_600), None, in_seconds(3_600), id="unknown when, ends within the ceiling"),
+        pytest.param(in_seconds(3_601), None, None, id="unknown when, ends later: not at all"),
+    ],
+)
+def test_a_stored_wait_counts_up_to_its_ceiling(
+    until: datetime | None, set_at: datetime | None, counted: datetime | None
+) -> None:
+    assert counted_until(until, set_at=set_at, ceiling=timedelta(hours=1), now=NOW) == counted
+
+
+YEAR = 365 * 86_400
+any_moment = st.none() | st.integers(-YEAR, YEAR).map(in_seconds)
+right_moment = st.integers(-YEAR, 300).map(in_seconds)
+stored = {
+    "blocked_until": any_moment,
+    "paused_until": any_moment,
+    "slowed_until": any_moment,
+    "fault": st.sampled_from(["", "PROVIDER_UNAVAILABLE", "PROVIDER_ERROR", "SOURCE_NOT_FOUND"]),
+    "jitter": st.floats(0, 1),
+}
+
+
+def copy(**times: Any) -> FeedCopy:
+    """A feed as it is stored."""
+    return FeedCopy(
+        feed_id=UUID(int=0), data_warnings=(), last_read_at=None, profile=None, posts_encoded="[]", **times
+    )
+
+
+@settings(max_examples=200)
+@given(
+    times=st.fixed_dictionaries(
+        stored | {"fetched_at": any_moment, "blocked_at": any_moment, "paused_at": any_moment}
+    ),
+    ttl=st.integers(1, 1_440),
+)
+def test_nothing_that_is_stored_holds_a_feed_back_beyond_the_ceilings(
+    times: dict[str, Any], ttl: int
+) -> None:
+    limits = replace(HOURLY, refresh_ttl_minutes_min=ttl)
+    feed = copy(**times).state_at(NOW)
+    latest = NOW + CLOCK_TOLERANCE + timedelta(seconds=1)
+
+    automatic, by_force = next_refresh_at(feed, limits, NOW), feed.held_until
+    unpaused = next_refresh_at(replace(feed, paused_until=None), limits, NOW)
+    assert automatic is None or automatic <= latest + PAUSE_CEILING
+    assert by_force is None or by_force <= latest + PAUSE_CEILING
+    assert unpaused is None or unpaused <= latest + max(timedelta(minutes=ttl) * 1.1, LONG_CEILING)
+    assert feed.blocked_until is None or feed.blocked_until <= latest + back_off_ceiling(times["fault"])
+
+
+@settings(max_examples=200)
+@given(
+    times=st.fixed_dictionaries(
+        stored | {"fetched_at": right_moment, "blocked_at": right_moment, "paused_at": right_moment}
+    )
+)
+def test_what_the_ceilings_leave_is_announced_and_enforced(times: dict[str, Any]) -> None:
+    def verdict(moment: datetime) -> Verdict:
+        return classify(copy(**times).state_at(moment), HOURLY, moment)
+
+    announced = verdict(NOW).refresh_allowed_at
+
+    if announced is not None:
+        assert verdict(max(NOW, announced - timedelta(seconds=1))).refresh_allowed_at == announced
+        assert verdict(announced).refresh_allowed_at is None
 
 
 def limited(seconds: float | None) -> RateLimited:

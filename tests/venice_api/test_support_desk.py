@@ -266,7 +266,7 @@ def test_what_is_in_flight_ends_no_pause_and_brings_back_no_purged_posts(
         key(instance), until=NOW + timedelta(hours=1), actor=EDITOR, now=NOW, note="x"
     )
     force(instance)
-    assert Feed.objects.get().blocked_until == NOW + timedelta(hours=1)
+    assert Feed.objects.get().paused_until == NOW + timedelta(hours=1)
 
 
 def test_purged_posts_are_gone_and_fetched_anew(
