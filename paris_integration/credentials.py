@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from django.db import transaction
 
 from paris_integration import freshness
 from paris_integration.models import ProviderWindow
 from paris_integration.providers.base import Usage
-
-PARK_WITHOUT_TIME = timedelta(minutes=15)
 
 
 def parked_until(credential: str, *, now: datetime) -> datetime | None:
@@ -40,15 +38,15 @@ def park(credential: str, *, until: datetime, now: datetime) -> None:
 
 
 def note_usage(credential: str, usage: Usage, *, now: datetime) -> None:
-    """Note a successful call and what its usage headers said; at 100 % the window is as good as closed."""
+    """Note a successful call and what its usage headers said, which may close the window."""
     row = ProviderWindow.objects.filter(credential=credential)
     row.filter(throttles__gt=0).update(throttles=0)
     if usage == Usage():
         return
     ProviderWindow.objects.update_or_create(credential=credential, defaults={"usage_percent": usage.percent})
-    if usage.percent >= 100 or usage.regain_minutes > 0:
-        wait = timedelta(minutes=usage.regain_minutes) or PARK_WITHOUT_TIME
-        park(credential, until=now + min(wait, freshness.LONG_CEILING), now=now)
+    wait = freshness.parking(usage.percent, usage.regain_minutes)
+    if wait is not None:
+        park(credential, until=now + wait, now=now)
 
 
 def _counted_until(row: ProviderWindow, now: datetime) -> datetime | None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import datetime
 
 from django.db import IntegrityError, transaction
@@ -32,7 +33,7 @@ from paris_integration.flights import Wait, board
 from paris_integration.models import Feed
 from paris_integration.receipts import Repeatable
 from paris_integration.refresh import RefreshOutcome, Result
-from paris_integration.types import BlockReason, FeedKey, FeedView, Selection
+from paris_integration.types import BlockReason, FeedKey, FeedView, Selection, Warning
 
 LOOK_AGAIN_SECONDS = 0.1
 MAX_LOOKS = 50
@@ -109,8 +110,12 @@ class _Attempt:
                 self._note(Outcome.DONE, "JOINED")
                 return view
             self._refuse_if_not_allowed(row, grants)
-            if self._is_held_back(row, route.credential):
-                return self._without_a_call("BACKOFF")
+            closed_until = credentials.parked_until(route.credential, now=self.now)
+            if self._is_held_back(row, closed_until):
+                view = self._without_a_call("BACKOFF")
+                # A success that closed the window has left no fault in the row.
+                throttled = {Warning.PROVIDER_RATE_LIMITED} if closed_until is not None else set()
+                return replace(view, warnings=view.warnings | throttled)
             if self._has_led(row, route, limits, idempotency_key):
                 return self.view()
         raise TooBusy("too many flights came between")
@@ -202,15 +207,12 @@ class _Attempt:
         metrics.count_blocked(self.key.workspace_id, reason.value)
         return RefreshBlocked(reason, allowed_at, hint)
 
-    def _is_held_back(self, row: Feed, credential: str) -> bool:
+    def _is_held_back(self, row: Feed, closed_until: datetime | None) -> bool:
         """Whether the provider is to be left alone: a failure of this feed, a pause, a throttle of its credential."""
         held_until = refresh.state_of(row, self.now).held_until
-        if held_until is not None and held_until > self.now:
-            return True
-        closed_until = credentials.parked_until(credential, now=self.now)
-        if closed_until is not None:
+        if closed_until is not None and (held_until is None or held_until < closed_until):
             refresh.hold_back(row, until=closed_until, now=self.now)
-        return closed_until is not None
+        return closed_until is not None or (held_until is not None and held_until > self.now)
 
     def _without_a_call(self, reason: str) -> FeedView:
         self._note(Outcome.REFUSED, reason)

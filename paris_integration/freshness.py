@@ -24,13 +24,15 @@ NOT_FOUND_FIRST_SECONDS = 300.0
 LONG_CAP_SECONDS = 86_400.0
 THROTTLE_DEFAULT_SECONDS = 3_600.0
 FLOOR_SECONDS = 10.0  # a failed leader's waiters come back at once; they must find the door closed
+PARK_WITHOUT_TIME = timedelta(minutes=15)
+SLOW_FROM_PERCENT = 85.0
 # Two right clocks differ by less; what was stamped further ahead of ours was stamped by a wrong one.
 CLOCK_TOLERANCE = timedelta(minutes=5)
 LONG_CEILING = timedelta(seconds=LONG_CAP_SECONDS)
 PAUSE_CEILING = timedelta(days=30)
 # Beat looks at an active feed at least this often, a little later than the longest usual wait ends (a day and 10 %).
 LOOK_AT_LEAST_EVERY = timedelta(hours=27)
-_TRANSIENT_FAULTS = frozenset({Warning.PROVIDER_UNAVAILABLE.value, Warning.PROVIDER_ERROR.value})
+TRANSIENT_FAULTS = frozenset({Warning.PROVIDER_UNAVAILABLE.value, Warning.PROVIDER_ERROR.value})
 
 
 class Age(StrEnum):
@@ -106,7 +108,7 @@ def counted_until(
 
 def back_off_ceiling(fault: str) -> timedelta:
     """How long a back-off may last at most that this fault (the name of its warning) has left."""
-    return timedelta(seconds=TRANSIENT_CAP_SECONDS) if fault in _TRANSIENT_FAULTS else LONG_CEILING
+    return timedelta(seconds=TRANSIENT_CAP_SECONDS) if fault in TRANSIENT_FAULTS else LONG_CEILING
 
 
 def ttl_ends_at(state: FeedState, limits: Limits, now: datetime) -> datetime | None:
@@ -148,6 +150,28 @@ def backoff_seconds(fault: ProviderError, failures: int, random_share: float) ->
         return float(min(NOT_FOUND_FIRST_SECONDS * 2.0**doublings, LONG_CAP_SECONDS))
     cap = min(TRANSIENT_FIRST_SECONDS * 2.0**doublings, TRANSIENT_CAP_SECONDS)
     return max(FLOOR_SECONDS, cap * random_share)
+
+
+def parking(usage_percent: float, regain_minutes: float) -> timedelta | None:
+    """How long to make no call with a credential after a success with these usage headers; None: go on.
+
+    At 100 % the window is as good as closed, and the header may say for how long.
+    """
+    if regain_minutes > 0:
+        return min(timedelta(minutes=regain_minutes), LONG_CEILING)
+    return PARK_WITHOUT_TIME if usage_percent >= 100 else None
+
+
+def slowed_until(
+    usage_percent: float, regain_minutes: float, limits: Limits, now: datetime
+) -> datetime | None:
+    """Near a limit, the next automatic refresh waits for two TTLs, a day at most; None: go on at the usual pace.
+
+    A header that names a time closes the window until then (`parking`), and is not waited for twice.
+    """
+    if usage_percent < SLOW_FROM_PERCENT or regain_minutes > 0:
+        return None
+    return now + min(2 * refresh_ttl(limits), LONG_CEILING)
 
 
 def whole_second(moment: datetime) -> datetime:

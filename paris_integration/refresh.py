@@ -213,11 +213,21 @@ def _fly(flight: Flight) -> RefreshOutcome:
 
 
 def _land_success(flight: Flight, raw: RawFeed, dataset: Dataset) -> RefreshOutcome:
-    now = flight.now
+    now, credential = flight.now, flight.route.credential
+    # Before the row is written: a window that this very success closes is announced by the row, too.
+    credentials.note_usage(credential, raw.usage, now=now)
+    if isinstance(raw.later_page_error, RateLimited):
+        _park(flight.route, raw.later_page_error, now)
+    closed_until = credentials.parked_until(credential, now=now)
     jitter = random.random()  # noqa: S311 - spreads load, guards nothing
-    state = FeedState(fetched_at=now, blocked_until=None, jitter=jitter)
+    state = FeedState(
+        fetched_at=now,
+        blocked_until=closed_until,
+        jitter=jitter,
+        slowed_until=freshness.slowed_until(raw.usage.percent, raw.usage.regain_minutes, flight.limits, now),
+    )
     warnings = dataset.warnings | ({Warning.HASHTAG_RECENT_ONLY} if raw.is_recent_only else set())
-    outcome = _land(
+    return _land(
         flight,
         RefreshOutcome(Result.SUCCEEDED),
         posts_encoded=feed_cache.encode_posts(dataset.posts),
@@ -231,22 +241,26 @@ def _land_success(flight: Flight, raw: RawFeed, dataset: Dataset) -> RefreshOutc
         fault="",
         fault_detail="",
         failures=0,
-        blocked_at=None,
-        blocked_until=None,
+        blocked_at=now if closed_until is not None else None,
+        blocked_until=closed_until,
+        slowed_until=state.slowed_until,
     )
-    credentials.note_usage(flight.route.credential, raw.usage, now=now)
-    if isinstance(raw.later_page_error, RateLimited):
-        _park(flight.route, raw.later_page_error, now)
-    return outcome
 
 
 def _land_failure(flight: Flight, fault: ProviderError, **also_written: Any) -> RefreshOutcome:
-    row, now = flight.row, flight.now
-    blocked_until = _park(flight.route, fault, now) if isinstance(fault, RateLimited) else None
+    row, now, warning = flight.row, flight.now, fault.warning
     failures = row.failures + 1
-    if blocked_until is None:
+    if isinstance(fault, RateLimited):
+        blocked_until = _park(flight.route, fault, now)
+    else:
         share = random.random()  # noqa: S311 - spreads load, guards nothing
         blocked_until = now + timedelta(seconds=freshness.backoff_seconds(fault, failures, share))
+    closed_until = credentials.parked_until(flight.route.credential, now=now)
+    if closed_until is not None and closed_until > blocked_until:
+        # Another feed has met a throttle meanwhile: that is what this one will wait for.
+        blocked_until = closed_until
+        if warning.value in freshness.TRANSIENT_FAULTS:
+            warning = Warning.PROVIDER_RATE_LIMITED
     log = logger.warning if type(fault) is not ProviderError else logger.error
     log("refresh failed: %s", fault, extra={"fields": {"feed": str(row.pk), "warning": fault.warning.value}})
     return _land(
@@ -254,7 +268,7 @@ def _land_failure(flight: Flight, fault: ProviderError, **also_written: Any) -> 
         RefreshOutcome(Result.FAILED, fault),
         attempted_at=now,
         outcome=Feed.Outcome.FAILED,
-        fault=fault.warning.value,
+        fault=warning.value,
         fault_detail=str(fault)[:200],
         failures=failures,
         blocked_at=now,

@@ -26,6 +26,8 @@ from paris_integration.freshness import (
     classify,
     counted_until,
     next_refresh_at,
+    parking,
+    slowed_until,
     whole_second,
 )
 
@@ -225,6 +227,43 @@ def limited(seconds: float | None) -> RateLimited:
 )
 def test_back_off(fault: ProviderError, failures: int, share: float, seconds: float) -> None:
     assert backoff_seconds(fault, failures, share) == pytest.approx(seconds)
+
+
+@pytest.mark.parametrize(
+    ("percent", "regain_minutes", "parked"),
+    [
+        pytest.param(0, 0, None, id="nothing said"),
+        pytest.param(99.9, 0, None, id="below the limit"),
+        pytest.param(100, 0, timedelta(minutes=15), id="at the limit, without a time"),
+        pytest.param(100, 20, timedelta(minutes=20), id="at the limit, with one"),
+        pytest.param(3, 0.5, timedelta(seconds=30), id="a time is taken at its word"),
+        pytest.param(100, 1_000_000, timedelta(days=1), id="but for a day at most"),
+    ],
+)
+def test_how_long_a_success_closes_the_window(
+    percent: float, regain_minutes: float, parked: timedelta | None
+) -> None:
+    assert parking(percent, regain_minutes) == parked
+
+
+@pytest.mark.parametrize(
+    ("percent", "regain_minutes", "ttl_minutes", "seconds"),
+    [
+        pytest.param(84.9, 0, 60, None, id="the usual pace"),
+        pytest.param(85, 0, 60, 7_200, id="two TTLs"),
+        pytest.param(250, 0, 15, 1_800, id="beyond any percentage"),
+        pytest.param(85, 0, 1_440, 86_400, id="a day at most"),
+        pytest.param(100, 5, 60, None, id="with a time: the window is closed until then"),
+    ],
+)
+def test_slower_near_a_limit(
+    percent: float, regain_minutes: float, ttl_minutes: int, seconds: float | None
+) -> None:
+    limits = replace(HOURLY, refresh_ttl_minutes_min=ttl_minutes)
+
+    assert slowed_until(percent, regain_minutes, limits, NOW) == (
+        None if seconds is None else in_seconds(seconds)
+    )
 
 
 def test_whole_second_rounds_up() -> None:

@@ -18,7 +18,15 @@ from entitlements.models import Membership, Plan
 from paris_integration import forced, lease, quota, retention
 from paris_integration.errors import ProviderUnavailable
 from paris_integration.flights import Wait
-from paris_integration.models import AuditEvent, Feed, ForcedRefresh, QuotaWindow, RefreshReceipt
+from paris_integration.models import (
+    AuditEvent,
+    Feed,
+    ForcedRefresh,
+    ProviderWindow,
+    QuotaWindow,
+    RefreshReceipt,
+)
+from paris_integration.providers.base import Usage
 from tests.conftest import Cast
 from tests.fakes import FakeProvider, InlineBoard, media
 from venice_api import embed_tokens
@@ -247,6 +255,77 @@ def test_a_throttled_credential_is_left_alone(ask: Any, provider: FakeProvider) 
 
     assert body["warnings"] == ["PROVIDER_RATE_LIMITED"]
     assert body["nextRefreshAllowedAt"] >= "2026-11-23T12:50:00Z"
+    assert len(provider.calls) == 2
+
+
+def test_a_success_that_closes_the_window_announces_what_it_enforces(
+    ask: Any, provider: FakeProvider, clock: Any, people: Cast, instance: WidgetInstance
+) -> None:
+    provider.usage = Usage(percent=100, regain_minutes=90)
+    opens_at = NOW + timedelta(minutes=90)
+
+    first = ask().json()
+
+    assert (first["warnings"], first["nextRefreshAllowedAt"]) == ([], "2026-11-23T13:50:00Z")
+    assert first["refresh"] == {"remainingToday": 23, "remainingThisHour": 3}
+    read = people.editor.get(f"{FEED}?instanceId={instance.pk}").json()
+    assert read["nextRefreshAllowedAt"] == "2026-11-23T13:50:00Z"
+
+    clock.move_to(opens_at - SECOND, tick=False)
+    held_back = ask().json()
+    assert (held_back["warnings"], held_back["nextRefreshAllowedAt"]) == (
+        ["PROVIDER_RATE_LIMITED"],
+        "2026-11-23T13:50:00Z",
+    )
+    assert (len(provider.calls), used()["day"]) == (1, 1)
+
+    provider.usage = Usage()
+    clock.move_to(opens_at, tick=False)
+    assert ask().json()["warnings"] == []
+    assert len(provider.calls) == 2
+
+
+def test_a_longer_back_off_is_not_shortened_by_a_closed_window(
+    ask: Any, provider: FakeProvider, clock: Any
+) -> None:
+    ask()
+    until = NOW + 5 * HOUR
+    Feed.objects.update(
+        fault="SOURCE_NOT_FOUND", outcome="failed", blocked_at=NOW, blocked_until=until, attempted_at=NOW
+    )
+    ProviderWindow.objects.create(credential="public", parked_at=NOW, parked_until=NOW + HOUR)
+
+    body = ask().json()
+
+    assert "SOURCE_NOT_FOUND" in body["warnings"]
+    assert body["nextRefreshAllowedAt"] == "2026-11-23T17:20:00Z"
+
+
+def test_forced_refreshes_go_on_near_a_limit(
+    ask: Any, provider: FakeProvider, people: Cast, instance: WidgetInstance
+) -> None:
+    provider.usage = Usage(percent=99)
+
+    assert "nextRefreshAllowedAt" not in ask().json()
+    assert "nextRefreshAllowedAt" not in ask().json()
+
+    assert len(provider.calls) == 2
+    read = people.editor.get(f"{FEED}?instanceId={instance.pk}").json()
+    assert read["nextRefreshAllowedAt"] == "2026-11-23T14:20:00Z"
+
+
+def test_a_plan_without_forced_refreshes_asks_when_its_ttl_is_over_near_a_limit_too(
+    ask: Any, people: Cast, provider: FakeProvider, clock: Any
+) -> None:
+    set_override(people.workspace, DAY_KEY, 0, actor=STAFF)
+    provider.usage = Usage(percent=99)
+    ask()
+    allowed_at = blocked(ask())[1]
+    assert allowed_at is not None
+    assert datetime.fromisoformat(allowed_at) <= NOW + HOUR * 1.1 + SECOND
+
+    clock.move_to(datetime.fromisoformat(allowed_at), tick=False)
+    assert ask().status_code == 200
     assert len(provider.calls) == 2
 
 
