@@ -37,6 +37,13 @@ def park(credential: str, *, until: datetime, now: datetime) -> None:
     row.save(update_fields=("parked_at", "parked_until", "throttles"))
 
 
+def open_window(credential: str) -> None:
+    """Forget what closed the credential's window."""
+    ProviderWindow.objects.filter(credential=credential).update(
+        parked_at=None, parked_until=None, throttles=0
+    )
+
+
 def note_usage(credential: str, usage: Usage, *, now: datetime) -> None:
     """Note a successful call and what its usage headers said, which may close the window."""
     row = ProviderWindow.objects.filter(credential=credential)
