@@ -511,6 +511,22 @@ def test_what_a_dead_process_left_open_is_settled_as_spent(
     assert quota.settle_orphans(older_than=timedelta(seconds=25)) == 0
 
 
+def test_a_line_is_settled_once(ask: Any) -> None:
+    ask()
+    ask()
+    line = ForcedRefresh.objects.order_by("pk").last()
+    assert line is not None
+    ForcedRefresh.objects.filter(pk=line.pk).update(state="reserved", settled_at=None)
+    events = AuditEvent.objects.count()
+
+    assert quota.settle(line.pk, quota.State.FAILED) is True
+    assert quota.settle(line.pk, quota.State.FAILED) is False
+    assert quota.settle(line.pk, quota.State.IN_DOUBT) is False
+
+    assert used() == {"day": 1, "hour": 1}
+    assert AuditEvent.objects.count() == events + 1
+
+
 def test_a_bug_in_the_middle_leaves_the_unit_in_doubt_and_the_feed_free(
     ask: Any, people: Cast, provider: FakeProvider
 ) -> None:
