@@ -10,7 +10,7 @@ import pytest
 from django.core.cache import cache
 
 from entitlements.models import Plan, Workspace
-from paris_integration import connections, hashtags, lease, oauth_pipeline, quota, refresh, renewals
+from paris_integration import connections, gauges, hashtags, lease, oauth_pipeline, quota, refresh, renewals
 from paris_integration.errors import HashtagQuotaExhausted, ProviderUnavailable, SourceNotFound
 from paris_integration.models import (
     Connection,
@@ -218,7 +218,23 @@ def test_a_window_that_is_closed_beyond_its_ceiling_is_open(
 ) -> None:
     ProviderWindow.objects.create(credential="public", parked_at=parked_at, parked_until=parked_until)
 
+    assert parked() == 0
     assert len(read(key).posts) == 3
+
+
+@pytest.mark.parametrize("parked_at", [NOW - HOUR, None], ids=["by this release", "by the one before"])
+def test_a_closed_window_is_counted(key: FeedKey, provider: FakeProvider, parked_at: datetime | None) -> None:
+    ProviderWindow.objects.create(credential="public", parked_at=parked_at, parked_until=NOW + HOUR)
+
+    assert parked() == 1
+    assert read(key).warnings == {Warning.PROVIDER_RATE_LIMITED}
+
+
+def parked() -> float:
+    """The operator's credentials that the metrics page says are parked."""
+    families = {family.name: family for family in gauges.DatabaseGauges().collect()}
+    samples = families["instagram_provider_parked_credentials"].samples
+    return next(sample.value for sample in samples if sample.labels == {"kind": "public"})
 
 
 def test_a_new_throttle_is_not_lengthened_by_an_odd_old_one(key: FeedKey, provider: FakeProvider) -> None:
