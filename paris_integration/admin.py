@@ -53,6 +53,7 @@ class FeedAdmin(ReadOnlyAdmin):
         "outcome",
         "fault",
         "blocked_until",
+        "paused_until",
         "next_refresh_at",
     )
     list_filter = ("outcome", "fault", "mode", "source_type")
@@ -69,7 +70,7 @@ class FeedAdmin(ReadOnlyAdmin):
 @admin.register(ProviderWindow)
 class ProviderWindowAdmin(ReadOnlyAdmin):
     search_fields = ("credential",)
-    list_display = ("credential", "parked_until", "usage_percent", "throttles", "updated_at")
+    list_display = ("credential", "parked_at", "parked_until", "usage_percent", "throttles", "updated_at")
 
 
 @admin.register(Incident)

@@ -103,13 +103,13 @@ def next_forced_at(
     """The first whole second, now or later, at which a request is allowed; None when it is now, or no time helps.
 
     Overrides that end meanwhile are reckoned with: what is announced is what will be enforced. `after_backoff`: also
-    wait for the provider's back-off, during which a request is answered but makes no call.
+    wait for the provider's back-off or a pause, during which a request is answered but makes no call.
     """
     for moment in _turning_points(state, grants, book):
         limits = resolve(grants, moment)
         if decide(source, state, limits, book.seen_at(moment)).reason is not None:
             continue
-        if after_backoff and state.blocked_until is not None and state.blocked_until > moment:
+        if after_backoff and state.held_until is not None and state.held_until > moment:
             continue
         return None if moment <= book.at else moment
     return None
@@ -153,7 +153,7 @@ def refresh_now(
         (RefreshEffect.PARKED, parked_until),
         (RefreshEffect.BACKOFF, state.blocked_until),
     )
-    # A pause and a parked credential are kept as a back-off, too: of equal times the first is the cause.
+    # A parked credential is kept as a back-off, too: of equal times the first is the cause.
     held_by, held_until = max(
         ((effect, until) for effect, until in holds if until is not None and until > book.at),
         key=lambda hold: hold[1],
@@ -183,8 +183,8 @@ def _turning_points(state: FeedState, grants: Grants, book: Book) -> list[dateti
     now = book.at
     ends = {freshness.whole_second(o.ends_at) for o in grants.overrides if o.ends_at and o.ends_at > now}
     points = {kind.start_of(now) + kind.length for kind in WindowKind} | ends
-    if state.blocked_until is not None:
-        points.add(freshness.whole_second(state.blocked_until))
+    if state.held_until is not None:
+        points.add(freshness.whole_second(state.held_until))
     for moment in (now, *sorted(ends)):
         ttl_ends_at = freshness.ttl_ends_at(state, resolve(grants, moment), now)
         if ttl_ends_at is not None:

@@ -17,7 +17,7 @@ from uuid import UUID
 from django.db import transaction
 from django.db.models import Q, QuerySet
 
-from paris_integration import audit, feed_cache, incidents, links, pauses, vault
+from paris_integration import audit, feed_cache, incidents, links, vault
 from paris_integration.audit import Action, Actor, Outcome
 from paris_integration.errors import PermissionMissing, ProviderError, TokenRejected
 from paris_integration.models import Connection, ConnectionLink, Feed
@@ -29,6 +29,7 @@ logger = logging.getLogger(__name__)
 RENEW_FROM = timedelta(days=20)  # before the end
 RENEW_AT_AGE = timedelta(hours=24)  # Meta refuses to renew younger tokens
 RENEW_EVERY = timedelta(days=1)
+RENEW_WITHIN = timedelta(days=40)  # however long the token lives
 EXPIRING_WITHIN = timedelta(days=7)
 ALIVE = (ConnectionState.ACTIVE.value, ConnectionState.EXPIRING.value)
 
@@ -253,6 +254,7 @@ def next_renewal_at(*, obtained_at: datetime, expires_at: datetime | None, share
     """When to renew first: 20 days before the end, spread over a day, never under 24 hours of age. Pure."""
     earliest = obtained_at + RENEW_AT_AGE
     wanted = obtained_at + RENEW_EVERY if expires_at is None else expires_at - RENEW_FROM
+    wanted = min(wanted, obtained_at + RENEW_WITHIN)
     return max(earliest, wanted) + RENEW_EVERY * share * 0.25
 
 
@@ -293,9 +295,8 @@ def _reopen_feeds(connection_id: UUID, now: datetime) -> None:
     """A new grant ends the back-off that the dead one left."""
     instance_ids = links.instances_of(connection_id)
     Feed.objects.filter(instance_id__in=instance_ids, mode=Mode.CONNECTED.value).update(
-        blocked_until=None, failures=0, fault="", next_refresh_at=now
+        blocked_at=None, blocked_until=None, failures=0, fault="", next_refresh_at=now
     )
-    pauses.uphold(instance_ids, now=now)
 
 
 def _forget(instance_ids: Iterable[str], feeds: Iterable[Feed]) -> None:

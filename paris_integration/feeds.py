@@ -104,8 +104,8 @@ def warnings_of_connection(via: ConnectionFacts | None, now: datetime) -> frozen
 
 def with_allowance(view: FeedView, key: FeedKey) -> FeedView:
     """The view with what a member may know about forced refreshes, by the database's books and clock."""
-    state, (grants, book) = state_of(find_row(key)), _books(key)
-    higher = higher_grants_for(grants)
+    grants, book = _books(key)
+    state, higher = state_of(find_row(key), book.at), higher_grants_for(grants)
     return replace(view, forced=allowance.allowance_of(key.source, state, grants, book, higher))
 
 
@@ -121,13 +121,13 @@ def current_view(key: FeedKey, selection: Selection, *, now: datetime) -> FeedVi
         view = _nothing(())
     else:
         copy = feed_cache.copy_of(row)
-        verdict = freshness.classify(copy.state, limits, now)
+        verdict = freshness.classify(copy.state_at(now), limits, now)
         if copy.fetched_at is None and not copy.fault and verdict.is_due:
             view = _nothing({Warning.FEED_WARMING}, is_warming=True)
         else:
             view = view_of(copy, verdict, selection, now)
-    state, (grants, book) = state_of(row), _books(key)
-    higher = higher_grants_for(grants)
+    grants, book = _books(key)
+    state, higher = state_of(row, book.at), higher_grants_for(grants)
     paused_until = pauses.ends_at(key.instance_id, now=now)
     refresh_now = _closed(key, route, limits, higher, now) or allowance.refresh_now(
         key.source,
@@ -191,10 +191,7 @@ def find_or_create_row(key: FeedKey, now: datetime, *, is_preview: bool = False)
         return None
     row, created = Feed.objects.get_or_create(
         **feed_cache.row_lookup(key, route.mode),
-        defaults={
-            "last_read_at": None if is_preview else now,
-            "blocked_until": pauses.ends_at(key.instance_id, now=now),
-        },
+        defaults={"last_read_at": None if is_preview else now, **pauses.columns_of(key.instance_id, now=now)},
     )
     if created:
         feed_cache.forget(key, route.mode)
@@ -219,8 +216,8 @@ def warnings_beside(
     return route.warnings | restricted
 
 
-def state_of(row: Feed | None) -> FeedState:
-    return refresh.state_of(row) if row else FeedState(None, None, 0.0)
+def state_of(row: Feed | None, now: datetime) -> FeedState:
+    return refresh.state_of(row, now) if row else FeedState(None, None, 0.0)
 
 
 def _books(key: FeedKey) -> tuple[Grants, allowance.Book]:
@@ -244,7 +241,7 @@ def _read(key: FeedKey, selection: Selection, now: datetime, *, is_preview: bool
             return replace(view, warnings=view.warnings | route.warnings)
     except StoreAway as error:
         raise StoreUnavailable("the database is away") from error
-    verdict = freshness.classify(copy.state, limits, now)
+    verdict = freshness.classify(copy.state_at(now), limits, now)
     if verdict.is_due and (not is_preview or _preview_budget_allows(key.workspace_id, now)):
         dispatcher.request_refresh(copy.feed_id)
     view = view_of(copy, verdict, selection, now)
@@ -297,7 +294,7 @@ def _last_good(
     """After a downgrade, or with a dead grant: what there is stays visible, and nothing is refreshed."""
     if copy is None:
         return _nothing(why)
-    view = view_of(copy, freshness.classify(copy.state, limits, now), selection, now)
+    view = view_of(copy, freshness.classify(copy.state_at(now), limits, now), selection, now)
     return replace(view, warnings=view.warnings | why, next_refresh_allowed_at=None)
 
 
@@ -309,7 +306,7 @@ def _read_cold(
     if row is None:  # disconnected a moment ago
         return _nothing({Warning.CONNECT_REQUIRED})
     copy = feed_cache.copy_of(row)
-    verdict = freshness.classify(copy.state, limits, now)
+    verdict = freshness.classify(copy.state_at(now), limits, now)
     if verdict.is_due:
         if is_preview:
             previews.charge(key.workspace_id, now=now)
@@ -317,7 +314,7 @@ def _read_cold(
         if not _wait_for_first_flight(copy.feed_id, now, kind):
             return _nothing({Warning.FEED_WARMING}, is_warming=True)
         copy = guarded_load(lambda: _load(key)) or copy
-        verdict = freshness.classify(copy.state, limits, now)
+        verdict = freshness.classify(copy.state_at(now), limits, now)
         if verdict.is_due:  # the flight ended without a word: its leader died, or leads elsewhere still
             return _nothing({Warning.FEED_WARMING}, is_warming=True)
         return replace(view_of(copy, verdict, selection, now), is_first_fill=True)
@@ -358,7 +355,8 @@ def _preview_budget_allows(workspace_id: UUID, now: datetime) -> bool:
 
 def _mark_read(copy: FeedCopy, now: datetime) -> None:
     """Keep the feed among those that are refreshed in the background; one write an hour, and never a failed read."""
-    if copy.last_read_at is not None and now - copy.last_read_at < MARK_READ_EVERY:
+    age = None if copy.last_read_at is None else now - copy.last_read_at
+    if age is not None and -freshness.CLOCK_TOLERANCE <= age < MARK_READ_EVERY:
         return
     try:
         guarded_load(lambda: _write_read_mark(copy.feed_id, now))

@@ -12,6 +12,7 @@ from django.db import transaction
 
 from paris_integration import registry
 from paris_integration.errors import HashtagQuotaExhausted, SourceNotFound
+from paris_integration.freshness import CLOCK_TOLERANCE
 from paris_integration.models import HashtagAccount, HashtagNumber, HashtagRefusal, HashtagSearch
 from paris_integration.secret import Secret
 
@@ -31,6 +32,10 @@ def number_of(tag: str, *, account_id: str, token: Secret, now: datetime) -> str
     known = HashtagNumber.objects.filter(tag=tag).first()
     if _is_unavailable(tag, known, account_id, now):
         raise SourceNotFound("tag known to be unavailable")
+    # A search that a clock ahead has entered: when it was is not known, so that its seven days begin now.
+    HashtagSearch.objects.filter(account_id=account_id, first_at__gt=now + CLOCK_TOLERANCE).update(
+        first_at=now
+    )
     _enter(account_id, tag, now)
     if known is not None and known.number:
         return known.number
@@ -88,8 +93,8 @@ def _remember(refusal: SourceNotFound, tag: str, account_id: str, now: datetime)
 def _enter(account_id: str, tag: str, now: datetime) -> None:
     HashtagAccount.objects.get_or_create(account_id=account_id)
     HashtagAccount.objects.select_for_update().get(account_id=account_id)
-    HashtagSearch.objects.filter(account_id=account_id, first_at__lte=now - WINDOW).delete()
     current = HashtagSearch.objects.filter(account_id=account_id)
+    current.filter(first_at__lte=now - WINDOW).delete()
     if current.filter(tag=tag).exists():
         return
     if current.count() >= TAGS_AT_ONCE:

@@ -149,7 +149,7 @@ class DeletionRequest(models.Model):
 class Feed(models.Model):
     """The cached dataset of one cache key: last good copy, schedule, back-off, and the lease of its one refresher.
 
-    `fence` counts flights: taking the lease raises it by compare-and-set, and only the holder of the current number
+    `fence` rises when a flight begins, by compare-and-set, and when it lands. Only the holder of the current number
     may write. Nothing else in this row is trusted to keep two refreshers apart.
     """
 
@@ -183,7 +183,13 @@ class Feed(models.Model):
     fault = models.CharField(max_length=40, blank=True, choices=[(w.value, w.value) for w in Warning])
     fault_detail = models.CharField(max_length=200, blank=True)
     failures = models.PositiveIntegerField(default=0)
+    blocked_at = models.DateTimeField(null=True, blank=True)  # when `blocked_until` was written
     blocked_until = models.DateTimeField(null=True, blank=True)
+
+    # Waits beside the provider's back-off: a pause that staff ordered, and a slower pace of automatic refreshes.
+    paused_at = models.DateTimeField(null=True, blank=True)
+    paused_until = models.DateTimeField(null=True, blank=True)
+    slowed_until = models.DateTimeField(null=True, blank=True)
 
     # The lease, on the database's clock.
     fence = models.BigIntegerField(default=0)
@@ -212,11 +218,12 @@ class Feed(models.Model):
 class Pause(models.Model):
     """Staff's order to fetch nothing for an instance before `until`, whatever it shows and however it is connected.
 
-    Its feeds carry it as a back-off; a feed that comes into being meanwhile takes it from here.
+    Its feeds carry it as `paused_until`; a feed that is made meanwhile takes it from here.
     """
 
     instance_id = models.CharField(primary_key=True, max_length=200)
     workspace = models.ForeignKey(Workspace, on_delete=models.CASCADE, related_name="+")
+    ordered_at = models.DateTimeField(null=True, blank=True)
     until = models.DateTimeField()
 
     def __str__(self) -> str:
@@ -230,6 +237,7 @@ class ProviderWindow(models.Model):
     """
 
     credential = models.CharField(primary_key=True, max_length=64)
+    parked_at = models.DateTimeField(null=True, blank=True)  # when `parked_until` was written
     parked_until = models.DateTimeField(null=True, blank=True)
     throttles = models.PositiveIntegerField(default=0)
     usage_percent = models.FloatField(default=0.0)
@@ -371,6 +379,7 @@ class AuditEvent(models.Model):
         PURGED = "purged", "posts purged"
         RECONNECT_ASKED = "reconnect_asked", "asked to reconnect"
         TOKEN_ROTATED = "token_rotated", "embed token rotated"
+        WINDOW_OPENED = "window_opened", "rate-limit window opened"
 
     class Outcome(models.TextChoices):
         DONE = "done", "done"

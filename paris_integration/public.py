@@ -50,6 +50,7 @@ from paris_integration.support import (
     grant_units,
     note_refresh_on_behalf,
     note_rotated_token,
+    open_window,
     pause,
     purge,
 )
@@ -129,6 +130,7 @@ __all__ = [
     "note_refresh_on_behalf",
     "note_rotated_token",
     "offers",
+    "open_window",
     "parse_source",
     "parse_source_type",
     "pause",

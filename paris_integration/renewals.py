@@ -25,14 +25,16 @@ from paris_integration import (
     hashtags,
     incidents,
     judgements,
+    lease,
     links,
     metrics,
     registry,
     vault,
 )
 from paris_integration.audit import Action, Outcome
-from paris_integration.connections import ALIVE, RENEW_AT_AGE, RENEW_EVERY
+from paris_integration.connections import ALIVE, RENEW_AT_AGE, RENEW_EVERY, RENEW_WITHIN
 from paris_integration.errors import ProviderError, TokenRejected
+from paris_integration.freshness import CLOCK_TOLERANCE
 from paris_integration.models import Connection, HashtagSearch
 from paris_integration.providers.oauth import Token
 from paris_integration.types import ConnectionState, Login
@@ -65,8 +67,7 @@ def renew_token(connection_id: UUID, *, now: datetime) -> Renewal:
 
 def _renew_token(connection_id: UUID, now: datetime) -> Renewal:
     lasts = timedelta(seconds=settings.PROVIDER_TIMEOUT_SECONDS) + LEASE_MARGIN
-    is_free = Q(renewal_lease_expires_at__isnull=True) | Q(renewal_lease_expires_at__lte=Now())
-    mine = _due(now).filter(is_free, pk=connection_id)
+    mine = _due(now).filter(lease.is_free("renewal_lease_expires_at"), pk=connection_id)
     taken = mine.update(renewal_lease_expires_at=Now() + lasts)
     row = Connection.objects.filter(pk=connection_id).first() if taken else None
     if row is None or row.token is None:
@@ -174,9 +175,12 @@ def _put_off(row: Connection, now: datetime) -> None:
 
 
 def _due(now: datetime) -> QuerySet[Connection]:
-    """Living connections due for a renewal, but none of a login that has an incident."""
-    is_due = Q(next_renewal_at__lte=now, obtained_at__lte=now - RENEW_AT_AGE)
-    # A token from the future was stored by a wrong clock: neither its age nor its end is known.
-    has_wrong_times = Q(obtained_at__gt=now + RENEW_EVERY)
-    rows = Connection.objects.filter(is_due | has_wrong_times, state__in=ALIVE)
+    """Living connections due for a renewal, but none of a login that has an incident.
+
+    No right clock puts a renewal off for longer than RENEW_WITHIN: what is due later than that is due now.
+    """
+    is_due = Q(next_renewal_at__lte=now) | Q(next_renewal_at__gt=now + RENEW_WITHIN + RENEW_EVERY)
+    # A wrong clock has stored a token from the future: its age is not known, and Meta may say that it is too young.
+    is_old_enough = Q(obtained_at__lte=now - RENEW_AT_AGE) | Q(obtained_at__gt=now + CLOCK_TOLERANCE)
+    rows = Connection.objects.filter(is_due, is_old_enough, state__in=ALIVE)
     return rows.exclude(login__in=incidents.open_logins())

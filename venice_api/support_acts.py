@@ -88,6 +88,11 @@ def _clear_backoff(instance: Instance, typed: dict[str, Any], actor: paris.Actor
     return Done(f"{done} {_refresh_words(instance, paris.look_at(key, selection, now=now))}")
 
 
+def _open_window(instance: Instance, typed: dict[str, Any], actor: paris.Actor, now: datetime) -> Done:
+    opened = paris.open_window(instance.feed_key(), actor=actor, now=now, note=typed["note"])
+    return Done("The window is open." if opened else "The window was open.")
+
+
 def _pause(instance: Instance, typed: dict[str, Any], actor: paris.Actor, now: datetime) -> Done:
     until = now.replace(microsecond=0) + timedelta(hours=typed["hours"])
     paris.pause(instance.feed_key(), until=until, actor=actor, now=now, note=typed["note"])
@@ -136,6 +141,14 @@ ACTS = (
         "Lets the next refresh through at once, whatever failed before. It also ends a pause.",
         NoteForm,
         _clear_backoff,
+    ),
+    Act(
+        "open-window",
+        "Open the rate-limit window",
+        "Lets calls through again before the time Instagram gave, for every widget that is read with the same account. "
+        "If Instagram still refuses them, they make the wait longer.",
+        NoteForm,
+        _open_window,
     ),
     Act(
         "pause",

@@ -6,7 +6,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('paris_integration', '0009_incidents'),
+        ('paris_integration', '0010_wrong_clocks'),
     ]
 
     operations = [

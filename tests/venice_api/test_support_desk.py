@@ -285,6 +285,64 @@ def test_a_cleared_back_off_lets_the_next_refresh_through(
     assert AuditEvent.objects.get(action="backoff_cleared").note == "Instagram is back"
 
 
+def test_an_opened_window_lets_every_widget_of_the_credential_through(
+    desk: Client, instance: WidgetInstance, make_instance: Any, provider: FakeProvider
+) -> None:
+    provider.accounts["other.shop"] = provider.accounts["acme.bakery"]
+    twin = make_instance(source_value="other.shop")
+    provider.rate_limits(7_200)
+    refresh(instance)
+    provider.recovers()
+    assert refresh(twin).warnings == {"PROVIDER_RATE_LIMITED"}
+    provider.calls.clear()
+
+    assert desk.post(page_of(instance, "open-window"), {"note": "Meta says so"}).status_code == 302
+
+    assert refresh_due_now(now=NOW)["succeeded"] == 2
+    assert refresh(twin).warnings == set()
+    assert ProviderWindow.objects.get().throttles == 0
+    event = AuditEvent.objects.get(action="window_opened")
+    assert (event.actor, event.instance_id, event.note) == ("desk", instance.pk, "Meta says so")
+
+
+def test_an_opened_window_is_one_credentials_and_leaves_other_back_offs(
+    desk: Client, instance: WidgetInstance, make_instance: Any, provider: FakeProvider
+) -> None:
+    unknown = make_instance(source_value="no.such.one")
+    refresh(unknown)
+    provider.rate_limits(7_200)
+    refresh(instance)
+    ProviderWindow.objects.create(credential="another", parked_at=NOW, parked_until=NOW + timedelta(hours=1))
+
+    desk.post(page_of(instance, "open-window"), {"note": "x"})
+
+    held_back = Feed.objects.filter(blocked_until__gt=NOW)
+    assert [row.instance_id for row in held_back] == [unknown.pk]
+    assert [row.credential for row in ProviderWindow.objects.filter(parked_until__gt=NOW)] == ["another"]
+
+
+def test_a_window_that_is_open_stays_so(desk: Client, instance: WidgetInstance) -> None:
+    told = desk.post(page_of(instance, "open-window"), {"note": "x"}, follow=True).content.decode()
+
+    assert "The window was open." in told
+
+
+def test_the_window_of_a_connection_is_opened(
+    desk: Client, people: Cast, instance: WidgetInstance, provider: FakeProvider, logins: FakeLogins
+) -> None:
+    connect = people.editor.get(f"/v1/integrations/instagram/connect?instanceId={instance.pk}")
+    state = parse_qs(urlsplit(connect["Location"]).query)["state"][0]
+    people.editor.get("/v1/integrations/instagram/callback", {"code": "good", "state": state})
+    provider.rate_limits(7_200)
+    refresh(instance)
+    provider.recovers()
+    assert refresh(instance).warnings == {"PROVIDER_RATE_LIMITED"}
+
+    desk.post(page_of(instance, "open-window"), {"note": "x"})
+
+    assert refresh(instance).warnings == set()
+
+
 @pytest.mark.parametrize("act", [act.name for act in ACTS])
 def test_who_may_act(
     onlooker: Client, desk: Client, people: Cast, instance: WidgetInstance, provider: FakeProvider, act: str
@@ -407,7 +465,7 @@ def test_what_is_in_flight_ends_no_pause_and_brings_back_no_purged_posts(
         key(instance), until=NOW + timedelta(hours=1), actor=EDITOR, now=NOW, note="x"
     )
     force(instance)
-    assert Feed.objects.get().blocked_until == NOW + timedelta(hours=1)
+    assert Feed.objects.get().paused_until == NOW + timedelta(hours=1)
 
 
 def test_purged_posts_are_gone_and_fetched_anew(
