@@ -10,10 +10,11 @@ from datetime import datetime, timedelta
 
 from django.db import transaction
 
-from paris_integration import registry
+from paris_integration import login_fences, registry
 from paris_integration.errors import HashtagQuotaExhausted, SourceNotFound
-from paris_integration.models import HashtagAccount, HashtagNumber, HashtagSearch
+from paris_integration.models import Connection, HashtagAccount, HashtagNumber, HashtagSearch
 from paris_integration.secret import Secret
+from paris_integration.types import Login
 
 TAGS_AT_ONCE = 30
 WINDOW = timedelta(days=7)
@@ -31,6 +32,7 @@ def number_of(tag: str, *, account_id: str, token: Secret, now: datetime) -> str
     if known is not None and known.unavailable_until is not None and known.unavailable_until > now:
         raise SourceNotFound("tag known to be unavailable")
     _enter(account_id, tag, now)
+    _forget_if_erased(account_id)
     if known is not None and known.number:
         return known.number
     try:
@@ -60,13 +62,13 @@ def reconcile(account_id: str, token: Secret, *, now: datetime) -> int:
             account_id=account_id, tag=tag, defaults={"first_at": now}
         )
         entered += is_new
+    _forget_if_erased(account_id)
     return entered
 
 
 @transaction.atomic
 def _enter(account_id: str, tag: str, now: datetime) -> None:
-    HashtagAccount.objects.get_or_create(account_id=account_id)
-    HashtagAccount.objects.select_for_update().get(account_id=account_id)
+    HashtagAccount.objects.select_for_update().get_or_create(account_id=account_id)
     HashtagSearch.objects.filter(account_id=account_id, first_at__lte=now - WINDOW).delete()
     current = HashtagSearch.objects.filter(account_id=account_id)
     if current.filter(tag=tag).exists():
@@ -77,3 +79,11 @@ def _enter(account_id: str, tag: str, now: datetime) -> None:
         exhausted.retry_after_seconds = (oldest + WINDOW - now).total_seconds()
         raise exhausted
     HashtagSearch.objects.create(account_id=account_id, tag=tag, first_at=now)
+
+
+def _forget_if_erased(account_id: str) -> None:
+    """Take the entry back when the account was erased while the caller still held its token."""
+    erased = login_fences.is_withdrawn(Login.FACEBOOK, account_id)
+    if erased and not Connection.objects.filter(account_id=account_id).exists():
+        HashtagSearch.objects.filter(account_id=account_id).delete()
+        HashtagAccount.objects.filter(account_id=account_id).delete()

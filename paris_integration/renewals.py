@@ -19,7 +19,7 @@ from django.db.models.functions import Now
 from foundation.metrics import token_renewals
 from paris_integration import audit, connections, hashtags, links, metrics, registry, vault
 from paris_integration.audit import Action, Outcome
-from paris_integration.connections import RENEW_AT_AGE, RENEW_EVERY
+from paris_integration.connections import ALIVE, RENEW_AT_AGE, RENEW_EVERY
 from paris_integration.errors import ProviderError, TokenRejected
 from paris_integration.models import Connection, HashtagSearch
 from paris_integration.providers.oauth import Token
@@ -28,7 +28,6 @@ from paris_integration.types import ConnectionState, Login
 logger = logging.getLogger(__name__)
 
 LEASE_MARGIN = timedelta(seconds=10)
-ALIVE = (ConnectionState.ACTIVE.value, ConnectionState.EXPIRING.value)
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,13 +125,17 @@ def _store(row: Connection, token: Token, now: datetime) -> bool:
         token_version=row.token_version + 1,
         obtained_at=now,
         expires_at=token.expires_at,
+        never_expires=token.never_expires,
         state=ConnectionState.ACTIVE.value,
         cause="",
         told_days=None,
         renewal_failures=0,
         renewal_lease_expires_at=None,
         next_renewal_at=connections.next_renewal_at(
-            obtained_at=now, expires_at=token.expires_at, share=connections.share()
+            obtained_at=now,
+            expires_at=token.expires_at,
+            never_expires=token.never_expires,
+            share=connections.share(),
         ),
     )
     if not stored:
