@@ -31,6 +31,8 @@ API = "/v1/integrations/instagram/"
 NOW = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
 EDITOR_URL = "https://app.example/widgets"
 BASE = "http://127.0.0.1:8000"
+TWO = (Account("17841400000000001", "acme.bakery"), Account("17841400000000002", "northern.trails"))
+APP_USER, ACCOUNT = "28970000000000001", "17841400000000001"
 
 pytestmark = pytest.mark.django_db
 
@@ -293,6 +295,19 @@ def test_one_of_several_accounts_is_chosen(
     assert LoginAttempt.objects.count() == 0
 
 
+@pytest.mark.parametrize("accounts", [TWO[:1], TWO], ids=["one account", "a choice"])
+def test_a_token_that_never_ends_is_known_as_one(
+    people: Cast, instance: WidgetInstance, logins: FakeLogins, accounts: tuple[Account, ...]
+) -> None:
+    logins.accounts, logins.lasts = accounts, None
+    begun = connect(people.editor, instance, login="facebook")
+    done = come_back(people.editor, "callback/facebook", code="1", state=state_of(begun))
+    if accounts == TWO:
+        people.editor.post(done["Location"], {"account": ACCOUNT})
+    row = Connection.objects.get()
+    assert (row.never_expires, row.expires_at, row.next_renewal_at) == (True, None, None)
+
+
 def test_disconnect(people: Cast, instance: WidgetInstance, monkeypatch: pytest.MonkeyPatch) -> None:
     revoked: list[Any] = []
     monkeypatch.setattr(oauth_pipeline, "_revoke", lambda *args: revoked.append(args))
@@ -314,8 +329,6 @@ def test_disconnect(people: Cast, instance: WidgetInstance, monkeypatch: pytest.
 
 # A disconnect, a deauthorisation or a deletion wins over a login that began before it
 
-TWO = (Account("17841400000000001", "acme.bakery"), Account("17841400000000002", "northern.trails"))
-APP_USER, ACCOUNT = "28970000000000001", "17841400000000001"
 WITHDRAWALS = [
     pytest.param("disconnect", "", id="disconnect"),
     pytest.param("deauthorize", APP_USER, id="deauthorisation of the person"),
