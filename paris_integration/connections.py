@@ -4,12 +4,13 @@ Rows of connected feeds are deleted with the link, so that a refresh under way f
 way are cancelled (`login_fences`). Whoever holds an older token can condemn nothing: every judgement names the token
 version it was made with.
 
-Lock order. Every transaction that holds rows of several of these kinds takes them in this order, several rows of one
+Lock order. Every transaction that locks rows of several of these kinds takes them in this order, several rows of one
 kind by primary key, so that no two transactions wait for each other:
 
-    person fences → login attempts → links → connections → feeds → quota windows → ledger and receipts → audit
+    person fences → login attempts → links → connections → feeds → quota windows, ledger → receipts → audit
 
-A new connection's row is inserted after all other connections are held. Nothing is held during a call to Meta.
+A new connection's row is inserted after all other connections are locked. Only the process that settles a ledger line
+locks it, so lines and quota windows need no order between them. Nothing is locked during a call to Meta.
 """
 
 from __future__ import annotations
@@ -266,6 +267,7 @@ def _forget_account(login: Login, user_id: str, erase: bool, now: datetime) -> i
             actor=Actor(None, f"Meta ({login})"),
             at=now,
         )
+    transaction.on_commit(partial(_forget, instance_ids, purged))
     if erase:
         _erase(held, instance_ids | {feed.instance_id for feed in purged})
         transaction.on_commit(partial(_erase_ledgers, {row.account_id for row in held}))
@@ -274,7 +276,6 @@ def _forget_account(login: Login, user_id: str, erase: bool, now: datetime) -> i
         )
     else:
         _withdraw_tokens(held, now)
-    transaction.on_commit(partial(_forget, instance_ids, purged))
     return len(held)
 
 

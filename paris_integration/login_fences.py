@@ -1,7 +1,7 @@
 """Which logins under way may still store what they bring: a disconnect, a deauthorisation or a deletion wins over them.
 
 A widget's disconnect deletes its login attempts. Whose grant a login brings is known only after the code is exchanged,
-so Meta's callbacks also leave the time of the withdrawal in a row for the person, which every login reads, and holds,
+so Meta's callbacks also leave the time of the withdrawal in a row for the person, which every login locks and reads
 when it stores. All functions belong in the transaction that stores or erases. Times are the database's.
 """
 
@@ -21,13 +21,13 @@ from paris_integration.types import FeedKey, Login
 
 
 def claim(attempt_id: UUID, login: Login, person_ids: Iterable[str]) -> LoginAttempt:
-    """Hold the persons and the attempt, and return the attempt, which may now store what it brings.
+    """Lock the persons and the attempt, and return the attempt, which may now store what it brings.
 
     `person_ids`: the ids of the person and the accounts. Raises LoginFailed when the attempt was used or cancelled, or
     when one of them was withdrawn after it began.
     """
     fences = hold_persons(login, person_ids)
-    # All attempts of the widget are held, so that two logins for one widget are stored one after the other.
+    # All attempts of the widget are locked, so that two logins for one widget are stored one after the other.
     instance_ids = LoginAttempt.objects.filter(pk=attempt_id).values("instance_id")
     attempt = _hold(LoginAttempt.objects.filter(instance_id__in=instance_ids)).get(attempt_id)
     if attempt is None:
@@ -38,7 +38,7 @@ def claim(attempt_id: UUID, login: Login, person_ids: Iterable[str]) -> LoginAtt
 
 
 def hold_persons(login: Login, person_ids: Iterable[str]) -> list[str]:
-    """Make the rows of these persons where they are missing, and hold them; their keys, in the order they are held."""
+    """Lock the rows of these persons, which are made where they are missing; the keys, in the order of the locks."""
     keys = sorted({_key(login, person_id) for person_id in person_ids if person_id})
     now = clock.database_now()
     PersonFence.objects.bulk_create(
@@ -75,15 +75,12 @@ def cancel_for_persons(login: Login, person_ids: Iterable[str]) -> None:
     """Cancel the logins that brought one of these persons or accounts, and still wait for the choice of an account."""
     wanted = set(person_ids)
     brought = LoginAttempt.objects.filter(login=login.value).exclude(app_user_id="", token__isnull=True)
-    _delete(
-        LoginAttempt.objects.filter(
-            pk__in=[
-                row.pk
-                for row in brought
-                if wanted & {row.app_user_id, *(account_id for account_id, _ in row.accounts)}
-            ]
-        )
-    )
+    concerned = [
+        attempt_id
+        for attempt_id, app_user_id, accounts in brought.values_list("pk", "app_user_id", "accounts")
+        if wanted & {app_user_id, *(account_id for account_id, _ in accounts)}
+    ]
+    _delete(LoginAttempt.objects.filter(pk__in=concerned))
 
 
 def _hold(attempts: QuerySet[LoginAttempt]) -> dict[UUID, LoginAttempt]:

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from uuid import UUID
 
-from django.db import DatabaseError, connection, transaction
+from django.db import DatabaseError, InterfaceError, connection, transaction
 
 from paris_integration import clock, connections, login_fences, registry, revoking, vault
 from paris_integration.audit import Actor
@@ -156,8 +156,8 @@ def disconnect(key: FeedKey, *, actor: Actor, now: datetime) -> None:
 def _revoke(given_up: GivenUp) -> None:
     try:
         revoking.revoke_unless_used(given_up)
-    except DatabaseError as error:
-        logger.warning("grant not revoked, database unavailable: %s", type(error).__name__)
+    except (DatabaseError, InterfaceError) as error:
+        logger.warning("revocation not completed: %s", type(error).__name__)
     finally:
         connection.close()
 

@@ -48,7 +48,6 @@ def revoke_unless_used(given_up: GivenUp) -> bool:
     try:
         registry.logins().revoke(given_up.login, given_up.token)
     except (ProviderError, KeyError) as error:
-        logger.info("grant not revoked at Meta: %s", type(error).__name__)
         _note(given_up, Outcome.FAILED, type(error).__name__, "the token is forgotten")
         return False
     login_fences.end_withdrawal(given_up.login, person, until=until, at=clock.database_now())
@@ -85,7 +84,7 @@ def _call_lasts() -> timedelta:
 
 
 def _note(given_up: GivenUp, outcome: Outcome, reason: str, note: str) -> None:
-    logger.info("revoking at Meta: %s %s", outcome.value, reason)
+    logger.info("revoking at Meta: %s", f"{outcome.value} {reason}".strip())
     audit.note(
         Action.REVOKED,
         outcome,

@@ -189,7 +189,8 @@ def two_accounts(logins: FakeLogins) -> FakeLogins:
     return logins
 
 
-def waiting_choice(key: FeedKey) -> oauth_pipeline.Attempt:
+def begun_login(key: FeedKey) -> oauth_pipeline.Attempt:
+    """A login whose person has just come back from Meta."""
     url = oauth_pipeline.begin_login(
         key, Login.FACEBOOK, caller=CALLER, redirect_uri="https://x.example", callback_uri="https://y.example",
         now=timezone.now(),
@@ -197,9 +198,26 @@ def waiting_choice(key: FeedKey) -> oauth_pipeline.Attempt:
     state = url.partition("state=")[2].partition("&")[0]
     attempt = oauth_pipeline.take_state(Login.FACEBOOK, state, caller=CALLER, now=timezone.now())
     assert attempt is not None
-    oauth_pipeline.complete_login(
-        attempt, state, caller=CALLER, callback_uri="https://y.example", now=timezone.now()
-    )
+    return attempt
+
+
+def complete(attempt: oauth_pipeline.Attempt) -> str:
+    try:
+        oauth_pipeline.complete_login(
+            attempt,
+            str(attempt.attempt_id),
+            caller=CALLER,
+            callback_uri="https://y.example",
+            now=timezone.now(),
+        )
+    except LoginFailed as failure:
+        return failure.reason
+    return "stored"
+
+
+def waiting_choice(key: FeedKey) -> oauth_pipeline.Attempt:
+    attempt = begun_login(key)
+    assert complete(attempt) == "stored"
     waiting = oauth_pipeline.find_choice(attempt.attempt_id, caller=CALLER, now=timezone.now())
     assert waiting is not None
     return waiting
@@ -242,17 +260,17 @@ def test_two_logins_for_one_widget_leave_no_connection_without_a_widget(key: Fee
     assert ConnectionLink.objects.get().connection == Connection.objects.get()
 
 
+WITHDRAWALS = [
+    pytest.param(disconnect, id="disconnect"),
+    pytest.param(lambda _: forget(erase=False, user_id="28970000000000001"), id="deauthorisation"),
+    pytest.param(lambda _: forget(user_id="28970000000000001"), id="deletion"),
+    pytest.param(lambda _: forget(user_id=FACEBOOK.account_id), id="deletion by account"),
+]
+
+
 @pytest.mark.usefixtures("two_accounts")
 @pytest.mark.parametrize("first", ["choice", "withdrawal"])
-@pytest.mark.parametrize(
-    "withdraw",
-    [
-        pytest.param(disconnect, id="disconnect"),
-        pytest.param(lambda _: forget(erase=False, user_id="28970000000000001"), id="deauthorisation"),
-        pytest.param(lambda _: forget(user_id="28970000000000001"), id="deletion"),
-        pytest.param(lambda _: forget(user_id=FACEBOOK.account_id), id="deletion by account"),
-    ],
-)
+@pytest.mark.parametrize("withdraw", WITHDRAWALS)
 def test_a_choice_and_a_withdrawal_at_once_leave_no_token(
     key: FeedKey, run: Any, withdraw: Callable[[FeedKey], object], first: str
 ) -> None:
@@ -271,6 +289,40 @@ def test_a_choice_and_a_withdrawal_at_once_leave_no_token(
 
     assert not Connection.objects.filter(token__isnull=False).exists()
     assert LoginAttempt.objects.count() == 0
+
+
+@pytest.mark.parametrize("accounts", [1, 2])
+@pytest.mark.parametrize("first", ["login", "withdrawal"])
+@pytest.mark.parametrize("withdraw", WITHDRAWALS)
+def test_a_login_and_a_withdrawal_at_once_leave_no_token(
+    key: FeedKey, run: Any, two_accounts: FakeLogins, withdraw: Callable[[FeedKey], object], first: str,
+    accounts: int,
+) -> None:  # fmt: skip
+    """One has done its work, and commits only once the other has come as far as it can."""
+    two_accounts.accounts = two_accounts.accounts[:accounts]
+    attempt = begun_login(key)
+    acts = [lambda: complete(attempt), lambda: withdraw(key)]
+    if first == "withdrawal":
+        acts.reverse()
+    has_acted, may_commit = threading.Event(), threading.Event()
+
+    def slowly() -> object:
+        with transaction.atomic():
+            done = acts[0]()
+            has_acted.set()
+            assert may_commit.wait(20)
+        return done
+
+    futures = [run(slowly)]
+    assert has_acted.wait(20)
+    futures.append(run(acts[1]))
+    wait_for_blocked(1)
+    may_commit.set()
+    results = [future.result(timeout=20) for future in futures]
+
+    assert ("stored" in results) is (first == "login")
+    assert not Connection.objects.filter(token__isnull=False).exists()
+    assert not LoginAttempt.objects.filter(token__isnull=False).exists()
 
 
 def test_a_link_that_is_made_while_the_person_is_erased_goes_too(key: FeedKey, run: Any) -> None:

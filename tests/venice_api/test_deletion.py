@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 from django.core.cache import cache
 
+from entitlements.models import Workspace
 from paris_integration import connections, feed_cache, hashtags, links, retention
 from paris_integration.audit import Action, Actor, Outcome, note
 from paris_integration.errors import TokenRejected
@@ -22,7 +24,7 @@ from paris_integration.models import (
     PersonFence,
 )
 from paris_integration.providers.oauth import Account
-from paris_integration.public import Selection, Source, SourceType, force_refresh, read_feed
+from paris_integration.public import Login, Selection, Source, SourceType, force_refresh, read_feed
 from tests.conftest import Cast
 from tests.fakes import FakeLogins, FakeProvider, media
 from tests.stored import everything_stored
@@ -136,17 +138,29 @@ def test_posts_of_the_account_go_wherever_they_are_shown(
 
 
 def test_another_persons_connection_of_the_same_account_stays(
-    people: Cast, make_instance: Any, logins: FakeLogins, erase: Any
+    people: Cast, make_instance: Any, logins: FakeLogins, erase: Any, django_capture_on_commit_callbacks: Any
 ) -> None:
+    """Two people who manage one account have connected it, each in a workspace: one of them asks for deletion."""
     instance = make_instance(source_type="hashtag", source_value="bread")
     people.editor.post(waiting_choice(people, instance, "code-1"), {"account": ACCOUNT})
-    Connection.objects.update(app_user_id="102000000000009")
-    hashtags.number_of("bread", account_id=ACCOUNT, token=connections.open_token(links.load(instance.pk)), now=NOW)  # type: ignore[arg-type] # fmt: skip
+    mine = Connection.objects.get()
+    other = Workspace.objects.create(name="Other", plan=people.workspace.plan)
+    grant = connections.Grant(
+        Login.FACEBOOK, ACCOUNT, "102000000000009", USERNAME, (), connections.Secret("EAAB-2"), None
+    )
+    key = replace(from_row(instance).feed_key(), workspace_id=other.pk, instance_id="wgt_other")
+    facts = connections.store_grant(key, grant, actor=Actor(9, "other"), now=NOW)
+    token = connections.open_token(facts)
+    hashtags.number_of("bread", account_id=ACCOUNT, token=token, now=NOW)
 
     erase()
 
-    assert Connection.objects.get().state == "active"
-    assert HashtagSearch.objects.count() == 1
+    left = Connection.objects.get()
+    assert left.pk != mine.pk
+    assert left.state == "active"
+    assert hashtags.searched(ACCOUNT, now=NOW) == 1
+    hashtags.number_of("bread", account_id=ACCOUNT, token=token, now=NOW)
+    assert hashtags.searched(ACCOUNT, now=NOW) == 1
 
 
 def test_a_search_under_way_leaves_no_entry_in_the_ledger(
@@ -161,6 +175,7 @@ def test_a_search_under_way_leaves_no_entry_in_the_ledger(
 
     erase()
     hashtags.number_of("bread", account_id=ACCOUNT, token=token, now=NOW)
+    assert ACCOUNT not in everything_stored()
     provider.recent_searches = ("17843800000000001", "99")
     hashtags.reconcile(ACCOUNT, token, now=NOW)
 
