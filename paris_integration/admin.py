@@ -114,7 +114,7 @@ class ConnectionAdmin(ReadOnlyAdmin):
     @admin.display(ordering="expires_at", description="token ends")
     def ends(self, connection: Connection) -> str:
         if connection.expires_at is None:
-            return "unknown"
+            return "never" if connection.never_expires else "unknown"
         days = (connection.expires_at - timezone.now()).days
         return f"in {days} days" if days >= 0 else "has ended"
 

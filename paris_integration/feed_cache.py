@@ -94,11 +94,11 @@ def load(key: FeedKey, mode: Mode) -> FeedCopy | None:
 def publish(row: Feed) -> None:
     """Put the row's copy where readers look first.
 
-    A disconnect deletes the row, then forgets the copy. Looking once more after storing leaves no copy behind,
-    whichever of the two comes first.
+    A disconnect or a deletion removes the row, then forgets the copy. Looking once more after storing leaves no copy
+    behind, whichever of the two comes first.
     """
     cache.store(_cache_key_of_row(row), _encode(copy_of(row)))
-    if row.mode == Mode.CONNECTED.value and not _exists(row.pk):
+    if not _exists(row.pk):
         forget_rows([row])
 
 

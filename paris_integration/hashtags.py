@@ -10,11 +10,18 @@ from datetime import datetime, timedelta
 
 from django.db import transaction
 
-from paris_integration import registry
+from paris_integration import login_fences, registry
 from paris_integration.errors import HashtagQuotaExhausted, SourceNotFound
 from paris_integration.freshness import CLOCK_TOLERANCE
-from paris_integration.models import HashtagAccount, HashtagNumber, HashtagRefusal, HashtagSearch
+from paris_integration.models import (
+    Connection,
+    HashtagAccount,
+    HashtagNumber,
+    HashtagRefusal,
+    HashtagSearch,
+)
 from paris_integration.secret import Secret
+from paris_integration.types import Login
 
 TAGS_AT_ONCE = 30
 WINDOW = timedelta(days=7)
@@ -37,6 +44,7 @@ def number_of(tag: str, *, account_id: str, token: Secret, now: datetime) -> str
         first_at=now
     )
     _enter(account_id, tag, now)
+    _forget_if_erased(account_id)
     if known is not None and known.number:
         return known.number
     try:
@@ -64,7 +72,14 @@ def reconcile(account_id: str, token: Secret, *, now: datetime) -> int:
             account_id=account_id, tag=tag, defaults={"first_at": now}
         )
         entered += is_new
+    _forget_if_erased(account_id)
     return entered
+
+
+def erase(account_id: str) -> None:
+    """Erase all that is noted of the account's searches."""
+    for model in (HashtagSearch, HashtagRefusal, HashtagAccount):
+        model._default_manager.filter(account_id=account_id).delete()
 
 
 def _is_unavailable(tag: str, known: HashtagNumber | None, account_id: str, now: datetime) -> bool:
@@ -91,8 +106,7 @@ def _remember(refusal: SourceNotFound, tag: str, account_id: str, now: datetime)
 
 @transaction.atomic
 def _enter(account_id: str, tag: str, now: datetime) -> None:
-    HashtagAccount.objects.get_or_create(account_id=account_id)
-    HashtagAccount.objects.select_for_update().get(account_id=account_id)
+    HashtagAccount.objects.select_for_update().get_or_create(account_id=account_id)
     current = HashtagSearch.objects.filter(account_id=account_id)
     current.filter(first_at__lte=now - WINDOW).delete()
     if current.filter(tag=tag).exists():
@@ -103,3 +117,10 @@ def _enter(account_id: str, tag: str, now: datetime) -> None:
         exhausted.retry_after_seconds = (oldest + WINDOW - now).total_seconds()
         raise exhausted
     HashtagSearch.objects.create(account_id=account_id, tag=tag, first_at=now)
+
+
+def _forget_if_erased(account_id: str) -> None:
+    """Take the entry back when the account was erased while the caller still held its token."""
+    erased = login_fences.is_withdrawn(Login.FACEBOOK, account_id)
+    if erased and not Connection.objects.filter(account_id=account_id).exists():
+        erase(account_id)

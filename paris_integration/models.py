@@ -5,6 +5,7 @@ from __future__ import annotations
 import uuid
 
 from django.db import models
+from django.db.models.functions import Now
 
 from entitlements.models import Workspace
 from paris_integration.types import ConnectionState, Login, Mode, SourceType, Warning
@@ -30,7 +31,9 @@ class Connection(models.Model):
     token = SealedTokenField(null=True, blank=True)
     token_version = models.PositiveIntegerField(default=1)
     obtained_at = models.DateTimeField()
+    # Without `expires_at` the token either never ends, as Meta said, or Meta did not say when it does.
     expires_at = models.DateTimeField(null=True, blank=True)
+    never_expires = models.BooleanField(default=False, db_default=False)
 
     state = models.CharField(
         max_length=24,
@@ -107,7 +110,8 @@ class LoginAttempt(models.Model):
     """One way to Meta and back: the state that was sent, who may come back with it, and once back, the choice.
 
     The state itself is not kept, only its hash. `consumed_at` is set by one conditional write before the code is
-    exchanged. When a login brings several accounts, the token waits here, sealed, until one is chosen.
+    exchanged. When a login brings several accounts, the token waits here, sealed, until one is chosen. The row is the
+    right to store what the login brings: storing deletes it, and so does everything that cancels the login.
     """
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
@@ -118,11 +122,13 @@ class LoginAttempt(models.Model):
     instance_id = models.CharField(max_length=200)
     login = models.CharField(max_length=16, choices=[(login.value, login.value) for login in Login])
     redirect_uri = models.CharField(max_length=500)
+    began_at = models.DateTimeField(db_default=Now(), editable=False)  # on the database's clock
     expires_at = models.DateTimeField()
     consumed_at = models.DateTimeField(null=True, blank=True)
 
     token = SealedTokenField(null=True, blank=True)
     token_expires_at = models.DateTimeField(null=True, blank=True)
+    token_never_expires = models.BooleanField(default=False, db_default=False)
     app_user_id = models.CharField(max_length=40, blank=True)
     scopes = models.JSONField(default=list, blank=True)
     accounts = models.JSONField(default=list, blank=True)
@@ -134,10 +140,32 @@ class LoginAttempt(models.Model):
         return f"{self.login} for {self.instance_id}"
 
 
+class PersonFence(models.Model):
+    """The row that is held while something is stored for a person, or erased on their behalf.
+
+    `person_hash` is a keyed hash of the login and one of Meta's ids of the person or account; no id is kept. Logins
+    that began at `withdrawn_at` or before store nothing more. Rows outlive the longest login and are then removed.
+    """
+
+    person_hash = models.CharField(primary_key=True, max_length=64)
+    withdrawn_at = models.DateTimeField(null=True, blank=True)  # on the database's clock, like `held_at`
+    held_at = models.DateTimeField()
+
+    class Meta:
+        indexes = [models.Index(fields=["held_at"], name="person_fence_age")]
+
+    def __str__(self) -> str:
+        return self.person_hash[:12]
+
+
 class DeletionRequest(models.Model):
-    """Meta's order to delete a person's data, as its status page shows it. Names nobody."""
+    """Meta's order to delete a person's data, as its status page shows it. Holds no id of the person.
+
+    `signature_hash` identifies the signed request, so that the same one sent again gets the same code.
+    """
 
     code = models.CharField(primary_key=True, max_length=20)
+    signature_hash = models.CharField(max_length=64, null=True, unique=True, editable=False)  # noqa: DJ001
     login = models.CharField(max_length=16)
     requested_at = models.DateTimeField()
     connections_deleted = models.PositiveIntegerField(default=0)
@@ -371,6 +399,7 @@ class AuditEvent(models.Model):
         TOKEN_DIED = "token_died", "token died"
         TOKEN_RENEWED = "token_renewed", "token renewed"
         TOKEN_ACCEPTED = "token_accepted", "token accepted again"
+        REVOKED = "revoked", "revoked at Meta"
         DEAUTHORISED = "deauthorised", "deauthorised at Meta"
         DATA_DELETED = "data_deleted", "data deleted on request"
         BACKOFF_CLEARED = "backoff_cleared", "back-off cleared"

@@ -36,6 +36,7 @@ from paris_integration.oauth_pipeline import (
     offers,
     take_state,
 )
+from paris_integration.signals import account_erased
 from paris_integration.sources import (
     InvalidSource,
     parse_source,
@@ -109,6 +110,7 @@ __all__ = [
     "StoreUnavailable",
     "TooBusy",
     "Warning",
+    "account_erased",
     "ask_to_reconnect",
     "begin_login",
     "choose_account",

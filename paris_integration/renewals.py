@@ -136,6 +136,7 @@ def _store(row: Connection, token: Token, now: datetime) -> bool:
         token_version=row.token_version + 1,
         obtained_at=now,
         expires_at=token.expires_at,
+        never_expires=token.never_expires,
         state=ConnectionState.ACTIVE.value,
         cause="",
         told_days=None,
@@ -144,7 +145,10 @@ def _store(row: Connection, token: Token, now: datetime) -> bool:
         renewal_failures=0,
         renewal_lease_expires_at=None,
         next_renewal_at=connections.next_renewal_at(
-            obtained_at=now, expires_at=token.expires_at, share=connections.share()
+            obtained_at=now,
+            expires_at=token.expires_at,
+            never_expires=token.never_expires,
+            share=connections.share(),
         ),
     )
     if not stored:

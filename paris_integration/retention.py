@@ -16,9 +16,12 @@ from paris_integration.models import (
     DailyUsage,
     Feed,
     ForcedRefresh,
+    HashtagAccount,
     HashtagRefusal,
+    HashtagSearch,
     LoginAttempt,
     Pause,
+    PersonFence,
     PreviewWindow,
     QuotaWindow,
     RefreshReceipt,
@@ -28,6 +31,8 @@ BATCH = 1_000
 FEED_BATCH = 100  # they are large, and each has a copy in the cache
 RECEIPTS_LAST = timedelta(hours=24)
 LOGIN_ATTEMPTS_LAST = timedelta(hours=1)
+PERSON_FENCES_LAST = timedelta(hours=2)  # longer than any login: ten minutes at Meta, ten for the choice
+HASHTAG_SEARCHES_LAST = timedelta(days=8)  # they count for seven days
 WINDOWS_LAST = timedelta(days=2)
 
 
@@ -50,6 +55,15 @@ def clean_up(*, now: datetime) -> dict[str, int]:
         ("pauses", Pause.objects.filter(until__lt=now)),
         ("hashtagRefusals", HashtagRefusal.objects.filter(until__lt=now)),
         ("loginAttempts", LoginAttempt.objects.filter(expires_at__lt=now - LOGIN_ATTEMPTS_LAST)),
+        (
+            "personFences",
+            PersonFence.objects.filter(held_at__lt=clock.database_now() - PERSON_FENCES_LAST),
+        ),
+        ("hashtagSearches", HashtagSearch.objects.filter(first_at__lt=now - HASHTAG_SEARCHES_LAST)),
+        (
+            "hashtagAccounts",
+            HashtagAccount.objects.exclude(account_id__in=HashtagSearch.objects.values("account_id")),
+        ),
         ("previewWindows", PreviewWindow.objects.filter(starts_at__lt=now - WINDOWS_LAST)),
     )
     removed = {name: _remove(rows) for name, rows in old}
@@ -86,6 +100,6 @@ def _remove_batch_of_feeds(*, before: datetime) -> list[Feed]:
 def _remove(rows: QuerySet[Any]) -> int:
     removed = 0
     while ids := list(rows.values_list("pk", flat=True)[:BATCH]):
-        rows.model._default_manager.filter(pk__in=ids).delete()
+        rows.filter(pk__in=ids).delete()  # still by age: a row may have been used again since it was listed
         removed += len(ids)
     return removed

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import asdict, dataclass
 from typing import Any
 from uuid import UUID
@@ -19,6 +20,7 @@ from paris_integration.public import (
     Source,
     SourceType,
     StoreUnavailable,
+    account_erased,
     retire_other_sources,
 )
 from venice_api.inputs import FilterChoice, parse_filter
@@ -113,6 +115,17 @@ def _forget_instance(instance: WidgetInstance, **_: Any) -> None:
 def _retire_other_sources(instance: WidgetInstance, created: bool, **_: Any) -> None:
     if not created:
         retire_other_sources(from_row(instance).feed_key())
+
+
+@receiver(account_erased, dispatch_uid="venice.forget_hidden_posts")
+def _forget_hidden_posts(instance_ids: Collection[str], usernames: Collection[str], **_: Any) -> None:
+    """Ids of an erased account's posts are the account's data, too."""
+    rows = WidgetInstance.objects.filter(
+        pk__in=instance_ids, source_type=SourceType.PROFILE.value, source_value__in=usernames
+    ).exclude(hidden_post_ids=[])
+    for row in rows:
+        row.hidden_post_ids = []
+        row.save(update_fields=["hidden_post_ids", "updated_at"])
 
 
 def _cache_key(instance_id: str) -> str:

@@ -7,7 +7,7 @@ class Migration(migrations.Migration):
 
     dependencies = [
         ('entitlements', '0003_membership_role'),
-        ('paris_integration', '0006_pauses'),
+        ('paris_integration', '0008_logins_withdrawn'),
     ]
 
     operations = [

@@ -207,7 +207,7 @@ def test_a_disconnect_leaves_nothing(
 
     revocable = act(connections.disconnect, key, actor=EDITOR, now=NOW)
 
-    assert revocable == (Login.INSTAGRAM, GRANT.token)
+    assert (revocable.login, revocable.token) == (Login.INSTAGRAM, GRANT.token)
     assert Connection.objects.count() == ConnectionLink.objects.count() == Feed.objects.count() == 0
     assert feed_cache.find(key, Mode.CONNECTED) is None
     assert links.find(key.instance_id) is None

@@ -19,7 +19,7 @@ from paris_integration.errors import ProviderUnavailable, TokenRejected
 from paris_integration.models import AuditEvent, Connection, LoginAttempt
 from paris_integration.notices import DEAD, due_notice
 from paris_integration.secret import Secret
-from paris_integration.types import FeedKey, Source, SourceType
+from paris_integration.types import FeedKey, Login, Source, SourceType
 from tests.fakes import FakeLogins, FakeProvider
 from tests.paris_integration.test_connections import GRANT
 
@@ -115,6 +115,69 @@ def test_190_during_a_renewal_that_another_has_won_keeps_the_new_token(
 
     assert token_of(row) == "IGAA-winner"
     assert row.state == "active"
+
+
+def test_a_renewal_does_not_overwrite_a_newer_token(
+    row: Connection, key: FeedKey, logins: FakeLogins
+) -> None:
+    """The account is connected again while its old token is renewed: what the login brought stays."""
+    newer = replace(GRANT, token=Secret("IGAA-newer"), expires_at=NOW + 99 * DAY)
+    logins.during_renewal = lambda: connections.store_grant(key, newer, actor=EDITOR, now=NOW)
+
+    assert renewals.renew_token(row.pk, now=due_at(row)).result == "not_due"
+
+    assert len(logins.renewals) == 1
+    assert token_of(row) == "IGAA-newer"
+    assert row.expires_at == NOW + 99 * DAY
+    assert AuditEvent.objects.filter(action="token_renewed").count() == 0
+
+
+def test_a_failed_renewal_does_not_put_off_a_newer_token(
+    row: Connection, key: FeedKey, logins: FakeLogins
+) -> None:
+    newer = replace(GRANT, expires_at=NOW + 59 * DAY)
+    logins.during_renewal = lambda: connections.store_grant(key, newer, actor=EDITOR, now=NOW)
+    logins.renewal_error = ProviderUnavailable(status=503)
+
+    assert renewals.renew_token(row.pk, now=due_at(row)).result == "failed"
+
+    assert due_at(row) >= NOW + 39 * DAY
+    assert row.renewal_failures == 0
+
+
+@pytest.mark.parametrize("user_id", [GRANT.app_user_id, GRANT.account_id])
+@pytest.mark.parametrize("erase", [True, False], ids=["deletion", "deauthorisation"])
+def test_a_withdrawal_during_a_renewal_wins(
+    row: Connection, logins: FakeLogins, user_id: str, erase: bool
+) -> None:
+    logins.during_renewal = lambda: connections.forget_account(Login.INSTAGRAM, user_id, erase=erase, now=NOW)
+
+    assert renewals.renew_token(row.pk, now=due_at(row)).result == "not_due"
+
+    assert not Connection.objects.filter(token__isnull=False).exists()
+    assert not Connection.objects.filter(state__in=["active", "expiring"]).exists()
+
+
+def test_a_token_that_never_ends_is_not_renewed(row: Connection, key: FeedKey, logins: FakeLogins) -> None:
+    """Also one of which only the renewal says so; a token whose end is not told is renewed daily."""
+    connections.store_grant(key, replace(GRANT, expires_at=None), actor=EDITOR, now=NOW)
+    at = due_at(row)
+    assert NOW + DAY <= at <= NOW + 1.25 * DAY
+    logins.lasts = None
+
+    assert renewals.renew_token(row.pk, now=at).result == "renewed"
+
+    row.refresh_from_db()
+    assert (row.never_expires, row.expires_at, row.next_renewal_at) == (True, None, None)
+    assert renewals.due_connections(now=at + 900 * DAY, limit=9) == []
+    assert renewals.note_expiring(now=at + 900 * DAY) == 0
+    row.refresh_from_db()
+    assert row.state == "active"
+    connections.store_grant(key, GRANT, actor=EDITOR, now=NOW)
+    row.refresh_from_db()
+    assert (row.never_expires, row.expires_at) == (False, GRANT.expires_at)
+    connections.store_grant(key, replace(GRANT, expires_at=None, never_expires=True), actor=EDITOR, now=NOW)
+    assert renewals.due_connections(now=at + 900 * DAY, limit=9) == []
 
 
 def test_a_renewal_under_way_is_not_begun_twice(
