@@ -30,7 +30,7 @@ from paris_integration.types import (
     SourceType,
 )
 
-# Stands in the keys. It stays while an older copy can be read (`_decode`), so that forgetting a feed also reaches the
+# Part of the keys. It does not change while `_decode` reads older copies, so that forgetting a feed also removes the
 # copy that a process of the previous release has stored.
 SCHEMA_VERSION = 1
 

@@ -4,7 +4,7 @@ Age counts from the last success. The TTL is a floor: jitter is only ever added,
 announced is what is enforced, so every time that leaves here is rounded up to a whole second.
 
 A stored time counts only up to the ceiling of its rule (`counted_until`), so that what a wrong clock or an odd header
-left in a row ends by itself. docs/decisions.md lists the ceilings.
+left in a row ends on time. docs/decisions.md lists the ceilings.
 """
 
 from __future__ import annotations

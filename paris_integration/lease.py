@@ -42,7 +42,7 @@ def acquire(feed_id: UUID, *, seen_fence: int, lasts: timedelta) -> Lease | None
 def write(lease: Lease, **values: Any) -> bool:
     """Write the flight's result and give the lease back, in one statement; False when another flight has begun.
 
-    The fence rises here, too: who read the row during the flight has not seen its result, and may not fly by it.
+    The fence rises here, too: a caller that read the row during the flight has not seen its result.
     """
     flight = Feed.objects.filter(pk=lease.feed_id, fence=lease.fence)
     return bool(flight.update(fence=F("fence") + 1, lease_expires_at=None, **values))
@@ -60,7 +60,7 @@ def flight_under_way(feed_id: UUID) -> int | None:
 
 
 def is_free(column: str, now: datetime | None = None) -> Q:
-    """Rows whose lease, which ends at `column`, nobody holds: none was taken, it is over, or no right clock wrote it.
+    """Rows whose lease, which ends at `column`, is not held: none was taken, it is over, or no right clock wrote it.
 
     `now`: the database's clock, which the query reads itself when it is left out.
     """

@@ -110,7 +110,7 @@ def settle(line_id: int, state: State, *, fault: str = "") -> bool:
 def settle_orphans(*, older_than: timedelta, feed_id: UUID | None = None) -> int:
     """Settle as spent what dead processes left open; how many lines. Nothing flies as long as `older_than`."""
     now = clock.database_now()
-    # A line from the future was opened while the clock was wrong: nothing flies for it either.
+    # A line from the future was opened while the clock was wrong: no flight belongs to it any more.
     is_orphan = Q(reserved_at__lt=now - older_than) | Q(reserved_at__gt=now + CLOCK_TOLERANCE)
     open_lines = ForcedRefresh.objects.filter(is_orphan, state=State.RESERVED)
     if feed_id is not None:

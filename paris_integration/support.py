@@ -103,7 +103,7 @@ def open_window(key: FeedKey, *, actor: Actor, now: datetime, note: str) -> bool
 
 
 def _held_back_by_window(route: Route, now: datetime) -> QuerySet[Feed]:
-    """The feeds of the route's credential that wait for its window, and for nothing of their own."""
+    """The feeds of the route's credential that wait for its window and nothing else."""
     waiting = Feed.objects.filter(
         mode=route.mode.value, blocked_until__gt=now, fault__in=("", Warning.PROVIDER_RATE_LIMITED.value)
     )

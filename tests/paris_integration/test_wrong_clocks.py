@@ -165,9 +165,7 @@ def test_a_feed_marked_as_read_in_the_future_is_marked_anew_by_its_next_reader(
     assert refresh.claim_due(now=NOW, limit=10) == [stale.pk]
 
 
-def test_a_lease_stamped_far_ahead_holds_nobody_back(
-    key: FeedKey, stale: Feed, provider: FakeProvider
-) -> None:
+def test_a_lease_stamped_far_ahead_does_not_count(key: FeedKey, stale: Feed, provider: FakeProvider) -> None:
     stamp(lease_expires_at=datetime.now(UTC) + AHEAD)
 
     assert not lease.is_held(stale.pk)
@@ -302,9 +300,7 @@ def test_a_token_that_lives_for_years_is_renewed_within_weeks(key: FeedKey) -> N
     assert len(renewals.due_connections(now=NOW + 41 * DAY, limit=10)) == 1
 
 
-def test_a_renewal_lease_stamped_far_ahead_holds_nobody_back(
-    connected: Connection, logins: FakeLogins
-) -> None:
+def test_a_renewal_lease_stamped_far_ahead_does_not_count(connected: Connection, logins: FakeLogins) -> None:
     Connection.objects.update(
         renewal_lease_expires_at=datetime.now(UTC) + AHEAD, next_renewal_at=NOW, obtained_at=NOW - 2 * DAY
     )

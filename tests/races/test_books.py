@@ -73,11 +73,11 @@ def beside(pool: ThreadPoolExecutor, work: Callable[[], Any]) -> Future[Any]:
             connection.close()
 
     other = pool.submit(run)
-    wait_until(lambda: other.done() or somebody_waits_for_us(), 10)
+    wait_until(lambda: other.done() or another_thread_waits_for_us(), 10)
     return other
 
 
-def somebody_waits_for_us() -> bool:
+def another_thread_waits_for_us() -> bool:
     with connection.cursor() as cursor:
         cursor.execute(
             "SELECT EXISTS (SELECT 1 FROM pg_locks WHERE NOT granted AND locktype = 'transactionid'"
