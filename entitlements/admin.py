@@ -236,7 +236,7 @@ class WorkspaceAdmin(admin.ModelAdmin):
     def get_deleted_objects(
         self, objs: Any, request: HttpRequest
     ) -> tuple[list[Any], Any, set[str], list[Any]]:
-        """Who may delete a workspace deletes all it holds: screens that only show its rows forbid nothing here."""
+        """The permission to delete workspaces is enough: that some screens of its rows are read-only does not count."""
         found, counts, _, protected = super().get_deleted_objects(objs, request)
         return found, counts, set(), protected
 

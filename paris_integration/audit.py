@@ -28,7 +28,7 @@ def note(
     action: Action,
     outcome: Outcome,
     *,
-    workspace_id: UUID,
+    workspace_id: UUID | None,
     instance_id: str,
     actor: Actor,
     at: datetime,

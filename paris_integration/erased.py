@@ -1,7 +1,7 @@
 """Which instances were erased of late: for them nothing is called, and nothing is written, any more.
 
-Whoever found the widget a moment before its end still holds its key. A flight, a waiting reader or a login takes
-minutes at most, so that a day is remembered.
+A reader or a refresh that found the widget a moment before its end still has its key. Neither takes more than a
+minute; a day is remembered. Logins under way are cancelled by `login_fences`.
 """
 
 from __future__ import annotations

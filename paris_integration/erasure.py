@@ -53,7 +53,6 @@ def move_instance(key: FeedKey, *, to: UUID, actor: Actor, now: datetime) -> Non
 def _erase(key: FeedKey, actor: Actor, now: datetime) -> None:
     erased.note(key, now=now)
     mine = {"workspace_id": key.workspace_id, "instance_id": key.instance_id}
-    LoginAttempt.objects.filter(**mine).delete()
     oauth_pipeline.disconnect(key, actor=actor, now=now)
     feeds = feed_rows.delete(Feed.objects.filter(**mine))
     QuotaWindow.objects.filter(**mine).delete()
@@ -64,7 +63,7 @@ def _erase(key: FeedKey, actor: Actor, now: datetime) -> None:
 
 
 def _hold(workspace_id: UUID) -> None:
-    """Hold the workspace's logins, links and connections, in the order of all who hold any of them.
+    """Hold the workspace's logins, links and connections, in the order that `connections` lays down.
 
     All of them, because one transaction may erase several of its widgets: held one by one they would be out of order.
     """

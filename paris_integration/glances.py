@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from datetime import datetime
 
 from entitlements.limits import Limits, fresh_limits_for
-from paris_integration import feed_cache, feeds, links, resolver, routes
+from paris_integration import feed_cache, feeds, links, pauses, resolver, routes
 from paris_integration.models import Feed
 from paris_integration.types import ConnectionFacts, FeedKey, Glance, Mode, Warning
 
@@ -14,14 +15,19 @@ from paris_integration.types import ConnectionFacts, FeedKey, Glance, Mode, Warn
 def glance_at(keys: Iterable[FeedKey], *, now: datetime) -> dict[str, Glance]:
     """How each instance's feed fares, by instance id. The queries grow with the workspaces, not with the widgets."""
     wanted = list(keys)
+    instance_ids = [key.instance_id for key in wanted]
     connections = links.load_many(wanted)
-    rows = feed_cache.rows_without_posts(key.instance_id for key in wanted)
+    rows = feed_cache.rows_without_posts(instance_ids)
+    paused_until = pauses.ends_of(instance_ids, now=now)
     limits = {
         workspace_id: fresh_limits_for(workspace_id, now=now)
         for workspace_id in {key.workspace_id for key in wanted}
     }
     return {
-        key.instance_id: _glance(key, connections.get(key.instance_id), rows, limits[key.workspace_id], now)
+        key.instance_id: replace(
+            _glance(key, connections.get(key.instance_id), rows, limits[key.workspace_id], now),
+            paused_until=paused_until.get(key.instance_id),
+        )
         for key in wanted
     }
 

@@ -15,13 +15,25 @@ from paris_integration.types import ConnectionFacts, ConnectionState, FeedKey, L
 
 def find(key: FeedKey) -> ConnectionFacts | None:
     """The instance's connection, None without one. Raises StoreAway when nobody can tell."""
+    loaded: list[ConnectionFacts | None] = []
+
+    def load_now() -> tuple[ConnectionFacts | None]:
+        loaded.append(_load(key.instance_id))
+        return (loaded[-1],)
+
     # Wrapped, because that there is no connection is worth remembering, too.
     (facts,) = cache.remember(
         _key(key.instance_id),
-        lambda: (_load(key.instance_id),),
+        load_now,
         encode=lambda found: [_encode(found[0])],
         decode=lambda value: (_decode(value[0]),),
     )
+    # A copy stored after its connection was erased is removed: a look after storing finds out, whichever came first.
+    if loaded and facts is not None:
+        connection = Connection.objects.filter(pk=facts.connection_id)
+        if not cache.guarded_load(connection.exists):
+            forget([key.instance_id])
+            return None
     return _of_workspace(facts, key)
 
 

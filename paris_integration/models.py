@@ -5,6 +5,7 @@ from __future__ import annotations
 import uuid
 
 from django.db import models
+from django.db.models.functions import Now
 
 from entitlements.models import Workspace
 from paris_integration.types import ConnectionState, Login, Mode, SourceType, Warning
@@ -30,7 +31,9 @@ class Connection(models.Model):
     token = SealedTokenField(null=True, blank=True)
     token_version = models.PositiveIntegerField(default=1)
     obtained_at = models.DateTimeField()
+    # Without `expires_at` the token either never ends, as Meta said, or Meta did not say when it does.
     expires_at = models.DateTimeField(null=True, blank=True)
+    never_expires = models.BooleanField(default=False, db_default=False)
 
     state = models.CharField(
         max_length=24,
@@ -46,6 +49,12 @@ class Connection(models.Model):
     renewal_failures = models.PositiveIntegerField(default=0)
     told_days = models.PositiveSmallIntegerField(null=True, blank=True)
 
+    # What Meta last said of it, on the database's clock. `tried_at`: the last call it answered; `refused_at`: when it
+    # last refused to read the account itself, None since it accepts; `check_at`: when to ask whether the token lives.
+    tried_at = models.DateTimeField(null=True, blank=True)
+    refused_at = models.DateTimeField(null=True, blank=True)
+    check_at = models.DateTimeField(null=True, blank=True)
+
     created_at = models.DateTimeField(auto_now_add=True)
 
     class Meta:
@@ -56,10 +65,34 @@ class Connection(models.Model):
             models.Index(fields=["next_renewal_at"], name="connection_due"),
             models.Index(fields=["account_id"], name="connection_account"),
             models.Index(fields=["app_user_id"], name="connection_app_user"),
+            models.Index(fields=["login", "tried_at"], name="connection_tried"),
+            models.Index(
+                fields=["check_at"], name="connection_check", condition=models.Q(check_at__isnull=False)
+            ),
         ]
 
     def __str__(self) -> str:
         return f"@{self.username} ({self.login})"
+
+
+class Incident(models.Model):
+    """The latest time that Meta refused many connections of one login alike; open while `ended_at` is None.
+
+    `narrowed_at`: since when a connection that was never refused is known to work, so that only the refused ones wait.
+    `probes` counts the probes made, `next_probe_at` is when the next is due. All times are the database's clock.
+    """
+
+    login = models.CharField(
+        primary_key=True, max_length=16, choices=[(login.value, login.value) for login in Login]
+    )
+    began_at = models.DateTimeField()
+    ended_at = models.DateTimeField(null=True, blank=True)
+    narrowed_at = models.DateTimeField(null=True, blank=True)
+    next_probe_at = models.DateTimeField()
+    probes = models.PositiveIntegerField(default=0)
+
+    def __str__(self) -> str:
+        return f"{self.login} since {self.began_at:%Y-%m-%d %H:%M}"
 
 
 class ConnectionLink(models.Model):
@@ -82,7 +115,8 @@ class LoginAttempt(models.Model):
     """One way to Meta and back: the state that was sent, who may come back with it, and once back, the choice.
 
     The state itself is not kept, only its hash. `consumed_at` is set by one conditional write before the code is
-    exchanged. When a login brings several accounts, the token waits here, sealed, until one is chosen.
+    exchanged. When a login brings several accounts, the token waits here, sealed, until one is chosen. The row is the
+    right to store what the login brings: storing deletes it, and so does everything that cancels the login.
     """
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
@@ -93,11 +127,13 @@ class LoginAttempt(models.Model):
     instance_id = models.CharField(max_length=200)
     login = models.CharField(max_length=16, choices=[(login.value, login.value) for login in Login])
     redirect_uri = models.CharField(max_length=500)
+    began_at = models.DateTimeField(db_default=Now(), editable=False)  # on the database's clock
     expires_at = models.DateTimeField()
     consumed_at = models.DateTimeField(null=True, blank=True)
 
     token = SealedTokenField(null=True, blank=True)
     token_expires_at = models.DateTimeField(null=True, blank=True)
+    token_never_expires = models.BooleanField(default=False, db_default=False)
     app_user_id = models.CharField(max_length=40, blank=True)
     scopes = models.JSONField(default=list, blank=True)
     accounts = models.JSONField(default=list, blank=True)
@@ -109,10 +145,32 @@ class LoginAttempt(models.Model):
         return f"{self.login} for {self.instance_id}"
 
 
+class PersonFence(models.Model):
+    """The row that is held while something is stored for a person, or erased on their behalf.
+
+    `person_hash` is a keyed hash of the login and one of Meta's ids of the person or account; no id is kept. Logins
+    that began at `withdrawn_at` or before store nothing more. Rows outlive the longest login and are then removed.
+    """
+
+    person_hash = models.CharField(primary_key=True, max_length=64)
+    withdrawn_at = models.DateTimeField(null=True, blank=True)  # on the database's clock, like `held_at`
+    held_at = models.DateTimeField()
+
+    class Meta:
+        indexes = [models.Index(fields=["held_at"], name="person_fence_age")]
+
+    def __str__(self) -> str:
+        return self.person_hash[:12]
+
+
 class DeletionRequest(models.Model):
-    """Meta's order to delete a person's data, as its status page shows it. Names nobody."""
+    """Meta's order to delete a person's data, as its status page shows it. Holds no id of the person.
+
+    `signature_hash` identifies the signed request, so that the same one sent again gets the same code.
+    """
 
     code = models.CharField(primary_key=True, max_length=20)
+    signature_hash = models.CharField(max_length=64, null=True, unique=True, editable=False)  # noqa: DJ001
     login = models.CharField(max_length=16)
     requested_at = models.DateTimeField()
     connections_deleted = models.PositiveIntegerField(default=0)
@@ -124,7 +182,7 @@ class DeletionRequest(models.Model):
 class Feed(models.Model):
     """The cached dataset of one cache key: last good copy, schedule, back-off, and the lease of its one refresher.
 
-    `fence` counts flights: taking the lease raises it by compare-and-set, and only the holder of the current number
+    `fence` rises when a flight begins, by compare-and-set, and when it lands. Only the holder of the current number
     may write. Nothing else in this row is trusted to keep two refreshers apart.
     """
 
@@ -158,7 +216,13 @@ class Feed(models.Model):
     fault = models.CharField(max_length=40, blank=True, choices=[(w.value, w.value) for w in Warning])
     fault_detail = models.CharField(max_length=200, blank=True)
     failures = models.PositiveIntegerField(default=0)
+    blocked_at = models.DateTimeField(null=True, blank=True)  # when `blocked_until` was written
     blocked_until = models.DateTimeField(null=True, blank=True)
+
+    # Waits beside the provider's back-off: a pause that staff ordered, and a slower pace of automatic refreshes.
+    paused_at = models.DateTimeField(null=True, blank=True)
+    paused_until = models.DateTimeField(null=True, blank=True)
+    slowed_until = models.DateTimeField(null=True, blank=True)
 
     # The lease, on the database's clock.
     fence = models.BigIntegerField(default=0)
@@ -203,11 +267,12 @@ class ErasedInstance(models.Model):
 class Pause(models.Model):
     """Staff's order to fetch nothing for an instance before `until`, whatever it shows and however it is connected.
 
-    Its feeds carry it as a back-off; a feed that comes into being meanwhile takes it from here.
+    Its feeds carry it as `paused_until`; a feed that is made meanwhile takes it from here.
     """
 
     instance_id = models.CharField(primary_key=True, max_length=200)
     workspace = models.ForeignKey(Workspace, on_delete=models.CASCADE, related_name="+")
+    ordered_at = models.DateTimeField(null=True, blank=True)
     until = models.DateTimeField()
 
     def __str__(self) -> str:
@@ -221,6 +286,7 @@ class ProviderWindow(models.Model):
     """
 
     credential = models.CharField(primary_key=True, max_length=64)
+    parked_at = models.DateTimeField(null=True, blank=True)  # when `parked_until` was written
     parked_until = models.DateTimeField(null=True, blank=True)
     throttles = models.PositiveIntegerField(default=0)
     usage_percent = models.FloatField(default=0.0)
@@ -352,6 +418,8 @@ class AuditEvent(models.Model):
         DISCONNECTED = "disconnected", "disconnected"
         TOKEN_DIED = "token_died", "token died"
         TOKEN_RENEWED = "token_renewed", "token renewed"
+        TOKEN_ACCEPTED = "token_accepted", "token accepted again"
+        REVOKED = "revoked", "revoked at Meta"
         DEAUTHORISED = "deauthorised", "deauthorised at Meta"
         DATA_DELETED = "data_deleted", "data deleted on request"
         BACKOFF_CLEARED = "backoff_cleared", "back-off cleared"
@@ -360,6 +428,7 @@ class AuditEvent(models.Model):
         PURGED = "purged", "posts purged"
         RECONNECT_ASKED = "reconnect_asked", "asked to reconnect"
         TOKEN_ROTATED = "token_rotated", "embed token rotated"
+        WINDOW_OPENED = "window_opened", "rate-limit window opened"
         WIDGET_CREATED = "widget_created", "widget created"
         WIDGET_DELETED = "widget_deleted", "widget deleted"
         WIDGET_MOVED = "widget_moved", "widget moved to another workspace"
@@ -444,6 +513,20 @@ class HashtagSearch(models.Model):
 
     class Meta:
         constraints = [models.UniqueConstraint(fields=["account_id", "tag"], name="hashtag_search_once")]
+
+    def __str__(self) -> str:
+        return f"{self.account_id} #{self.tag}"
+
+
+class HashtagRefusal(models.Model):
+    """A tag that Meta refused to one account without saying that it does not exist: not searched before `until`."""
+
+    account_id = models.CharField(max_length=40)
+    tag = models.CharField(max_length=100)
+    until = models.DateTimeField()
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["account_id", "tag"], name="hashtag_refusal_once")]
 
     def __str__(self) -> str:
         return f"{self.account_id} #{self.tag}"

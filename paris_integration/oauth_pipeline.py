@@ -2,7 +2,7 @@
 
 A state is 256 random bits, good once and for ten minutes, for one user, session, workspace, instance, login and
 redirect. It is consumed by one conditional write before the code is exchanged: of a hundred callbacks with one state,
-one makes a call.
+one makes a call. What the login brings is stored once, and only while nothing has cancelled it (`login_fences`).
 """
 
 from __future__ import annotations
@@ -13,23 +13,23 @@ import secrets
 import threading
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from functools import partial
 from uuid import UUID
 
-from django.db import connection, transaction
+from django.db import DatabaseError, InterfaceError, connection, transaction
 
-from paris_integration import connections, registry, vault
+from paris_integration import clock, connections, login_fences, registry, revoking, vault
 from paris_integration.audit import Actor
-from paris_integration.connections import Grant
-from paris_integration.errors import LoginFailed, ProviderError
+from paris_integration.connections import GivenUp, Grant
+from paris_integration.errors import LoginFailed
+from paris_integration.freshness import CLOCK_TOLERANCE
 from paris_integration.models import LoginAttempt
 from paris_integration.providers.oauth import Account, LoginResult
-from paris_integration.secret import Secret
 from paris_integration.types import FeedKey, Login, Source, SourceType
 
 logger = logging.getLogger(__name__)
 
 STATE_LASTS = timedelta(minutes=10)
+LONGEST = STATE_LASTS + CLOCK_TOLERANCE  # what ends later was begun by a wrong clock
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +76,7 @@ def begin_login(
         instance_id=key.instance_id,
         login=login.value,
         redirect_uri=redirect_uri,
+        began_at=clock.database_now(),
         expires_at=now + STATE_LASTS,
     )
     return registry.logins().authorize_url(login, state=state, redirect_uri=callback_uri)
@@ -89,6 +90,7 @@ def take_state(login: Login, state: str, *, caller: Caller, now: datetime) -> At
         user_id=caller.user_id,
         session_hash=_hash(caller.session),
         expires_at__gt=now,
+        expires_at__lte=now + LONGEST,
         consumed_at__isnull=True,
     )
     if not row.update(consumed_at=now):
@@ -101,19 +103,17 @@ def complete_login(
 ) -> Account | None:
     """Exchange the code and store the grant; None when several accounts came and one must be chosen.
 
-    Raises LoginFailed. A code is used once, whatever comes of it.
+    Raises LoginFailed: also STATE_INVALID when the login was cancelled meanwhile. A code is used once, whatever comes
+    of it.
     """
-    result = registry.logins().exchange(attempt.login, code=code, redirect_uri=callback_uri, now=now)
+    try:
+        result = registry.logins().exchange(attempt.login, code=code, redirect_uri=callback_uri, now=now)
+    except LoginFailed:
+        LoginAttempt.objects.filter(pk=attempt.attempt_id).delete()
+        raise
     if len(result.accounts) == 1:
         return _store(attempt, result, result.accounts[0], caller, now)
-    LoginAttempt.objects.filter(pk=attempt.attempt_id).update(
-        token=vault.seal_token(result.token.secret, row_id=attempt.attempt_id),
-        token_expires_at=result.token.expires_at,
-        app_user_id=result.app_user_id,
-        scopes=list(result.scopes),
-        accounts=[[account.account_id, account.username] for account in result.accounts],
-        expires_at=now + STATE_LASTS,
-    )
+    _keep_for_choice(attempt, result, now)
     return None
 
 
@@ -129,9 +129,10 @@ def choose_account(attempt: Attempt, account_id: str, *, caller: Caller, now: da
     chosen = next((account for account in attempt.accounts if account.account_id == account_id), None)
     if row is None or row.token is None or chosen is None:
         raise LoginFailed("STATE_INVALID")
-    token = vault.open_token(row.token, row_id=row.pk)
-    if not _waiting(attempt.attempt_id, caller, now).update(token=None, accounts=[]):
-        raise LoginFailed("STATE_INVALID")
+    try:
+        token = vault.open_token(row.token, row_id=row.pk)
+    except vault.CannotOpen:
+        raise LoginFailed("STATE_INVALID") from None
     grant = Grant(
         login=attempt.login,
         account_id=chosen.account_id,
@@ -140,29 +141,26 @@ def choose_account(attempt: Attempt, account_id: str, *, caller: Caller, now: da
         scopes=tuple(row.scopes),
         token=token,
         expires_at=row.token_expires_at,
+        never_expires=row.token_never_expires,
     )
-    connections.store_grant(attempt.key, grant, actor=_actor(caller), now=now)
+    _store_grant(attempt, grant, caller, now)
     return chosen
 
 
 def disconnect(key: FeedKey, *, actor: Actor, now: datetime) -> None:
     """Unlink the instance and erase what it read by the connection; then try to revoke the grant at Meta."""
-    revocable = connections.disconnect(key, actor=actor, now=now)
-    if revocable is not None:
-        # At once, or when the transaction commits of which this is a part.
-        transaction.on_commit(partial(_revoke_soon, *revocable))
+    given_up = connections.disconnect(key, actor=actor, now=now)
+    if given_up is not None:
+        # The answer does not wait for Meta: the token is gone from our side already.
+        thread = threading.Thread(target=_revoke, args=(given_up,), name="revoke", daemon=True)
+        transaction.on_commit(thread.start)
 
 
-def _revoke_soon(login: Login, token: Secret) -> None:
-    # Nobody waits for Meta here: the token is gone from our side already.
-    threading.Thread(target=_revoke, args=(login, token), name="revoke", daemon=True).start()
-
-
-def _revoke(login: Login, token: Secret) -> None:
+def _revoke(given_up: GivenUp) -> None:
     try:
-        registry.logins().revoke(login, token)
-    except (ProviderError, KeyError) as error:
-        logger.info("grant not revoked at Meta: %s", type(error).__name__)
+        revoking.revoke_unless_used(given_up)
+    except (DatabaseError, InterfaceError) as error:
+        logger.warning("revocation not completed: %s", type(error).__name__)
     finally:
         connection.close()
 
@@ -176,9 +174,29 @@ def _store(attempt: Attempt, result: LoginResult, account: Account, caller: Call
         scopes=result.scopes,
         token=result.token.secret,
         expires_at=result.token.expires_at,
+        never_expires=result.token.never_expires,
     )
-    connections.store_grant(attempt.key, grant, actor=_actor(caller), now=now)
+    _store_grant(attempt, grant, caller, now)
     return account
+
+
+def _store_grant(attempt: Attempt, grant: Grant, caller: Caller, now: datetime) -> None:
+    connections.store_grant(attempt.key, grant, actor=_actor(caller), now=now, attempt_id=attempt.attempt_id)
+
+
+@transaction.atomic
+def _keep_for_choice(attempt: Attempt, result: LoginResult, now: datetime) -> None:
+    """Keep the token, sealed, with the accounts it brought, until one is chosen. Raises LoginFailed."""
+    persons = (result.app_user_id, *(account.account_id for account in result.accounts))
+    row = login_fences.claim(attempt.attempt_id, attempt.login, persons)
+    row.token = vault.seal_token(result.token.secret, row_id=row.pk)
+    row.token_expires_at = result.token.expires_at
+    row.token_never_expires = result.token.never_expires
+    row.app_user_id = result.app_user_id
+    row.scopes = list(result.scopes)
+    row.accounts = [[account.account_id, account.username] for account in result.accounts]
+    row.expires_at = now + STATE_LASTS
+    row.save()
 
 
 def _waiting(attempt_id: UUID, caller: Caller, now: datetime):  # type: ignore[no-untyped-def]
@@ -187,6 +205,7 @@ def _waiting(attempt_id: UUID, caller: Caller, now: datetime):  # type: ignore[n
         user_id=caller.user_id,
         session_hash=_hash(caller.session),
         expires_at__gt=now,
+        expires_at__lte=now + LONGEST,
         token__isnull=False,
     )
 

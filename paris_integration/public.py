@@ -37,6 +37,7 @@ from paris_integration.oauth_pipeline import (
     offers,
     take_state,
 )
+from paris_integration.signals import account_erased
 from paris_integration.sources import (
     InvalidSource,
     parse_source,
@@ -50,6 +51,7 @@ from paris_integration.support import (
     clear_backoff,
     grant_units,
     note_refresh_on_behalf,
+    open_window,
     pause,
     purge,
 )
@@ -67,6 +69,8 @@ from paris_integration.types import (
     FilterKind,
     Glance,
     Login,
+    RefreshEffect,
+    RefreshNow,
     Selection,
     Source,
     SourceType,
@@ -100,12 +104,15 @@ __all__ = [
     "ParisError",
     "PreviewBudgetSpent",
     "RefreshBlocked",
+    "RefreshEffect",
+    "RefreshNow",
     "Selection",
     "Source",
     "SourceType",
     "StoreUnavailable",
     "TooBusy",
     "Warning",
+    "account_erased",
     "ask_to_reconnect",
     "begin_login",
     "choose_account",
@@ -129,6 +136,7 @@ __all__ = [
     "note_act",
     "note_refresh_on_behalf",
     "offers",
+    "open_window",
     "parse_source",
     "parse_source_type",
     "pause",

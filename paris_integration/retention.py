@@ -11,15 +11,19 @@ from django.conf import settings
 from django.db import connection, transaction
 from django.db.models import Q, QuerySet
 
-from paris_integration import clock, erased, feed_cache, feed_rows, receipts
+from paris_integration import clock, erased, feed_cache, feed_rows, lease, receipts
 from paris_integration.models import (
     AuditEvent,
     DailyUsage,
     ErasedInstance,
     Feed,
     ForcedRefresh,
+    HashtagAccount,
+    HashtagRefusal,
+    HashtagSearch,
     LoginAttempt,
     Pause,
+    PersonFence,
     PreviewWindow,
     QuotaWindow,
     RefreshReceipt,
@@ -28,6 +32,8 @@ from paris_integration.models import (
 BATCH = 1_000
 FEED_BATCH = 100  # they are large, and each has a copy in the cache
 LOGIN_ATTEMPTS_LAST = timedelta(hours=1)
+PERSON_FENCES_LAST = timedelta(hours=2)  # longer than any login: ten minutes at Meta, ten for the choice
+HASHTAG_SEARCHES_LAST = timedelta(days=8)  # they count for seven days
 WINDOWS_LAST = timedelta(days=2)
 
 
@@ -50,8 +56,18 @@ def clean_up(*, now: datetime) -> dict[str, int]:
             DailyUsage.objects.filter(day__lt=(now - timedelta(days=settings.USAGE_RETENTION_DAYS)).date()),
         ),
         ("pauses", Pause.objects.filter(until__lt=now)),
+        ("hashtagRefusals", HashtagRefusal.objects.filter(until__lt=now)),
         ("loginAttempts", LoginAttempt.objects.filter(expires_at__lt=now - LOGIN_ATTEMPTS_LAST)),
         ("erased", ErasedInstance.objects.filter(erased_at__lt=now - erased.REMEMBERED_FOR)),
+        (
+            "personFences",
+            PersonFence.objects.filter(held_at__lt=clock.database_now() - PERSON_FENCES_LAST),
+        ),
+        ("hashtagSearches", HashtagSearch.objects.filter(first_at__lt=now - HASHTAG_SEARCHES_LAST)),
+        (
+            "hashtagAccounts",
+            HashtagAccount.objects.exclude(account_id__in=HashtagSearch.objects.values("account_id")),
+        ),
         ("previewWindows", PreviewWindow.objects.filter(starts_at__lt=now - WINDOWS_LAST)),
     )
     removed = {name: _remove(rows) for name, rows in old}
@@ -83,7 +99,7 @@ def remove_unread_feeds(*, now: datetime) -> int:
 def _remove_batch_of_feeds(*, before: datetime) -> list[Feed]:
     unread = Q(last_read_at__lt=before) | Q(last_read_at__isnull=True, created_at__lt=before)
     untouched = Q(attempted_at__isnull=True) | Q(attempted_at__lt=before)
-    idle = Q(lease_expires_at__isnull=True) | Q(lease_expires_at__lt=clock.database_now())
+    idle = lease.is_free("lease_expires_at", clock.database_now())
     feeds = Feed.objects.filter(unread, untouched, idle).defer("posts_encoded", "profile")
     if connection.features.has_select_for_update_skip_locked:
         feeds = feeds.select_for_update(skip_locked=True)
@@ -95,6 +111,6 @@ def _remove_batch_of_feeds(*, before: datetime) -> list[Feed]:
 def _remove(rows: QuerySet[Any]) -> int:
     removed = 0
     while ids := list(rows.values_list("pk", flat=True)[:BATCH]):
-        rows.model._default_manager.filter(pk__in=ids).delete()
+        rows.filter(pk__in=ids).delete()  # still by age: a row may have been used again since it was listed
         removed += len(ids)
     return removed

@@ -55,6 +55,7 @@ class FakeProvider:
         self.later_page_error: ProviderError | None = None
         self.usage = Usage()
         self._error: ProviderError | None = None
+        self.fault_for: Callable[[FeedRequest], ProviderError | None] = lambda _: None
         self.during_call: Callable[[], None] = lambda: None
 
     def raises(self, error: ProviderError) -> None:
@@ -74,11 +75,11 @@ class FakeProvider:
         self.tokens.append(request.token.reveal())
         if isinstance(request, HashtagRequest):
             self.during_call()
-            self._moan()
+            self._moan(request)
             return RawFeed(media=tuple(media(n) for n in range(3)), usage=self.usage, is_recent_only=True)
         self.calls.append(request.username)
         self.during_call()
-        self._moan()
+        self._moan(request)
         if request.username not in self.accounts:
             raise SourceNotFound(code=110, subcode=2207013, status=400)
         profile: Mapping[str, object] = {"username": request.username}
@@ -95,9 +96,12 @@ class FakeProvider:
     def recently_searched(self, asking_ig_user_id: str, token: Secret) -> tuple[str, ...]:
         return self.recent_searches
 
-    def _moan(self) -> None:
+    def _moan(self, request: FeedRequest | None = None) -> None:
         if self._error is not None:
             raise self._error
+        fault = self.fault_for(request) if request is not None else None
+        if fault is not None:
+            raise fault
 
 
 class InlineBoard:
@@ -131,7 +135,10 @@ class FakeLogins:
         self.renewals: list[str] = []
         self.failure: LoginFailed | None = None
         self.renewal_error: ProviderError | None = None
-        self.lasts = timedelta(days=60)
+        self.lasts: timedelta | None = timedelta(days=60)  # None: the tokens never end
+        self.during_exchange: Callable[[], object] = lambda: None
+        self.during_renewal: Callable[[], object] = lambda: None
+        self.during_revocation: Callable[[], object] = lambda: None
 
     def offers(self, login: Login) -> bool:
         return True
@@ -146,14 +153,21 @@ class FakeLogins:
             raise self.failure
         if code == "bad" or [used for _, used, _ in self.exchanges].count(code) > 1:
             raise LoginFailed("EXCHANGE_FAILED")
-        token = Token(Secret(f"token-for-{code}"), now + self.lasts)
+        self.during_exchange()
+        token = self._token(f"token-for-{code}", now)
         return LoginResult(token, "28970000000000001", self.accounts, ("instagram_business_basic",))
 
     def renew(self, login: Login, token: Secret, *, now: datetime) -> Token:
         self.renewals.append(token.reveal())
+        self.during_renewal()
         if self.renewal_error is not None:
             raise self.renewal_error
-        return Token(Secret(f"renewed-{len(self.renewals)}"), now + self.lasts)
+        return self._token(f"renewed-{len(self.renewals)}", now)
 
     def revoke(self, login: Login, token: Secret) -> None:
+        self.during_revocation()
         self.revoked.append(token.reveal())
+
+    def _token(self, text: str, now: datetime) -> Token:
+        ends_at = now + self.lasts if self.lasts is not None else None
+        return Token(Secret(text), ends_at, never_expires=ends_at is None)

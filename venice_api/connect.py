@@ -82,7 +82,9 @@ def callback(request: HttpRequest, login: Login) -> HttpResponse:
     if not isinstance(user, User) or not user.is_active:
         return _start_again(request, "signed_out")
     caller, now = _caller(request, user), timezone.now()
-    states, codes = request.GET.getlist("state"), request.GET.getlist("code")
+    states, codes = (
+        [_without_fragment(text) for text in request.GET.getlist(name)] for name in ("state", "code")
+    )
     attempt = paris.take_state(login, states[0], caller=caller, now=now) if len(states) == 1 else None
     if attempt is None:
         return _back(_editor_list(), status="error", reason="STATE_INVALID")
@@ -93,15 +95,19 @@ def callback(request: HttpRequest, login: Login) -> HttpResponse:
         if len(codes) != 1 or not 0 < len(codes[0]) <= 2_000:
             raise paris.LoginFailed("EXCHANGE_FAILED")
         _check_rights_again(request, attempt)
-        code = codes[0].removesuffix("#_")
         account = paris.complete_login(
-            attempt, code, caller=caller, callback_uri=callback_uri(login), now=now
+            attempt, codes[0], caller=caller, callback_uri=callback_uri(login), now=now
         )
     except paris.LoginFailed as failure:
         return _back(attempt.redirect_uri, status="error", reason=failure.reason)
     if account is None:
         return HttpResponseRedirect(reverse("connect-choose", args=[attempt.attempt_id]))
     return _back(attempt.redirect_uri, status="connected", account=account.username)
+
+
+def _without_fragment(text: str) -> str:
+    """Meta ends its address in `#_` or `#_=_`. Browsers keep that to themselves; forwarded addresses bring it along."""
+    return text.removesuffix("#_=_") if text.endswith("#_=_") else text.removesuffix("#_")
 
 
 @require_http_methods(["GET", "HEAD", "POST"])

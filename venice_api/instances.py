@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import asdict, dataclass
 from functools import partial
 from typing import Any
@@ -102,7 +102,7 @@ def rotate_embed_token(instance_id: str, *, reason: str = "") -> int | None:
     return version
 
 
-# Whoever saves or deletes a widget, these run in the same transaction.
+# These run in the transaction of every save and every deletion.
 
 
 @receiver(pre_save, sender=WidgetInstance, dispatch_uid="venice.hold_instance")
@@ -129,7 +129,7 @@ def _after_save(instance: WidgetInstance, created: bool, raw: bool, **_: Any) ->
 @receiver(pre_delete, sender=WidgetInstance, dispatch_uid="venice.erase_instance")
 def _erase(instance: WidgetInstance, **_: Any) -> None:
     row = _hold(instance.pk)
-    if row is None:  # somebody else has deleted it a moment before
+    if row is None:  # another request has deleted it a moment before
         return
     paris.erase_instance(from_row(row).feed_key(), actor=current_actor(), now=timezone.now())
     _forget_on_commit(row.pk)
@@ -176,6 +176,17 @@ def _changes(before: WidgetInstance, after: WidgetInstance) -> Iterator[tuple[pa
 def _forget_on_commit(instance_id: str) -> None:
     # Not the row's own id: a deleted row has none by then.
     transaction.on_commit(partial(forget, _cache_key(instance_id)))
+
+
+@receiver(paris.account_erased, dispatch_uid="venice.forget_hidden_posts")
+def _forget_hidden_posts(instance_ids: Collection[str], usernames: Collection[str], **_: Any) -> None:
+    """Ids of an erased account's posts are the account's data, too."""
+    rows = WidgetInstance.objects.filter(
+        pk__in=instance_ids, source_type=SourceType.PROFILE.value, source_value__in=usernames
+    ).exclude(hidden_post_ids=[])
+    for row in rows:
+        row.hidden_post_ids = []
+        row.save(update_fields=["hidden_post_ids", "updated_at"])
 
 
 def _cache_key(instance_id: str) -> str:

@@ -122,6 +122,8 @@ def problem_of(error: BaseException) -> Problem | None:
             return instance_not_found()
         case RefreshBlocked():
             return refresh_blocked(error)
+        case WorkspaceNotFound():  # deleted while its request was under way
+            return instance_not_found()
         case TooBusy() | StoreUnavailable() | OperationalError() | InterfaceError():
             return temporarily_unavailable()
         case PreviewBudgetSpent():

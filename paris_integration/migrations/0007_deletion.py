@@ -38,11 +38,6 @@ class Migration(migrations.Migration):
     ]
 
     operations = [
-        migrations.AlterField(
-            model_name="auditevent",
-            name="action",
-            field=models.CharField(choices=[("forced_refresh", "refresh asked for"), ("units_granted", "units granted"), ("connected", "connected"), ("disconnected", "disconnected"), ("token_died", "token died"), ("token_renewed", "token renewed"), ("deauthorised", "deauthorised at Meta"), ("data_deleted", "data deleted on request"), ("backoff_cleared", "back-off cleared"), ("on_behalf", "refreshed on behalf"), ("paused", "paused"), ("purged", "posts purged"), ("reconnect_asked", "asked to reconnect"), ("token_rotated", "embed token rotated"), ("widget_created", "widget created"), ("widget_deleted", "widget deleted"), ("widget_moved", "widget moved to another workspace"), ("settings_changed", "settings changed"), ("post_hidden", "post hidden"), ("post_shown", "post shown again")], max_length=32),
-        ),
         migrations.CreateModel(
             name="ErasedInstance",
             fields=[

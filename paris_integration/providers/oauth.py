@@ -16,7 +16,14 @@ from social_core.backends.oauth import BaseOAuth2
 from social_core.storage import BaseStorage
 from social_core.strategy import BaseStrategy
 
-from paris_integration.errors import LoginFailed, ProviderError, UnexpectedPayload
+from paris_integration.errors import (
+    LoginFailed,
+    ProviderError,
+    ProviderUnavailable,
+    RateLimited,
+    TokenRejected,
+    UnexpectedPayload,
+)
 from paris_integration.providers.faults import fault_of
 from paris_integration.providers.graph import appsecret_proof
 from paris_integration.providers.http import Deadline, HttpAnswer, HttpClient
@@ -34,6 +41,7 @@ FACEBOOK_SCOPES = (
 FACEBOOK_NEEDS = ("instagram_basic",)
 MAX_ACCOUNT_PAGES = 10
 LONGEST_LIFE = timedelta(days=366)
+MAX_USERNAME = 60
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,10 +63,11 @@ class Account:
 
 @dataclass(frozen=True, slots=True)
 class Token:
-    """`expires_at` None: never, or Meta did not say."""
+    """`expires_at` None: never, or when `never_expires` is not set, Meta did not say."""
 
     secret: Secret
     expires_at: datetime | None
+    never_expires: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -248,7 +257,10 @@ class MetaLogins:
         return LoginResult(token, _id(me, "id"), accounts, scopes)
 
     def _lengthen_facebook(self, token: Secret, now: datetime, deadline: Deadline) -> Token:
-        """`fb_exchange_token`; what it does not say of the end, `debug_token` does."""
+        """`fb_exchange_token`; what it does not say of the end, `debug_token` does.
+
+        Raises TokenRejected when `debug_token`, which answers 200 then, too, says that the token is dead.
+        """
         app = self._apps[Login.FACEBOOK]
         base = f"{self._urls.facebook_graph}/{self._urls.version}"
         params = {
@@ -265,23 +277,32 @@ class MetaLogins:
             "access_token": f"{app.client_id}|{app.secret.reveal()}",
         }
         said = self._get(f"{base}/debug_token", params, deadline).get("data")
-        ends = said.get("expires_at") if isinstance(said, dict) else None
-        if isinstance(ends, int) and not isinstance(ends, bool) and 0 < ends < 2**40:
-            return Token(found.secret, datetime.fromtimestamp(ends, now.tzinfo))
-        return found
+        if not isinstance(said, dict):
+            return found
+        if said.get("is_valid") is False:
+            raise TokenRejected("debug_token: not valid")
+        ends = said.get("expires_at")
+        if isinstance(ends, bool) or not isinstance(ends, int) or not 0 <= ends < 2**40:
+            return found
+        if ends == 0:
+            return Token(found.secret, None, never_expires=True)
+        return Token(found.secret, datetime.fromtimestamp(ends, now.tzinfo))
 
     def _accounts(self, token: Secret, deadline: Deadline) -> tuple[Account, ...]:
-        """The professional accounts behind the person's Pages, over as many answers as it takes."""
-        found: dict[str, Account] = {}
+        """The professional accounts behind the person's Pages, over as many answers as it takes.
+
+        An account that the list names without its username is asked for it; one that has none to tell is left out.
+        """
+        usernames: dict[str, str] = {}
         params = {"fields": "id,name,instagram_business_account{id,username}", "limit": "100"}
         for _ in range(MAX_ACCOUNT_PAGES):
             page = self._facebook("me/accounts", params, token, deadline)
             rows = page.get("data")
             for row in rows if isinstance(rows, list) else []:
                 linked = row.get("instagram_business_account") if isinstance(row, dict) else None
-                if isinstance(linked, dict) and linked.get("username"):
-                    account = Account(_id(linked, "id"), _text(linked, "username").lower())
-                    found[account.account_id] = account
+                if isinstance(linked, dict):
+                    account_id = _id(linked, "id")
+                    usernames[account_id] = _username(linked) or usernames.get(account_id, "")
             paging = page.get("paging")
             if not isinstance(paging, dict) or not paging.get("next"):
                 break
@@ -290,7 +311,19 @@ class MetaLogins:
             if not isinstance(after, str) or params.get("after") == after:
                 break
             params = params | {"after": after}
-        return tuple(found.values())
+        named = {
+            account_id: username or self._username_of(account_id, token, deadline)
+            for account_id, username in usernames.items()
+        }
+        return tuple(Account(account_id, username) for account_id, username in named.items() if username)
+
+    def _username_of(self, account_id: str, token: Secret, deadline: Deadline) -> str:
+        try:
+            return _username(self._facebook(account_id, {"fields": "username"}, token, deadline))
+        except (ProviderUnavailable, RateLimited, TokenRejected):
+            raise  # says nothing about the account
+        except ProviderError:
+            return ""
 
     def _facebook(
         self, path: str, params: Mapping[str, str], token: Secret, deadline: Deadline
@@ -346,6 +379,11 @@ def _scopes(value: object) -> tuple[str, ...] | None:
     if isinstance(value, list):
         return tuple(str(part) for part in value)
     return None
+
+
+def _username(payload: Mapping[str, object]) -> str:
+    value = payload.get("username")
+    return value.lower() if isinstance(value, str) and len(value) <= MAX_USERNAME else ""
 
 
 def _text(payload: Mapping[str, object], name: str) -> str:

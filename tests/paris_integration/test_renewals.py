@@ -19,8 +19,8 @@ from paris_integration.errors import ProviderUnavailable, TokenRejected
 from paris_integration.models import AuditEvent, Connection, LoginAttempt
 from paris_integration.notices import DEAD, due_notice
 from paris_integration.secret import Secret
-from paris_integration.types import FeedKey, Source, SourceType
-from tests.fakes import FakeLogins
+from paris_integration.types import FeedKey, Login, Source, SourceType
+from tests.fakes import FakeLogins, FakeProvider
 from tests.paris_integration.test_connections import GRANT
 
 NOW = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
@@ -94,8 +94,9 @@ def test_a_failure_keeps_the_grant_and_is_tried_again_the_next_day(
     assert row.renewal_failures == 0
 
 
-def test_a_dead_token_is_said_so(row: Connection, logins: FakeLogins) -> None:
+def test_a_dead_token_is_said_so(row: Connection, logins: FakeLogins, provider: FakeProvider) -> None:
     logins.renewal_error = TokenRejected(code=190, subcode=463)
+    provider.raises(TokenRejected(code=190, subcode=463))
     assert renewals.renew_token(row.pk, now=due_at(row)).result == "died"
     row.refresh_from_db()
     assert (row.state, row.next_renewal_at) == ("reconnect_required", None)
@@ -114,6 +115,69 @@ def test_190_during_a_renewal_that_another_has_won_keeps_the_new_token(
 
     assert token_of(row) == "IGAA-winner"
     assert row.state == "active"
+
+
+def test_a_renewal_does_not_overwrite_a_newer_token(
+    row: Connection, key: FeedKey, logins: FakeLogins
+) -> None:
+    """The account is connected again while its old token is renewed: what the login brought stays."""
+    newer = replace(GRANT, token=Secret("IGAA-newer"), expires_at=NOW + 99 * DAY)
+    logins.during_renewal = lambda: connections.store_grant(key, newer, actor=EDITOR, now=NOW)
+
+    assert renewals.renew_token(row.pk, now=due_at(row)).result == "not_due"
+
+    assert len(logins.renewals) == 1
+    assert token_of(row) == "IGAA-newer"
+    assert row.expires_at == NOW + 99 * DAY
+    assert AuditEvent.objects.filter(action="token_renewed").count() == 0
+
+
+def test_a_failed_renewal_does_not_put_off_a_newer_token(
+    row: Connection, key: FeedKey, logins: FakeLogins
+) -> None:
+    newer = replace(GRANT, expires_at=NOW + 59 * DAY)
+    logins.during_renewal = lambda: connections.store_grant(key, newer, actor=EDITOR, now=NOW)
+    logins.renewal_error = ProviderUnavailable(status=503)
+
+    assert renewals.renew_token(row.pk, now=due_at(row)).result == "failed"
+
+    assert due_at(row) >= NOW + 39 * DAY
+    assert row.renewal_failures == 0
+
+
+@pytest.mark.parametrize("user_id", [GRANT.app_user_id, GRANT.account_id])
+@pytest.mark.parametrize("erase", [True, False], ids=["deletion", "deauthorisation"])
+def test_a_withdrawal_during_a_renewal_wins(
+    row: Connection, logins: FakeLogins, user_id: str, erase: bool
+) -> None:
+    logins.during_renewal = lambda: connections.forget_account(Login.INSTAGRAM, user_id, erase=erase, now=NOW)
+
+    assert renewals.renew_token(row.pk, now=due_at(row)).result == "not_due"
+
+    assert not Connection.objects.filter(token__isnull=False).exists()
+    assert not Connection.objects.filter(state__in=["active", "expiring"]).exists()
+
+
+def test_a_token_that_never_ends_is_not_renewed(row: Connection, key: FeedKey, logins: FakeLogins) -> None:
+    """Also one of which only the renewal says so; a token whose end is not told is renewed daily."""
+    connections.store_grant(key, replace(GRANT, expires_at=None), actor=EDITOR, now=NOW)
+    at = due_at(row)
+    assert NOW + DAY <= at <= NOW + 1.25 * DAY
+    logins.lasts = None
+
+    assert renewals.renew_token(row.pk, now=at).result == "renewed"
+
+    row.refresh_from_db()
+    assert (row.never_expires, row.expires_at, row.next_renewal_at) == (True, None, None)
+    assert renewals.due_connections(now=at + 900 * DAY, limit=9) == []
+    assert renewals.note_expiring(now=at + 900 * DAY) == 0
+    row.refresh_from_db()
+    assert row.state == "active"
+    connections.store_grant(key, GRANT, actor=EDITOR, now=NOW)
+    row.refresh_from_db()
+    assert (row.never_expires, row.expires_at) == (False, GRANT.expires_at)
+    connections.store_grant(key, replace(GRANT, expires_at=None, never_expires=True), actor=EDITOR, now=NOW)
+    assert renewals.due_connections(now=at + 900 * DAY, limit=9) == []
 
 
 def test_a_renewal_under_way_is_not_begun_twice(
@@ -146,7 +210,7 @@ def test_a_disconnect_during_a_renewal_wins(
     assert Connection.objects.count() == 0
 
 
-def test_what_ends_soon_is_marked_and_what_has_ended_asks_for_a_reconnect(row: Connection) -> None:
+def test_what_ends_soon_is_marked_and_the_clock_alone_ends_nothing(row: Connection) -> None:
     renewals.note_expiring(now=NOW + 52 * DAY)
     row.refresh_from_db()
     assert row.state == "active"
@@ -155,7 +219,8 @@ def test_what_ends_soon_is_marked_and_what_has_ended_asks_for_a_reconnect(row: C
     assert row.state == "expiring"
     renewals.note_expiring(now=NOW + 60 * DAY)
     row.refresh_from_db()
-    assert (row.state, row.cause) == ("reconnect_required", "the token has ended")
+    assert (row.state, row.cause) == ("expiring", "")
+    assert renewals.due_connections(now=NOW + 60 * DAY, limit=9) == [row.pk]
 
 
 # Notices
@@ -173,6 +238,8 @@ def test_what_ends_soon_is_marked_and_what_has_ended_asks_for_a_reconnect(row: C
         (0.5, False, 3, 1),
         (0.5, False, None, 1),
         (-1, False, 1, None),
+        (-1, False, None, None),
+        (0, False, 3, None),
         (30, True, None, DEAD),
         (30, True, 14, DEAD),
         (30, True, DEAD, None),
@@ -204,8 +271,9 @@ def test_editors_and_owners_hear_once_each_time(row: Connection) -> None:
 
 def test_a_dead_token_is_told_and_a_reconnect_begins_anew(row: Connection, key: FeedKey) -> None:
     connections.condemn(links.facts_of(row), TokenRejected(code=190), now=NOW)
-    assert notices.send_due(now=NOW) == 1
-    assert notices.send_due(now=NOW) == 0
+    assert notices.send_due(now=NOW + timedelta(minutes=9)) == 0
+    assert notices.send_due(now=NOW + timedelta(minutes=10)) == 1
+    assert notices.send_due(now=NOW + timedelta(minutes=10)) == 0
     assert mail.outbox[0].subject == "@acme.bakery: please reconnect Instagram"
     connections.store_grant(key, GRANT, actor=EDITOR, now=NOW)
     assert notices.send_due(now=NOW + 47 * DAY) == 1

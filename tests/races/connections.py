@@ -1,6 +1,8 @@
-"""Connections under fire, by two processes on PostgreSQL: disconnect against refresh, renewals, states, key rotation.
+"""Connections under fire, by two processes on PostgreSQL: disconnect against refresh, logins, renewals, states, key
+rotation, and refusals of all connections at once.
 
-    python -m tests.races.connections --rounds 1000 --renewals 50 --states 100 --rows 1000 --kills 20
+    python -m tests.races.connections --rounds 1000 --logins 600 --renewals 50 --states 100 --rows 1000 --kills 20 \
+        --refusals 200
 
 Needs DATABASE_URL of a PostgreSQL server and REDIS_URL; makes a database of its own there. Prints one line per race.
 """
@@ -21,6 +23,7 @@ import time
 from base64 import urlsafe_b64encode
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -125,6 +128,110 @@ def disconnector(
     report.put({"rounds": rounds, **left})
 
 
+def logger_in(environment: dict[str, str], workspace_id: str, rounds: int, barrier: Any) -> None:
+    """Begin a login in each round, and store what it brings while the other process withdraws.
+
+    In every other round the person has already returned with two accounts, and chooses one now.
+    """
+    _set_up(environment)
+    from paris_integration import oauth_pipeline, registry
+    from paris_integration.errors import LoginFailed
+    from paris_integration.providers.oauth import Account
+    from tests.fakes import FakeLogins
+
+    logins = FakeLogins()
+    registry.logins = lambda: logins  # type: ignore[assignment, return-value]
+    account, another = Account("17841400000000001", "acme.bakery"), Account("17841400000000002", "trails")
+    caller = oauth_pipeline.Caller(1, "editor", "session-1")
+    chance = random.Random(7)  # noqa: S311 - the same moments in every run
+    for number in range(rounds):
+        is_choice = number % 2 == 1
+        logins.accounts = (account, another) if is_choice else (account,)
+        logins.during_exchange = lambda: None
+        attempt = _begun(_key(workspace_id, f"wgt_login_{number % 5}"), caller)
+        if is_choice:
+            _complete(attempt, caller, str(number))
+        else:
+            logins.during_exchange = lambda: time.sleep(chance.random() * 0.02)
+        barrier.wait()
+        with suppress(LoginFailed):
+            if is_choice:
+                _choose(attempt, account.account_id, caller, chance.random() * 0.01)
+            else:
+                _complete(attempt, caller, str(number))
+        barrier.wait()
+        barrier.wait()  # until the other has looked
+
+
+def _begun(key: Any, caller: Any) -> Any:
+    """A login whose person has just come back from Meta."""
+    from urllib.parse import parse_qs, urlsplit
+
+    from django.utils import timezone
+
+    from paris_integration import oauth_pipeline
+    from paris_integration.types import Login
+
+    url = oauth_pipeline.begin_login(
+        key, Login.FACEBOOK, caller=caller, redirect_uri="https://x.example",
+        callback_uri="https://x.example/callback", now=timezone.now(),
+    )  # fmt: skip
+    state = parse_qs(urlsplit(url).query)["state"][0]
+    return oauth_pipeline.take_state(Login.FACEBOOK, state, caller=caller, now=timezone.now())
+
+
+def _complete(attempt: Any, caller: Any, code: str) -> None:
+    from django.utils import timezone
+
+    from paris_integration import oauth_pipeline
+
+    oauth_pipeline.complete_login(
+        attempt, code, caller=caller, callback_uri="https://x.example/callback", now=timezone.now()
+    )
+
+
+def _choose(attempt: Any, account_id: str, caller: Any, wait_seconds: float) -> None:
+    from django.utils import timezone
+
+    from paris_integration import oauth_pipeline
+
+    waiting = oauth_pipeline.find_choice(attempt.attempt_id, caller=caller, now=timezone.now())
+    if waiting is not None:
+        time.sleep(wait_seconds)
+        oauth_pipeline.choose_account(waiting, account_id, caller=caller, now=timezone.now())
+
+
+def withdrawer(
+    environment: dict[str, str], workspace_id: str, rounds: int, barrier: Any, report: Any
+) -> None:
+    """Disconnect, deauthorise or delete at about the moment each round's login stores; count the tokens left."""
+    _set_up(environment)
+    from django.utils import timezone
+
+    from paris_integration import connections
+    from paris_integration.audit import SERVICE
+    from paris_integration.models import Connection, LoginAttempt
+    from paris_integration.types import Login
+
+    chance = random.Random(13)  # noqa: S311 - the same moments in every run
+    left = {"disconnect": 0, "deauthorisation": 0, "deletion": 0}
+    for number in range(rounds):
+        what = list(left)[number // 2 % 3]
+        barrier.wait()
+        time.sleep(chance.random() * 0.03)
+        if what == "disconnect":
+            key = _key(workspace_id, f"wgt_login_{number % 5}")
+            connections.disconnect(key, actor=SERVICE, now=timezone.now())
+        else:
+            erase = what == "deletion"
+            connections.forget_account(Login.FACEBOOK, "28970000000000001", erase=erase, now=timezone.now())
+        barrier.wait()
+        left[what] += Connection.objects.filter(token__isnull=False).count()
+        left[what] += LoginAttempt.objects.filter(token__isnull=False).count()
+        barrier.wait()
+    report.put(left)
+
+
 def renewer(environment: dict[str, str], connection_id: str, at: str, threads: int, report: Any) -> None:
     _set_up(environment)
     from datetime import datetime
@@ -155,6 +262,36 @@ def renewer(environment: dict[str, str], connection_id: str, at: str, threads: i
     with ThreadPoolExecutor(max_workers=threads) as pool:
         results = list(pool.map(once, range(threads)))
     report.put({"calls": len(logins.renewals), "renewed": results.count("renewed")})
+
+
+def refused_refresher(environment: dict[str, str], feed_ids: list[str], barrier: Any, report: Any) -> None:
+    """Refresh these feeds at once while Meta refuses every token; how many incidents this process began."""
+    _set_up(environment)
+    import logging
+    from uuid import UUID
+
+    from django.db import connection
+    from django.utils import timezone
+
+    from paris_integration import refresh, registry
+    from paris_integration.errors import TokenRejected
+
+    lines: list[str] = []
+    handler = logging.Handler()
+    handler.emit = lambda record: lines.append(record.getMessage())  # type: ignore[method-assign]
+    logging.getLogger("paris_integration.incidents").addHandler(handler)
+    registry.provider().raises(TokenRejected(code=190))  # type: ignore[attr-defined]
+
+    def once(feed_id: str) -> None:
+        try:
+            refresh.refresh_feed(UUID(feed_id), now=timezone.now())
+        finally:
+            connection.close()
+
+    barrier.wait()
+    with ThreadPoolExecutor(max_workers=8) as pool:
+        list(pool.map(once, feed_ids))
+    report.put(sum(line.startswith("incident begins") for line in lines))
 
 
 def state_taker(environment: dict[str, str], state: str, threads: int, report: Any) -> None:
@@ -195,6 +332,16 @@ def race_disconnects(environment: dict[str, str], workspace_id: str, rounds: int
     }
 
 
+def race_logins(environment: dict[str, str], workspace_id: str, rounds: int) -> dict[str, Any]:
+    barrier, report = SPAWN.Barrier(2, timeout=60), SPAWN.Queue()
+    _run(
+        (logger_in, (environment, workspace_id, rounds, barrier)),
+        (withdrawer, (environment, workspace_id, rounds, barrier, report)),
+    )
+    left: dict[str, int] = report.get(timeout=10)
+    return {"race": "logins", "rounds": rounds, "tokensLeft": left, "ok": not any(left.values())}
+
+
 def race_renewals(environment: dict[str, str], workspace_id: str, renewals: int) -> dict[str, Any]:
     report = SPAWN.Queue()
     connection_id, due_at = _in_process(environment, prepare_renewal, workspace_id)
@@ -202,6 +349,18 @@ def race_renewals(environment: dict[str, str], workspace_id: str, renewals: int)
     said = [report.get(timeout=10) for _ in range(2)]
     calls = sum(each["calls"] for each in said)
     return {"race": "renewals", "asked": renewals, "calls": calls, "ok": calls == 1}
+
+
+def race_refusals(environment: dict[str, str], workspace_id: str, refusals: int) -> dict[str, Any]:
+    """Meta refuses all connections at once: four may be marked dead before that is noticed, and one process alerts."""
+    barrier, report = SPAWN.Barrier(2, timeout=60), SPAWN.Queue()
+    feed_ids = _in_process(environment, prepare_feeds, workspace_id, refusals)
+    halves = (feed_ids[::2], feed_ids[1::2])
+    _run(*[(refused_refresher, (environment, half, barrier, report)) for half in halves])
+    begun = sum(report.get(timeout=10) for _ in range(2))
+    condemned = _in_process(environment, count_condemned, workspace_id)
+    ok = begun == 1 and condemned <= 4
+    return {"race": "refusals", "refused": refusals, "condemned": condemned, "begun": begun, "ok": ok}
 
 
 def race_states(environment: dict[str, str], workspace_id: str, states: int) -> dict[str, Any]:
@@ -274,6 +433,27 @@ def prepare_rows(workspace_id: str, rows: int) -> None:
         _connect(_key(workspace_id, f"wgt_rows_{number}"), now=timezone.now(), number=100 + number)
 
 
+def prepare_feeds(workspace_id: str, feeds: int) -> list[str]:
+    from django.utils import timezone
+
+    from paris_integration.feeds import find_or_create_row
+
+    ids = []
+    for number in range(feeds):
+        key = _key(workspace_id, f"wgt_refused_{number}")
+        _connect(key, now=timezone.now(), number=10_000 + number)
+        row = find_or_create_row(key, timezone.now())
+        assert row is not None
+        ids.append(str(row.pk))
+    return ids
+
+
+def count_condemned(workspace_id: str) -> int:
+    from paris_integration.models import Connection
+
+    return Connection.objects.filter(workspace_id=workspace_id, state="reconnect_required").count()
+
+
 def count_unreadable(_: bool) -> int:
     from paris_integration import vault
     from paris_integration.models import Connection
@@ -314,15 +494,25 @@ def _run(*jobs: tuple[Callable[..., None], tuple[Any, ...]]) -> None:
 
 
 def race_all(
-    folder: Path, *, rounds: int, renewals: int, states: int, rows: int, kills: int
+    folder: Path,
+    *,
+    rounds: int,
+    logins: int,
+    renewals: int,
+    states: int,
+    rows: int,
+    kills: int,
+    refusals: int,
 ) -> list[dict[str, Any]]:
     with running_service(folder, webs=0, LOG_LEVEL="ERROR") as service:
         workspace_id = service.workspace("business")
         environment = service.environment
         return [
             race_disconnects(environment, workspace_id, rounds),
+            race_logins(environment, workspace_id, logins),
             race_renewals(environment, workspace_id, renewals),
             race_states(environment, workspace_id, states),
+            race_refusals(environment, workspace_id, refusals),
             race_rotation(environment, workspace_id, rows, kills),
         ]
 
@@ -332,10 +522,12 @@ def main() -> int:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--rounds", type=int, default=1_000)
+    parser.add_argument("--logins", type=int, default=600)
     parser.add_argument("--renewals", type=int, default=50)
     parser.add_argument("--states", type=int, default=100)
     parser.add_argument("--rows", type=int, default=1_000)
     parser.add_argument("--kills", type=int, default=20)
+    parser.add_argument("--refusals", type=int, default=200)
     with tempfile.TemporaryDirectory() as folder:
         results = race_all(Path(folder), **vars(parser.parse_args()))
     for result in results:

@@ -12,7 +12,7 @@ from tests.races.deletions import race
 pytestmark = [pytest.mark.processes, needs_postgres]
 
 
-def test_deleted_widgets_stay_deleted_and_nobody_waits_for_ever(tmp_path: Path) -> None:
+def test_deleted_widgets_stay_deleted_and_nothing_deadlocks(tmp_path: Path) -> None:
     result = race(tmp_path, rounds=40)
     assert result["faults"] == []
     assert not any(result["left"].values()), result["left"]

@@ -13,21 +13,26 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 from django.contrib.auth.models import User
 from django.test import Client
+from django.utils import timezone
 
 from entitlements.changes import Actor, set_plan
 from entitlements.models import Membership, Plan
-from paris_integration import oauth_pipeline
+from paris_integration import oauth_pipeline, vault
+from paris_integration import public as paris
 from paris_integration.errors import LoginFailed
 from paris_integration.models import Connection, ConnectionLink, DeletionRequest, LoginAttempt
 from paris_integration.providers.oauth import Account
 from tests.conftest import Cast
 from tests.fakes import FakeLogins, FakeProvider
+from tests.stored import everything_stored
 from venice_api.models import WidgetInstance
 
 API = "/v1/integrations/instagram/"
 NOW = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
 EDITOR_URL = "https://app.example/widgets"
 BASE = "http://127.0.0.1:8000"
+TWO = (Account("17841400000000001", "acme.bakery"), Account("17841400000000002", "northern.trails"))
+APP_USER, ACCOUNT = "28970000000000001", "17841400000000001"
 
 pytestmark = pytest.mark.django_db
 
@@ -48,6 +53,11 @@ def instance(make_instance: Any, provider: FakeProvider, logins: FakeLogins) -> 
 
 def connect(client: Client, instance: WidgetInstance, **query: str) -> Any:
     return client.get(f"{API}connect", {"instanceId": instance.pk} | query)
+
+
+def disconnect(client: Client, instance: WidgetInstance) -> Any:
+    body = json.dumps({"instanceId": instance.pk})
+    return client.post(f"{API}disconnect", body, content_type="application/json")
 
 
 def state_of(response: Any) -> str:
@@ -74,7 +84,7 @@ def test_a_whole_login(people: Cast, instance: WidgetInstance, logins: FakeLogin
     begun = connect(people.editor, instance)
     state = state_of(begun)
 
-    done = come_back(people.editor, code="good#_", state=state)
+    done = come_back(people.editor, code="good", state=state)
 
     assert begun["Location"].startswith("https://instagram.example/authorize?")
     assert begun["Cache-Control"] == "no-store"
@@ -83,6 +93,19 @@ def test_a_whole_login(people: Cast, instance: WidgetInstance, logins: FakeLogin
     assert ConnectionLink.objects.get().instance_id == instance.pk
     assert len(state) >= 43
     assert state not in str(list(LoginAttempt.objects.values()))
+
+
+@pytest.mark.parametrize("ending", ["#_", "#_=_"])
+def test_the_fragment_meta_appends_is_no_part_of_the_code_or_the_state(
+    people: Cast, instance: WidgetInstance, logins: FakeLogins, ending: str
+) -> None:
+    """A browser keeps fragments to itself; an address that was pasted or forwarded may bring them along."""
+    state = state_of(connect(people.editor, instance))
+    come_back(people.editor, code=f"first{ending}", state=state)
+    state = state_of(connect(people.editor, instance))
+    come_back(people.editor, code="second", state=f"{state}{ending}")
+
+    assert [code for _, code, _ in logins.exchanges] == ["first", "second"]
 
 
 def test_the_login_follows_the_source(people: Cast, instance: WidgetInstance, logins: FakeLogins) -> None:
@@ -269,7 +292,20 @@ def test_one_of_several_accounts_is_chosen(
     assert ended(done) == (own_page(instance), {"status": "connected", "account": "northern.trails"})
     assert Connection.objects.get().username == "northern.trails"
     assert people.editor.post(page, {"account": "1"}).status_code == 400
-    assert LoginAttempt.objects.get().token is None
+    assert LoginAttempt.objects.count() == 0
+
+
+@pytest.mark.parametrize("accounts", [TWO[:1], TWO], ids=["one account", "a choice"])
+def test_a_token_that_never_ends_is_known_as_one(
+    people: Cast, instance: WidgetInstance, logins: FakeLogins, accounts: tuple[Account, ...]
+) -> None:
+    logins.accounts, logins.lasts = accounts, None
+    begun = connect(people.editor, instance, login="facebook")
+    done = come_back(people.editor, "callback/facebook", code="1", state=state_of(begun))
+    if accounts == TWO:
+        people.editor.post(done["Location"], {"account": ACCOUNT})
+    row = Connection.objects.get()
+    assert (row.never_expires, row.expires_at, row.next_renewal_at) == (True, None, None)
 
 
 def test_disconnect(people: Cast, instance: WidgetInstance, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -278,8 +314,7 @@ def test_disconnect(people: Cast, instance: WidgetInstance, monkeypatch: pytest.
     come_back(people.editor, code="1", state=state_of(connect(people.editor, instance)))
 
     def post(client: Client) -> Any:
-        body = json.dumps({"instanceId": instance.pk})
-        return client.post(f"{API}disconnect", body, content_type="application/json")
+        return disconnect(client, instance)
 
     assert post(people.viewer).status_code == 403
     assert post(people.outsider).status_code == 404
@@ -292,6 +327,149 @@ def test_disconnect(people: Cast, instance: WidgetInstance, monkeypatch: pytest.
     assert people.editor.get(f"{API}disconnect").status_code == 405
 
 
+# A disconnect, a deauthorisation or a deletion wins over a login that began before it
+
+WITHDRAWALS = [
+    pytest.param("disconnect", "", id="disconnect"),
+    pytest.param("deauthorize", APP_USER, id="deauthorisation of the person"),
+    pytest.param("deauthorize", ACCOUNT, id="deauthorisation of the account"),
+    pytest.param("data-deletion", APP_USER, id="deletion for the person"),
+    pytest.param("data-deletion", ACCOUNT, id="deletion for the account"),
+]
+
+
+@pytest.fixture
+def withdraw(people: Cast, instance: WidgetInstance, settings: Any) -> Any:
+    settings.INSTAGRAM_APP_SECRET, settings.FACEBOOK_APP_SECRET = SECRETS["instagram"], SECRETS["facebook"]
+
+    def act(what: str, user_id: str, family: str) -> None:
+        if what == "disconnect":
+            answer = disconnect(people.editor, instance)
+        else:
+            issued_at = int(timezone.now().timestamp())
+            sent = signed(order(user_id, issued_at=issued_at), SECRETS[family])
+            answer = meta(Client(), f"{family}/{what}", sent)
+        assert answer.status_code == 200, answer.content
+
+    return act
+
+
+@pytest.mark.parametrize(("what", "user_id"), WITHDRAWALS)
+@pytest.mark.parametrize("family", ["instagram", "facebook"])
+@pytest.mark.parametrize("accounts", [TWO[:1], TWO], ids=["one account", "a choice"])
+def test_what_happens_during_the_exchange_wins(
+    people: Cast, instance: WidgetInstance, logins: FakeLogins, withdraw: Any, family: str,
+    what: str, user_id: str, accounts: tuple[Account, ...],
+) -> None:  # fmt: skip
+    logins.accounts = accounts
+    state = state_of(connect(people.editor, instance, login=family))
+    logins.during_exchange = lambda: withdraw(what, user_id, family)
+
+    path = "callback" if family == "instagram" else "callback/facebook"
+    done = come_back(people.editor, path, code="1", state=state)
+
+    assert ended(done) == (own_page(instance), {"status": "error", "reason": "STATE_INVALID"})
+    assert Connection.objects.count() == ConnectionLink.objects.count() == 0
+    assert not LoginAttempt.objects.filter(token__isnull=False).exists()
+    assert "token-for" not in everything_stored()
+
+
+@pytest.mark.parametrize(("what", "user_id"), WITHDRAWALS)
+def test_a_choice_that_waits_is_cancelled(
+    people: Cast, instance: WidgetInstance, logins: FakeLogins, withdraw: Any, what: str, user_id: str
+) -> None:
+    logins.accounts = TWO
+    state = state_of(connect(people.editor, instance, login="facebook"))
+    page = come_back(people.editor, "callback/facebook", code="1", state=state)["Location"]
+    assert people.editor.get(page).status_code == 200
+
+    withdraw(what, user_id, "facebook")
+
+    assert people.editor.get(page).status_code == 400
+    assert people.editor.post(page, {"account": ACCOUNT}).status_code == 400
+    assert Connection.objects.count() == LoginAttempt.objects.count() == 0
+    stored = everything_stored()
+    assert ACCOUNT not in stored
+    assert "northern.trails" not in stored
+
+
+@pytest.mark.parametrize(("what", "user_id"), WITHDRAWALS)
+def test_a_choice_being_stored_is_refused(
+    people: Cast, instance: WidgetInstance, logins: FakeLogins, withdraw: Any,
+    monkeypatch: pytest.MonkeyPatch, what: str, user_id: str,
+) -> None:  # fmt: skip
+    """The withdrawal comes after the page has checked the choice, just before it is stored."""
+    logins.accounts = TWO
+    state = state_of(connect(people.editor, instance, login="facebook"))
+    page = come_back(people.editor, "callback/facebook", code="1", state=state)["Location"]
+    real = paris.choose_account
+
+    def late(*args: Any, **kwargs: Any) -> Any:
+        withdraw(what, user_id, "facebook")
+        return real(*args, **kwargs)
+
+    monkeypatch.setattr(paris, "choose_account", late)
+    done = people.editor.post(page, {"account": ACCOUNT})
+
+    assert ended(done) == (own_page(instance), {"status": "error", "reason": "STATE_INVALID"})
+    assert Connection.objects.count() == LoginAttempt.objects.count() == 0
+
+
+@pytest.mark.parametrize(("what", "user_id"), WITHDRAWALS)
+def test_a_login_that_begins_afterwards_is_stored(
+    people: Cast, instance: WidgetInstance, withdraw: Any, clock: Any, what: str, user_id: str
+) -> None:
+    withdraw(what, user_id, "instagram")
+    clock.move_to(NOW + timedelta(seconds=1), tick=False)
+
+    done = come_back(people.editor, code="1", state=state_of(connect(people.editor, instance)))
+
+    assert ended(done)[1]["status"] == "connected"
+
+
+@pytest.mark.parametrize(
+    ("what", "user_id"), [*WITHDRAWALS[:1], ("deauthorize", "404"), ("data-deletion", "404")]
+)
+def test_others_logins_go_on(
+    people: Cast, instance: WidgetInstance, make_instance: Any, logins: FakeLogins, withdraw: Any,
+    what: str, user_id: str,
+) -> None:  # fmt: skip
+    """Another widget's login, and another person's, have nothing to do with it; nor has the other login family."""
+    twin = make_instance(name="Twin")
+    state = state_of(connect(people.editor, twin))
+    logins.during_exchange = lambda: [
+        withdraw(what, user_id, "instagram"),
+        withdraw("data-deletion", APP_USER, "facebook"),
+    ]
+
+    assert ended(come_back(people.editor, code="1", state=state))[1]["status"] == "connected"
+
+
+@pytest.mark.parametrize("same", [True, False], ids=["the same account twice", "one account each"])
+def test_a_choice_is_used_once(
+    people: Cast, instance: WidgetInstance, logins: FakeLogins, monkeypatch: pytest.MonkeyPatch, same: bool
+) -> None:
+    """Two clicks at once: one is stored after the other has read the choice, and before it stores it."""
+    logins.accounts = TWO
+    state = state_of(connect(people.editor, instance, login="facebook"))
+    page = come_back(people.editor, "callback/facebook", code="1", state=state)["Location"]
+    real, between = vault.open_token, []
+
+    def at_once(*args: Any, **kwargs: Any) -> Any:
+        if not between:
+            between.append(None)
+            between[0] = people.editor.post(page, {"account": TWO[0].account_id})
+        return real(*args, **kwargs)
+
+    monkeypatch.setattr(vault, "open_token", at_once)
+    late = people.editor.post(page, {"account": TWO[0 if same else 1].account_id})
+
+    assert ended(between[0])[1] == {"status": "connected", "account": "acme.bakery"}
+    assert ended(late)[1] == {"status": "error", "reason": "STATE_INVALID"}
+    row = Connection.objects.get()
+    assert (row.username, row.token_version) == ("acme.bakery", 2)
+
+
 def test_the_editor_page_tells_the_state(people: Cast, instance: WidgetInstance) -> None:
     page = own_page(instance).removeprefix(BASE)
     assert "No account is connected" in people.editor.get(page).content.decode()
@@ -301,7 +479,7 @@ def test_the_editor_page_tells_the_state(people: Cast, instance: WidgetInstance)
     assert "Disconnect" in shown
     assert "Disconnect" not in people.viewer.get(page).content.decode()
     Connection.objects.update(state="reconnect_required")
-    assert "please reconnect" in people.editor.get(page).content.decode()
+    assert "Reconnect to load new posts." in people.editor.get(page).content.decode()
     assert people.viewer.post(f"{page}disconnect/").status_code == 403
     assert people.outsider.post(f"{page}disconnect/").status_code == 404
     assert people.editor.post(f"{page}disconnect/").status_code == 302
@@ -333,7 +511,7 @@ def signed(payload: Any, secret: str, **replaced: str) -> str:
 
 
 def order(user_id: object = "28970000000000001", **more: Any) -> dict[str, Any]:
-    return {"user_id": user_id, "algorithm": "HMAC-SHA256", "issued_at": 1_795_000_000} | more
+    return {"user_id": user_id, "algorithm": "HMAC-SHA256", "issued_at": int(NOW.timestamp())} | more
 
 
 @pytest.fixture
@@ -372,11 +550,44 @@ def test_data_deletion(client: Client, settings: Any) -> None:
         page = client.get(answer["url"].removeprefix(BASE))
         assert (page.status_code, answer["confirmation_code"] in page.content.decode()) == (200, True)
     assert client.get("/deletion/NOSUCHCODE").status_code == 404
-    assert [row.connections_deleted for row in DeletionRequest.objects.order_by("-connections_deleted")] == [
-        1,
-        0,
-        0,
-    ]
+    assert sorted(row.connections_deleted for row in DeletionRequest.objects.all()) == [0, 1]
+
+
+@pytest.mark.usefixtures("connected")
+def test_a_deletion_request_that_is_sent_again_gets_the_same_code(client: Client, clock: Any) -> None:
+    sent = signed(order(), SECRETS["instagram"])
+    first = meta(client, "instagram/data-deletion", sent).json()
+    clock.move_to(NOW + timedelta(hours=23), tick=False)
+
+    assert meta(client, "instagram/data-deletion", sent).json() == first
+    assert DeletionRequest.objects.count() == 1
+    another = signed(order(issued_at=int(NOW.timestamp()) + 1), SECRETS["instagram"])
+    assert meta(client, "instagram/data-deletion", another).json() != first
+    facebook = signed(order(), SECRETS["facebook"])
+    assert meta(client, "facebook/data-deletion", facebook).json() != first
+    assert DeletionRequest.objects.count() == 3
+
+
+@pytest.mark.parametrize(
+    ("age", "status"),
+    [
+        pytest.param(timedelta(0), 200, id="now"),
+        pytest.param(timedelta(hours=23, minutes=59), 200, id="almost a day"),
+        pytest.param(timedelta(days=1, seconds=1), 400, id="over a day"),
+        pytest.param(timedelta(days=4_000), 400, id="years"),
+        pytest.param(-timedelta(minutes=4), 200, id="a clock that is a little fast"),
+        pytest.param(-timedelta(minutes=6), 400, id="the future"),
+        pytest.param(-timedelta(days=30_000), 400, id="the far future"),
+    ],
+)
+@pytest.mark.usefixtures("connected")
+def test_how_old_an_order_may_be(client: Client, age: timedelta, status: int) -> None:
+    issued_at = int((NOW - age).timestamp())
+    sent = signed(order(issued_at=issued_at), SECRETS["instagram"])
+
+    for what in ("deauthorize", "data-deletion"):
+        assert meta(client, f"instagram/{what}", sent).status_code == status
+    assert Connection.objects.filter(state="active").exists() is (status == 400)
 
 
 GOOD = signed(order(), SECRETS["instagram"])
@@ -397,6 +608,10 @@ GOOD = signed(order(), SECRETS["instagram"])
         pytest.param(signed(order(None), SECRETS["instagram"]), id="nobody"),
         pytest.param(signed(order({"id": 1}), SECRETS["instagram"]), id="an object as user"),
         pytest.param(signed([1], SECRETS["instagram"]), id="a list"),
+        *[
+            pytest.param(signed(order(issued_at=odd), SECRETS["instagram"]), id=f"issued at {odd!r}")
+            for odd in (None, True, "1795435200", [1], 10**400, -(10**400), float("nan"), float("inf"))
+        ],
         pytest.param("é.é", id="no ASCII"),
         pytest.param("A" * 9_000 + "." + "B" * 9_000, id="too long"),
     ],

@@ -1,4 +1,4 @@
-"""A widget is deleted by one way, whoever asks, and leaves nothing; one that moves takes no account along."""
+"""All ways to delete a widget leave nothing of it; a widget that moves leaves its account behind."""
 
 from __future__ import annotations
 
@@ -81,7 +81,9 @@ def public(instance: WidgetInstance) -> Any:
 def events(instance_id: str) -> list[tuple[str, str]]:
     found = AuditEvent.objects.filter(instance_id=instance_id).order_by("id").values_list("actor", "action")
     return [
-        (actor, action) for actor, action in found if action not in ("connected", "forced_refresh", "paused")
+        (actor, action)
+        for actor, action in found
+        if action not in ("connected", "forced_refresh", "paused", "revoked")
     ]
 
 
@@ -196,7 +198,7 @@ def test_a_deletion_that_is_rolled_back_erases_nothing(
 def test_a_read_under_way_brings_no_deleted_feed_back(
     make_instance: Any, provider: FakeProvider, act: Any
 ) -> None:
-    """Three readers that found the widget before it went: one in flight, one that has made its row, one before that."""
+    """Two readers that found the widget before it was deleted: one in flight, one that has not begun."""
     instance = make_instance()
     known = from_row(instance)
     provider.during_call = lambda: act(instance.delete)

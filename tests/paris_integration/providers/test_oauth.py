@@ -184,9 +184,13 @@ def page(page_id: int, account: dict[str, Any] | None) -> dict[str, Any]:
     return {"id": str(page_id), "name": f"Page {page_id}"} | linked
 
 
-def facebook(mock: Any, *account_pages: Any, granted: Any = GRANTED, long: Any = LONG) -> None:
+def facebook(
+    mock: Any, *account_pages: Any, granted: Any = GRANTED, long: Any = LONG, debugged: Any = None
+) -> None:
     mock.get(f"{FB}/oauth/access_token", json={"access_token": "canary-short", "expires_in": 5158})
     mock.get(f"{FB}/oauth/access_token", json=long)
+    if debugged is not None:
+        mock.get(f"{FB}/debug_token", json=debugged)
     mock.get(f"{FB}/me", json={"id": "102000000000001"})
     mock.get(f"{FB}/me/permissions", json=granted)
     for rows in account_pages:
@@ -226,15 +230,113 @@ def test_facebook_logins_that_bring_nothing(granted: Any, accounts: Any, reason:
         assert refused(Login.FACEBOOK).reason == reason
 
 
+UNNAMED = "17841400000000002"
+NO_SUCH = {"error": {"code": 100, "error_subcode": 33, "message": "Unsupported get request"}}
+
+
+@pytest.mark.parametrize("listed", [{}, {"username": ""}, {"username": None}, {"username": 7}])
+def test_an_account_without_a_username_in_the_list_is_looked_up(listed: dict[str, Any]) -> None:
+    pages = {"data": [page(1, {"id": UNNAMED} | listed), page(2, {"id": "1", "username": "acme.bakery"})]}
+    with responses.RequestsMock(registry=responses.registries.OrderedRegistry) as mock:
+        facebook(mock, pages)
+        mock.get(f"{FB}/{UNNAMED}", json={"id": UNNAMED, "username": "Northern.Trails"})
+        result = exchange(Login.FACEBOOK)
+        looked_up = mock.calls[-1].request
+
+    assert result.accounts == (Account(UNNAMED, "northern.trails"), Account("1", "acme.bakery"))
+    assert looked_up.params["fields"] == "username"  # type: ignore[attr-defined]
+    assert "appsecret_proof" in looked_up.params  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize("on", [1, 2])
+def test_an_account_that_is_named_by_one_of_two_pages_is_not_looked_up(on: int) -> None:
+    both = [page(number, {"id": "1"} | ({"username": "acme"} if number == on else {})) for number in (1, 2)]
+    with responses.RequestsMock(registry=responses.registries.OrderedRegistry) as mock:
+        facebook(mock, {"data": both})
+        assert exchange(Login.FACEBOOK).accounts == (Account("1", "acme"),)
+
+
 @pytest.mark.parametrize(
-    ("said", "expires_at"), [(1_800_000_000, datetime.fromtimestamp(1_800_000_000, UTC)), (0, None)]
+    ("status", "answer"),
+    [
+        pytest.param(200, {"id": UNNAMED}, id="it has none"),
+        pytest.param(400, NO_SUCH, id="it cannot be read"),
+        pytest.param(403, {"error": {"code": 10}}, id="a permission is missing"),
+        pytest.param(200, [], id="no object"),
+    ],
 )
-def test_an_end_that_is_not_told_is_asked_for(said: int, expires_at: datetime | None) -> None:
+@pytest.mark.parametrize("others", [True, False])
+def test_an_account_that_has_no_username_to_tell_is_left_out(status: int, answer: Any, others: bool) -> None:
+    rows = [page(1, {"id": UNNAMED}), *([page(2, {"id": "1", "username": "acme.bakery"})] if others else [])]
+    with responses.RequestsMock(registry=responses.registries.OrderedRegistry) as mock:
+        facebook(mock, {"data": rows})
+        mock.get(f"{FB}/{UNNAMED}", json=answer, status=status)
+        if others:
+            assert exchange(Login.FACEBOOK).accounts == (Account("1", "acme.bakery"),)
+        else:
+            assert refused(Login.FACEBOOK).reason == "NO_PROFESSIONAL_ACCOUNT"
+
+
+@pytest.mark.parametrize(
+    ("status", "answer"),
+    [(500, {"error": {"code": 2}}), (400, {"error": {"code": 4}}), (400, {"error": {"code": 190}})],
+)
+def test_a_lookup_that_says_nothing_about_the_account_loses_none(status: int, answer: Any) -> None:
+    """The person is told to start again, instead of being shown a list that lacks their account."""
+    rows = [page(1, {"id": UNNAMED}), page(2, {"id": "1", "username": "acme.bakery"})]
+    with responses.RequestsMock(registry=responses.registries.OrderedRegistry) as mock:
+        facebook(mock, {"data": rows})
+        mock.get(f"{FB}/{UNNAMED}", json=answer, status=status)
+        assert refused(Login.FACEBOOK).reason == "EXCHANGE_FAILED"
+
+
+@pytest.mark.parametrize(
+    ("said", "expires_at", "never_expires"),
+    [
+        pytest.param(
+            {"expires_at": 1_800_000_000}, datetime.fromtimestamp(1_800_000_000, UTC), False, id="a day"
+        ),
+        pytest.param({"expires_at": 0}, None, True, id="never"),
+        pytest.param({"expires_at": 0, "is_valid": True}, None, True, id="never, and valid"),
+        pytest.param({}, None, False, id="not told"),
+        pytest.param({"expires_at": None}, None, False, id="null"),
+        pytest.param({"expires_at": False}, None, False, id="no number"),
+        pytest.param({"expires_at": -1}, None, False, id="before all times"),
+        pytest.param({"expires_at": 2**63}, None, False, id="after all times"),
+        pytest.param([], None, False, id="no object"),
+    ],
+)
+def test_an_end_that_is_not_told_is_asked_for(
+    said: Any, expires_at: datetime | None, never_expires: bool
+) -> None:
     with responses.RequestsMock() as mock:
         mock.get(f"{FB}/oauth/access_token", json={"access_token": "canary-long"})
-        mock.get(f"{FB}/debug_token", json={"data": {"expires_at": said}})
+        mock.get(f"{FB}/debug_token", json={"data": said})
         token = logins().renew(Login.FACEBOOK, Secret("canary-old"), now=NOW)
-    assert (token.secret, token.expires_at) == (Secret("canary-long"), expires_at)
+    assert token.secret == Secret("canary-long")
+    assert (token.expires_at, token.never_expires) == (expires_at, never_expires)
+
+
+DEAD = {
+    "data": {"error": {"code": 190, "message": "canary"}, "is_valid": False, "expires_at": 0, "scopes": []}
+}
+
+
+def test_a_token_that_debug_token_calls_invalid_is_dead() -> None:
+    with responses.RequestsMock() as mock:
+        mock.get(f"{FB}/oauth/access_token", json={"access_token": "canary-long"})
+        mock.get(f"{FB}/debug_token", json=DEAD)
+        with pytest.raises(TokenRejected) as dead:
+            logins().renew(Login.FACEBOOK, Secret("canary-old"), now=NOW)
+    assert "canary" not in repr(dead.value)
+
+
+def test_a_login_that_brings_a_dead_token_fails() -> None:
+    with responses.RequestsMock() as mock:
+        mock.get(f"{FB}/oauth/access_token", json={"access_token": "canary-long"})
+        mock.get(f"{FB}/debug_token", json=DEAD)
+        assert refused(Login.FACEBOOK).reason == "EXCHANGE_FAILED"
+        assert len(mock.calls) == 3
 
 
 def test_renewing_an_instagram_token() -> None:

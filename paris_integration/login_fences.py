@@ -1,0 +1,95 @@
+"""Which logins under way may still store what they bring: a disconnect, a deauthorisation or a deletion wins over them.
+
+A widget's disconnect deletes its login attempts. Whose grant a login brings is known only after the code is exchanged,
+so Meta's callbacks also leave the time of the withdrawal in a row for the person, which every login locks and reads
+when it stores. All functions belong in the transaction that stores or erases. Times are the database's.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import datetime
+from uuid import UUID
+
+from django.db.models import Q, QuerySet
+from django.utils.crypto import salted_hmac
+
+from paris_integration import clock
+from paris_integration.errors import LoginFailed
+from paris_integration.models import LoginAttempt, PersonFence
+from paris_integration.types import FeedKey, Login
+
+
+def claim(attempt_id: UUID, login: Login, person_ids: Iterable[str]) -> LoginAttempt:
+    """Lock the persons and the attempt, and return the attempt, which may now store what it brings.
+
+    `person_ids`: the ids of the person and the accounts. Raises LoginFailed when the attempt was used or cancelled, or
+    when one of them was withdrawn after it began.
+    """
+    fences = hold_persons(login, person_ids)
+    # All attempts of the widget are locked, so that two logins for one widget are stored one after the other.
+    instance_ids = LoginAttempt.objects.filter(pk=attempt_id).values("instance_id")
+    attempt = _hold(LoginAttempt.objects.filter(instance_id__in=instance_ids)).get(attempt_id)
+    if attempt is None:
+        raise LoginFailed("STATE_INVALID", "cancelled")
+    if PersonFence.objects.filter(pk__in=fences, withdrawn_at__gte=attempt.began_at).exists():
+        raise LoginFailed("STATE_INVALID", "withdrawn")
+    return attempt
+
+
+def hold_persons(login: Login, person_ids: Iterable[str]) -> list[str]:
+    """Lock the rows of these persons, which are made where they are missing; the keys, in the order of the locks."""
+    keys = sorted({_key(login, person_id) for person_id in person_ids if person_id})
+    now = clock.database_now()
+    PersonFence.objects.bulk_create(
+        [PersonFence(person_hash=key, held_at=now) for key in keys],
+        update_conflicts=True,
+        unique_fields=["person_hash"],
+        update_fields=["held_at"],
+    )
+    return keys
+
+
+def withdraw(login: Login, person_ids: Iterable[str], *, at: datetime) -> None:
+    """Let no login of these persons store anything that began at `at` or before."""
+    fences = PersonFence.objects.filter(pk__in=hold_persons(login, person_ids))
+    fences.filter(Q(withdrawn_at__isnull=True) | Q(withdrawn_at__lt=at)).update(withdrawn_at=at)
+
+
+def end_withdrawal(login: Login, person_id: str, *, until: datetime, at: datetime) -> None:
+    """A withdrawal that was noted to last until `until` ended at `at` already."""
+    PersonFence.objects.filter(pk=_key(login, person_id), withdrawn_at=until).update(withdrawn_at=at)
+
+
+def is_withdrawn(login: Login, person_id: str) -> bool:
+    """Whether the person or account was withdrawn lately."""
+    return PersonFence.objects.filter(pk=_key(login, person_id), withdrawn_at__isnull=False).exists()
+
+
+def cancel_for_instance(key: FeedKey) -> None:
+    """Cancel the widget's logins under way, also those whose code is being exchanged."""
+    _delete(LoginAttempt.objects.filter(workspace_id=key.workspace_id, instance_id=key.instance_id))
+
+
+def cancel_for_persons(login: Login, person_ids: Iterable[str]) -> None:
+    """Cancel the logins that brought one of these persons or accounts, and still wait for the choice of an account."""
+    wanted = set(person_ids)
+    brought = LoginAttempt.objects.filter(login=login.value).exclude(app_user_id="", token__isnull=True)
+    concerned = [
+        attempt_id
+        for attempt_id, app_user_id, accounts in brought.values_list("pk", "app_user_id", "accounts")
+        if wanted & {app_user_id, *(account_id for account_id, _ in accounts)}
+    ]
+    _delete(LoginAttempt.objects.filter(pk__in=concerned))
+
+
+def _hold(attempts: QuerySet[LoginAttempt]) -> dict[UUID, LoginAttempt]:
+    return {row.pk: row for row in attempts.select_for_update().order_by("pk")}
+
+
+def _delete(attempts: QuerySet[LoginAttempt]) -> None:
+    LoginAttempt.objects.filter(pk__in=_hold(attempts)).delete()
+
+
+def _key(login: Login, person_id: str) -> str:
+    return salted_hmac("paris.person_fence", f"{login}:{person_id}", algorithm="sha256").hexdigest()

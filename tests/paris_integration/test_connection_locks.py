@@ -1,0 +1,342 @@
+"""What stores and what erases connections, at the same moment on PostgreSQL: one order of locks, one winner."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import replace
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from django.core.cache import caches
+from django.db import connection, transaction
+from django.db.models import QuerySet
+from django.utils import timezone
+
+from entitlements.models import Plan, Workspace
+from paris_integration import connections, oauth_pipeline
+from paris_integration.audit import SERVICE
+from paris_integration.errors import LoginFailed
+from paris_integration.models import Connection, ConnectionLink, Feed, LoginAttempt
+from paris_integration.oauth_pipeline import Caller
+from paris_integration.providers.oauth import Account
+from paris_integration.secret import Secret
+from paris_integration.types import FeedKey, Login, Mode, Source, SourceType
+from tests.fakes import FakeLogins
+from tests.marks import needs_postgres
+from tests.paris_integration.test_connections import FACEBOOK
+
+pytestmark = [needs_postgres, pytest.mark.django_db(transaction=True)]
+
+CALLER = Caller(7, "editor", "session-1")
+PERSON = FACEBOOK.app_user_id
+OTHER = replace(
+    FACEBOOK, account_id="17841400000000002", username="northern.trails", token=Secret("EAAB-other")
+)
+
+
+@pytest.fixture
+def key() -> FeedKey:
+    # Tests that commit leave empty tables behind, also those of the plans.
+    plan, _ = Plan.objects.get_or_create(key="pro", defaults={"name": "Pro", "rank": 3})
+    workspace = Workspace.objects.create(name="Acme", plan=plan)
+    return FeedKey(workspace.pk, "wgt_1", Source(SourceType.PROFILE, "acme.bakery"))
+
+
+@pytest.fixture
+def run() -> Iterator[Callable[..., Future[Any]]]:
+    """Run a function in a thread with a database connection of its own."""
+
+    def work(function: Callable[..., Any], *arguments: Any, **named: Any) -> Any:
+        try:
+            return function(*arguments, **named)
+        finally:
+            connection.close()
+            for pool in getattr(caches["default"], "_cache", SimpleNamespace(_pools={}))._pools.values():
+                pool.disconnect()  # Django keeps a Redis pool per thread, and closes none
+
+    with ThreadPoolExecutor(max_workers=8) as pool:
+        yield lambda *arguments, **named: pool.submit(work, *arguments, **named)
+
+
+def wait_for_blocked(count: int) -> None:
+    """Return when as many other sessions wait for a lock."""
+    give_up_at = time.monotonic() + 20
+    pause = threading.Event()
+    while _blocked() < count:
+        assert time.monotonic() < give_up_at, "nothing waits for a lock"
+        pause.wait(0.01)
+
+
+def _blocked() -> int:
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_stat_clear_snapshot()")  # a transaction sees one snapshot otherwise
+        cursor.execute(
+            "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
+        )
+        return int(cursor.fetchone()[0])
+
+
+@contextmanager
+def held(rows: QuerySet[Any]) -> Iterator[None]:
+    """Hold the rows, so that all who come meanwhile wait for them."""
+    with transaction.atomic():
+        assert list(rows.select_for_update())
+        yield
+
+
+def store(key: FeedKey, grant: connections.Grant = FACEBOOK) -> None:
+    connections.store_grant(key, grant, actor=SERVICE, now=timezone.now())
+
+
+def disconnect(key: FeedKey) -> None:
+    connections.disconnect(key, actor=SERVICE, now=timezone.now())
+
+
+def forget(*, erase: bool = True, user_id: str = PERSON) -> int:
+    return connections.forget_account(Login.FACEBOOK, user_id, erase=erase, now=timezone.now())
+
+
+def add_feed(key: FeedKey) -> None:
+    Feed.objects.create(
+        workspace_id=key.workspace_id, instance_id=key.instance_id, source_type="profile",
+        source_value="acme.bakery", mode=Mode.CONNECTED.value,
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize("erase", [True, False], ids=["deletion", "deauthorisation"])
+@pytest.mark.parametrize("rows", [Connection, ConnectionLink, Feed], ids=["connection", "link", "feed"])
+@pytest.mark.parametrize("first", ["forget", "disconnect"])
+def test_a_withdrawal_and_a_disconnect_do_not_wait_for_each_other(
+    key: FeedKey, run: Any, first: str, rows: Any, erase: bool
+) -> None:
+    """Both wait for the same row, in either order of arrival; both come to their end."""
+    twin = replace(key, instance_id="wgt_2")
+    for each in (key, twin):
+        store(each)
+        add_feed(each)
+    acts = {"forget": lambda: forget(erase=erase), "disconnect": lambda: disconnect(key)}
+    second = "disconnect" if first == "forget" else "forget"
+
+    with held(rows.objects.all()):
+        futures = [run(acts[first])]
+        wait_for_blocked(1)
+        futures.append(run(acts[second]))
+        wait_for_blocked(2)
+    for future in futures:
+        future.result(timeout=20)
+
+    assert not Connection.objects.filter(token__isnull=False).exists()
+    assert Feed.objects.count() == 0
+
+
+def test_two_widgets_that_swap_their_accounts_do_not_wait_for_each_other(key: FeedKey, run: Any) -> None:
+    twin = replace(key, instance_id="wgt_2")
+    store(key, FACEBOOK)
+    store(twin, OTHER)
+
+    with held(Connection.objects.all()):
+        futures = [run(store, key, OTHER), run(store, twin, FACEBOOK)]
+        wait_for_blocked(2)
+    for future in futures:
+        future.result(timeout=20)
+
+    linked = dict(ConnectionLink.objects.values_list("pk", "connection__username"))
+    assert linked == {"wgt_1": OTHER.username, "wgt_2": FACEBOOK.username}
+    assert Connection.objects.count() == 2
+
+
+def test_a_new_account_that_two_widgets_connect_at_once_becomes_one_connection(
+    key: FeedKey, run: Any
+) -> None:
+    """The second inserts while the first has not committed: it begins again, and finds the row."""
+    twin = replace(key, instance_id="wgt_2")
+    release = threading.Event()
+    inserted = threading.Event()
+
+    def slowly() -> None:
+        with transaction.atomic():
+            store(key, replace(FACEBOOK, app_user_id="1"))
+            inserted.set()
+            assert release.wait(20)
+
+    first = run(slowly)
+    assert inserted.wait(20)
+    second = run(store, twin, replace(FACEBOOK, app_user_id="2", token=Secret("EAAB-second")))
+    wait_for_blocked(1)
+    release.set()
+    first.result(timeout=20)
+    second.result(timeout=20)
+
+    row = Connection.objects.get()
+    assert (row.app_user_id, row.token_version) == ("2", 3)
+    assert ConnectionLink.objects.count() == 2
+
+
+# Logins under way
+
+
+@pytest.fixture
+def two_accounts(logins: FakeLogins) -> FakeLogins:
+    logins.accounts = (
+        Account(FACEBOOK.account_id, FACEBOOK.username),
+        Account(OTHER.account_id, OTHER.username),
+    )
+    return logins
+
+
+def begun_login(key: FeedKey) -> oauth_pipeline.Attempt:
+    """A login whose person has just come back from Meta."""
+    url = oauth_pipeline.begin_login(
+        key, Login.FACEBOOK, caller=CALLER, redirect_uri="https://x.example", callback_uri="https://y.example",
+        now=timezone.now(),
+    )  # fmt: skip
+    state = url.partition("state=")[2].partition("&")[0]
+    attempt = oauth_pipeline.take_state(Login.FACEBOOK, state, caller=CALLER, now=timezone.now())
+    assert attempt is not None
+    return attempt
+
+
+def complete(attempt: oauth_pipeline.Attempt) -> str:
+    try:
+        oauth_pipeline.complete_login(
+            attempt,
+            str(attempt.attempt_id),
+            caller=CALLER,
+            callback_uri="https://y.example",
+            now=timezone.now(),
+        )
+    except LoginFailed as failure:
+        return failure.reason
+    return "stored"
+
+
+def waiting_choice(key: FeedKey) -> oauth_pipeline.Attempt:
+    attempt = begun_login(key)
+    assert complete(attempt) == "stored"
+    waiting = oauth_pipeline.find_choice(attempt.attempt_id, caller=CALLER, now=timezone.now())
+    assert waiting is not None
+    return waiting
+
+
+def choose(attempt: oauth_pipeline.Attempt, account_id: str) -> str:
+    try:
+        oauth_pipeline.choose_account(attempt, account_id, caller=CALLER, now=timezone.now())
+    except LoginFailed as failure:
+        return failure.reason
+    return "stored"
+
+
+@pytest.mark.usefixtures("two_accounts")
+@pytest.mark.parametrize("second", [FACEBOOK.account_id, OTHER.account_id], ids=["same", "other"])
+def test_two_clicks_at_once_use_a_choice_once(key: FeedKey, run: Any, second: str) -> None:
+    """Both have read the choice, and wait for the right to store it."""
+    attempt = waiting_choice(key)
+
+    with held(LoginAttempt.objects.all()):
+        futures = [run(choose, attempt, FACEBOOK.account_id), run(choose, attempt, second)]
+        wait_for_blocked(2)
+
+    assert sorted(future.result(timeout=20) for future in futures) == ["STATE_INVALID", "stored"]
+    assert Connection.objects.get().token_version == 2
+    assert LoginAttempt.objects.count() == 0
+
+
+@pytest.mark.usefixtures("two_accounts")
+def test_two_logins_for_one_widget_leave_no_connection_without_a_widget(key: FeedKey, run: Any) -> None:
+    """Neither finds a link yet; the one that is stored later drops the other's connection."""
+    first, second = waiting_choice(key), waiting_choice(key)
+    LoginAttempt.objects.filter(pk=second.attempt_id).update(app_user_id="2")
+
+    with held(LoginAttempt.objects.all()):
+        futures = [run(choose, first, FACEBOOK.account_id), run(choose, second, OTHER.account_id)]
+        wait_for_blocked(2)
+
+    assert [future.result(timeout=20) for future in futures] == ["stored", "stored"]
+    assert ConnectionLink.objects.get().connection == Connection.objects.get()
+
+
+WITHDRAWALS = [
+    pytest.param(disconnect, id="disconnect"),
+    pytest.param(lambda _: forget(erase=False, user_id="28970000000000001"), id="deauthorisation"),
+    pytest.param(lambda _: forget(user_id="28970000000000001"), id="deletion"),
+    pytest.param(lambda _: forget(user_id=FACEBOOK.account_id), id="deletion by account"),
+]
+
+
+@pytest.mark.usefixtures("two_accounts")
+@pytest.mark.parametrize("first", ["choice", "withdrawal"])
+@pytest.mark.parametrize("withdraw", WITHDRAWALS)
+def test_a_choice_and_a_withdrawal_at_once_leave_no_token(
+    key: FeedKey, run: Any, withdraw: Callable[[FeedKey], object], first: str
+) -> None:
+    attempt = waiting_choice(key)
+    acts = [lambda: choose(attempt, FACEBOOK.account_id), lambda: withdraw(key)]
+    if first == "withdrawal":
+        acts.reverse()
+
+    with held(LoginAttempt.objects.all()):
+        futures = []
+        for number, act in enumerate(acts, start=1):
+            futures.append(run(act))
+            wait_for_blocked(number)
+    for future in futures:
+        future.result(timeout=20)
+
+    assert not Connection.objects.filter(token__isnull=False).exists()
+    assert LoginAttempt.objects.count() == 0
+
+
+@pytest.mark.parametrize("accounts", [1, 2])
+@pytest.mark.parametrize("first", ["login", "withdrawal"])
+@pytest.mark.parametrize("withdraw", WITHDRAWALS)
+def test_a_login_and_a_withdrawal_at_once_leave_no_token(
+    key: FeedKey, run: Any, two_accounts: FakeLogins, withdraw: Callable[[FeedKey], object], first: str,
+    accounts: int,
+) -> None:  # fmt: skip
+    """One has done its work, and commits only once the other has come as far as it can."""
+    two_accounts.accounts = two_accounts.accounts[:accounts]
+    attempt = begun_login(key)
+    acts = [lambda: complete(attempt), lambda: withdraw(key)]
+    if first == "withdrawal":
+        acts.reverse()
+    has_acted, may_commit = threading.Event(), threading.Event()
+
+    def slowly() -> object:
+        with transaction.atomic():
+            done = acts[0]()
+            has_acted.set()
+            assert may_commit.wait(20)
+        return done
+
+    futures = [run(slowly)]
+    assert has_acted.wait(20)
+    futures.append(run(acts[1]))
+    wait_for_blocked(1)
+    may_commit.set()
+    results = [future.result(timeout=20) for future in futures]
+
+    assert ("stored" in results) is (first == "login")
+    assert not Connection.objects.filter(token__isnull=False).exists()
+    assert not LoginAttempt.objects.filter(token__isnull=False).exists()
+
+
+def test_a_link_that_is_made_while_the_person_is_erased_goes_too(key: FeedKey, run: Any) -> None:
+    """Another person connects the same account for a second widget: no fence is shared, the connection's row is."""
+    store(key)
+    twin = replace(key, instance_id="wgt_2")
+    add_feed(twin)
+
+    with held(Connection.objects.all()):
+        linking = run(store, twin, replace(FACEBOOK, app_user_id="102000000000009"))
+        wait_for_blocked(1)
+        forgetting = run(forget, user_id=FACEBOOK.account_id)
+        wait_for_blocked(2)
+    linking.result(timeout=20)
+
+    assert forgetting.result(timeout=20) == 1
+    assert Connection.objects.count() == ConnectionLink.objects.count() == Feed.objects.count() == 0
