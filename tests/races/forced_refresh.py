@@ -116,7 +116,9 @@ def run(service: Service, *, cap: int, posts: int, clients: int, with_kills: boo
                 database, "SELECT state, count(*) FROM paris_integration_forcedrefresh WHERE", instance_id
             ),
             events=_counts(
-                database, "SELECT outcome, count(*) FROM paris_integration_auditevent WHERE", instance_id
+                database,
+                "SELECT outcome, count(*) FROM paris_integration_auditevent WHERE action = 'forced_refresh' AND",
+                instance_id,
             ),
             open_after_wait=open_lines,
             seconds=seconds,

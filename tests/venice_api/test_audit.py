@@ -8,6 +8,7 @@ from io import StringIO
 from typing import Any
 
 import pytest
+from django.contrib.admin.utils import quote
 from django.contrib.auth.models import User
 from django.core.management import call_command
 from django.db import transaction
@@ -70,14 +71,14 @@ def test_what_changes_nothing_leaves_no_event(people: Cast, instance: WidgetInst
 
 
 def test_the_desks_changes(desk: Client, instance: WidgetInstance) -> None:
-    url = f"{LIST}{instance.pk}/change/"
+    url = f"{LIST}{quote(instance.pk)}/change/"
     form = desk.get(url).context["adminform"].form
     typed = {name: form[name].value() for name in form.fields} | {"allowed_origins": "[]"}
     desk.post(url, typed | {"hidden_post_ids": json.dumps([POST, "2"]), "max_posts": 3})
     desk.post(
         url, typed | {"hidden_post_ids": "[]", "allowed_origins": '["https://shop.example"]', "max_posts": 3}
     )
-    desk.post(f"{LIST}{instance.pk}/rotate-token/", {"note": "stolen"})
+    desk.post(f"{LIST}{quote(instance.pk)}/rotate-token/", {"note": "stolen"})
 
     assert trail(instance.pk) == [
         ("desk", "settings_changed", "posts shown"),

@@ -19,6 +19,7 @@ from typing import Any
 import pytest
 from django.apps import apps
 from django.conf import settings as django_settings
+from django.contrib.admin.utils import quote
 from django.contrib.sessions.models import Session
 from django.core.cache import cache
 from django.db import connection, models
@@ -281,7 +282,7 @@ def end_it(end: End, people: Cast, desk: Client, instance: WidgetInstance) -> No
         body = {"instanceId": instance.pk}
         done = people.editor.post(f"{API}disconnect", body, content_type="application/json")
     elif end is P:
-        done = desk.post(f"/admin/venice_api/widgetinstance/{instance.pk}/purge/", {"note": "x"})
+        done = desk.post(f"/admin/venice_api/widgetinstance/{quote(instance.pk)}/purge/", {"note": "x"})
     elif end is W:
         done = people.editor.post(f"/editor/{instance.pk}/delete/")
     elif end is S:

@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+from django.contrib.admin.utils import quote
 from django.contrib.auth.models import User
 from django.db import IntegrityError, connection, transaction
 from django.test import Client
@@ -92,9 +93,9 @@ def by_editor(people: Cast, desk: Client, instance: WidgetInstance) -> None:
 
 
 def by_admin(people: Cast, desk: Client, instance: WidgetInstance) -> None:
-    asked = desk.get(f"{LIST}{instance.pk}/delete/")
+    asked = desk.get(f"{LIST}{quote(instance.pk)}/delete/")
     assert asked.status_code == 200
-    assert desk.post(f"{LIST}{instance.pk}/delete/", {"post": "yes"}).status_code == 302
+    assert desk.post(f"{LIST}{quote(instance.pk)}/delete/", {"post": "yes"}).status_code == 302
 
 
 def by_admin_in_bulk(people: Cast, desk: Client, instance: WidgetInstance) -> None:
@@ -305,11 +306,11 @@ def test_a_widget_that_moves_takes_no_account_along(
     settings.PUBLIC_MODE_ACCESS_TOKEN = ""
     instance = connected()
     calls = len(provider.requests)
-    form = desk.get(f"{LIST}{instance.pk}/change/").context["adminform"].form
+    form = desk.get(f"{LIST}{quote(instance.pk)}/change/").context["adminform"].form
     typed = {name: form[name].value() for name in form.fields} | {"workspace": str(elsewhere.pk)}
     typed |= {"hidden_post_ids": "[]", "allowed_origins": "[]"}
 
-    assert act(desk.post, f"{LIST}{instance.pk}/change/", typed).status_code == 302
+    assert act(desk.post, f"{LIST}{quote(instance.pk)}/change/", typed).status_code == 302
 
     instance.refresh_from_db()
     assert instance.workspace_id == elsewhere.pk
