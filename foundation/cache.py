@@ -18,10 +18,11 @@ import redis
 from django.core.cache import cache
 from django.core.cache.backends.base import DEFAULT_TIMEOUT
 from django.core.cache.backends.redis import RedisCache
-from django.db import InterfaceError, OperationalError, connection
+from django.db import InterfaceError, OperationalError
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
+from foundation import threads
 from foundation.metrics import cache_requests
 
 logger = logging.getLogger(__name__)
@@ -148,7 +149,7 @@ def guarded_load(load: Callable[[], Value]) -> Value:
     try:
         value = load()
     except DATABASE_FAULTS as error:
-        connection.close()
+        threads.give_back()
         if database_breaker.fault():
             logger.warning("database unavailable: %s", type(error).__name__)
         raise StoreAway from error

@@ -8,11 +8,10 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Hashable
-from concurrent.futures import Future, ThreadPoolExecutor
-from contextvars import copy_context
+from concurrent.futures import Future
 from enum import StrEnum
 
-from django.db import connection
+from foundation import threads
 
 WAITING_PLACES = 64
 FLIGHT_PLACES = 16
@@ -33,7 +32,7 @@ class FlightBoard:
         self._lock = threading.Lock()
         self._places = threading.BoundedSemaphore(waiting_places)
         self._flight_places = flight_places
-        self._executor = ThreadPoolExecutor(max_workers=flight_places, thread_name_prefix="cold-fill")
+        self._executor = threads.Executor(max_workers=flight_places, thread_name_prefix="cold-fill")
 
     def wait_for(self, flight_key: Hashable, job: Callable[[], object], *, timeout_seconds: float) -> Wait:
         """Join the job of this key in this process, starting it when there is none, and wait for its end."""
@@ -43,9 +42,7 @@ class FlightBoard:
         if not self._places.acquire(blocking=False):
             return Wait.NO_PLACE
         try:
-            # Whoever only waits holds no database connection: there are fewer of them than waiting places.
-            if not connection.in_atomic_block:
-                connection.close()
+            threads.give_back()  # there are fewer database connections than waiting places
             flight.result(timeout=timeout_seconds)
         except TimeoutError:
             return Wait.STILL_FLYING
@@ -57,7 +54,7 @@ class FlightBoard:
         with self._lock:
             flight = self._flights.get(flight_key)
             if flight is None and len(self._flights) < self._flight_places:
-                flight = self._executor.submit(copy_context().run, self._run, flight_key, job)
+                flight = self._executor.submit(self._run, flight_key, job)
                 self._flights[flight_key] = flight
             return flight
 
@@ -65,7 +62,6 @@ class FlightBoard:
         try:
             job()
         finally:
-            connection.close()
             with self._lock:
                 self._flights.pop(flight_key, None)
 

@@ -15,6 +15,7 @@ from django.utils import timezone
 from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.registry import Collector
 
+from foundation import threads
 from foundation.cache import StoreAway, guarded_load
 from paris_integration.models import Connection, Feed, ForcedRefresh, ProviderWindow
 from paris_integration.types import ConnectionState
@@ -35,8 +36,7 @@ class DatabaseGauges(Collector):
         except (StoreAway, DatabaseError, InterfaceError):
             families = []
         finally:
-            if not connection.in_atomic_block:
-                connection.close()
+            threads.give_back()
         up.add_metric([], 1.0 if families else 0.0)
         yield up
         yield from families

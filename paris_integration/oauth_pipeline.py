@@ -10,13 +10,11 @@ from __future__ import annotations
 import hashlib
 import logging
 import secrets
-import threading
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from uuid import UUID
 
-from django.db import connection
-
+from foundation import threads
 from paris_integration import connections, registry, vault
 from paris_integration.audit import Actor
 from paris_integration.connections import Grant
@@ -149,7 +147,7 @@ def disconnect(key: FeedKey, *, actor: Actor, now: datetime) -> None:
     revocable = connections.disconnect(key, actor=actor, now=now)
     if revocable is not None:
         # Nobody waits for Meta here: the token is gone from our side already.
-        threading.Thread(target=_revoke, args=revocable, name="revoke", daemon=True).start()
+        threads.start(_revoke, *revocable)
 
 
 def _revoke(login: Login, token: Secret) -> None:
@@ -157,8 +155,6 @@ def _revoke(login: Login, token: Secret) -> None:
         registry.logins().revoke(login, token)
     except (ProviderError, KeyError) as error:
         logger.info("grant not revoked at Meta: %s", type(error).__name__)
-    finally:
-        connection.close()
 
 
 def _store(attempt: Attempt, result: LoginResult, account: Account, caller: Caller, now: datetime) -> Account:
