@@ -115,6 +115,7 @@ MIDDLEWARE = [
     "venice_api.middleware.RequestIdMiddleware",
     "venice_api.access_log.AccessLogMiddleware",
     "venice_api.middleware.SecurityHeadersMiddleware",
+    "venice_api.middleware.StorableTextMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "venice_api.middleware.StoreUnavailableMiddleware",

@@ -18,16 +18,13 @@ import redis
 from django.core.cache import cache
 from django.core.cache.backends.base import DEFAULT_TIMEOUT
 from django.core.cache.backends.redis import RedisCache
-from django.db import InterfaceError, OperationalError
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
-from foundation import threads
+from foundation import faults, threads
 from foundation.metrics import cache_requests
 
 logger = logging.getLogger(__name__)
-
-DATABASE_FAULTS = (OperationalError, InterfaceError)
 
 Value = TypeVar("Value")
 
@@ -148,9 +145,11 @@ def guarded_load(load: Callable[[], Value]) -> Value:
         raise StoreAway
     try:
         value = load()
-    except DATABASE_FAULTS as error:
+    except faults.DRIVER_ERRORS as error:
+        if not faults.is_store_fault(error):
+            raise
         threads.give_back()
-        if database_breaker.fault():
+        if faults.is_away(error) and database_breaker.fault():
             logger.warning("database unavailable: %s", type(error).__name__)
         raise StoreAway from error
     database_breaker.success()

@@ -9,13 +9,13 @@ from collections.abc import Iterator
 from datetime import datetime, timedelta
 
 from django.conf import settings
-from django.db import DatabaseError, InterfaceError, connection, transaction
+from django.db import connection, transaction
 from django.db.models import Count, Max, Min, Q, QuerySet
 from django.utils import timezone
 from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.registry import Collector
 
-from foundation import threads
+from foundation import faults, threads
 from foundation.cache import StoreAway, guarded_load
 from paris_integration.models import Connection, Feed, ForcedRefresh, ProviderWindow
 from paris_integration.types import ConnectionState
@@ -33,7 +33,7 @@ class DatabaseGauges(Collector):
         up = GaugeMetricFamily("instagram_database_up", "Whether the database answered this scrape in time.")
         try:
             families = guarded_load(lambda: _read_all(timezone.now()))
-        except (StoreAway, DatabaseError, InterfaceError):
+        except (StoreAway, *faults.DRIVER_ERRORS):
             families = []
         finally:
             threads.give_back()

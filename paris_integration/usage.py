@@ -16,11 +16,11 @@ from datetime import date
 from uuid import UUID
 
 from django.conf import settings
-from django.db import DatabaseError, IntegrityError, InterfaceError, connection
+from django.db import IntegrityError, connection
 from django.utils import timezone
 
 from entitlements.models import Workspace
-from foundation import threads
+from foundation import faults, threads
 from paris_integration.models import DailyUsage
 
 logger = logging.getLogger(__name__)
@@ -54,7 +54,7 @@ class Buffer:
                     _add_to_row(row, counts[row])
                 except IntegrityError:
                     continue  # the workspace is being deleted
-                except (DatabaseError, InterfaceError) as error:
+                except faults.DRIVER_ERRORS as error:
                     logger.warning("usage not written yet: %s", type(error).__name__)
                     for unwritten in sorted(counts)[place:]:
                         self._add(unwritten, counts[unwritten])

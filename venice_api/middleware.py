@@ -1,18 +1,19 @@
-"""What every answer carries: a request id and security headers. And a calm 503 where the database is away."""
+"""What holds for every request: an id, security headers, text that can be stored, and calm answers to failures."""
 
 from __future__ import annotations
 
 import re
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
-from django.db import InterfaceError, OperationalError
-from django.http import HttpRequest, HttpResponse
+from django.conf import settings
+from django.core.exceptions import BadRequest, RequestDataTooBig
+from django.http import HttpRequest, HttpResponse, UnreadablePostError
 
-from paris_integration.public import StoreUnavailable
-from venice_api.problems import is_api, page_unavailable
+from venice_api.problems import expected_failure, is_api
 
 GetResponse = Callable[[HttpRequest], HttpResponse]
+_SURROGATE = re.compile("[\ud800-\udfff]")
 _SANE_REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}", re.ASCII)
 API_POLICY = "default-src 'none'; frame-ancestors 'none'"
 PAGE_POLICY = (
@@ -51,8 +52,49 @@ class SecurityHeadersMiddleware:
         return response
 
 
+class StorableTextMiddleware:
+    """Refuses with 400 what no text column can hold, before anything looks for it in the database.
+
+    The API names the field in question by itself, so its query and body are left to it.
+    """
+
+    def __init__(self, get_response: GetResponse) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        if not is_api(request) and _content_length(request) > settings.DATA_UPLOAD_MAX_MEMORY_SIZE:
+            raise RequestDataTooBig  # Django counts a form's fields alone, not the files sent beside them
+        try:
+            is_storable = all(map(_is_storable, _texts_of(request)))
+        except UnreadablePostError:
+            is_storable = False
+        if not is_storable:
+            raise BadRequest("text that cannot be stored")
+        return self.get_response(request)
+
+
+def _texts_of(request: HttpRequest) -> Iterator[str]:
+    yield request.path_info
+    yield from request.COOKIES.values()
+    if is_api(request):
+        return
+    for sent in (request.GET, request.POST):
+        for name, values in sent.lists():
+            yield name
+            yield from values
+
+
+def _content_length(request: HttpRequest) -> int:
+    told = request.META.get("CONTENT_LENGTH") or "0"
+    return int(told) if told.isdecimal() else 0
+
+
+def _is_storable(text: str) -> bool:
+    return "\0" not in text and not _SURROGATE.search(text)
+
+
 class StoreUnavailableMiddleware:
-    """A view whose database is away answers 503 with Retry-After instead of failing."""
+    """A view whose database fails it answers 503 with Retry-After, and 400 when it could not hold what was sent."""
 
     def __init__(self, get_response: GetResponse) -> None:
         self.get_response = get_response
@@ -61,6 +103,4 @@ class StoreUnavailableMiddleware:
         return self.get_response(request)
 
     def process_exception(self, request: HttpRequest, exception: Exception) -> HttpResponse | None:
-        if isinstance(exception, StoreUnavailable | OperationalError | InterfaceError):
-            return page_unavailable(request)
-        return None
+        return expected_failure(request, exception)

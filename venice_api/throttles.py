@@ -12,8 +12,7 @@ from django.conf import settings
 from django.http import HttpRequest, HttpResponse
 from django.urls import reverse
 
-from foundation import counters
-from foundation.cache import DATABASE_FAULTS
+from foundation import counters, faults
 from venice_api import problems
 from venice_api.client_address import client_address
 
@@ -63,7 +62,7 @@ def _user_id(request: HttpRequest) -> int | None:
         return None
     try:
         return request.user.pk
-    except DATABASE_FAULTS:
+    except faults.DRIVER_ERRORS:
         return None
 
 
