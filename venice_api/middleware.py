@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 
 from django.conf import settings
 from django.core.exceptions import BadRequest, RequestDataTooBig
-from django.http import HttpRequest, HttpResponse, UnreadablePostError
+from django.http import HttpRequest, HttpResponse
 
 from venice_api.problems import expected_failure, is_api
 
@@ -55,7 +55,7 @@ class SecurityHeadersMiddleware:
 class StorableTextMiddleware:
     """Refuses with 400 what no text column can hold, before anything looks for it in the database.
 
-    The API names the field in question by itself, so its query and body are left to it.
+    Forms and the API name the field in question themselves: what is posted, and the query of the API, is left to them.
     """
 
     def __init__(self, get_response: GetResponse) -> None:
@@ -64,11 +64,7 @@ class StorableTextMiddleware:
     def __call__(self, request: HttpRequest) -> HttpResponse:
         if not is_api(request) and _content_length(request) > settings.DATA_UPLOAD_MAX_MEMORY_SIZE:
             raise RequestDataTooBig  # Django counts a form's fields alone, not the files sent beside them
-        try:
-            is_storable = all(map(_is_storable, _texts_of(request)))
-        except UnreadablePostError:
-            is_storable = False
-        if not is_storable:
+        if not all(map(_is_storable, _texts_of(request))):
             raise BadRequest("text that cannot be stored")
         return self.get_response(request)
 
@@ -76,12 +72,9 @@ class StorableTextMiddleware:
 def _texts_of(request: HttpRequest) -> Iterator[str]:
     yield request.path_info
     yield from request.COOKIES.values()
-    if is_api(request):
-        return
-    for sent in (request.GET, request.POST):
-        for name, values in sent.lists():
-            yield name
-            yield from values
+    if not is_api(request):
+        for name, values in request.GET.lists():
+            yield from (name, *values)
 
 
 def _content_length(request: HttpRequest) -> int:
