@@ -111,6 +111,7 @@ INSTALLED_APPS = [
 ]
 
 MIDDLEWARE = [
+    "venice_api.middleware.ConnectionsMiddleware",
     "django_prometheus.middleware.PrometheusBeforeMiddleware",
     "venice_api.middleware.RequestIdMiddleware",
     "venice_api.access_log.AccessLogMiddleware",
@@ -160,6 +161,10 @@ VAR_DIR = Path(env.str("VAR_DIR", default=str(BASE_DIR / "var")))
 DATABASE_URL: str = env.str("DATABASE_URL", default=f"sqlite:///{VAR_DIR / 'db.sqlite3'}")
 _database: dict[str, object] = env.db_url_config(DATABASE_URL)
 
+# What this deployment's keys begin with in a shared cache or broker: two services on one Redis stay apart.
+_where = f"{_database['ENGINE']} {_database.get('HOST')} {_database.get('PORT')} {_database.get('NAME')}"
+NAMESPACE = "igfeed-" + hashlib.sha256(_where.encode()).hexdigest()[:8]
+
 if _database["ENGINE"] == "django.db.backends.sqlite3":
     VAR_DIR.mkdir(parents=True, exist_ok=True)
     # Immediate transactions make racing writers wait for one another instead of failing at once.
@@ -169,8 +174,10 @@ if _database["ENGINE"] == "django.db.backends.sqlite3":
         "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL;",
     }
 else:
-    # A pool, because a web process holds many more waiting readers than PostgreSQL likes connections;
-    # whoever waits gives its connection back first. One second is how long a request may wait for one.
+    # A pool, because a web process holds many more waiting readers than PostgreSQL likes connections; what waits
+    # gives its connection back first. With a turn (foundation.postgresql), a connection is there within a second,
+    # or the server is away.
+    _database["ENGINE"] = "foundation.postgresql"
     _database["OPTIONS"] = {
         "connect_timeout": 2,
         "pool": {
@@ -178,13 +185,12 @@ else:
             "max_size": env.int("DATABASE_POOL_SIZE", default=10),
             "timeout": 1.0,
             "max_idle": 60.0,
+            "reconnect_timeout": 1.0,  # then the next caller tries, instead of ever longer pauses
         },
     }
+# How long a statement may keep a request or a task waiting.
+DATABASE_STATEMENT_SECONDS = positive("DATABASE_STATEMENT_SECONDS", 5, at_most=3_600)
 DATABASES = {"default": _database}
-
-# What this deployment's keys begin with in a shared cache or broker: two services on one Redis stay apart.
-_where = f"{_database['ENGINE']} {_database.get('HOST')} {_database.get('PORT')} {_database.get('NAME')}"
-NAMESPACE = "igfeed-" + hashlib.sha256(_where.encode()).hexdigest()[:8]
 
 # --- Cache -------------------------------------------------------------------------------------------------------
 

@@ -21,7 +21,7 @@ from django.core.cache.backends.redis import RedisCache
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
-from foundation import faults, threads
+from foundation import faults, statements, threads
 from foundation.metrics import cache_requests
 
 logger = logging.getLogger(__name__)
@@ -39,6 +39,10 @@ class Breaker:
         self._open_seconds = open_seconds
         self._retry_at = 0.0
         self._lock = threading.Lock()
+
+    @property
+    def is_open(self) -> bool:
+        return self._retry_at != 0.0
 
     def allows(self) -> bool:
         if self._retry_at == 0.0:
@@ -133,6 +137,7 @@ class ResilientRedisCache(RedisCache):
 
 
 RECHECK_AFTER_SECONDS = 30.0
+RECHECK_SECONDS = 1.0  # how long a reader waits for news of what it has already
 
 
 class StoreAway(Exception):
@@ -177,8 +182,10 @@ def remember(
     cache_requests.labels(result=result, layer=_layer_of(key)).inc()
     if copy is not None and is_checked:
         return copy[0]
+    limit = RECHECK_SECONDS if copy is not None else statements.limit_seconds()
     try:
-        fresh = guarded_load(load)
+        with statements.limited_to(limit):
+            fresh = guarded_load(load)
     except StoreAway:
         if copy is None:
             raise

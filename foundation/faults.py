@@ -14,6 +14,14 @@ _AWAY = (OperationalError, InterfaceError)
 _UNDEFINED_COLUMN, _UNDEFINED_TABLE = "42703", "42P01"
 
 
+class PoolBusy(OperationalError):
+    """Every connection of this process was in use for too long."""
+
+
+class ServerAway(OperationalError):
+    """The server gave no connection, or did not answer, a moment ago."""
+
+
 def is_store_fault(error: BaseException) -> bool:
     """Away, hung, read-only, or still on the schema of another release: asking again later may help."""
     if isinstance(error, ProgrammingError):
@@ -22,8 +30,8 @@ def is_store_fault(error: BaseException) -> bool:
 
 
 def is_away(error: BaseException) -> bool:
-    """Whether it is worth leaving the database alone for a moment; a read-only one still answers reads."""
-    return isinstance(error, _AWAY)
+    """Whether to leave the database alone for a moment. One that takes no writes, or is busy, still answers reads."""
+    return isinstance(error, _AWAY) and not isinstance(error, PoolBusy)
 
 
 def sqlstate_of(error: BaseException) -> str:

@@ -27,7 +27,7 @@ from django.db.utils import ConnectionHandler
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
-from foundation import threads
+from foundation import statements, threads
 
 logger = logging.getLogger(__name__)
 
@@ -177,9 +177,11 @@ def _write_and_read(url: str) -> None:
 
 
 class _OwnConnection:
-    """A connection outside the pool, closed at the end."""
+    """A connection outside the pool, closed at the end, whose statements are given up with the probe."""
 
     def __enter__(self) -> BaseDatabaseWrapper:
+        self._limit = statements.limited_to(LIMIT_SECONDS)
+        self._limit.__enter__()
         database: dict[str, Any] = dict(settings.DATABASES["default"])
         options: dict[str, Any] = dict(database.get("OPTIONS", {}))
         if options.pop("pool", None) is not None:
@@ -190,4 +192,5 @@ class _OwnConnection:
         return self._connection
 
     def __exit__(self, *_: object) -> None:
+        self._limit.__exit__(None, None, None)
         self._connection.close()

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextvars import copy_context
+from contextlib import contextmanager
+from contextvars import ContextVar, copy_context
 from functools import partial
 from socketserver import ThreadingMixIn
 from typing import Any, ParamSpec, TypeVar
@@ -24,6 +25,24 @@ Parameters = ParamSpec("Parameters")
 Result = TypeVar("Result")
 
 
+_waits: ContextVar[bool] = ContextVar("waiting_work", default=False)
+
+
+def is_waiting_work() -> bool:
+    """Whether this is work that waits for the provider, or for others who do; readers wait for none of it."""
+    return _waits.get()
+
+
+@contextmanager
+def waiting_work() -> Iterator[None]:
+    """What the block does waits for others. A share of the database connections is kept from it."""
+    token = _waits.set(True)
+    try:
+        yield
+    finally:
+        _waits.reset(token)
+
+
 def give_back() -> None:
     """Give this thread's database connections back before a wait. Inside a transaction they have to stay."""
     for connection in connections.all(initialized_only=True):
@@ -34,7 +53,8 @@ def give_back() -> None:
 def run(work: Callable[Parameters, Result], *args: Parameters.args, **kwargs: Parameters.kwargs) -> Result:
     """The result of `work`. Afterwards this thread holds no database connection, however the work ended."""
     try:
-        return work(*args, **kwargs)
+        with waiting_work():
+            return work(*args, **kwargs)
     finally:
         for connection in connections.all(initialized_only=True):
             _close(connection)

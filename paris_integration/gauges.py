@@ -15,7 +15,7 @@ from django.utils import timezone
 from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.registry import Collector
 
-from foundation import faults, threads
+from foundation import faults, statements, threads
 from foundation.cache import StoreAway, guarded_load
 from paris_integration.models import Connection, Feed, ForcedRefresh, ProviderWindow
 from paris_integration.types import ConnectionState
@@ -32,7 +32,8 @@ class DatabaseGauges(Collector):
     def collect(self) -> Iterator[GaugeMetricFamily]:
         up = GaugeMetricFamily("instagram_database_up", "Whether the database answered this scrape in time.")
         try:
-            families = guarded_load(lambda: _read_all(timezone.now()))
+            with statements.limited_to(STATEMENT_TIMEOUT_MS / 1_000):
+                families = guarded_load(lambda: _read_all(timezone.now()))
         except (StoreAway, *faults.DRIVER_ERRORS):
             families = []
         finally:

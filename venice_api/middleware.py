@@ -10,6 +10,7 @@ from django.conf import settings
 from django.core.exceptions import BadRequest, RequestDataTooBig
 from django.http import HttpRequest, HttpResponse
 
+from foundation import threads
 from venice_api.problems import expected_failure, is_api
 
 GetResponse = Callable[[HttpRequest], HttpResponse]
@@ -20,6 +21,22 @@ PAGE_POLICY = (
     "default-src 'self'; object-src 'none'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'; "
     "img-src 'self' data:"
 )
+
+
+class ConnectionsMiddleware:
+    """Gives the request's database connections back before the answer is sent: its reader may be slow.
+
+    And whatever happens: Django's own signal is not sent for a request that ends in an error of its handlers.
+    """
+
+    def __init__(self, get_response: GetResponse) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        try:
+            return self.get_response(request)
+        finally:
+            threads.give_back()
 
 
 class RequestIdMiddleware:
