@@ -1,20 +1,24 @@
-"""Who waits for a refresh in this process: one background job per flight, a bounded number of readers waiting for it.
+"""Who waits for Meta in this process: one background job per flight, and a bounded number of callers waiting.
 
 The job runs in a thread of its own, so that the reader who started it waits no longer than the others. Bulkheads:
-so many jobs, so many waiting readers; who finds no place is told at once, and the other feeds go on.
+so many jobs, so many waiting callers; one that finds no place is told at once. All places together are fewer than
+the threads of a web process (config/gunicorn.py), so that others are always answered.
 """
 
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Hashable, Iterator
 from concurrent.futures import Future
+from contextlib import contextmanager
 from enum import StrEnum
 
 from foundation import threads
+from paris_integration.errors import TooBusy
 
-WAITING_PLACES = 64
+WAITING_PLACES = 64  # readers of feeds that are filled for the first time
 FLIGHT_PLACES = 16
+ORDER_PLACES = 112  # people who asked for a refresh, or come back from a login at Meta
 
 
 class Wait(StrEnum):
@@ -66,4 +70,25 @@ class FlightBoard:
                 self._flights.pop(flight_key, None)
 
 
+class OrderPlaces:
+    """Places for work that somebody asked for and waits for, in the caller's own thread."""
+
+    def __init__(self, places: int) -> None:
+        self._places = threading.BoundedSemaphore(places)
+
+    @contextmanager
+    def taken(self) -> Iterator[None]:
+        """A place for the block, which uses the share of database connections that waiting work has. Raises TooBusy."""
+        if not self._places.acquire(blocking=False):
+            raise TooBusy("no place to wait")
+        try:
+            threads.give_back()
+            with threads.waiting_work():
+                yield
+        finally:
+            self._places.release()
+
+
 board = FlightBoard()
+order_board = FlightBoard(waiting_places=ORDER_PLACES, flight_places=ORDER_PLACES // 2)
+order_places = OrderPlaces(ORDER_PLACES)

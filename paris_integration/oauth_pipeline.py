@@ -19,6 +19,7 @@ from paris_integration import connections, registry, vault
 from paris_integration.audit import Actor
 from paris_integration.connections import Grant
 from paris_integration.errors import LoginFailed, ProviderError
+from paris_integration.flights import order_places
 from paris_integration.models import LoginAttempt
 from paris_integration.providers.oauth import Account, LoginResult
 from paris_integration.secret import Secret
@@ -98,9 +99,10 @@ def complete_login(
 ) -> Account | None:
     """Exchange the code and store the grant; None when several accounts came and one must be chosen.
 
-    Raises LoginFailed. A code is used once, whatever comes of it.
+    Raises LoginFailed, and TooBusy when too many wait for Meta. A code is used once, whatever comes of it.
     """
-    result = registry.logins().exchange(attempt.login, code=code, redirect_uri=callback_uri, now=now)
+    with order_places.taken():
+        result = registry.logins().exchange(attempt.login, code=code, redirect_uri=callback_uri, now=now)
     if len(result.accounts) == 1:
         return _store(attempt, result, result.accounts[0], caller, now)
     LoginAttempt.objects.filter(pk=attempt.attempt_id).update(

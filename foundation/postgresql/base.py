@@ -9,11 +9,13 @@ from __future__ import annotations
 
 import threading
 import time
+from collections import deque
 from collections.abc import Callable
 from contextlib import ExitStack, suppress
 from typing import Any, ClassVar, TypeVar
 
 import psycopg
+from django.conf import settings
 from django.db import DEFAULT_DB_ALIAS
 from django.db.backends.base.base import NO_DB_ALIAS
 from django.db.backends.postgresql import base
@@ -27,6 +29,7 @@ from foundation.cache import Breaker
 from foundation.faults import PoolBusy, ServerAway
 
 BUSY_SECONDS = 10.0
+LONGEST_BUSY_SECONDS = 30.0  # of work that waits for others anyway
 Result = TypeVar("Result")
 
 server_breaker = Breaker(open_seconds=1.0)
@@ -65,24 +68,62 @@ class BoundedConnection(psycopg.Connection[Any]):
             raise
 
 
+class FairSemaphore:
+    """First come, first served. With Python's own, a thread that gives a place back may take it again at once."""
+
+    def __init__(self, places: int) -> None:
+        self._free = places
+        self._waiting: deque[threading.Lock] = deque()
+        self._lock = threading.Lock()
+
+    def acquire(self, timeout_seconds: float) -> bool:
+        with self._lock:
+            if self._free:
+                self._free -= 1
+                return True
+            call = threading.Lock()
+            call.acquire()
+            self._waiting.append(call)
+        if call.acquire(timeout=max(0.0, timeout_seconds)):
+            return True
+        with self._lock:
+            if call not in self._waiting:  # called at the last moment
+                return True
+            self._waiting.remove(call)
+            return False
+
+    def release(self) -> None:
+        with self._lock:
+            if self._waiting:
+                self._waiting.popleft().release()
+            else:
+                self._free += 1
+
+
 class Turns:
     """Who may hold one of the pool's connections. Work that waits for others besides never holds more than half."""
 
     def __init__(self, pool_size: int) -> None:
-        self._all = threading.BoundedSemaphore(pool_size)
-        self._of_waiting_work = threading.BoundedSemaphore(max(1, pool_size // 2))
+        self._all = FairSemaphore(pool_size)
+        self._of_waiting_work = FairSemaphore(max(1, pool_size // 2))
 
     def take(self) -> Callable[[], None]:
         """How to give the turn back. Raises PoolBusy."""
-        semaphores = [self._of_waiting_work, self._all] if threads.is_waiting_work() else [self._all]
-        limit = statements.limit_seconds()
-        give_up_at = time.monotonic() + min(BUSY_SECONDS, limit or BUSY_SECONDS)
+        is_patient = threads.is_waiting_work()
+        give_up_at = time.monotonic() + _busy_seconds(is_patient)
         with ExitStack() as taken:
-            for semaphore in semaphores:
-                if not semaphore.acquire(timeout=max(0.0, give_up_at - time.monotonic())):
+            for semaphore in [self._of_waiting_work, self._all] if is_patient else [self._all]:
+                if not semaphore.acquire(give_up_at - time.monotonic()):
                     raise PoolBusy("every connection is in use")
                 taken.callback(semaphore.release)
             return taken.pop_all().close
+
+
+def _busy_seconds(is_patient: bool) -> float:
+    """How long to wait for a turn: the less patience with a statement, the less with the others'."""
+    longest = LONGEST_BUSY_SECONDS if is_patient else BUSY_SECONDS
+    limit = statements.limit_seconds()
+    return longest if limit is None else min(longest, longest * limit / settings.DATABASE_STATEMENT_SECONDS)
 
 
 class DatabaseWrapper(base.DatabaseWrapper):

@@ -20,6 +20,7 @@ from tests.races.forced_refresh import PASSWORD, Cookies, sign_in
 class Member:
     """An editor of one widget."""
 
+    workspace: str
     instance_id: str
     token: str
     cookies: Cookies
@@ -41,7 +42,7 @@ def join(service: Service, name: str, username: str = "tiny.studio", *, plan: st
     """A workspace of its own with one widget, and its editor signed in."""
     workspace = service.workspace(plan, editor=name, password=PASSWORD)
     made = service.instance(workspace, username)
-    return Member(made["instanceId"], made["embedToken"], sign_in(service.web_ports[0], name))
+    return Member(workspace, made["instanceId"], made["embedToken"], sign_in(service.web_ports[0], name))
 
 
 @contextmanager
