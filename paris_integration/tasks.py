@@ -8,7 +8,7 @@ from uuid import UUID
 from celery import shared_task
 from django.utils import timezone
 
-from foundation import faults
+from foundation import faults, statements
 from paris_integration import notices, quota, refresh, renewals, retention
 
 logger = logging.getLogger(__name__)
@@ -60,8 +60,13 @@ def settle_orphans() -> int:
 
 @shared_task(name="paris_integration.tasks.clean_up")
 def clean_up() -> dict[str, int]:
-    """Remove what has outlived its retention."""
-    removed = retention.clean_up(now=timezone.now())
+    """Remove what has outlived its retention; what is left when the database fails is removed in an hour."""
+    try:
+        with statements.limited_to(statements.LONG_JOB_SECONDS):
+            removed = retention.clean_up(now=timezone.now())
+    except faults.DRIVER_ERRORS as error:
+        logger.warning("not cleaned up, database unavailable: %s", type(error).__name__)
+        return {}
     logger.info("cleaned up", extra={"fields": removed})
     return removed
 
@@ -97,4 +102,8 @@ def look_after_connections() -> int:
 @shared_task(name="paris_integration.tasks.reconcile_hashtags")
 def reconcile_hashtags() -> int:
     """Compare the hashtag ledgers with Meta's own count."""
-    return renewals.reconcile_hashtags(now=timezone.now())
+    try:
+        return renewals.reconcile_hashtags(now=timezone.now())
+    except faults.DRIVER_ERRORS as error:
+        logger.warning("hashtag ledgers not compared, database unavailable: %s", type(error).__name__)
+        return 0

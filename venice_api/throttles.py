@@ -19,14 +19,14 @@ from venice_api.client_address import client_address
 UNSAFE = {"POST", "PUT", "PATCH", "DELETE"}
 
 
-def check_read(request: HttpRequest, instance_id: str) -> None:
-    """Count a feed read for its address and its instance. Raises Problem 429."""
-    _check(
-        {
-            f"read:address:{_address(request)}": settings.THROTTLE_READS_PER_ADDRESS,
-            f"read:instance:{instance_id}": settings.THROTTLE_READS_PER_INSTANCE,
-        }
-    )
+def check_read(request: HttpRequest, instance_id: str | None) -> None:
+    """Count a read of the feed, a question before it, or a frame: for its address and, where it names one, its
+    instance. Raises Problem 429.
+    """
+    limits = {f"read:address:{_address(request)}": settings.THROTTLE_READS_PER_ADDRESS}
+    if instance_id is not None:
+        limits[f"read:instance:{instance_id}"] = settings.THROTTLE_READS_PER_INSTANCE
+    _check(limits)
 
 
 class ThrottleMiddleware:
