@@ -439,7 +439,10 @@ _log_level = LOG_LEVEL if LOG_LEVEL in logging.getLevelNamesMapping() else "INFO
 LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
-    "filters": {"redact": {"()": "foundation.logs.RedactionFilter"}},
+    "filters": {
+        "refusals": {"()": "foundation.logs.RefusalFilter"},
+        "redact": {"()": "foundation.logs.RedactionFilter"},
+    },
     "formatters": {
         "json": {"()": "foundation.logs.JsonFormatter"},
         "human": {"format": "%(asctime)s %(levelname)-7s %(name)s %(message)s"},
@@ -448,7 +451,7 @@ LOGGING = {
         "stderr": {
             "class": "logging.StreamHandler",
             "formatter": "human" if LOG_FORMAT == "human" else "json",
-            "filters": ["redact"],
+            "filters": ["refusals", "redact"],
         }
     },
     "root": {"handlers": ["stderr"], "level": _log_level},
