@@ -111,10 +111,12 @@ INSTALLED_APPS = [
 ]
 
 MIDDLEWARE = [
+    "venice_api.middleware.ConnectionsMiddleware",
     "django_prometheus.middleware.PrometheusBeforeMiddleware",
     "venice_api.middleware.RequestIdMiddleware",
     "venice_api.access_log.AccessLogMiddleware",
     "venice_api.middleware.SecurityHeadersMiddleware",
+    "venice_api.middleware.StorableTextMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "venice_api.middleware.StoreUnavailableMiddleware",
@@ -159,6 +161,10 @@ VAR_DIR = Path(env.str("VAR_DIR", default=str(BASE_DIR / "var")))
 DATABASE_URL: str = env.str("DATABASE_URL", default=f"sqlite:///{VAR_DIR / 'db.sqlite3'}")
 _database: dict[str, object] = env.db_url_config(DATABASE_URL)
 
+# What this deployment's keys begin with in a shared cache or broker: two services on one Redis stay apart.
+_where = f"{_database['ENGINE']} {_database.get('HOST')} {_database.get('PORT')} {_database.get('NAME')}"
+NAMESPACE = "igfeed-" + hashlib.sha256(_where.encode()).hexdigest()[:8]
+
 if _database["ENGINE"] == "django.db.backends.sqlite3":
     VAR_DIR.mkdir(parents=True, exist_ok=True)
     # Immediate transactions make racing writers wait for one another instead of failing at once.
@@ -168,8 +174,10 @@ if _database["ENGINE"] == "django.db.backends.sqlite3":
         "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL;",
     }
 else:
-    # A pool, because a web process holds many more waiting readers than PostgreSQL likes connections;
-    # whoever waits gives its connection back first. One second is how long a request may wait for one.
+    # A pool, because a web process holds many more waiting readers than PostgreSQL likes connections; what waits
+    # gives its connection back first. With a turn (foundation.postgresql), a connection is there within a second,
+    # or the server is away.
+    _database["ENGINE"] = "foundation.postgresql"
     _database["OPTIONS"] = {
         "connect_timeout": 2,
         "pool": {
@@ -177,13 +185,12 @@ else:
             "max_size": env.int("DATABASE_POOL_SIZE", default=10),
             "timeout": 1.0,
             "max_idle": 60.0,
+            "reconnect_timeout": 1.0,  # then the next caller tries, instead of ever longer pauses
         },
     }
+# How long a statement may keep a request or a task waiting.
+DATABASE_STATEMENT_SECONDS = positive("DATABASE_STATEMENT_SECONDS", 5, at_most=3_600)
 DATABASES = {"default": _database}
-
-# What this deployment's keys begin with in a shared cache or broker: two services on one Redis stay apart.
-_where = f"{_database['ENGINE']} {_database.get('HOST')} {_database.get('PORT')} {_database.get('NAME')}"
-NAMESPACE = "igfeed-" + hashlib.sha256(_where.encode()).hexdigest()[:8]
 
 # --- Cache -------------------------------------------------------------------------------------------------------
 
@@ -434,7 +441,10 @@ _log_level = LOG_LEVEL if LOG_LEVEL in logging.getLevelNamesMapping() else "INFO
 LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
-    "filters": {"redact": {"()": "foundation.logs.RedactionFilter"}},
+    "filters": {
+        "refusals": {"()": "foundation.logs.RefusalFilter"},
+        "redact": {"()": "foundation.logs.RedactionFilter"},
+    },
     "formatters": {
         "json": {"()": "foundation.logs.JsonFormatter"},
         "human": {"format": "%(asctime)s %(levelname)-7s %(name)s %(message)s"},
@@ -443,7 +453,7 @@ LOGGING = {
         "stderr": {
             "class": "logging.StreamHandler",
             "formatter": "human" if LOG_FORMAT == "human" else "json",
-            "filters": ["redact"],
+            "filters": ["refusals", "redact"],
         }
     },
     "root": {"handlers": ["stderr"], "level": _log_level},

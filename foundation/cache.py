@@ -18,15 +18,13 @@ import redis
 from django.core.cache import cache
 from django.core.cache.backends.base import DEFAULT_TIMEOUT
 from django.core.cache.backends.redis import RedisCache
-from django.db import InterfaceError, OperationalError, connection
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
+from foundation import faults, statements, threads
 from foundation.metrics import cache_requests
 
 logger = logging.getLogger(__name__)
-
-DATABASE_FAULTS = (OperationalError, InterfaceError)
 
 Value = TypeVar("Value")
 
@@ -41,6 +39,10 @@ class Breaker:
         self._open_seconds = open_seconds
         self._retry_at = 0.0
         self._lock = threading.Lock()
+
+    @property
+    def is_open(self) -> bool:
+        return self._retry_at != 0.0
 
     def allows(self) -> bool:
         if self._retry_at == 0.0:
@@ -135,6 +137,7 @@ class ResilientRedisCache(RedisCache):
 
 
 RECHECK_AFTER_SECONDS = 30.0
+RECHECK_SECONDS = 1.0  # how long a reader waits for news of what it has already
 
 
 class StoreAway(Exception):
@@ -147,9 +150,11 @@ def guarded_load(load: Callable[[], Value]) -> Value:
         raise StoreAway
     try:
         value = load()
-    except DATABASE_FAULTS as error:
-        connection.close()
-        if database_breaker.fault():
+    except faults.DRIVER_ERRORS as error:
+        if not faults.is_store_fault(error):
+            raise
+        threads.give_back()
+        if faults.is_away(error) and database_breaker.fault():
             logger.warning("database unavailable: %s", type(error).__name__)
         raise StoreAway from error
     database_breaker.success()
@@ -177,8 +182,10 @@ def remember(
     cache_requests.labels(result=result, layer=_layer_of(key)).inc()
     if copy is not None and is_checked:
         return copy[0]
+    limit = RECHECK_SECONDS if copy is not None else statements.limit_seconds()
     try:
-        fresh = guarded_load(load)
+        with statements.limited_to(limit):
+            fresh = guarded_load(load)
     except StoreAway:
         if copy is None:
             raise

@@ -73,6 +73,17 @@ class RedactionFilter(logging.Filter):
         return True
 
 
+class RefusalFilter(logging.Filter):
+    """Leaves the traceback out where Django refuses an odd request: it is the sender's fault, and strangers can send
+    as many as they like.
+    """
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        if record.name.startswith("django.security."):
+            record.exc_info = None
+        return True
+
+
 class JsonFormatter(logging.Formatter):
     """One line per record: time, level, logger, message, and what the caller put under `extra={"fields": {...}}`."""
 

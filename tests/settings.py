@@ -21,4 +21,5 @@ from config.settings import STATIC_ROOT, STORAGES  # noqa: E402
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]  # quick; nothing here is worth cracking
 STORAGES["staticfiles"] = {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"}
 USAGE_FLUSH_SECONDS = 0.0  # no thread: tests write what was counted when they say so
+DATABASE_STATEMENT_SECONDS = 60.0  # statements of tests wait for this machine, not for a hung server
 STATIC_ROOT.mkdir(exist_ok=True)  # WhiteNoise warns where nothing has been collected yet
