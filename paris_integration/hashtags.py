@@ -14,7 +14,6 @@ from paris_integration import login_fences, registry
 from paris_integration.errors import HashtagQuotaExhausted, SourceNotFound
 from paris_integration.models import Connection, HashtagAccount, HashtagNumber, HashtagSearch
 from paris_integration.secret import Secret
-from paris_integration.types import Login
 
 TAGS_AT_ONCE = 30
 WINDOW = timedelta(days=7)
@@ -83,7 +82,7 @@ def _enter(account_id: str, tag: str, now: datetime) -> None:
 
 def _forget_if_erased(account_id: str) -> None:
     """Take the entry back when the account was erased while the caller still held its token."""
-    erased = login_fences.is_withdrawn(Login.FACEBOOK, account_id)
+    erased = login_fences.is_erased_account(account_id)
     if erased and not Connection.objects.filter(account_id=account_id).exists():
         HashtagSearch.objects.filter(account_id=account_id).delete()
         HashtagAccount.objects.filter(account_id=account_id).delete()

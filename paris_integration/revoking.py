@@ -41,7 +41,7 @@ def revoke_unless_used(given_up: GivenUp) -> bool:
         reason = _reason_to_keep(given_up, now)
         until = now + _call_lasts()
         if not reason:
-            login_fences.withdraw(given_up.login, [person], at=until)
+            login_fences.withdraw(given_up.login, person, at=until)
     if reason:
         _note(given_up, Outcome.REFUSED, reason, "the token is forgotten, the grant at Meta is kept")
         return False
