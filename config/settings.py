@@ -323,6 +323,8 @@ FEED_FETCH_POSTS = int(positive("FEED_FETCH_POSTS", 100, at_most=500))
 ACTIVE_FEED_DAYS = positive("ACTIVE_FEED_DAYS", 7, at_most=365)
 PREVIEW_FETCHES_PER_HOUR: int = env.int("PREVIEW_FETCHES_PER_HOUR", default=30)
 HASHTAG_UNICODE: bool = env.bool("HASHTAG_UNICODE", default=False)
+INCIDENT_CONNECTIONS = int(positive("INCIDENT_CONNECTIONS", 5, at_most=1_000_000))
+INCIDENT_SHARE_PERCENT = positive("INCIDENT_SHARE_PERCENT", 20, at_most=100)
 CELERY_BEAT_SCHEDULE = {
     "enqueue-due-refreshes": {
         "task": "paris_integration.tasks.enqueue_due_refreshes",

@@ -12,7 +12,15 @@ from django.template.response import TemplateResponse
 from django.utils import timezone
 
 from paris_integration import usage
-from paris_integration.models import AuditEvent, Connection, DailyUsage, Feed, ForcedRefresh, ProviderWindow
+from paris_integration.models import (
+    AuditEvent,
+    Connection,
+    DailyUsage,
+    Feed,
+    ForcedRefresh,
+    Incident,
+    ProviderWindow,
+)
 
 
 class ReadOnlyAdmin(admin.ModelAdmin):
@@ -45,6 +53,7 @@ class FeedAdmin(ReadOnlyAdmin):
         "outcome",
         "fault",
         "blocked_until",
+        "paused_until",
         "next_refresh_at",
     )
     list_filter = ("outcome", "fault", "mode", "source_type")
@@ -61,7 +70,14 @@ class FeedAdmin(ReadOnlyAdmin):
 @admin.register(ProviderWindow)
 class ProviderWindowAdmin(ReadOnlyAdmin):
     search_fields = ("credential",)
-    list_display = ("credential", "parked_until", "usage_percent", "throttles", "updated_at")
+    list_display = ("credential", "parked_at", "parked_until", "usage_percent", "throttles", "updated_at")
+
+
+@admin.register(Incident)
+class IncidentAdmin(ReadOnlyAdmin):
+    """The latest incident of each login."""
+
+    list_display = ("login", "began_at", "ended_at", "narrowed_at", "probes", "next_probe_at")
 
 
 @admin.register(ForcedRefresh)

@@ -7,14 +7,21 @@ ordinary refresh, allowed once the TTL and the back-off have elapsed.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
 
 from entitlements.limits import Grants, Limits, resolve
 from paris_integration import freshness
 from paris_integration.freshness import FeedState
-from paris_integration.types import Allowance, BlockReason, Source, SourceType
+from paris_integration.types import (
+    Allowance,
+    BlockReason,
+    RefreshEffect,
+    RefreshNow,
+    Source,
+    SourceType,
+)
 
 DAY = timedelta(days=1)
 HOUR = timedelta(hours=1)
@@ -96,13 +103,13 @@ def next_forced_at(
     """The first whole second, now or later, at which a request is allowed; None when it is now, or no time helps.
 
     Overrides that end meanwhile are reckoned with: what is announced is what will be enforced. `after_backoff`: also
-    wait for the provider's back-off, during which a request is answered but makes no call.
+    wait for the provider's back-off or a pause, during which a request is answered but makes no call.
     """
     for moment in _turning_points(state, grants, book):
         limits = resolve(grants, moment)
         if decide(source, state, limits, book.seen_at(moment)).reason is not None:
             continue
-        if after_backoff and state.blocked_until is not None and state.blocked_until > moment:
+        if after_backoff and state.held_until is not None and state.held_until > moment:
             continue
         return None if moment <= book.at else moment
     return None
@@ -127,6 +134,42 @@ def allowance_of(
     )
 
 
+def refresh_now(
+    source: Source,
+    state: FeedState,
+    grants: Grants,
+    book: Book,
+    higher: Iterable[Grants],
+    *,
+    parked_until: datetime | None,
+    paused_until: datetime | None,
+) -> RefreshNow:
+    """What a refresh asked for now would do, where plan and connection allow a call.
+
+    `parked_until`: when the credential that reads the source may be used again. `higher` as for `allowance_of`.
+    """
+    holds = (
+        (RefreshEffect.PAUSED, paused_until),
+        (RefreshEffect.PARKED, parked_until),
+        (RefreshEffect.BACKOFF, state.blocked_until),
+    )
+    # A parked credential is kept as a back-off, too: of equal times the first is the cause.
+    held_by, held_until = max(
+        ((effect, until) for effect, until in holds if until is not None and until > book.at),
+        key=lambda hold: hold[1],
+        default=(RefreshEffect.CALL, None),
+    )
+    held = replace(state, blocked_until=held_until)
+    allowed_at = next_forced_at(source, held, grants, book)
+    if decide(source, state, resolve(grants, book.at), book).reason is None:
+        return RefreshNow(held_by, allowed_at)
+    free_at = next_forced_at(source, held, grants, book, after_backoff=False)
+    if held_until is not None and free_at is not None and free_at <= held_until:
+        return RefreshNow(held_by, allowed_at)
+    hint = upgrade_hint(source, state, book, higher) if held_until is None else None
+    return RefreshNow(RefreshEffect.REFUSED, allowed_at, upgrade_hint=hint)
+
+
 def upgrade_hint(source: Source, state: FeedState, book: Book, higher: Iterable[Grants]) -> str | None:
     """The name of the lowest higher plan under which this very request would pass now."""
     for grants in higher:
@@ -140,8 +183,8 @@ def _turning_points(state: FeedState, grants: Grants, book: Book) -> list[dateti
     now = book.at
     ends = {freshness.whole_second(o.ends_at) for o in grants.overrides if o.ends_at and o.ends_at > now}
     points = {kind.start_of(now) + kind.length for kind in WindowKind} | ends
-    if state.blocked_until is not None:
-        points.add(freshness.whole_second(state.blocked_until))
+    if state.held_until is not None:
+        points.add(freshness.whole_second(state.held_until))
     for moment in (now, *sorted(ends)):
         ttl_ends_at = freshness.ttl_ends_at(state, resolve(grants, moment), now)
         if ttl_ends_at is not None:

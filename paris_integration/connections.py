@@ -27,7 +27,7 @@ from uuid import UUID
 from django.db import transaction
 from django.db.models import F, Q, QuerySet
 
-from paris_integration import audit, clock, feed_cache, links, login_fences, pauses, vault
+from paris_integration import audit, clock, feed_cache, hashtags, incidents, links, login_fences, vault
 from paris_integration.audit import Action, Actor, Outcome
 from paris_integration.errors import PermissionMissing, ProviderError, TokenRejected
 from paris_integration.models import (
@@ -35,8 +35,6 @@ from paris_integration.models import (
     Connection,
     ConnectionLink,
     Feed,
-    HashtagAccount,
-    HashtagSearch,
     RefreshReceipt,
 )
 from paris_integration.secret import Secret
@@ -49,6 +47,7 @@ ALIVE = (ConnectionState.ACTIVE.value, ConnectionState.EXPIRING.value)
 RENEW_FROM = timedelta(days=20)  # before the end
 RENEW_AT_AGE = timedelta(hours=24)  # Meta refuses to renew younger tokens
 RENEW_EVERY = timedelta(days=1)
+RENEW_WITHIN = timedelta(days=40)  # however long the token lives
 EXPIRING_WITHIN = timedelta(days=7)
 
 
@@ -178,7 +177,10 @@ def open_token(facts: ConnectionFacts) -> Secret:
 
 
 def condemn(facts: ConnectionFacts, error: ProviderError, *, now: datetime) -> None:
-    """Meta refused this very token: nothing more is called with it until somebody reconnects."""
+    """Meta refused this very token: no more calls with it until the account is connected again.
+
+    Whether a refusal ends the connection is for `judgements` to decide.
+    """
     states = {
         TokenRejected: ConnectionState.RECONNECT_REQUIRED,
         PermissionMissing: ConnectionState.PERMISSION_MISSING,
@@ -188,8 +190,7 @@ def condemn(facts: ConnectionFacts, error: ProviderError, *, now: datetime) -> N
         return
     with transaction.atomic():
         rows = Connection.objects.filter(pk=facts.connection_id, token_version=facts.token_version)
-        alive = rows.filter(state__in=[ConnectionState.ACTIVE.value, ConnectionState.EXPIRING.value])
-        if not alive.update(
+        if not rows.filter(state__in=ALIVE).update(
             state=state.value, cause=str(error)[:200], state_changed_at=now, next_renewal_at=None
         ):
             return
@@ -205,6 +206,45 @@ def condemn(facts: ConnectionFacts, error: ProviderError, *, now: datetime) -> N
             reason=error.warning.value,
         )
         transaction.on_commit(lambda: links.forget(instance_ids))
+
+
+def revive(facts: ConnectionFacts, *, now: datetime) -> None:
+    """Meta accepts this very token after all: end the state that its refusals led to, and refresh the feeds."""
+    with transaction.atomic():
+        refused = Connection.objects.select_for_update().filter(
+            pk=facts.connection_id,
+            token_version=facts.token_version,
+            state__in=incidents.REFUSED_STATES,
+        )
+        row = refused.first()
+        if row is None:
+            return
+        row.state = ConnectionState.ACTIVE.value
+        row.cause = ""
+        row.state_changed_at = now
+        row.next_renewal_at = next_renewal_at(
+            obtained_at=row.obtained_at,
+            expires_at=row.expires_at,
+            never_expires=row.never_expires,
+            share=share(),
+        )
+        row.save(update_fields=["state", "cause", "state_changed_at", "next_renewal_at"])
+        _reopen_feeds(row.pk, now)
+        instance_ids = links.instances_of(row.pk)
+        audit.note(
+            Action.TOKEN_ACCEPTED,
+            Outcome.DONE,
+            workspace_id=row.workspace_id,
+            instance_id=instance_ids[0] if instance_ids else "",
+            actor=audit.SERVICE,
+            at=now,
+        )
+        transaction.on_commit(lambda: links.forget(instance_ids))
+
+
+def living(login: str) -> QuerySet[Connection]:
+    """The connections of this login that may be called with."""
+    return Connection.objects.filter(login=login, state__in=ALIVE, token__isnull=False)
 
 
 @transaction.atomic
@@ -284,8 +324,7 @@ def _erase_ledgers(account_ids: Iterable[str]) -> None:
     for account_id in account_ids:
         if not Connection.objects.filter(account_id=account_id).exists():
             login_fences.note_erased_account(account_id)
-            HashtagSearch.objects.filter(account_id=account_id).delete()
-            HashtagAccount.objects.filter(account_id=account_id).delete()
+            hashtags.erase(account_id)
 
 
 def _put_token(row: Connection, grant: Grant, now: datetime) -> None:
@@ -299,6 +338,8 @@ def _put_token(row: Connection, grant: Grant, now: datetime) -> None:
     )
     row.renewal_failures = 0
     row.renewal_lease_expires_at = None
+    row.refused_at = None
+    row.check_at = None
 
 
 def next_renewal_at(
@@ -312,6 +353,7 @@ def next_renewal_at(
         return None
     earliest = obtained_at + RENEW_AT_AGE
     wanted = obtained_at + RENEW_EVERY if expires_at is None else expires_at - RENEW_FROM
+    wanted = min(wanted, obtained_at + RENEW_WITHIN)
     return max(earliest, wanted) + RENEW_EVERY * share * 0.25
 
 
@@ -373,9 +415,8 @@ def _reopen_feeds(connection_id: UUID, now: datetime) -> None:
     instance_ids = links.instances_of(connection_id)
     _hold_feeds(Feed.objects.filter(instance_id__in=instance_ids))
     Feed.objects.filter(instance_id__in=instance_ids, mode=Mode.CONNECTED.value).update(
-        blocked_until=None, failures=0, fault="", next_refresh_at=now
+        blocked_at=None, blocked_until=None, failures=0, fault="", next_refresh_at=now
     )
-    pauses.uphold(instance_ids, now=now)
 
 
 def _forget(instance_ids: Iterable[str], feeds: Iterable[Feed]) -> None:

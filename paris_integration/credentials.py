@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from datetime import datetime
 
-from django.db.models import F
-from django.db.models.functions import Greatest
+from django.db import transaction
 
+from paris_integration import freshness
 from paris_integration.models import ProviderWindow
 from paris_integration.providers.base import Usage
-
-PARK_WITHOUT_TIME = timedelta(minutes=15)
 
 
 def parked_until(credential: str, *, now: datetime) -> datetime | None:
     """When this credential may be used again; None when it may be used now."""
     row = ProviderWindow.objects.filter(credential=credential, parked_until__gt=now).first()
-    return row.parked_until if row else None
+    counted = _counted_until(row, now) if row else None
+    return counted if counted is not None and counted > now else None
 
 
 def throttles(credential: str) -> int:
@@ -26,25 +25,38 @@ def throttles(credential: str) -> int:
     )
 
 
-def park(credential: str, *, until: datetime) -> None:
+@transaction.atomic
+def park(credential: str, *, until: datetime, now: datetime) -> None:
     """No call with this credential before `until`; never shortens a longer wait."""
-    row, created = ProviderWindow.objects.get_or_create(
-        credential=credential, defaults={"parked_until": until, "throttles": 1}
+    ProviderWindow.objects.get_or_create(credential=credential)
+    row = ProviderWindow.objects.select_for_update().get(credential=credential)
+    counted = _counted_until(row, now)
+    if counted is None or counted < until:
+        row.parked_at, row.parked_until = now, until
+    row.throttles += 1
+    row.save(update_fields=("parked_at", "parked_until", "throttles"))
+
+
+def open_window(credential: str) -> None:
+    """Forget what closed the credential's window."""
+    ProviderWindow.objects.filter(credential=credential).update(
+        parked_at=None, parked_until=None, throttles=0
     )
-    if created:
-        return
-    still = ProviderWindow.objects.filter(pk=row.pk)
-    still.filter(parked_until__isnull=True).update(parked_until=until)
-    still.update(parked_until=Greatest(F("parked_until"), until), throttles=F("throttles") + 1)
 
 
 def note_usage(credential: str, usage: Usage, *, now: datetime) -> None:
-    """Note a successful call and what its usage headers said; at 100 % the window is as good as closed."""
+    """Note a successful call and what its usage headers said, which may close the window."""
     row = ProviderWindow.objects.filter(credential=credential)
     row.filter(throttles__gt=0).update(throttles=0)
     if usage == Usage():
         return
     ProviderWindow.objects.update_or_create(credential=credential, defaults={"usage_percent": usage.percent})
-    if usage.percent >= 100 or usage.regain_minutes > 0:
-        wait = timedelta(minutes=usage.regain_minutes) or PARK_WITHOUT_TIME
-        park(credential, until=now + wait)
+    wait = freshness.parking(usage.percent, usage.regain_minutes)
+    if wait is not None:
+        park(credential, until=now + wait, now=now)
+
+
+def _counted_until(row: ProviderWindow, now: datetime) -> datetime | None:
+    return freshness.counted_until(
+        row.parked_until, set_at=row.parked_at, ceiling=freshness.LONG_CEILING, now=now
+    )

@@ -90,6 +90,11 @@ class PermissionMissing(ProviderError):
     warning = Warning.PERMISSION_MISSING
 
 
+def is_refusal(fault: ProviderError) -> bool:
+    """Whether Meta itself refused the token or a right of it; a token that we cannot open has no code."""
+    return isinstance(fault, TokenRejected | PermissionMissing) and fault.code is not None
+
+
 class RateLimited(ProviderError):
     """The provider's window is closed. `retry_after_seconds` is its own word, None when it gave none."""
 

@@ -10,12 +10,13 @@ import hashlib
 import json
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 from typing import Any, cast
 from uuid import UUID
 
 from foundation import cache
+from paris_integration import freshness
 from paris_integration.freshness import FeedState
 from paris_integration.models import Feed
 from paris_integration.types import (
@@ -29,12 +30,14 @@ from paris_integration.types import (
     SourceType,
 )
 
+# Part of the keys. It does not change while `_decode` reads older copies, so that forgetting a feed also removes the
+# copy that a process of the previous release has stored.
 SCHEMA_VERSION = 1
 
 
 @dataclass(frozen=True, slots=True)
 class FeedCopy:
-    """A feed row as readers need it. `posts_encoded` is decoded by `decode_posts`."""
+    """A feed row as readers need it, its times as they are stored. `posts_encoded` is decoded by `decode_posts`."""
 
     feed_id: UUID
     fetched_at: datetime | None
@@ -45,10 +48,26 @@ class FeedCopy:
     last_read_at: datetime | None
     profile: ExternalProfile | None
     posts_encoded: str
+    blocked_at: datetime | None
+    paused_at: datetime | None
+    paused_until: datetime | None
+    slowed_until: datetime | None
 
-    @property
-    def state(self) -> FeedState:
-        return FeedState(self.fetched_at, self.blocked_until, self.jitter)
+    def state_at(self, now: datetime) -> FeedState:
+        """The feed's state, each time under its ceiling: what is announced and enforced starts from here."""
+
+        def counted(until: datetime | None, set_at: datetime | None, ceiling: timedelta) -> datetime | None:
+            return freshness.counted_until(until, set_at=set_at, ceiling=ceiling, now=now)
+
+        return FeedState(
+            fetched_at=self.fetched_at,
+            blocked_until=counted(
+                self.blocked_until, self.blocked_at, freshness.back_off_ceiling(self.fault)
+            ),
+            jitter=self.jitter,
+            paused_until=counted(self.paused_until, self.paused_at, freshness.PAUSE_CEILING),
+            slowed_until=counted(self.slowed_until, self.fetched_at, freshness.LONG_CEILING),
+        )
 
 
 def find(key: FeedKey, mode: Mode) -> FeedCopy | None:
@@ -126,6 +145,11 @@ def copy_of(row: Feed) -> FeedCopy:
         last_read_at=row.last_read_at,
         profile=row.profile,
         posts_encoded=row.posts_encoded,
+        # An attempt of the previous release has left a back-off without saying when.
+        blocked_at=max((at for at in (row.blocked_at, row.attempted_at) if at is not None), default=None),
+        paused_at=row.paused_at,
+        paused_until=row.paused_until,
+        slowed_until=row.slowed_until,
     )
 
 
@@ -189,13 +213,22 @@ def _encode(copy: FeedCopy | None) -> object:
         _iso(copy.last_read_at),
         copy.profile,
         copy.posts_encoded,
+        _iso(copy.blocked_at),
+        _iso(copy.paused_at),
+        _iso(copy.paused_until),
+        _iso(copy.slowed_until),
     ]
 
 
 def _decode(value: Any) -> FeedCopy | None:
     if value is None:
         return None
-    feed_id, fetched_at, blocked_until, jitter, fault, data_warnings, last_read_at, profile, posts = value
+    feed_id, fetched_at, blocked_until, jitter, fault, data_warnings, last_read_at, profile, posts, *rest = (
+        value
+    )
+    blocked_at, paused_at, paused_until, slowed_until = (
+        rest or [None] * 4
+    )  # none in copies of the previous release
     decode_posts(posts)  # a copy whose posts cannot be read is no copy
     return FeedCopy(
         feed_id=UUID(feed_id),
@@ -207,6 +240,10 @@ def _decode(value: Any) -> FeedCopy | None:
         last_read_at=_moment(last_read_at),
         profile=cast("ExternalProfile | None", profile),
         posts_encoded=posts,
+        blocked_at=_moment(blocked_at),
+        paused_at=_moment(paused_at),
+        paused_until=_moment(paused_until),
+        slowed_until=_moment(slowed_until),
     )
 
 

@@ -22,12 +22,14 @@ from entitlements.limits import (
     fresh_limits_for,
     higher_grants_for,
     limits_for,
+    resolve,
 )
 from foundation import metrics
 from foundation.cache import StoreAway, guarded_load
 from paris_integration import (
     allowance,
     clock,
+    credentials,
     feed_cache,
     freshness,
     lease,
@@ -52,6 +54,8 @@ from paris_integration.types import (
     EncodedPost,
     FeedKey,
     FeedView,
+    RefreshEffect,
+    RefreshNow,
     Selection,
     Warning,
 )
@@ -100,8 +104,8 @@ def warnings_of_connection(via: ConnectionFacts | None, now: datetime) -> frozen
 
 def with_allowance(view: FeedView, key: FeedKey) -> FeedView:
     """The view with what a member may know about forced refreshes, by the database's books and clock."""
-    state, (grants, book) = state_of(find_row(key)), _books(key)
-    higher = higher_grants_for(grants)
+    grants, book = _books(key)
+    state, higher = state_of(find_row(key), book.at), higher_grants_for(grants)
     return replace(view, forced=allowance.allowance_of(key.source, state, grants, book, higher))
 
 
@@ -115,21 +119,64 @@ def current_view(key: FeedKey, selection: Selection, *, now: datetime) -> FeedVi
     row = _row_of(key, route)
     if row is None:
         view = _nothing(())
-    elif row.fetched_at is None and not row.fault:
-        view = _nothing({Warning.FEED_WARMING}, is_warming=True)
     else:
         copy = feed_cache.copy_of(row)
-        view = view_of(copy, freshness.classify(copy.state, limits, now), selection, now)
-    state, (grants, book) = state_of(row), _books(key)
+        verdict = freshness.classify(copy.state_at(now), limits, now)
+        if copy.fetched_at is None and not copy.fault and verdict.is_due:
+            view = _nothing({Warning.FEED_WARMING}, is_warming=True)
+        else:
+            view = view_of(copy, verdict, selection, now)
+    grants, book = _books(key)
+    state, higher = state_of(row, book.at), higher_grants_for(grants)
+    paused_until = pauses.ends_at(key.instance_id, now=now)
+    refresh_now = _closed(key, route, limits, higher, now) or allowance.refresh_now(
+        key.source,
+        state,
+        grants,
+        book,
+        higher,
+        parked_until=_parked_until(route, now),
+        paused_until=paused_until,
+    )
     return replace(
         view,
         warnings=view.warnings
         | warnings_beside(key, route, limits)
         | warnings_of_connection(links.load(key.instance_id), now),
-        next_refresh_allowed_at=allowance.next_forced_at(key.source, state, grants, book),
-        forced=allowance.allowance_of(key.source, state, grants, book, higher_grants_for(grants)),
+        next_refresh_allowed_at=refresh_now.allowed_at,
+        forced=allowance.allowance_of(key.source, state, grants, book, higher),
         last_tried_at=row.attempted_at if row else None,
+        refresh_now=refresh_now,
+        paused_until=paused_until,
     )
+
+
+def _closed(
+    key: FeedKey,
+    route: resolver.Route | resolver.NoRoute,
+    limits: Limits,
+    higher: Iterable[Grants],
+    now: datetime,
+) -> RefreshNow | None:
+    """Why plan or connection allow no call, and what would open the source; None where they allow one."""
+    without = routes.by_connection(key, None)
+    disconnect_helps = isinstance(without, resolver.Route) and routes.is_in_plan(key, without, limits)
+    if not routes.is_in_plan(key, route, limits):
+        including = (grants for grants in higher if routes.is_in_plan(key, route, resolve(grants, now)))
+        plan = next((grants.plan_name for grants in including), None)
+        return RefreshNow(RefreshEffect.CLOSED, None, Warning.PLAN_RESTRICTED, plan, disconnect_helps)
+    if isinstance(route, resolver.NoRoute):
+        return RefreshNow(RefreshEffect.CLOSED, None, route.warning, None, disconnect_helps)
+    if not route.is_open:
+        (dead,) = route.warnings
+        return RefreshNow(RefreshEffect.CLOSED, None, dead, None, disconnect_helps)
+    return None
+
+
+def _parked_until(route: resolver.Route | resolver.NoRoute, now: datetime) -> datetime | None:
+    if isinstance(route, resolver.NoRoute):
+        return None
+    return credentials.parked_until(route.credential, now=now)
 
 
 def find_row(key: FeedKey) -> Feed | None:
@@ -144,10 +191,7 @@ def find_or_create_row(key: FeedKey, now: datetime, *, is_preview: bool = False)
         return None
     row, created = Feed.objects.get_or_create(
         **feed_cache.row_lookup(key, route.mode),
-        defaults={
-            "last_read_at": None if is_preview else now,
-            "blocked_until": pauses.ends_at(key.instance_id, now=now),
-        },
+        defaults={"last_read_at": None if is_preview else now, **pauses.columns_of(key.instance_id, now=now)},
     )
     if created:
         feed_cache.forget(key, route.mode)
@@ -172,8 +216,8 @@ def warnings_beside(
     return route.warnings | restricted
 
 
-def state_of(row: Feed | None) -> FeedState:
-    return refresh.state_of(row) if row else FeedState(None, None, 0.0)
+def state_of(row: Feed | None, now: datetime) -> FeedState:
+    return refresh.state_of(row, now) if row else FeedState(None, None, 0.0)
 
 
 def _books(key: FeedKey) -> tuple[Grants, allowance.Book]:
@@ -197,7 +241,7 @@ def _read(key: FeedKey, selection: Selection, now: datetime, *, is_preview: bool
             return replace(view, warnings=view.warnings | route.warnings)
     except StoreAway as error:
         raise StoreUnavailable("the database is away") from error
-    verdict = freshness.classify(copy.state, limits, now)
+    verdict = freshness.classify(copy.state_at(now), limits, now)
     if verdict.is_due and (not is_preview or _preview_budget_allows(key.workspace_id, now)):
         dispatcher.request_refresh(copy.feed_id)
     view = view_of(copy, verdict, selection, now)
@@ -250,7 +294,7 @@ def _last_good(
     """After a downgrade, or with a dead grant: what there is stays visible, and nothing is refreshed."""
     if copy is None:
         return _nothing(why)
-    view = view_of(copy, freshness.classify(copy.state, limits, now), selection, now)
+    view = view_of(copy, freshness.classify(copy.state_at(now), limits, now), selection, now)
     return replace(view, warnings=view.warnings | why, next_refresh_allowed_at=None)
 
 
@@ -262,7 +306,7 @@ def _read_cold(
     if row is None:  # disconnected a moment ago
         return _nothing({Warning.CONNECT_REQUIRED})
     copy = feed_cache.copy_of(row)
-    verdict = freshness.classify(copy.state, limits, now)
+    verdict = freshness.classify(copy.state_at(now), limits, now)
     if verdict.is_due:
         if is_preview:
             previews.charge(key.workspace_id, now=now)
@@ -270,7 +314,7 @@ def _read_cold(
         if not _wait_for_first_flight(copy.feed_id, now, kind):
             return _nothing({Warning.FEED_WARMING}, is_warming=True)
         copy = guarded_load(lambda: _load(key)) or copy
-        verdict = freshness.classify(copy.state, limits, now)
+        verdict = freshness.classify(copy.state_at(now), limits, now)
         if verdict.is_due:  # the flight ended without a word: its leader died, or leads elsewhere still
             return _nothing({Warning.FEED_WARMING}, is_warming=True)
         return replace(view_of(copy, verdict, selection, now), is_first_fill=True)
@@ -311,7 +355,8 @@ def _preview_budget_allows(workspace_id: UUID, now: datetime) -> bool:
 
 def _mark_read(copy: FeedCopy, now: datetime) -> None:
     """Keep the feed among those that are refreshed in the background; one write an hour, and never a failed read."""
-    if copy.last_read_at is not None and now - copy.last_read_at < MARK_READ_EVERY:
+    age = None if copy.last_read_at is None else now - copy.last_read_at
+    if age is not None and -freshness.CLOCK_TOLERANCE <= age < MARK_READ_EVERY:
         return
     try:
         guarded_load(lambda: _write_read_mark(copy.feed_id, now))

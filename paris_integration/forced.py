@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import datetime
 
 from django.db import IntegrityError, transaction
@@ -17,7 +18,6 @@ from paris_integration import (
     allowance,
     audit,
     clock,
-    credentials,
     feeds,
     lease,
     metrics,
@@ -105,11 +105,15 @@ class _Attempt:
             if row is None or route is None:
                 return self._without_a_call("NO_ROUTE")
             if self._has_joined(row):
+                view = self.view()  # before the note: where the workspace is gone, nothing can be noted
                 self._note(Outcome.DONE, "JOINED")
-                return self.view()
+                return view
             self._refuse_if_not_allowed(row, grants)
-            if self._is_held_back(row, route.credential):
-                return self._without_a_call("BACKOFF")
+            hold = refresh.hold_of(route, self.now)
+            if self._is_held_back(row, hold):
+                view = self._without_a_call("BACKOFF")
+                # A success that closed the window has left no fault in the row.
+                return replace(view, warnings=view.warnings | ({hold.why} if hold is not None else set()))
             if self._has_led(row, route, limits, idempotency_key):
                 return self.view()
         raise TooBusy("too many flights came between")
@@ -124,7 +128,7 @@ class _Attempt:
                 held = lease.acquire(row.pk, seen_fence=row.fence, lasts=refresh.lease_lasts())
                 if held is None:
                     return False
-                state = refresh.state_of(row)
+                state = refresh.state_of(row, self.now)
                 line = quota.reserve(self.key, state, held, actor=self.actor, idempotency_key=idempotency_key)
         except RefreshRefused:
             return False
@@ -157,21 +161,28 @@ class _Attempt:
     def _has_joined(self, row: Feed) -> bool:
         """Wait for the flight under way, if any, and for one that began after the first look. False: none landed."""
         flight = lease.flight_under_way(row.pk)
-        if flight is not None:
-            _wait((row.pk, flight), lambda: _look_until(lambda: lease.flight_under_way(row.pk) != flight))
-            row.refresh_from_db(fields=("fence", "lease_expires_at"))
-            if row.fence == flight and row.lease_expires_at is not None:
-                if lease.is_held(row.pk):
-                    raise TooBusy("the flight under way has not ended")
-                quota.settle_orphans(older_than=refresh.lease_lasts(), feed_id=row.pk)
-                return False
+        if flight is None:
+            first_seen, self._seen_fence = self._seen_fence, row.fence
+            return first_seen is not None and row.fence > first_seen
+        _wait((row.pk, flight), lambda: _look_until(lambda: lease.flight_under_way(row.pk) != flight))
+        seen = Feed.objects.filter(pk=row.pk).values_list("fence", "lease_expires_at").first()
+        if (
+            seen is None
+        ):  # deleted meanwhile: what there is now is the answer, as it is for who leads the flight
             return True
-        first_seen, self._seen_fence = self._seen_fence, row.fence
-        return first_seen is not None and row.fence > first_seen
+        row.fence, row.lease_expires_at = seen
+        if row.lease_expires_at is None or row.fence > flight + 1:
+            return True
+        if row.fence > flight:  # its process died, and another one has taken over
+            return self._has_joined(row)
+        if lease.is_held(row.pk):
+            raise TooBusy("the flight under way has not ended")
+        quota.settle_orphans(older_than=refresh.lease_lasts(), feed_id=row.pk)
+        return False
 
     def _refuse_if_not_allowed(self, row: Feed, grants: Grants) -> None:
         book = quota.read_book(self.key, now=clock.database_now())
-        state = refresh.state_of(row)
+        state = refresh.state_of(row, book.at)
         reason = allowance.decide(self.key.source, state, resolve(grants, book.at), book).reason
         if reason is None:
             return
@@ -187,21 +198,19 @@ class _Attempt:
         book: allowance.Book | None = None,
         row: Feed | None = None,
     ) -> RefreshBlocked:
-        state = feeds.state_of(row or feeds.find_row(self.key))
         book = book or quota.read_book(self.key, now=clock.database_now())
+        state = feeds.state_of(row or feeds.find_row(self.key), book.at)
         hint = allowance.upgrade_hint(self.key.source, state, book, higher_grants_for(grants))
         self._note(Outcome.REFUSED, reason.value)
         metrics.count_blocked(self.key.workspace_id, reason.value)
         return RefreshBlocked(reason, allowed_at, hint)
 
-    def _is_held_back(self, row: Feed, credential: str) -> bool:
-        """Whether the provider is to be left alone, after a failure of this feed or a throttle of its credential."""
-        if row.blocked_until is not None and row.blocked_until > self.now:
-            return True
-        closed_until = credentials.parked_until(credential, now=self.now)
-        if closed_until is not None:
-            refresh.hold_back(row, until=closed_until)
-        return closed_until is not None
+    def _is_held_back(self, row: Feed, hold: refresh.Hold | None) -> bool:
+        """Whether to leave the provider alone: a failure of this feed, a pause, a throttle, or an incident."""
+        held_until = refresh.state_of(row, self.now).held_until
+        if hold is not None and (held_until is None or held_until < hold.until):
+            refresh.hold_back(row, hold, now=self.now)
+        return hold is not None or (held_until is not None and held_until > self.now)
 
     def _without_a_call(self, reason: str) -> FeedView:
         self._note(Outcome.REFUSED, reason)

@@ -2,6 +2,9 @@
 
 Age counts from the last success. The TTL is a floor: jitter is only ever added, at most a tenth of the TTL. What is
 announced is what is enforced, so every time that leaves here is rounded up to a whole second.
+
+A stored time counts only up to the ceiling of its rule (`counted_until`), so that what a wrong clock or an odd header
+left in a row ends on time. docs/decisions.md lists the ceilings.
 """
 
 from __future__ import annotations
@@ -11,7 +14,14 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 
 from entitlements.limits import Limits
-from paris_integration.errors import HashtagQuotaExhausted, ProviderError, RateLimited, SourceNotFound
+from paris_integration.errors import (
+    HashtagQuotaExhausted,
+    ProviderError,
+    RateLimited,
+    SourceNotFound,
+    is_refusal,
+)
+from paris_integration.types import Warning
 
 JITTER_SHARE = 0.1
 TRANSIENT_FIRST_SECONDS = 30.0
@@ -20,6 +30,15 @@ NOT_FOUND_FIRST_SECONDS = 300.0
 LONG_CAP_SECONDS = 86_400.0
 THROTTLE_DEFAULT_SECONDS = 3_600.0
 FLOOR_SECONDS = 10.0  # a failed leader's waiters come back at once; they must find the door closed
+PARK_WITHOUT_TIME = timedelta(minutes=15)
+SLOW_FROM_PERCENT = 85.0
+# Two right clocks differ by less; what was stamped further ahead of ours was stamped by a wrong one.
+CLOCK_TOLERANCE = timedelta(minutes=5)
+LONG_CEILING = timedelta(seconds=LONG_CAP_SECONDS)
+PAUSE_CEILING = timedelta(days=30)
+# Beat looks at an active feed at least this often, a little later than the longest usual wait ends (a day and 10 %).
+LOOK_AT_LEAST_EVERY = timedelta(hours=27)
+TRANSIENT_FAULTS = frozenset({Warning.PROVIDER_UNAVAILABLE.value, Warning.PROVIDER_ERROR.value})
 
 
 class Age(StrEnum):
@@ -30,11 +49,22 @@ class Age(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class FeedState:
-    """What deciding about a feed needs. All times aware, UTC; `jitter` is a share from 0 to 1."""
+    """What deciding about a feed needs. All times aware, UTC, and as far as they count; `jitter` from 0 to 1.
+
+    `blocked_until`: the provider's back-off. `paused_until`: staff's pause. `slowed_until`: holds back automatic
+    refreshes only.
+    """
 
     fetched_at: datetime | None
     blocked_until: datetime | None
     jitter: float
+    paused_until: datetime | None = None
+    slowed_until: datetime | None = None
+
+    @property
+    def held_until(self) -> datetime | None:
+        """When forced refreshes may call again, too."""
+        return _latest(self.blocked_until, self.paused_until)
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,14 +87,39 @@ def classify(state: FeedState, limits: Limits, now: datetime) -> Verdict:
 
 
 def next_refresh_at(state: FeedState, limits: Limits, now: datetime) -> datetime | None:
-    """When TTL and back-off both allow an automatic refresh; None when neither has anything to wait for."""
-    waits = [ttl_ends_at(state, limits, now), state.blocked_until]
-    return max((whole_second(wait) for wait in waits if wait is not None), default=None)
+    """When nothing holds back an automatic refresh any more; None when there is nothing to wait for."""
+    wait = _latest(ttl_ends_at(state, limits, now), state.held_until, state.slowed_until)
+    return None if wait is None else whole_second(wait)
+
+
+def next_look_at(wanted_at: datetime | None, now: datetime) -> datetime | None:
+    """When beat looks at the feed again, which is no later than LOOK_AT_LEAST_EVERY, whatever it waits for."""
+    return None if wanted_at is None else min(wanted_at, now + LOOK_AT_LEAST_EVERY)
+
+
+def counted_until(
+    until: datetime | None, *, set_at: datetime | None, ceiling: timedelta, now: datetime
+) -> datetime | None:
+    """How long a stored wait counts: `until`, but at most `ceiling` after it was set. None when it does not count.
+
+    A wait that was set in the future comes from a wrong clock. Where it is not known when it was set (rows of the
+    previous release), it counts only while it ends within its ceiling.
+    """
+    if until is None or (set_at is not None and set_at - now > CLOCK_TOLERANCE):
+        return None
+    if set_at is None:
+        return until if until - now <= ceiling else None
+    return min(until, set_at + ceiling)
+
+
+def back_off_ceiling(fault: str) -> timedelta:
+    """How long a back-off may last at most that this fault (the name of its warning) has left."""
+    return timedelta(seconds=TRANSIENT_CAP_SECONDS) if fault in TRANSIENT_FAULTS else LONG_CEILING
 
 
 def ttl_ends_at(state: FeedState, limits: Limits, now: datetime) -> datetime | None:
     """When the TTL has elapsed, its jitter included; None for a feed without a usable copy."""
-    if state.fetched_at is None or _is_from_a_wrong_clock(state.fetched_at, limits, now):
+    if state.fetched_at is None or _is_from_a_wrong_clock(state.fetched_at, now):
         return None
     ttl = refresh_ttl(limits)
     return whole_second(state.fetched_at + ttl + ttl * JITTER_SHARE * state.jitter)
@@ -82,7 +137,8 @@ def stale_after(limits: Limits) -> timedelta:
 def backoff_seconds(fault: ProviderError, failures: int, random_share: float) -> float:
     """How long to leave the provider alone after the `failures`-th failure in a row (1 is the first).
 
-    Throttles: the provider's own time, else an hour, doubling. Unknown sources: five minutes, doubling to a day.
+    Throttles: the provider's own time, else an hour, doubling. Unknown sources and refusals: five minutes, doubling
+    to a day.
     Everything else: full jitter under a cap that doubles from 30 seconds to an hour.
     """
     doublings = min(max(failures, 1) - 1, 30)
@@ -97,10 +153,32 @@ def backoff_seconds(fault: ProviderError, failures: int, random_share: float) ->
         return min(
             max(fault.retry_after_seconds or THROTTLE_DEFAULT_SECONDS, FLOOR_SECONDS), LONG_CAP_SECONDS
         )
-    if isinstance(fault, SourceNotFound):
+    if isinstance(fault, SourceNotFound) or is_refusal(fault):
         return float(min(NOT_FOUND_FIRST_SECONDS * 2.0**doublings, LONG_CAP_SECONDS))
     cap = min(TRANSIENT_FIRST_SECONDS * 2.0**doublings, TRANSIENT_CAP_SECONDS)
     return max(FLOOR_SECONDS, cap * random_share)
+
+
+def parking(usage_percent: float, regain_minutes: float) -> timedelta | None:
+    """How long to make no call with a credential after a success with these usage headers; None: go on.
+
+    At 100 % the window is as good as closed, and the header may say for how long.
+    """
+    if regain_minutes > 0:
+        return min(timedelta(minutes=regain_minutes), LONG_CEILING)
+    return PARK_WITHOUT_TIME if usage_percent >= 100 else None
+
+
+def slowed_until(
+    usage_percent: float, regain_minutes: float, limits: Limits, now: datetime
+) -> datetime | None:
+    """Near a limit, the next automatic refresh waits for two TTLs, a day at most; None: go on at the usual pace.
+
+    A header that names a time closes the window until then (`parking`), and is not waited for twice.
+    """
+    if usage_percent < SLOW_FROM_PERCENT or regain_minutes > 0:
+        return None
+    return now + min(2 * refresh_ttl(limits), LONG_CEILING)
 
 
 def whole_second(moment: datetime) -> datetime:
@@ -113,11 +191,15 @@ def whole_second(moment: datetime) -> datetime:
 def _age(state: FeedState, limits: Limits, now: datetime) -> Age:
     if state.fetched_at is None:
         return Age.MISSING
-    if _is_from_a_wrong_clock(state.fetched_at, limits, now) or now - state.fetched_at >= stale_after(limits):
+    if _is_from_a_wrong_clock(state.fetched_at, now) or now - state.fetched_at >= stale_after(limits):
         return Age.STALE
     return Age.FRESH
 
 
-def _is_from_a_wrong_clock(fetched_at: datetime, limits: Limits, now: datetime) -> bool:
-    """A copy from further ahead than its whole TTL was stamped by a wrong clock, and must not freeze the feed."""
-    return fetched_at - now > refresh_ttl(limits)
+def _is_from_a_wrong_clock(fetched_at: datetime, now: datetime) -> bool:
+    """A copy that was stamped in the future must not freeze the feed."""
+    return fetched_at - now > CLOCK_TOLERANCE
+
+
+def _latest(*moments: datetime | None) -> datetime | None:
+    return max((moment for moment in moments if moment is not None), default=None)

@@ -16,8 +16,9 @@ from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.registry import Collector
 
 from foundation.cache import StoreAway, guarded_load
-from paris_integration.models import Connection, Feed, ForcedRefresh, ProviderWindow
-from paris_integration.types import ConnectionState
+from paris_integration import freshness
+from paris_integration.models import Connection, Feed, ForcedRefresh, Incident, ProviderWindow
+from paris_integration.types import ConnectionState, Login
 
 STATEMENT_TIMEOUT_MS = 1_000
 PUBLIC_CREDENTIAL = "public"
@@ -83,6 +84,15 @@ def _connections(now: datetime) -> Iterator[GaugeMetricFamily]:
     if first is not None:
         soonest.add_metric([], (first - now) / timedelta(days=1))
     yield soonest
+    incident = GaugeMetricFamily(
+        "instagram_incident",
+        "Whether Meta refuses so many connections of a login that our app must be in trouble.",
+        labels=["kind"],
+    )
+    lasting = set(Incident.objects.filter(ended_at__isnull=True).values_list("login", flat=True))
+    for login in Login:
+        incident.add_metric([login.value], 1.0 if login.value in lasting else 0.0)
+    yield incident
 
 
 def _backlog(now: datetime) -> Iterator[GaugeMetricFamily]:
@@ -100,11 +110,16 @@ def _backlog(now: datetime) -> Iterator[GaugeMetricFamily]:
 
 def _provider(now: datetime) -> Iterator[GaugeMetricFamily]:
     is_public = Q(credential=PUBLIC_CREDENTIAL)
+    # As far as a window counts as closed: `credentials.parked_until`.
+    set_lately = Q(
+        parked_at__gt=now - freshness.LONG_CEILING, parked_at__lte=now + freshness.CLOCK_TOLERANCE
+    ) | Q(parked_at__isnull=True, parked_until__lte=now + freshness.LONG_CEILING)
+    is_parked = Q(parked_until__gt=now) & set_lately
     found = ProviderWindow.objects.aggregate(
         public=Max("usage_percent", filter=is_public),
         connections=Max("usage_percent", filter=~is_public),
-        parked_public=Count("pk", filter=is_public & Q(parked_until__gt=now)),
-        parked_connections=Count("pk", filter=~is_public & Q(parked_until__gt=now)),
+        parked_public=Count("pk", filter=is_public & is_parked),
+        parked_connections=Count("pk", filter=~is_public & is_parked),
     )
     usage = GaugeMetricFamily(
         "instagram_provider_usage_percent",

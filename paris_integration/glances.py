@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from datetime import datetime
 
 from entitlements.limits import Limits, fresh_limits_for
-from paris_integration import feed_cache, feeds, links, resolver, routes
+from paris_integration import feed_cache, feeds, links, pauses, resolver, routes
 from paris_integration.models import Feed
 from paris_integration.types import ConnectionFacts, FeedKey, Glance, Mode, Warning
 
@@ -17,12 +18,16 @@ def glance_at(keys: Iterable[FeedKey], *, now: datetime) -> dict[str, Glance]:
     instance_ids = [key.instance_id for key in wanted]
     connections = links.load_many(instance_ids)
     rows = feed_cache.rows_without_posts(instance_ids)
+    paused_until = pauses.ends_of(instance_ids, now=now)
     limits = {
         workspace_id: fresh_limits_for(workspace_id, now=now)
         for workspace_id in {key.workspace_id for key in wanted}
     }
     return {
-        key.instance_id: _glance(key, connections.get(key.instance_id), rows, limits[key.workspace_id], now)
+        key.instance_id: replace(
+            _glance(key, connections.get(key.instance_id), rows, limits[key.workspace_id], now),
+            paused_until=paused_until.get(key.instance_id),
+        )
         for key in wanted
     }
 

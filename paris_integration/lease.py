@@ -6,7 +6,7 @@ Lease times are the database's clock: processes whose clocks disagree still agre
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -14,6 +14,9 @@ from django.db.models import F, Q
 from django.db.models.functions import Now
 
 from paris_integration.models import Feed
+
+# The provider's deadline is a minute at most: what ends further ahead was stamped while the database's clock was wrong.
+LONGEST = timedelta(minutes=5)
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,23 +28,24 @@ class Lease:
 
 
 def acquire(feed_id: UUID, *, seen_fence: int, lasts: timedelta) -> Lease | None:
-    """Take the feed, or None when another holds it or a flight has ended since the caller looked.
+    """Take the feed, or None when another holds it or a flight has begun or ended since the caller looked.
 
     Comparing with `seen_fence` is the second look inside the lock: a caller that judged the feed by an older row
     loses, and must look again, instead of repeating the flight that has just landed.
     """
-    taken = (
-        Feed.objects.filter(pk=feed_id, fence=seen_fence)
-        .filter(Q(lease_expires_at__isnull=True) | Q(lease_expires_at__lte=Now()))
-        .update(fence=F("fence") + 1, lease_expires_at=Now() + lasts)
+    taken = Feed.objects.filter(is_free("lease_expires_at"), pk=feed_id, fence=seen_fence).update(
+        fence=F("fence") + 1, lease_expires_at=Now() + lasts
     )
     return Lease(feed_id, seen_fence + 1) if taken else None
 
 
 def write(lease: Lease, **values: Any) -> bool:
-    """Write the flight's result and give the lease back, in one statement; False when another flight has begun."""
-    written = Feed.objects.filter(pk=lease.feed_id, fence=lease.fence).update(lease_expires_at=None, **values)
-    return bool(written)
+    """Write the flight's result and give the lease back, in one statement; False when another flight has begun.
+
+    The fence rises here, too: a caller that read the row during the flight has not seen its result.
+    """
+    flight = Feed.objects.filter(pk=lease.feed_id, fence=lease.fence)
+    return bool(flight.update(fence=F("fence") + 1, lease_expires_at=None, **values))
 
 
 def is_held(feed_id: UUID) -> bool:
@@ -51,5 +55,18 @@ def is_held(feed_id: UUID) -> bool:
 
 def flight_under_way(feed_id: UUID) -> int | None:
     """The number of the feed's flight under way, None when there is none."""
-    flying = Feed.objects.filter(pk=feed_id, lease_expires_at__gt=Now())
+    flying = Feed.objects.filter(~is_free("lease_expires_at"), pk=feed_id)
     return flying.values_list("fence", flat=True).first()
+
+
+def is_free(column: str, now: datetime | None = None) -> Q:
+    """Rows whose lease, which ends at `column`, is not held: none was taken, it is over, or no right clock wrote it.
+
+    `now`: the database's clock, which the query reads itself when it is left out.
+    """
+    moment = Now() if now is None else now
+    return (
+        Q((f"{column}__isnull", True))
+        | Q((f"{column}__lte", moment))
+        | Q((f"{column}__gt", moment + LONGEST))
+    )

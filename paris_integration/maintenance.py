@@ -9,7 +9,7 @@ from uuid import UUID
 
 from django.db import connection
 
-from paris_integration import feed_cache, quota, refresh, renewals
+from paris_integration import clock, feed_cache, judgements, quota, refresh, renewals
 from paris_integration.models import Feed
 from paris_integration.types import FeedKey
 
@@ -26,17 +26,26 @@ def refresh_due_now(*, now: datetime) -> dict[str, int]:
         else:
             with ThreadPoolExecutor(max_workers=PARALLEL) as pool:
                 results.update(pool.map(lambda feed_id: _refresh_in_thread(feed_id, now), claimed))
-    renewals.note_expiring(now=now)
-    renewed = [
-        renewals.renew_token(pk, now=now) for pk in renewals.due_connections(now=now, limit=CLAIM_BATCH)
-    ]
+    renewed = _look_after_connections()
     settled = quota.settle_orphans(older_than=refresh.dead_after())
     return {
         "due": results.total(),
         "settled": settled,
-        "renewed": sum(r.result == "renewed" for r in renewed),
+        "renewed": renewed,
         **dict(sorted(results.items())),
     }
+
+
+def _look_after_connections() -> int:
+    """Probe incidents, mark what ends soon, renew and check what is due; how many tokens were renewed."""
+    now = clock.database_now()
+    judgements.probe_incidents()
+    renewals.note_expiring(now=now)
+    due = renewals.due_connections(now=now, limit=CLAIM_BATCH)
+    renewed = [renewals.renew_token(connection_id, now=now) for connection_id in due]
+    for connection_id in judgements.due_checks(limit=CLAIM_BATCH):
+        judgements.check_connection(connection_id)
+    return sum(renewal.result == "renewed" for renewal in renewed)
 
 
 def retire_other_sources(key: FeedKey) -> None:

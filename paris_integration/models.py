@@ -49,6 +49,12 @@ class Connection(models.Model):
     renewal_failures = models.PositiveIntegerField(default=0)
     told_days = models.PositiveSmallIntegerField(null=True, blank=True)
 
+    # What Meta last said of it, on the database's clock. `tried_at`: the last call it answered; `refused_at`: when it
+    # last refused to read the account itself, None since it accepts; `check_at`: when to ask whether the token lives.
+    tried_at = models.DateTimeField(null=True, blank=True)
+    refused_at = models.DateTimeField(null=True, blank=True)
+    check_at = models.DateTimeField(null=True, blank=True)
+
     created_at = models.DateTimeField(auto_now_add=True)
 
     class Meta:
@@ -59,10 +65,34 @@ class Connection(models.Model):
             models.Index(fields=["next_renewal_at"], name="connection_due"),
             models.Index(fields=["account_id"], name="connection_account"),
             models.Index(fields=["app_user_id"], name="connection_app_user"),
+            models.Index(fields=["login", "tried_at"], name="connection_tried"),
+            models.Index(
+                fields=["check_at"], name="connection_check", condition=models.Q(check_at__isnull=False)
+            ),
         ]
 
     def __str__(self) -> str:
         return f"@{self.username} ({self.login})"
+
+
+class Incident(models.Model):
+    """The latest time that Meta refused many connections of one login alike; open while `ended_at` is None.
+
+    `narrowed_at`: since when a connection that was never refused is known to work, so that only the refused ones wait.
+    `probes` counts the probes made, `next_probe_at` is when the next is due. All times are the database's clock.
+    """
+
+    login = models.CharField(
+        primary_key=True, max_length=16, choices=[(login.value, login.value) for login in Login]
+    )
+    began_at = models.DateTimeField()
+    ended_at = models.DateTimeField(null=True, blank=True)
+    narrowed_at = models.DateTimeField(null=True, blank=True)
+    next_probe_at = models.DateTimeField()
+    probes = models.PositiveIntegerField(default=0)
+
+    def __str__(self) -> str:
+        return f"{self.login} since {self.began_at:%Y-%m-%d %H:%M}"
 
 
 class ConnectionLink(models.Model):
@@ -147,7 +177,7 @@ class DeletionRequest(models.Model):
 class Feed(models.Model):
     """The cached dataset of one cache key: last good copy, schedule, back-off, and the lease of its one refresher.
 
-    `fence` counts flights: taking the lease raises it by compare-and-set, and only the holder of the current number
+    `fence` rises when a flight begins, by compare-and-set, and when it lands. Only the holder of the current number
     may write. Nothing else in this row is trusted to keep two refreshers apart.
     """
 
@@ -181,7 +211,13 @@ class Feed(models.Model):
     fault = models.CharField(max_length=40, blank=True, choices=[(w.value, w.value) for w in Warning])
     fault_detail = models.CharField(max_length=200, blank=True)
     failures = models.PositiveIntegerField(default=0)
+    blocked_at = models.DateTimeField(null=True, blank=True)  # when `blocked_until` was written
     blocked_until = models.DateTimeField(null=True, blank=True)
+
+    # Waits beside the provider's back-off: a pause that staff ordered, and a slower pace of automatic refreshes.
+    paused_at = models.DateTimeField(null=True, blank=True)
+    paused_until = models.DateTimeField(null=True, blank=True)
+    slowed_until = models.DateTimeField(null=True, blank=True)
 
     # The lease, on the database's clock.
     fence = models.BigIntegerField(default=0)
@@ -210,11 +246,12 @@ class Feed(models.Model):
 class Pause(models.Model):
     """Staff's order to fetch nothing for an instance before `until`, whatever it shows and however it is connected.
 
-    Its feeds carry it as a back-off; a feed that comes into being meanwhile takes it from here.
+    Its feeds carry it as `paused_until`; a feed that is made meanwhile takes it from here.
     """
 
     instance_id = models.CharField(primary_key=True, max_length=200)
     workspace = models.ForeignKey(Workspace, on_delete=models.CASCADE, related_name="+")
+    ordered_at = models.DateTimeField(null=True, blank=True)
     until = models.DateTimeField()
 
     def __str__(self) -> str:
@@ -228,6 +265,7 @@ class ProviderWindow(models.Model):
     """
 
     credential = models.CharField(primary_key=True, max_length=64)
+    parked_at = models.DateTimeField(null=True, blank=True)  # when `parked_until` was written
     parked_until = models.DateTimeField(null=True, blank=True)
     throttles = models.PositiveIntegerField(default=0)
     usage_percent = models.FloatField(default=0.0)
@@ -360,6 +398,7 @@ class AuditEvent(models.Model):
         DISCONNECTED = "disconnected", "disconnected"
         TOKEN_DIED = "token_died", "token died"
         TOKEN_RENEWED = "token_renewed", "token renewed"
+        TOKEN_ACCEPTED = "token_accepted", "token accepted again"
         REVOKED = "revoked", "revoked at Meta"
         DEAUTHORISED = "deauthorised", "deauthorised at Meta"
         DATA_DELETED = "data_deleted", "data deleted on request"
@@ -369,6 +408,7 @@ class AuditEvent(models.Model):
         PURGED = "purged", "posts purged"
         RECONNECT_ASKED = "reconnect_asked", "asked to reconnect"
         TOKEN_ROTATED = "token_rotated", "embed token rotated"
+        WINDOW_OPENED = "window_opened", "rate-limit window opened"
 
     class Outcome(models.TextChoices):
         DONE = "done", "done"
@@ -447,6 +487,20 @@ class HashtagSearch(models.Model):
 
     class Meta:
         constraints = [models.UniqueConstraint(fields=["account_id", "tag"], name="hashtag_search_once")]
+
+    def __str__(self) -> str:
+        return f"{self.account_id} #{self.tag}"
+
+
+class HashtagRefusal(models.Model):
+    """A tag that Meta refused to one account without saying that it does not exist: not searched before `until`."""
+
+    account_id = models.CharField(max_length=40)
+    tag = models.CharField(max_length=100)
+    until = models.DateTimeField()
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["account_id", "tag"], name="hashtag_refusal_once")]
 
     def __str__(self) -> str:
         return f"{self.account_id} #{self.tag}"

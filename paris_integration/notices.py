@@ -11,10 +11,11 @@ from uuid import UUID
 from django.conf import settings
 from django.contrib.auth.models import User
 from django.core.mail import send_mail
+from django.db.models import Q, QuerySet
 from django.template.loader import render_to_string
 
 from entitlements.memberships import Role
-from paris_integration import links
+from paris_integration import incidents, links
 from paris_integration.models import Connection
 from paris_integration.types import ConnectionState
 
@@ -38,6 +39,8 @@ def due_notice(
     if expires_at is None:
         return None
     left = expires_at - now
+    if left <= timedelta():  # our clock may be wrong: a renewal asks Meta
+        return None
     reached = [days for days in DAYS_BEFORE if left <= timedelta(days=days)]
     if not reached or (told_days is not None and told_days <= min(reached)):
         return None
@@ -47,8 +50,7 @@ def due_notice(
 def send_due(*, now: datetime) -> int:
     """Send every notice that is due; how many. Claimed before it is sent, so that no two processes send one."""
     sent = 0
-    ending = Connection.objects.filter(expires_at__lte=now + timedelta(days=DAYS_BEFORE[0]))
-    for row in ending.union(Connection.objects.filter(state__in=_DEAD_STATES)):
+    for row in _ending(now).union(_dead(now)):
         is_dead = row.state in _DEAD_STATES
         notice = due_notice(expires_at=row.expires_at, is_dead=is_dead, told_days=row.told_days, now=now)
         if notice is None:
@@ -59,6 +61,20 @@ def send_due(*, now: datetime) -> int:
         if claimed.update(told_days=notice):
             sent += _send(row, notice)
     return sent
+
+
+def _ending(now: datetime) -> QuerySet[Connection]:
+    within = Connection.objects.filter(expires_at__lte=now + timedelta(days=DAYS_BEFORE[0]))
+    return within.exclude(state__in=_DEAD_STATES).exclude(login__in=incidents.open_logins())
+
+
+def _dead(now: datetime) -> QuerySet[Connection]:
+    """Dead connections whose people may be mailed: not while an incident may still begin, lasts, or is looked into."""
+    is_settled = Q(check_at__isnull=True) | Q(token__isnull=True)
+    settled = Connection.objects.filter(
+        is_settled, state__in=_DEAD_STATES, state_changed_at__lte=now - incidents.WINDOW
+    )
+    return settled.exclude(told_days=DEAD).exclude(login__in=incidents.open_logins())
 
 
 def ask_to_reconnect(connection_id: UUID, instance_id: str) -> int:

@@ -21,6 +21,7 @@ from paris_integration import clock, connections, login_fences, registry, revoki
 from paris_integration.audit import Actor
 from paris_integration.connections import GivenUp, Grant
 from paris_integration.errors import LoginFailed
+from paris_integration.freshness import CLOCK_TOLERANCE
 from paris_integration.models import LoginAttempt
 from paris_integration.providers.oauth import Account, LoginResult
 from paris_integration.types import FeedKey, Login, Source, SourceType
@@ -28,6 +29,7 @@ from paris_integration.types import FeedKey, Login, Source, SourceType
 logger = logging.getLogger(__name__)
 
 STATE_LASTS = timedelta(minutes=10)
+LONGEST = STATE_LASTS + CLOCK_TOLERANCE  # what ends later was begun by a wrong clock
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +90,7 @@ def take_state(login: Login, state: str, *, caller: Caller, now: datetime) -> At
         user_id=caller.user_id,
         session_hash=_hash(caller.session),
         expires_at__gt=now,
+        expires_at__lte=now + LONGEST,
         consumed_at__isnull=True,
     )
     if not row.update(consumed_at=now):
@@ -202,6 +205,7 @@ def _waiting(attempt_id: UUID, caller: Caller, now: datetime):  # type: ignore[n
         user_id=caller.user_id,
         session_hash=_hash(caller.session),
         expires_at__gt=now,
+        expires_at__lte=now + LONGEST,
         token__isnull=False,
     )
 

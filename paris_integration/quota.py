@@ -11,14 +11,14 @@ from typing import Any
 from uuid import UUID
 
 from django.db import transaction
-from django.db.models import F
+from django.db.models import F, Q
 
 from entitlements.limits import fresh_grants_for, resolve
 from paris_integration import allowance, audit, clock
 from paris_integration.allowance import Book, Tally, WindowKind
 from paris_integration.audit import Action, Actor, Outcome
 from paris_integration.errors import RefreshRefused, StoreUnavailable
-from paris_integration.freshness import FeedState
+from paris_integration.freshness import CLOCK_TOLERANCE, FeedState
 from paris_integration.lease import Lease
 from paris_integration.models import ForcedRefresh, QuotaWindow, RefreshReceipt
 from paris_integration.types import FeedKey
@@ -109,9 +109,10 @@ def settle(line_id: int, state: State, *, fault: str = "") -> bool:
 
 def settle_orphans(*, older_than: timedelta, feed_id: UUID | None = None) -> int:
     """Settle as spent what dead processes left open; how many lines. Nothing flies as long as `older_than`."""
-    open_lines = ForcedRefresh.objects.filter(
-        state=State.RESERVED, reserved_at__lt=clock.database_now() - older_than
-    )
+    now = clock.database_now()
+    # A line from the future was opened while the clock was wrong: no flight belongs to it any more.
+    is_orphan = Q(reserved_at__lt=now - older_than) | Q(reserved_at__gt=now + CLOCK_TOLERANCE)
+    open_lines = ForcedRefresh.objects.filter(is_orphan, state=State.RESERVED)
     if feed_id is not None:
         open_lines = open_lines.filter(feed_id=feed_id)
     return sum(settle(line_id, State.IN_DOUBT) for line_id in open_lines.values_list("pk", flat=True))

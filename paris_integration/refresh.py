@@ -17,15 +17,17 @@ from uuid import UUID
 
 from django.conf import settings
 from django.db import connection, transaction
+from django.db.models import Q
 
 from entitlements.limits import Limits, WorkspaceNotFound, fresh_limits_for
 from foundation import logs
 from paris_integration import (
     calls,
-    connections,
     credentials,
     feed_cache,
     freshness,
+    incidents,
+    judgements,
     lease,
     metrics,
     registry,
@@ -73,6 +75,14 @@ class RefreshOutcome:
     fault: ProviderError | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Hold:
+    """Until when no call may be made, and the warning that tells readers why."""
+
+    until: datetime
+    why: Warning
+
+
 OnLanding = Callable[[RefreshOutcome], object]
 
 
@@ -105,15 +115,15 @@ def _refresh_row(row: Feed, now: datetime, kind: Kind) -> RefreshOutcome:
         return RefreshOutcome(Result.GONE)
     route = route_of(row, limits)
     if route is None:
-        _look_again(row, at=None)
+        _look_again(row, at=None, now=now)
         return RefreshOutcome(Result.NOT_ALLOWED)
     allowed_at = _allowed_at(row, limits, now)
     if allowed_at is not None:
-        _look_again(row, at=allowed_at)
+        _look_again(row, at=allowed_at, now=now)
         return RefreshOutcome(Result.NOT_DUE)
-    closed_until = credentials.parked_until(route.credential, now=now)
-    if closed_until is not None:
-        hold_back(row, until=closed_until)
+    hold = hold_of(route, now)
+    if hold is not None:
+        hold_back(row, hold, now=now)
         return RefreshOutcome(Result.NOT_DUE)
     held = lease.acquire(row.pk, seen_fence=row.fence, lasts=lease_lasts())
     if held is None:
@@ -122,14 +132,22 @@ def _refresh_row(row: Feed, now: datetime, kind: Kind) -> RefreshOutcome:
 
 
 def claim_due(*, now: datetime, limit: int) -> list[UUID]:
-    """Up to `limit` feeds to refresh: due, and read within ACTIVE_FEED_DAYS. Claimed by nobody else for a minute."""
+    """Up to `limit` feeds to refresh: due, and read within ACTIVE_FEED_DAYS. Claimed by nobody else for a minute.
+
+    No right clock stamps a feed further ahead than beat looks at it: such a feed is looked at, too.
+    """
     active_since = now - timedelta(days=settings.ACTIVE_FEED_DAYS)
+    active = Feed.objects.filter(
+        last_read_at__gte=active_since, last_read_at__lte=now + freshness.CLOCK_TOLERANCE
+    ).order_by("next_refresh_at")
+    if connection.features.has_select_for_update_skip_locked:
+        active = active.select_for_update(skip_locked=True)
+    far_ahead = now + freshness.LOOK_AT_LEAST_EVERY + freshness.CLOCK_TOLERANCE
+    ids: list[UUID] = []
     with transaction.atomic():
-        due = Feed.objects.filter(next_refresh_at__lte=now, last_read_at__gte=active_since)
-        due = due.order_by("next_refresh_at")
-        if connection.features.has_select_for_update_skip_locked:
-            due = due.select_for_update(skip_locked=True)
-        ids = list(due.values_list("pk", flat=True)[:limit])
+        # Two questions, each a range of the index, where one would read all of it.
+        for is_due in (Q(next_refresh_at__lte=now), Q(next_refresh_at__gt=far_ahead)):
+            ids += active.filter(is_due).values_list("pk", flat=True)[: limit - len(ids)]
         Feed.objects.filter(pk__in=ids).update(next_refresh_at=now + CLAIM_LASTS)
     return ids
 
@@ -145,8 +163,8 @@ def source_of(row: Feed) -> Source:
     return Source(SourceType(row.source_type), row.source_value)
 
 
-def state_of(row: Feed) -> FeedState:
-    return FeedState(row.fetched_at, row.blocked_until, row.jitter)
+def state_of(row: Feed, now: datetime) -> FeedState:
+    return feed_cache.copy_of(row).state_at(now)
 
 
 def route_of(row: Feed, limits: Limits) -> resolver.Route | None:
@@ -163,7 +181,7 @@ def key_of(row: Feed) -> FeedKey:
 
 
 def _allowed_at(row: Feed, limits: Limits, now: datetime) -> datetime | None:
-    return freshness.classify(state_of(row), limits, now).refresh_allowed_at
+    return freshness.classify(state_of(row, now), limits, now).refresh_allowed_at
 
 
 def fly(flight: Flight) -> RefreshOutcome:
@@ -189,13 +207,13 @@ def _fly(flight: Flight) -> RefreshOutcome:
         )
     except ProviderError as fault:
         _count(fault, flight)
-        if flight.route.via is not None:
-            connections.condemn(flight.route.via, fault, now=flight.now)
-        return _land_failure(flight, _blame(fault, flight.route))
+        return _land_failure(flight, _judge(fault, flight.route))
     except BaseException:
         # A bug or a stop: give the feed back at once, and let the error rise.
         lease.write(flight.held, attempted_at=flight.now)
         raise
+    if flight.route.via is not None:
+        judgements.after_success(flight.route.via, is_own_account=_reads_own_account(flight.route))
     if raw.later_page_error is not None:
         _count(raw.later_page_error, flight)
     if raw.later_page_error is not None and _would_lose_posts(flight.row, dataset):
@@ -204,11 +222,21 @@ def _fly(flight: Flight) -> RefreshOutcome:
 
 
 def _land_success(flight: Flight, raw: RawFeed, dataset: Dataset) -> RefreshOutcome:
-    now = flight.now
+    now, credential = flight.now, flight.route.credential
+    # Before the row is written: a window that this very success closes is announced by the row, too.
+    credentials.note_usage(credential, raw.usage, now=now)
+    if isinstance(raw.later_page_error, RateLimited):
+        _park(flight.route, raw.later_page_error, now)
+    closed_until = credentials.parked_until(credential, now=now)
     jitter = random.random()  # noqa: S311 - spreads load, guards nothing
-    state = FeedState(fetched_at=now, blocked_until=None, jitter=jitter)
+    state = FeedState(
+        fetched_at=now,
+        blocked_until=closed_until,
+        jitter=jitter,
+        slowed_until=freshness.slowed_until(raw.usage.percent, raw.usage.regain_minutes, flight.limits, now),
+    )
     warnings = dataset.warnings | ({Warning.HASHTAG_RECENT_ONLY} if raw.is_recent_only else set())
-    outcome = _land(
+    return _land(
         flight,
         RefreshOutcome(Result.SUCCEEDED),
         posts_encoded=feed_cache.encode_posts(dataset.posts),
@@ -216,27 +244,32 @@ def _land_success(flight: Flight, raw: RawFeed, dataset: Dataset) -> RefreshOutc
         data_warnings=sorted(warning.value for warning in warnings),
         fetched_at=now,
         jitter=jitter,
-        next_refresh_at=freshness.next_refresh_at(state, flight.limits, now),
+        next_refresh_at=freshness.next_look_at(freshness.next_refresh_at(state, flight.limits, now), now),
         attempted_at=now,
         outcome=Feed.Outcome.SUCCEEDED,
         fault="",
         fault_detail="",
         failures=0,
-        blocked_until=None,
+        blocked_at=now if closed_until is not None else None,
+        blocked_until=closed_until,
+        slowed_until=state.slowed_until,
     )
-    credentials.note_usage(flight.route.credential, raw.usage, now=now)
-    if isinstance(raw.later_page_error, RateLimited):
-        _park(flight.route, raw.later_page_error, now)
-    return outcome
 
 
 def _land_failure(flight: Flight, fault: ProviderError, **also_written: Any) -> RefreshOutcome:
-    row, now = flight.row, flight.now
-    blocked_until = _park(flight.route, fault, now) if isinstance(fault, RateLimited) else None
+    row, now, warning = flight.row, flight.now, fault.warning
     failures = row.failures + 1
-    if blocked_until is None:
+    if isinstance(fault, RateLimited):
+        blocked_until = _park(flight.route, fault, now)
+    else:
         share = random.random()  # noqa: S311 - spreads load, guards nothing
         blocked_until = now + timedelta(seconds=freshness.backoff_seconds(fault, failures, share))
+    closed_until = credentials.parked_until(flight.route.credential, now=now)
+    if closed_until is not None and closed_until > blocked_until:
+        # Another feed has met a throttle meanwhile: that is what this one will wait for.
+        blocked_until = closed_until
+        if warning.value in freshness.TRANSIENT_FAULTS:
+            warning = Warning.PROVIDER_RATE_LIMITED
     log = logger.warning if type(fault) is not ProviderError else logger.error
     log("refresh failed: %s", fault, extra={"fields": {"feed": str(row.pk), "warning": fault.warning.value}})
     return _land(
@@ -244,9 +277,10 @@ def _land_failure(flight: Flight, fault: ProviderError, **also_written: Any) -> 
         RefreshOutcome(Result.FAILED, fault),
         attempted_at=now,
         outcome=Feed.Outcome.FAILED,
-        fault=fault.warning.value,
+        fault=warning.value,
         fault_detail=str(fault)[:200],
         failures=failures,
+        blocked_at=now,
         blocked_until=blocked_until,
         next_refresh_at=blocked_until,
         **also_written,
@@ -278,7 +312,7 @@ def _park(route: resolver.Route, fault: RateLimited, now: datetime) -> datetime:
     throttles = credentials.throttles(route.credential) + 1
     share = random.random()  # noqa: S311 - spreads load, guards nothing
     until = now + timedelta(seconds=freshness.backoff_seconds(fault, throttles, share))
-    credentials.park(route.credential, until=until)
+    credentials.park(route.credential, until=until, now=now)
     return until
 
 
@@ -286,6 +320,17 @@ def _count(fault: ProviderError, flight: Flight) -> None:
     metrics.count_provider_error(
         flight.row.workspace_id, fault, of_operator=_is_operators(fault, flight.route)
     )
+
+
+def _judge(fault: ProviderError, route: resolver.Route) -> ProviderError:
+    """Judge the credentials by the fault; returns the fault for the feed's row."""
+    if route.via is None:
+        return _blame(fault, route)
+    return judgements.after_fault(route.via, fault, is_own_account=_reads_own_account(route))
+
+
+def _reads_own_account(route: resolver.Route) -> bool:
+    return route.call is resolver.Call.OWN_MEDIA
 
 
 def _is_operators(fault: ProviderError, route: resolver.Route) -> bool:
@@ -306,17 +351,30 @@ def _blame(fault: ProviderError, route: resolver.Route) -> ProviderError:
     return fault
 
 
-def _look_again(row: Feed, *, at: datetime | None) -> None:
+def _look_again(row: Feed, *, at: datetime | None, now: datetime) -> None:
     """Correct when beat looks at this feed again, and what readers see of it."""
-    if row.next_refresh_at != at:
-        Feed.objects.filter(pk=row.pk, fence=row.fence).update(next_refresh_at=at)
+    look_at = freshness.next_look_at(at, now)
+    if row.next_refresh_at != look_at:
+        Feed.objects.filter(pk=row.pk, fence=row.fence).update(next_refresh_at=look_at)
     feed_cache.publish(row)
 
 
-def hold_back(row: Feed, *, until: datetime) -> None:
-    """The credential's window is closed: this feed waits with the others, and its readers are told."""
+def hold_of(route: resolver.Route, now: datetime) -> Hold | None:
+    """What forbids calls by this route now: a throttle of its credential, or an incident of its login."""
+    closed_until = credentials.parked_until(route.credential, now=now)
+    if closed_until is not None:
+        return Hold(closed_until, Warning.PROVIDER_RATE_LIMITED)
+    closed_until = incidents.held_until(route.via, now=now) if route.via is not None else None
+    return Hold(closed_until, Warning.PROVIDER_UNAVAILABLE) if closed_until is not None else None
+
+
+def hold_back(row: Feed, hold: Hold, *, now: datetime) -> None:
+    """Let the feed wait with the others that share its credential or login, with the warning for its readers."""
     Feed.objects.filter(pk=row.pk, fence=row.fence).update(
-        blocked_until=until, next_refresh_at=until, fault=Warning.PROVIDER_RATE_LIMITED.value
+        blocked_at=now,
+        blocked_until=hold.until,
+        next_refresh_at=hold.until,
+        fault=hold.why.value,
     )
     _publish(row.pk)
 

@@ -1,7 +1,8 @@
 """Tokens kept alive: renewed by beat well before their end, one renewal per connection over all processes.
 
 The right to renew is taken by one conditional write with the database's clock. A failure never destroys a grant that
-still works: the old token stays until a new one is there, and only Meta's own word about this very token condemns it.
+still works: the old token stays until a new one is there. After a refused renewal, or one that failed at the token's
+end, the connection is checked: only Meta's refusal to read its account ends it.
 """
 
 from __future__ import annotations
@@ -13,14 +14,27 @@ from uuid import UUID
 
 from django.conf import settings
 from django.db import transaction
-from django.db.models import Q
+from django.db.models import Q, QuerySet
 from django.db.models.functions import Now
 
 from foundation.metrics import token_renewals
-from paris_integration import audit, connections, hashtags, links, metrics, registry, vault
+from paris_integration import (
+    audit,
+    clock,
+    connections,
+    hashtags,
+    incidents,
+    judgements,
+    lease,
+    links,
+    metrics,
+    registry,
+    vault,
+)
 from paris_integration.audit import Action, Outcome
-from paris_integration.connections import ALIVE, RENEW_AT_AGE, RENEW_EVERY
+from paris_integration.connections import ALIVE, RENEW_AT_AGE, RENEW_EVERY, RENEW_WITHIN
 from paris_integration.errors import ProviderError, TokenRejected
+from paris_integration.freshness import CLOCK_TOLERANCE
 from paris_integration.models import Connection, HashtagSearch
 from paris_integration.providers.oauth import Token
 from paris_integration.types import ConnectionState, Login
@@ -38,8 +52,8 @@ class Renewal:
 
 
 def due_connections(*, now: datetime, limit: int) -> list[UUID]:
-    """Living connections whose renewal is due."""
-    due = Connection.objects.filter(next_renewal_at__lte=now, state__in=ALIVE, token__isnull=False)
+    """Connections whose renewal is due, those due for longest first."""
+    due = _due(now).filter(token__isnull=False)
     return list(due.order_by("next_renewal_at").values_list("pk", flat=True)[:limit])
 
 
@@ -53,24 +67,14 @@ def renew_token(connection_id: UUID, *, now: datetime) -> Renewal:
 
 def _renew_token(connection_id: UUID, now: datetime) -> Renewal:
     lasts = timedelta(seconds=settings.PROVIDER_TIMEOUT_SECONDS) + LEASE_MARGIN
-    taken = Connection.objects.filter(
-        Q(renewal_lease_expires_at__isnull=True) | Q(renewal_lease_expires_at__lte=Now()),
-        pk=connection_id,
-        next_renewal_at__lte=now,
-        obtained_at__lte=now - RENEW_AT_AGE,
-        state__in=ALIVE,
-    ).update(renewal_lease_expires_at=Now() + lasts)
+    mine = _due(now).filter(lease.is_free("renewal_lease_expires_at"), pk=connection_id)
+    taken = mine.update(renewal_lease_expires_at=Now() + lasts)
     row = Connection.objects.filter(pk=connection_id).first() if taken else None
     if row is None or row.token is None:
         return Renewal("not_due")
     facts = links.facts_of(row)
     try:
         token = registry.logins().renew(Login(row.login), connections.open_token(facts), now=now)
-    except TokenRejected as error:
-        metrics.count_provider_error(row.workspace_id, error)
-        _put_off(row, now)
-        connections.condemn(facts, error, now=now)
-        return Renewal("died")
     except (ProviderError, KeyError) as error:
         if isinstance(error, ProviderError):
             metrics.count_provider_error(row.workspace_id, error)
@@ -78,23 +82,28 @@ def _renew_token(connection_id: UUID, now: datetime) -> Renewal:
         logger.warning(
             "token not renewed: %s", type(error).__name__, extra={"fields": {"connection": str(row.pk)}}
         )
+        has_ended = row.expires_at is not None and row.expires_at <= now
+        if isinstance(error, TokenRejected) or has_ended:
+            judgements.doubt(facts, at=clock.database_now())
+            if judgements.check_connection(row.pk) is judgements.Verdict.REFUSED:
+                return Renewal("died")
         return Renewal("failed")
     return Renewal("renewed" if _store(row, token, now) else "not_due")
 
 
 def note_expiring(*, now: datetime) -> int:
-    """Mark living connections whose token ends within a week; how many were marked or unmarked."""
+    """Mark living connections whose token ends within a week; how many were marked or unmarked.
+
+    A token whose end has passed is due for a renewal: Meta's answer decides, not our clock.
+    """
     soon = now + connections.EXPIRING_WITHIN
-    living = Connection.objects.filter(state__in=ALIVE)
+    living = Connection.objects.filter(state__in=ALIVE).exclude(login__in=incidents.open_logins())
     ending = living.filter(state="active", expires_at__lt=soon)
     lasting = living.filter(state="expiring").exclude(expires_at__lt=soon)
     changed = [*ending.values_list("pk", flat=True), *lasting.values_list("pk", flat=True)]
     ending_ids = list(ending.values_list("pk", flat=True))
     lasting.update(state="active", state_changed_at=now)
-    Connection.objects.filter(pk__in=ending_ids).update(state="expiring", state_changed_at=now)
-    ended = living.filter(expires_at__lte=now)
-    for row in ended:
-        connections.condemn(links.facts_of(row), TokenRejected("the token has ended"), now=now)
+    ending.filter(pk__in=ending_ids).update(state="expiring", state_changed_at=now)
     for connection_id in changed:
         links.forget(links.instances_of(connection_id))
     return len(changed)
@@ -102,6 +111,8 @@ def note_expiring(*, now: datetime) -> int:
 
 def reconcile_hashtags(*, now: datetime) -> int:
     """Compare every searching account's ledger with Meta's own count; how many tags were entered."""
+    if Login.FACEBOOK.value in incidents.open_logins():
+        return 0
     accounts = HashtagSearch.objects.values_list("account_id", flat=True).distinct()
     entered = 0
     for account_id in list(accounts):
@@ -129,6 +140,8 @@ def _store(row: Connection, token: Token, now: datetime) -> bool:
         state=ConnectionState.ACTIVE.value,
         cause="",
         told_days=None,
+        refused_at=None,
+        check_at=None,
         renewal_failures=0,
         renewal_lease_expires_at=None,
         next_renewal_at=connections.next_renewal_at(
@@ -154,9 +167,24 @@ def _store(row: Connection, token: Token, now: datetime) -> bool:
 
 
 def _put_off(row: Connection, now: datetime) -> None:
-    """Try again tomorrow, for as long as the token lives."""
+    """Try again tomorrow, and at the token's end, so that its end is not noticed a day late."""
+    tomorrow = now + RENEW_EVERY * (1 + 0.1 * connections.share())
+    ends_before = row.expires_at is not None and now < row.expires_at < tomorrow
     Connection.objects.filter(pk=row.pk, token_version=row.token_version).update(
         renewal_failures=row.renewal_failures + 1,
         renewal_lease_expires_at=None,
-        next_renewal_at=now + RENEW_EVERY * (1 + 0.1 * connections.share()),
+        next_renewal_at=row.expires_at if ends_before else tomorrow,
+        obtained_at=min(row.obtained_at, now),
     )
+
+
+def _due(now: datetime) -> QuerySet[Connection]:
+    """Living connections due for a renewal, but none of a login that has an incident.
+
+    No right clock puts a renewal off for longer than RENEW_WITHIN: what is due later than that is due now.
+    """
+    is_due = Q(next_renewal_at__lte=now) | Q(next_renewal_at__gt=now + RENEW_WITHIN + RENEW_EVERY)
+    # A wrong clock has stored a token from the future: its age is not known, and Meta may say that it is too young.
+    is_old_enough = Q(obtained_at__lte=now - RENEW_AT_AGE) | Q(obtained_at__gt=now + CLOCK_TOLERANCE)
+    rows = Connection.objects.filter(is_due, is_old_enough, state__in=ALIVE)
+    return rows.exclude(login__in=incidents.open_logins())

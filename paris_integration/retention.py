@@ -10,13 +10,14 @@ from django.conf import settings
 from django.db import connection, transaction
 from django.db.models import Q, QuerySet
 
-from paris_integration import clock, feed_cache
+from paris_integration import clock, feed_cache, lease
 from paris_integration.models import (
     AuditEvent,
     DailyUsage,
     Feed,
     ForcedRefresh,
     HashtagAccount,
+    HashtagRefusal,
     HashtagSearch,
     LoginAttempt,
     Pause,
@@ -52,6 +53,7 @@ def clean_up(*, now: datetime) -> dict[str, int]:
             DailyUsage.objects.filter(day__lt=(now - timedelta(days=settings.USAGE_RETENTION_DAYS)).date()),
         ),
         ("pauses", Pause.objects.filter(until__lt=now)),
+        ("hashtagRefusals", HashtagRefusal.objects.filter(until__lt=now)),
         ("loginAttempts", LoginAttempt.objects.filter(expires_at__lt=now - LOGIN_ATTEMPTS_LAST)),
         (
             "personFences",
@@ -86,7 +88,7 @@ def remove_unread_feeds(*, now: datetime) -> int:
 def _remove_batch_of_feeds(*, before: datetime) -> list[Feed]:
     unread = Q(last_read_at__lt=before) | Q(last_read_at__isnull=True, created_at__lt=before)
     untouched = Q(attempted_at__isnull=True) | Q(attempted_at__lt=before)
-    idle = Q(lease_expires_at__isnull=True) | Q(lease_expires_at__lt=clock.database_now())
+    idle = lease.is_free("lease_expires_at", clock.database_now())
     feeds = Feed.objects.filter(unread, untouched, idle).defer("posts_encoded", "profile")
     if connection.features.has_select_for_update_skip_locked:
         feeds = feeds.select_for_update(skip_locked=True)

@@ -2,18 +2,29 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from django.db import transaction
-from django.db.models import F, QuerySet
+from django.db.models import F, Q, QuerySet
 
-from paris_integration import audit, feed_cache, links, notices, pauses, quota
+from paris_integration import (
+    audit,
+    credentials,
+    feed_cache,
+    freshness,
+    links,
+    notices,
+    pauses,
+    quota,
+    routes,
+)
 from paris_integration.audit import Action, Actor, Outcome
 from paris_integration.models import Feed
-from paris_integration.types import FeedKey
+from paris_integration.resolver import NoRoute, Route
+from paris_integration.types import FeedKey, Warning
 
 MAX_UNITS = 100
-MAX_PAUSE = timedelta(days=30)
+MAX_PAUSE = freshness.PAUSE_CEILING
 
 
 def grant_units(key: FeedKey, units: int, *, actor: Actor, note: str) -> None:
@@ -28,16 +39,19 @@ def grant_units(key: FeedKey, units: int, *, actor: Actor, note: str) -> None:
 def pause(key: FeedKey, *, until: datetime, actor: Actor, now: datetime, note: str) -> None:
     """Fetch nothing for the source before `until`; visitors go on seeing the posts there are. Raises ValueError.
 
-    It is the instance's, whatever its source becomes and whoever connects. Its feeds carry it as a back-off: all paths
-    respect it, its end is announced as any other's, and `clear_backoff` ends it early. What is in flight lands nowhere,
-    so that it cannot end it either.
+    It is the instance's, whatever its source becomes and whoever connects. All paths respect it, its end is announced
+    as a back-off's, and `clear_backoff` ends it early. What is in flight lands nowhere.
     """
     if not now < until <= now + MAX_PAUSE:
         raise ValueError(f"until: must be within {MAX_PAUSE.days} days")
     with transaction.atomic():
-        pauses.begin(key.workspace_id, key.instance_id, until=until)
+        pauses.begin(key.workspace_id, key.instance_id, until=until, now=now)
         _rows_of(key).update(
-            blocked_until=until, next_refresh_at=until, fence=F("fence") + 1, lease_expires_at=None
+            paused_at=now,
+            paused_until=until,
+            next_refresh_at=freshness.next_look_at(until, now),
+            fence=F("fence") + 1,
+            lease_expires_at=None,
         )
         _note(Action.PAUSED, key, actor, now, f"until {until:%Y-%m-%d %H:%M} UTC: {note}")
     _publish(_rows_of(key))
@@ -46,15 +60,56 @@ def pause(key: FeedKey, *, until: datetime, actor: Actor, now: datetime, note: s
 def clear_backoff(key: FeedKey, *, actor: Actor, now: datetime, note: str = "") -> int:
     """Let the instance's feeds be refreshed at once, whatever failed before or was paused; how many were held back.
 
-    The rate-limit window of a credential stays closed: it is the provider's, and shared.
+    The rate-limit window of a credential stays closed: it is shared, and `open_window` opens it.
     """
     with transaction.atomic():
-        held_back = list(_rows_of(key).filter(blocked_until__gt=now).values_list("pk", flat=True))
-        Feed.objects.filter(pk__in=held_back).update(blocked_until=None, failures=0, next_refresh_at=now)
+        waiting = _rows_of(key).filter(Q(blocked_until__gt=now) | Q(paused_until__gt=now))
+        held_back = list(waiting.values_list("pk", flat=True))
+        Feed.objects.filter(pk__in=held_back).update(
+            blocked_at=None,
+            blocked_until=None,
+            paused_at=None,
+            paused_until=None,
+            failures=0,
+            next_refresh_at=now,
+        )
         pauses.end(key.instance_id)
         _note(Action.BACKOFF_CLEARED, key, actor, now, note)
     _publish(Feed.objects.filter(pk__in=held_back))
     return len(held_back)
+
+
+def open_window(key: FeedKey, *, actor: Actor, now: datetime, note: str) -> bool:
+    """Let calls through again with the credential that reads the instance, before the time the provider gave.
+
+    Every feed of the credential that waits for its window may be refreshed at once, in all workspaces where it is the
+    operator's own. False when the window was open, or nothing reads the instance.
+    """
+    route = routes.load(key)
+    if isinstance(route, NoRoute):
+        was_closed, released = False, []
+    else:
+        was_closed = credentials.parked_until(route.credential, now=now) is not None
+        released = list(_held_back_by_window(route, now).defer("posts_encoded", "profile"))
+    with transaction.atomic():
+        Feed.objects.filter(pk__in=[row.pk for row in released]).update(
+            blocked_at=None, blocked_until=None, next_refresh_at=now
+        )
+        if not isinstance(route, NoRoute):
+            credentials.open_window(route.credential)
+        _note(Action.WINDOW_OPENED, key, actor, now, note)
+    feed_cache.forget_rows(released)
+    return was_closed
+
+
+def _held_back_by_window(route: Route, now: datetime) -> QuerySet[Feed]:
+    """The feeds of the route's credential that wait for its window and nothing else."""
+    waiting = Feed.objects.filter(
+        mode=route.mode.value, blocked_until__gt=now, fault__in=("", Warning.PROVIDER_RATE_LIMITED.value)
+    )
+    if route.via is None:
+        return waiting
+    return waiting.filter(instance_id__in=links.instances_of(route.via.connection_id))
 
 
 def purge(key: FeedKey, *, actor: Actor, now: datetime, note: str) -> int:

@@ -9,7 +9,7 @@ from celery import shared_task
 from django.db import DatabaseError, InterfaceError
 from django.utils import timezone
 
-from paris_integration import notices, quota, refresh, renewals, retention
+from paris_integration import clock, judgements, notices, quota, refresh, renewals, retention
 
 logger = logging.getLogger(__name__)
 
@@ -70,7 +70,7 @@ def clean_up() -> dict[str, int]:
 def renew_token(connection_id: str) -> None:
     """Renew one connection's token if it is due. Never raises for expected outcomes."""
     try:
-        renewal = renewals.renew_token(UUID(connection_id), now=timezone.now())
+        renewal = renewals.renew_token(UUID(connection_id), now=clock.database_now())
     except (DatabaseError, InterfaceError) as error:
         logger.warning("renewal put off, database unavailable: %s", type(error).__name__)
         return
@@ -78,12 +78,30 @@ def renew_token(connection_id: str) -> None:
     logger.info("renewal %s", renewal.result, extra={"fields": fields})
 
 
+@shared_task(name="paris_integration.tasks.check_connection")
+def check_connection(connection_id: str) -> None:
+    """Ask Meta whether one connection's token still works, if that is due. Never raises for expected outcomes."""
+    try:
+        verdict = judgements.check_connection(UUID(connection_id))
+    except (DatabaseError, InterfaceError) as error:
+        logger.warning("check put off, database unavailable: %s", type(error).__name__)
+        return
+    fields = {"connection": connection_id, "result": verdict.value}
+    logger.info("connection check: %s", verdict, extra={"fields": fields})
+
+
 @shared_task(name="paris_integration.tasks.look_after_connections")
 def look_after_connections() -> int:
-    """Mark what ends soon, tell its people, and hand due renewals to the workers; how many were handed over."""
-    now = timezone.now()
+    """Probe incidents, mark what ends soon, hand due checks and renewals to the workers, and mail their people.
+
+    How many renewals were handed over. By the database's clock, so that one machine's wrong clock does no harm.
+    """
     try:
+        now = clock.database_now()
+        judgements.probe_incidents()
         renewals.note_expiring(now=now)
+        for connection_id in judgements.due_checks(limit=CLAIM_BATCH):
+            check_connection.delay(str(connection_id))
         due = renewals.due_connections(now=now, limit=CLAIM_BATCH)
         for connection_id in due:
             renew_token.delay(str(connection_id))

@@ -69,6 +69,17 @@ class BlockReason(StrEnum):
     TTL_NOT_ELAPSED = "TTL_NOT_ELAPSED"
 
 
+class RefreshEffect(StrEnum):
+    """What a refresh that a member asks for would do now."""
+
+    CALL = "call"  # ask Instagram
+    CLOSED = "closed"  # nothing: plan or connection allow no call
+    REFUSED = "refused"  # be refused by quota or TTL
+    PAUSED = "paused"  # be answered without a call: staff paused the widget
+    PARKED = "parked"  # be answered without a call: Instagram limits the account that we read with
+    BACKOFF = "backoff"  # be answered without a call: the last attempt failed
+
+
 class FilterKind(StrEnum):
     """What a filter matches: the post's original kind; an album counts by its cover."""
 
@@ -197,13 +208,32 @@ class Allowance:
 
 
 @dataclass(frozen=True, slots=True)
+class RefreshNow:
+    """What a refresh asked for now would do, and when one would call Instagram.
+
+    `allowed_at`: the first whole second at which it would; None when it would now, or when no time helps. Several
+    things may hold it back: `effect` is the one that lasts longest, so that it ends at `allowed_at`. `closed_by`: the
+    warning that says why, for CLOSED alone. `upgrade_hint`: the name of the lowest higher plan under which it would
+    call now; for CLOSED by the plan, of the lowest that includes what it would call with. `disconnect_helps`: it is
+    CLOSED, and without the connection the source would be read in public mode.
+    """
+
+    effect: RefreshEffect
+    allowed_at: datetime | None = None
+    closed_by: Warning | None = None
+    upgrade_hint: str | None = None
+    disconnect_helps: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class FeedView:
     """What a reader gets from Paris: the posts selected and the truth about their age.
 
     `last_updated_at`: None when the feed was never filled. `next_refresh_allowed_at`: when the next automatic
     refresh is allowed, None when one is allowed now or under way; in the answer to a forced refresh, the next forced
-    one. `is_warming`: a first fill is under way; `is_first_fill`: this reader waited for it. `forced` and
-    `last_tried_at`, when Instagram was last asked whatever came of it: for members only.
+    one. `is_warming`: a first fill is under way; `is_first_fill`: this reader waited for it. For members only:
+    `forced`, `refresh_now`, `last_tried_at` (when Instagram was last asked, whatever came of it) and `paused_until`
+    (when a pause that staff ordered ends, None without one).
     """
 
     posts: tuple[EncodedPost, ...]
@@ -216,6 +246,8 @@ class FeedView:
     is_first_fill: bool = False
     forced: Allowance | None = None
     last_tried_at: datetime | None = None
+    refresh_now: RefreshNow | None = None
+    paused_until: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -225,3 +257,4 @@ class Glance:
     last_updated_at: datetime | None
     last_tried_at: datetime | None
     warnings: frozenset[Warning]
+    paused_until: datetime | None = None

@@ -55,6 +55,7 @@ class FakeProvider:
         self.later_page_error: ProviderError | None = None
         self.usage = Usage()
         self._error: ProviderError | None = None
+        self.fault_for: Callable[[FeedRequest], ProviderError | None] = lambda _: None
         self.during_call: Callable[[], None] = lambda: None
 
     def raises(self, error: ProviderError) -> None:
@@ -74,11 +75,11 @@ class FakeProvider:
         self.tokens.append(request.token.reveal())
         if isinstance(request, HashtagRequest):
             self.during_call()
-            self._moan()
+            self._moan(request)
             return RawFeed(media=tuple(media(n) for n in range(3)), usage=self.usage, is_recent_only=True)
         self.calls.append(request.username)
         self.during_call()
-        self._moan()
+        self._moan(request)
         if request.username not in self.accounts:
             raise SourceNotFound(code=110, subcode=2207013, status=400)
         profile: Mapping[str, object] = {"username": request.username}
@@ -95,9 +96,12 @@ class FakeProvider:
     def recently_searched(self, asking_ig_user_id: str, token: Secret) -> tuple[str, ...]:
         return self.recent_searches
 
-    def _moan(self) -> None:
+    def _moan(self, request: FeedRequest | None = None) -> None:
         if self._error is not None:
             raise self._error
+        fault = self.fault_for(request) if request is not None else None
+        if fault is not None:
+            raise fault
 
 
 class InlineBoard:

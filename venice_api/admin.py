@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from functools import partial
+from typing import Any
 
 from django.contrib import admin, messages
+from django.contrib.admin.utils import quote, unquote
 from django.contrib.admin.views.main import ChangeList
 from django.core.exceptions import PermissionDenied
 from django.db.models import QuerySet
@@ -24,6 +26,7 @@ from venice_api.support_acts import ACTS, Act
 # One sign-in page for everybody.
 admin.site.login_template = "registration/login.html"
 MAY_ACT = "venice_api.act_for_customer"
+STATE_FIELDS = ("feed_state", "refresh_state")
 
 
 class GlancingList(ChangeList):
@@ -46,7 +49,7 @@ class WidgetInstanceAdmin(admin.ModelAdmin):
     search_fields = ("id", "name", "source_value", "workspace__name", "workspace__id")
     search_help_text = "Widget id or name, workspace name or id, username or tag shown, connected username."
     list_select_related = ("workspace",)
-    readonly_fields = ("id", "feed_state", "quota_state", "token_version", "created_at", "updated_at")
+    readonly_fields = ("id", *STATE_FIELDS, "token_version", "created_at", "updated_at")
     autocomplete_fields = ("workspace",)
     change_form_template = "admin/venice_api/instance_change.html"
 
@@ -77,12 +80,16 @@ class WidgetInstanceAdmin(admin.ModelAdmin):
 
     @admin.display(description="Feed")
     def feed_state(self, row: WidgetInstance) -> str:
-        return "-" if row._state.adding else support_words.freshness_words(_view(row))
+        return support_words.freshness_words(_view(row))
 
-    @admin.display(description="Forced refreshes")
-    def quota_state(self, row: WidgetInstance) -> str:
-        forced = None if row._state.adding else _view(row).forced
-        return support_words.quota_words(forced) if forced else "-"
+    @admin.display(description="Refreshes")
+    def refresh_state(self, row: WidgetInstance) -> str:
+        return _refresh_words(row)
+
+    def get_fields(self, request: HttpRequest, obj: WidgetInstance | None = None) -> Any:
+        """The state first, where staff look; a new widget has none."""
+        others = [name for name in super().get_fields(request, obj) if name not in STATE_FIELDS]
+        return [*STATE_FIELDS, *others] if obj else others
 
     def get_urls(self) -> list[URLPattern]:
         acts = [
@@ -105,14 +112,15 @@ class WidgetInstanceAdmin(admin.ModelAdmin):
         """Says what the act will do, and does it once it is confirmed with a reason."""
         if not request.user.has_perm(MAY_ACT):
             raise PermissionDenied
-        row = get_object_or_404(WidgetInstance, pk=instance_id)
+        row = get_object_or_404(WidgetInstance, pk=unquote(instance_id))
         form = act.form(request.POST or None)
         if request.method == "POST" and form.is_valid():
             actor = paris.Actor(request.user.pk, request.user.get_username())
             done = act.do(from_row(row), form.cleaned_data, actor, timezone.now())
             self.message_user(request, done.words, messages.SUCCESS if done.is_success else messages.WARNING)
-            return HttpResponseRedirect(reverse("admin:venice_api_widgetinstance_change", args=[row.pk]))
-        view = _view(row)
+            return HttpResponseRedirect(
+                reverse("admin:venice_api_widgetinstance_change", args=[quote(row.pk)])
+            )
         context = {
             **self.admin_site.each_context(request),
             "title": act.title,
@@ -120,10 +128,14 @@ class WidgetInstanceAdmin(admin.ModelAdmin):
             "form": form,
             "instance": row,
             "opts": self.opts,
-            "feed": support_words.freshness_words(view),
-            "quota": support_words.quota_words(view.forced) if view.forced else "",
+            "feed": support_words.freshness_words(_view(row)),
+            "refreshes": _refresh_words(row),
         }
         return TemplateResponse(request, "admin/venice_api/act.html", context)
+
+
+def _refresh_words(row: WidgetInstance) -> str:
+    return support_words.refresh_words(_view(row), paris.find_connection(row.pk))
 
 
 def _view(row: WidgetInstance) -> paris.FeedView:

@@ -20,6 +20,7 @@ from django.shortcuts import render
 from django.utils import timezone
 from rest_framework import exceptions as drf
 
+from entitlements.limits import WorkspaceNotFound
 from paris_integration.public import (
     BlockReason,
     PreviewBudgetSpent,
@@ -119,6 +120,8 @@ def problem_of(error: BaseException) -> Problem | None:
             return invalid_request(error.field, error.message)
         case RefreshBlocked():
             return refresh_blocked(error)
+        case WorkspaceNotFound():  # deleted while its request was under way
+            return instance_not_found()
         case TooBusy() | StoreUnavailable() | OperationalError() | InterfaceError():
             return temporarily_unavailable()
         case PreviewBudgetSpent():

@@ -12,6 +12,7 @@ from django.db import transaction
 
 from paris_integration import public as paris
 from venice_api import support_words
+from venice_api.editor.words import was_refreshed
 from venice_api.instances import Instance, rotate_embed_token
 
 MAX_PAUSE_HOURS = int(paris.MAX_PAUSE / timedelta(hours=1))
@@ -65,7 +66,13 @@ def _refresh(instance: Instance, typed: dict[str, Any], actor: paris.Actor, now:
         return Done(support_words.refusal_words(blocked), is_success=False)
     except paris.TooBusy:
         return Done("Another refresh is under way. Try again in a moment.", is_success=False)
+    if not was_refreshed(view):
+        return Done(f"Not refreshed. {_refresh_words(instance, view)}", is_success=False)
     return Done(support_words.freshness_words(view))
+
+
+def _refresh_words(instance: Instance, view: paris.FeedView) -> str:
+    return support_words.refresh_words(view, paris.find_connection(instance.instance_id))
 
 
 def _grant(instance: Instance, typed: dict[str, Any], actor: paris.Actor, now: datetime) -> Done:
@@ -74,12 +81,20 @@ def _grant(instance: Instance, typed: dict[str, Any], actor: paris.Actor, now: d
 
 
 def _clear_backoff(instance: Instance, typed: dict[str, Any], actor: paris.Actor, now: datetime) -> Done:
-    cleared = paris.clear_backoff(instance.feed_key(), actor=actor, now=now, note=typed["note"])
-    return Done("The back-off is cleared." if cleared else "Nothing was held back.")
+    key, selection = instance.feed_key(), instance.selection()
+    was_paused = paris.look_at(key, selection, now=now).paused_until is not None
+    cleared = paris.clear_backoff(key, actor=actor, now=now, note=typed["note"])
+    done = "The back-off is cleared." if cleared or was_paused else "Nothing was held back."
+    return Done(f"{done} {_refresh_words(instance, paris.look_at(key, selection, now=now))}")
+
+
+def _open_window(instance: Instance, typed: dict[str, Any], actor: paris.Actor, now: datetime) -> Done:
+    opened = paris.open_window(instance.feed_key(), actor=actor, now=now, note=typed["note"])
+    return Done("The window is open." if opened else "The window was open.")
 
 
 def _pause(instance: Instance, typed: dict[str, Any], actor: paris.Actor, now: datetime) -> Done:
-    until = now + timedelta(hours=typed["hours"])
+    until = now.replace(microsecond=0) + timedelta(hours=typed["hours"])
     paris.pause(instance.feed_key(), until=until, actor=actor, now=now, note=typed["note"])
     return Done(f"Paused until {support_words.utc_words(until)}.")
 
@@ -126,6 +141,14 @@ ACTS = (
         "Lets the next refresh through at once, whatever failed before. It also ends a pause.",
         NoteForm,
         _clear_backoff,
+    ),
+    Act(
+        "open-window",
+        "Open the rate-limit window",
+        "Lets calls through again before the time Instagram gave, for every widget that is read with the same account. "
+        "If Instagram still refuses them, they make the wait longer.",
+        NoteForm,
+        _open_window,
     ),
     Act(
         "pause",

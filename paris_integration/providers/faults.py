@@ -47,12 +47,15 @@ FAULTS: tuple[Fault, ...] = (
     Fault(
         TokenRejected, (25,), "account inactive, restricted or checkpointed: its holder must act", (2207050,)
     ),
-    Fault(PermissionMissing, (3,), "the app lacks the capability"),
+    Fault(
+        ProviderError, (3,), "the app lacks the capability: for its operator to mend, no connection's fault"
+    ),
     Fault(PermissionMissing, (10,), "permission missing or withdrawn"),
     Fault(PermissionMissing, range(200, 300), "permission missing"),
     Fault(SourceNotFound, (110,), "no such account, or none that discovery may show"),
     Fault(SourceNotFound, (24,), "no such object; for hashtags: unknown or blocked tag"),
     Fault(SourceNotFound, (803,), "no such alias or id"),
+    Fault(SourceNotFound, (100,), "the object is gone, or not this token's to see", (33,)),
     Fault(ProviderUnavailable, (-1, -2), "server error or time-out on their side"),
     Fault(ProviderUnavailable, (1,), "unknown error, often overload"),
     Fault(ProviderUnavailable, (2,), "service down"),
@@ -77,19 +80,25 @@ def fault_of(answer: HttpAnswer) -> ProviderError | None:
 
 
 def hashtag_fault_of(answer: HttpAnswer) -> ProviderError | None:
-    """As `fault_of`, for the search of a tag, where two codes mean something of their own.
+    """As `fault_of`, for every call about tags, any of which may find the 30 tags of 7 days used up.
 
-    No page of Meta prints them; 18 and 24 are developers' reports (2026), 100 comes for emoji and the like.
+    No page of Meta prints the code; 18 is developers' reports (2026).
     """
     fault = fault_of(answer)
-    if fault is None:
-        return None
-    known = {"code": fault.code, "subcode": fault.subcode, "status": fault.status, "trace_id": fault.trace_id}
-    if fault.code == 18:
-        return HashtagQuotaExhausted("30 tags in 7 days", **known)  # type: ignore[arg-type]
-    if fault.code in (24, 100):
-        return SourceNotFound("no such tag", **known)  # type: ignore[arg-type]
-    return fault
+    return _as(HashtagQuotaExhausted, fault) if fault is not None and fault.code == 18 else fault
+
+
+def tag_search_fault_of(answer: HttpAnswer) -> ProviderError | None:
+    """As `hashtag_fault_of`, for the search of a tag, where 100 is Meta's answer to emoji and the like.
+
+    24, for an unknown or blocked tag, is in the table. Neither is printed by Meta; both are developers' reports (2026).
+    """
+    fault = hashtag_fault_of(answer)
+    return _as(SourceNotFound, fault) if fault is not None and fault.code == 100 else fault
+
+
+def _as(kind: type[ProviderError], fault: ProviderError) -> ProviderError:
+    return kind(code=fault.code, subcode=fault.subcode, status=fault.status, trace_id=fault.trace_id)
 
 
 def _from_envelope(envelope: Mapping[str, object], answer: HttpAnswer) -> ProviderError:

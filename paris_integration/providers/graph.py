@@ -1,20 +1,14 @@
-"""Meta's Graph API: endpoints, fields and paging. Raw pages out; understanding them is normalize's.
-
-Page addresses are built here from cursors. The provider's `paging.next` is never followed: it is an address of its
-choosing with the token in it.
-"""
+"""Meta's Graph API and its endpoints. Raw pages out; understanding them is normalize's."""
 
 from __future__ import annotations
 
 import hashlib
 import hmac
-import logging
 import re
-import threading
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 
-from paris_integration.errors import ProviderError, SourceNotFound, UnexpectedPayload
+from paris_integration.errors import ProviderError, ProviderUnavailable, SourceNotFound, UnexpectedPayload
 from paris_integration.providers.base import (
     DiscoveryRequest,
     FeedRequest,
@@ -23,100 +17,24 @@ from paris_integration.providers.base import (
     RawFeed,
     Usage,
 )
-from paris_integration.providers.faults import fault_of, hashtag_fault_of
+from paris_integration.providers.faults import fault_of, hashtag_fault_of, tag_search_fault_of
+from paris_integration.providers.fields import (
+    DISCOVERY,
+    HASHTAG,
+    OWN_MEDIA,
+    Fields,
+    Kind,
+    Level,
+    RefusedFields,
+)
 from paris_integration.providers.http import Deadline, HttpAnswer, HttpClient
+from paris_integration.providers.paging import NO_MEDIA, Edge, Page, Pages, items_and_paging
 from paris_integration.secret import Secret
 from paris_integration.types import Login
 
-logger = logging.getLogger(__name__)
-
-# IG Media and IG User reference (2026-06-22) and Business Discovery (2026-08-12): what may be read by expansion.
-# profile_picture_url carries no "public" mark, but came back on v26.0 (August 2026).
-MEDIA_FIELDS = (
-    "id",
-    "caption",
-    "media_type",
-    "media_product_type",
-    "media_url",
-    "thumbnail_url",
-    "permalink",
-    "timestamp",
-    "username",
-    "alt_text",
-    "is_shared_to_feed",
-)
-CHILD_FIELDS = ("id", "media_type", "media_url", "thumbnail_url")
-PROFILE_FIELDS = ("username", "profile_picture_url", "media_count")
-REQUIRED_FIELDS = {"id", "media_type", "username"}
-
-# What hashtag edges give out ("Hashtag search", 2024-01-26): no author, no thumbnail, no alternative text.
-HASHTAG_FIELDS = ("id", "caption", "media_type", "media_url", "permalink", "timestamp")
-HASHTAG_CHILD_FIELDS = ("id", "media_type", "media_url")
-
 PAGE_POSTS = 50
-MAX_PAGES = 20
-MAX_EMPTY_PAGES = 2
 _USERNAME = re.compile(r"[a-z0-9._]{1,30}", re.ASCII)
 _NODE_ID = re.compile(r"[0-9]{1,30}", re.ASCII)
-_NO_MEDIA = object()
-_CURSOR = re.compile(r"[A-Za-z0-9_=.|~+/%-]{1,500}", re.ASCII)
-
-
-@dataclass(frozen=True, slots=True)
-class _Page:
-    """One answer: the account's fields where the call asks for them, and its media edge (None: it shows no media)."""
-
-    account: Mapping[str, object] | None
-    edge: object
-    usage: Usage
-
-
-@dataclass
-class _Pages:
-    """What has been gathered so far, and when to stop."""
-
-    max_posts: int
-    media: list[object] = field(default_factory=list)
-    ids: set[str] = field(default_factory=set)
-    profile: Mapping[str, object] | None = None
-    usage: Usage = field(default_factory=Usage)
-    empty_pages: int = 0
-    cursor: str | None = None
-    went_nowhere: bool = False
-
-    def add(self, page: _Page) -> None:
-        if self.profile is None:
-            self.profile = page.account
-        usage = page.usage
-        self.usage = Usage(
-            max(self.usage.percent, usage.percent), max(self.usage.regain_minutes, usage.regain_minutes)
-        )
-        items, cursor = _items_and_cursor(page.edge)
-        new_ids = {str(item["id"]) for item in items if isinstance(item, dict) and "id" in item} - self.ids
-        self.ids |= new_ids
-        self.media += items
-        self.empty_pages = 0 if items else self.empty_pages + 1
-        # Pages may come empty in the middle (privacy filtering); a page of nothing but known posts is a loop.
-        goes_nowhere = (bool(items) and not new_ids) or self.empty_pages >= MAX_EMPTY_PAGES
-        self.went_nowhere = goes_nowhere and cursor is not None and self._is_known_to_go_on()
-        self.cursor = None if goes_nowhere or self._is_complete() else cursor
-
-    def _is_complete(self) -> bool:
-        """All that was asked for, or all there is: discovery sends no `next`, but says how many posts there are."""
-        total = self._media_count()
-        return len(self.ids) >= self.max_posts or (total is not None and len(self.ids) >= total)
-
-    def _is_known_to_go_on(self) -> bool:
-        return self._media_count() is not None and not self._is_complete()
-
-    def _media_count(self) -> int | None:
-        total = self.profile.get("media_count") if self.profile else None
-        return total if isinstance(total, int) else None
-
-    def as_feed(self, later_page_error: ProviderError | None = None) -> RawFeed:
-        if later_page_error is None and self.went_nowhere:
-            later_page_error = UnexpectedPayload("the paging led nowhere before its end")
-        return RawFeed(tuple(self.media), self.profile, later_page_error, self.usage)
 
 
 class GraphProvider:
@@ -139,8 +57,7 @@ class GraphProvider:
         self._timeout_seconds = timeout_seconds
         self._app_secret = app_secret
         self._page_posts = page_posts
-        self._refused_fields: set[tuple[type[FeedRequest], str]] = set()
-        self._lock = threading.Lock()
+        self._refused_fields = RefusedFields()
 
     def fetch(self, request: FeedRequest, *, max_posts: int) -> RawFeed:
         """Up to `max_posts` media, over as many pages as it takes.
@@ -152,9 +69,9 @@ class GraphProvider:
         deadline = Deadline(self._timeout_seconds)
         match request:
             case DiscoveryRequest():
-                return self._gather(request, _Pages(max_posts), self._ask_discovery, deadline)
+                return self._gather(request, Edge.DISCOVERY, max_posts, self._ask_discovery, deadline)
             case OwnMediaRequest():
-                return self._gather(request, _Pages(max_posts), self._ask_own_media, deadline)
+                return self._gather(request, Edge.OWN_MEDIA, max_posts, self._ask_own_media, deadline)
             case HashtagRequest():
                 return self._fetch_hashtag(request, max_posts, deadline)
 
@@ -165,7 +82,7 @@ class GraphProvider:
         """
         params = {"user_id": asking_ig_user_id, "q": tag}
         answer = self._get(f"{self._facebook_url}/ig_hashtag_search", params, token, Login.FACEBOOK)
-        fault = hashtag_fault_of(answer)
+        fault = tag_search_fault_of(answer)
         if fault is not None:
             raise fault
         found = answer.payload.get("data", answer.payload) if isinstance(answer.payload, dict) else None
@@ -181,23 +98,29 @@ class GraphProvider:
         """The numbers of the tags the account searched in the last 7 days. Source: "recently_searched_hashtags"."""
         url = f"{self._facebook_url}/{_node(asking_ig_user_id)}/recently_searched_hashtags"
         answer = self._get(url, {"limit": "30"}, token, Login.FACEBOOK)
-        fault = fault_of(answer)
+        fault = hashtag_fault_of(answer)
         if fault is not None:
             raise fault
-        items, _ = _items_and_cursor(answer.payload)
+        items, _ = items_and_paging(answer.payload)
         return tuple(str(item["id"]) for item in items if isinstance(item, dict) and "id" in item)
 
     def _fetch_hashtag(self, request: HashtagRequest, max_posts: int, deadline: Deadline) -> RawFeed:
         """The last day's posts; the most popular ones when there are none."""
-        recent = self._gather(request, _Pages(max_posts), self._ask_hashtag("recent_media"), deadline)
+        recent = self._gather(request, Edge.HASHTAG, max_posts, self._ask_hashtag("recent_media"), deadline)
         if recent.media:
             return replace(recent, is_recent_only=True)
-        return self._gather(request, _Pages(max_posts), self._ask_hashtag("top_media"), deadline)
+        if recent.later_page_error is not None:
+            raise recent.later_page_error
+        return self._gather(request, Edge.HASHTAG, max_posts, self._ask_hashtag("top_media"), deadline)
 
-    def _gather(self, request: FeedRequest, pages: _Pages, ask: _Ask, deadline: Deadline) -> RawFeed:
+    def _gather(
+        self, request: FeedRequest, edge: Edge, max_posts: int, ask: _Ask, deadline: Deadline
+    ) -> RawFeed:
+        pages = Pages(edge, max_posts, limit=min(self._page_posts, max_posts))
         pages.add(self._page(request, pages, ask, deadline))
-        for _ in range(MAX_PAGES - 1):
-            if pages.cursor is None:
+        while pages.cursor is not None:
+            if not pages.may_call:
+                pages.break_off()
                 break
             try:
                 pages.add(self._page(request, pages, ask, deadline))
@@ -205,62 +128,79 @@ class GraphProvider:
                 return pages.as_feed(later_page_error=error)
         return pages.as_feed()
 
-    def _page(self, request: FeedRequest, pages: _Pages, ask: _Ask, deadline: Deadline) -> _Page:
-        """One page; when an optional field is refused by name (code 100), the call is repeated once without it."""
-        try:
-            return ask(request, pages, deadline)
-        except ProviderError as error:
-            if not self._drop_refused_field(type(request), error):
-                raise
-        return ask(request, pages, deadline)
+    def _page(self, request: FeedRequest, pages: Pages, ask: _Ask, deadline: Deadline) -> Page:
+        """One page, asked for in another way as long as Meta's refusal names one, under the guard of calls."""
+        kind, fields = _kind_and_fields(request)
+        while True:
+            asked = self._refused_fields.without(kind, fields)
+            pages.calls += 1
+            try:
+                return ask(request, pages, asked, deadline)
+            except ProviderError as error:
+                is_mendable = _is_too_much(error) and pages.ask_for_less()
+                if error.rejected_field is not None:
+                    name = error.rejected_field
+                    is_mendable = self._refused_fields.refuse(kind, name, asked=asked, fields=fields)
+                if not (is_mendable and pages.may_call):
+                    raise
 
-    def _ask_discovery(self, request: FeedRequest, pages: _Pages, deadline: Deadline) -> _Page:
+    def _ask_discovery(self, request: FeedRequest, pages: Pages, asked: Fields, deadline: Deadline) -> Page:
         assert isinstance(request, DiscoveryRequest)  # noqa: S101 - chosen by type just before
         if not _USERNAME.fullmatch(request.username):
             raise ValueError("not a normalised username")
         after = f".after({pages.cursor})" if pages.cursor else ""
-        account = ",".join(self._asked(request, PROFILE_FIELDS))
-        media = f"media.limit({self._limit(pages)}){after}{{{self._media_fields(request)}}}"
+        account = ",".join(asked[Level.ACCOUNT])
+        media = f"media.limit({pages.limit}){after}{{{_media_fields(asked)}}}"
         fields = f"business_discovery.username({request.username}){{{account},{media}}}"
         url = f"{self._facebook_url}/{_node(request.asking_ig_user_id)}"
         payload, usage = self._payload(url, {"fields": fields}, request.token, Login.FACEBOOK, deadline)
         found = payload.get("business_discovery")
         if not isinstance(found, dict):
             raise UnexpectedPayload("no business_discovery object")
-        return _Page(found, found.get("media", _NO_MEDIA), usage)
+        # An account may show no media at all. On a later page, absent media are not the end but a failure.
+        absent = NO_MEDIA if pages.cursor is None else None
+        return Page(found, found.get("media", absent), usage)
 
-    def _ask_own_media(self, request: FeedRequest, pages: _Pages, deadline: Deadline) -> _Page:
+    def _ask_own_media(self, request: FeedRequest, pages: Pages, asked: Fields, deadline: Deadline) -> Page:
         assert isinstance(request, OwnMediaRequest)  # noqa: S101 - chosen by type just before
         host = self._instagram_url if request.login is Login.INSTAGRAM else self._facebook_url
-        params = {"fields": self._media_fields(request), "limit": str(self._limit(pages))}
+        params = {"fields": _media_fields(asked), "limit": str(pages.limit)}
         if pages.cursor:
             params["after"] = pages.cursor
         url = f"{host}/{_node(request.account_id)}/media"
         payload, usage = self._payload(url, params, request.token, request.login, deadline)
         # The account is the token's own: its name is known, and no call is spent on asking for it.
-        return _Page({"username": request.username}, payload, usage)
+        return Page({"username": request.username}, payload, usage)
 
     def _ask_hashtag(self, edge: str) -> _Ask:
-        def ask(request: FeedRequest, pages: _Pages, deadline: Deadline) -> _Page:
+        def ask(request: FeedRequest, pages: Pages, asked: Fields, deadline: Deadline) -> Page:
             assert isinstance(request, HashtagRequest)  # noqa: S101 - chosen by type just before
             params = {
                 "user_id": request.asking_ig_user_id,
-                "fields": self._media_fields(request, HASHTAG_FIELDS, HASHTAG_CHILD_FIELDS),
-                "limit": str(self._limit(pages)),
+                "fields": _media_fields(asked),
+                "limit": str(pages.limit),
             }
             if pages.cursor:
                 params["after"] = pages.cursor
             url = f"{self._facebook_url}/{_node(request.hashtag_id)}/{edge}"
-            payload, usage = self._payload(url, params, request.token, Login.FACEBOOK, deadline)
-            return _Page(None, payload, usage)
+            payload, usage = self._payload(
+                url, params, request.token, Login.FACEBOOK, deadline, hashtag_fault_of
+            )
+            return Page(None, payload, usage)
 
         return ask
 
     def _payload(
-        self, url: str, params: dict[str, str], token: Secret, login: Login, deadline: Deadline
+        self,
+        url: str,
+        params: dict[str, str],
+        token: Secret,
+        login: Login,
+        deadline: Deadline,
+        fault_in: Callable[[HttpAnswer], ProviderError | None] = fault_of,
     ) -> tuple[Mapping[str, object], Usage]:
         answer = self._get(url, params, token, login, deadline)
-        fault = fault_of(answer)
+        fault = fault_in(answer)
         if fault is not None:
             raise fault
         if not isinstance(answer.payload, dict):
@@ -277,35 +217,31 @@ class GraphProvider:
             url, params=params, token=token, deadline=deadline or Deadline(self._timeout_seconds)
         )
 
-    def _limit(self, pages: _Pages) -> int:
-        return min(self._page_posts, pages.max_posts)
 
-    def _media_fields(
-        self,
-        request: FeedRequest,
-        fields: tuple[str, ...] = MEDIA_FIELDS,
-        child_fields: tuple[str, ...] = CHILD_FIELDS,
-    ) -> str:
-        asked = self._asked(request, (*fields, "children"))
-        children = f"children{{{','.join(self._asked(request, child_fields))}}}"
-        return ",".join(children if name == "children" else name for name in asked)
-
-    def _asked(self, request: FeedRequest, fields: tuple[str, ...]) -> tuple[str, ...]:
-        return tuple(name for name in fields if (type(request), name) not in self._refused_fields)
-
-    def _drop_refused_field(self, kind: type[FeedRequest], error: ProviderError) -> bool:
-        """Leave out, for this kind of request from now on, an optional field that Meta has just refused by name."""
-        name = error.rejected_field
-        known = {*MEDIA_FIELDS, *CHILD_FIELDS, *PROFILE_FIELDS, *HASHTAG_FIELDS, "children"}
-        with self._lock:
-            if name is None or name not in known - REQUIRED_FIELDS or (kind, name) in self._refused_fields:
-                return False
-            self._refused_fields.add((kind, name))
-        logger.warning("the provider refuses the field %s to %s: going on without it", name, kind.__name__)
-        return True
+_Ask = Callable[[FeedRequest, Pages, Fields, Deadline], Page]
 
 
-_Ask = Callable[[FeedRequest, _Pages, Deadline], _Page]
+def _kind_and_fields(request: FeedRequest) -> tuple[Kind, Fields]:
+    match request:
+        case OwnMediaRequest():
+            return (request.login, "own media"), OWN_MEDIA
+        case DiscoveryRequest():
+            return (Login.FACEBOOK, "discovery"), DISCOVERY
+        case HashtagRequest():
+            return (Login.FACEBOOK, "hashtag"), HASHTAG
+
+
+def _is_too_much(error: ProviderError) -> bool:
+    """Code 1 is often "reduce the amount of data" (Graph API "Handle errors", 2026).
+
+    It has no subcode, and the text follows the language of the token's owner, so that every code 1 counts.
+    """
+    return isinstance(error, ProviderUnavailable) and error.code == 1
+
+
+def _media_fields(asked: Fields) -> str:
+    children = f"children{{{','.join(asked[Level.CHILD])}}}"
+    return ",".join(children if name == "children" else name for name in asked[Level.POST])
 
 
 def _node(node_id: str) -> str:
@@ -321,18 +257,3 @@ def appsecret_proof(token: Secret, app_secret: Secret) -> str:
     Source: Graph API "Secure requests": hex HMAC-SHA256 of the token, keyed by the app secret.
     """
     return hmac.new(app_secret.reveal().encode(), token.reveal().encode(), hashlib.sha256).hexdigest()
-
-
-def _items_and_cursor(edge: object) -> tuple[list[object], str | None]:
-    """The media of one page, and the cursor of the next. An account that shows no media has an empty page."""
-    if edge is _NO_MEDIA:
-        return [], None
-    items = edge.get("data") if isinstance(edge, dict) else None
-    if not isinstance(edge, dict) or not isinstance(items, list):
-        raise UnexpectedPayload("media is not a page")
-    paging = edge.get("paging")
-    cursors = paging.get("cursors") if isinstance(paging, dict) else None
-    cursor = cursors.get("after") if isinstance(cursors, dict) else None
-    # A cursor goes into an expression: one that could change the expression ends the paging.
-    usable = isinstance(cursor, str) and _CURSOR.fullmatch(cursor)
-    return items, cursor if usable else None

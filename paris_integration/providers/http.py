@@ -7,12 +7,14 @@ log line or an exception that leaves here.
 
 from __future__ import annotations
 
+import ipaddress
 import json
 import logging
 import socket
 import threading
 import time
 from collections.abc import Mapping
+from concurrent.futures import Future
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -23,8 +25,9 @@ import requests
 from requests.adapters import HTTPAdapter
 from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
-from urllib3.exceptions import HTTPError
+from urllib3.exceptions import ConnectTimeoutError, HTTPError, NewConnectionError
 from urllib3.poolmanager import PoolManager
+from urllib3.util.connection import allowed_gai_family, create_connection
 
 from foundation.metrics import provider_calls, timed
 from paris_integration.errors import ProviderUnavailable
@@ -38,6 +41,7 @@ MAX_BODY_BYTES = 4 * 1024 * 1024
 CHUNK_BYTES = 64 * 1024
 CONNECTIONS_KEPT = 32
 RETRY_AFTER_CAP_SECONDS = 86_400.0
+LOOKUPS_AT_ONCE = 16
 
 
 class Deadline:
@@ -254,6 +258,7 @@ class _Watchdog:
     current = threading.local()
 
     def __init__(self, deadline: Deadline) -> None:
+        self.deadline = deadline
         self._sockets: list[socket.socket] = []
         self._lock = threading.Lock()
         self.has_bitten = False
@@ -295,8 +300,47 @@ def _cut(sock: socket.socket) -> None:
         socket.socket.shutdown(sock, socket.SHUT_RDWR)
 
 
+_lookups = threading.BoundedSemaphore(LOOKUPS_AT_ONCE)
+
+
+def addresses_of(host: str, port: int, deadline: Deadline) -> list[str]:
+    """The addresses of a name, in the system's order. Raises TimeoutError, and OSError or ValueError for no name.
+
+    The system's resolver takes no time-out and cannot be interrupted: it is asked in a thread that is left behind when
+    the deadline is over. At most LOOKUPS_AT_ONCE of these threads exist, however long the name service is silent; they
+    touch no database and do not keep the process from ending.
+    """
+    with suppress(ValueError):
+        return [str(ipaddress.ip_address(host))]
+    found: Future[list[Any]] = Future()
+
+    def look_up() -> None:
+        try:
+            found.set_result(socket.getaddrinfo(host, port, allowed_gai_family(), socket.SOCK_STREAM))
+        except (OSError, ValueError) as error:
+            found.set_exception(error)
+        finally:
+            _lookups.release()
+
+    if not _lookups.acquire(timeout=max(deadline.remaining_seconds, 0)):
+        raise TimeoutError
+    try:
+        threading.Thread(target=look_up, name="name-lookup", daemon=True).start()
+    except RuntimeError:
+        _lookups.release()
+        raise OSError("no thread") from None
+    entries = found.result(timeout=max(deadline.remaining_seconds, 0))
+    return list(dict.fromkeys(address[0] for *_, address in entries))
+
+
 class _WatchedMixin:
+    """A connection that is looked up, opened and read under the deadline of its thread's watchdog."""
+
     sock: Any
+    host: str
+    port: int
+    socket_options: Any
+    _dns_host: str
 
     def connect(self) -> None:
         super().connect()  # type: ignore[misc]
@@ -305,6 +349,31 @@ class _WatchedMixin:
     def request(self, *args: Any, **kwargs: Any) -> None:
         _Watchdog.watch(self.sock)  # a kept connection does not connect again
         super().request(*args, **kwargs)  # type: ignore[misc]
+
+    def _new_conn(self) -> socket.socket:
+        """As urllib3's, which gives every address of a name the whole time and the lookup no end."""
+        deadline = _Watchdog.current.watchdog.deadline
+        failure: OSError = OSError("no address")
+        try:
+            addresses = addresses_of(self._dns_host, self.port, deadline)
+            for place, address in enumerate(addresses):
+                if deadline.is_over:
+                    raise TimeoutError
+                seconds = deadline.remaining_seconds / (len(addresses) - place)
+                try:
+                    sock = create_connection(
+                        (address, self.port), seconds, socket_options=self.socket_options
+                    )
+                except OSError as error:
+                    failure = error
+                    continue
+                sock.settimeout(max(deadline.remaining_seconds, 0.001))  # for the TLS handshake
+                return sock
+            raise failure
+        except TimeoutError as error:
+            raise ConnectTimeoutError(self, "timed out") from error
+        except OSError as error:
+            raise NewConnectionError(self, "no connection") from error  # type: ignore[arg-type]
 
 
 class _WatchedHTTPConnection(_WatchedMixin, HTTPConnection):

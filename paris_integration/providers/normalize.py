@@ -29,6 +29,7 @@ CAPTION_LIMIT = 10_000
 ALT_TEXT_LIMIT = 2_000
 LINK_LIFE_LIMIT = timedelta(days=400)
 LEFT_OUT_PRODUCTS = {"STORY", "AD"}
+FILM_SUFFIXES = (".mp4", ".mov", ".m4v", ".webm")
 _ID = re.compile(r"[A-Za-z0-9_]{1,64}", re.ASCII)
 _USERNAME = re.compile(r"[A-Za-z0-9._]{1,30}", re.ASCII)
 _UNSAFE_IN_URL = re.compile(r"[\x00-\x20\x7f\"'<>\\^`{|}\ud800-\udfff]")
@@ -199,7 +200,11 @@ def _fill_video(
 def _fill_album(
     album: ExternalPost, raw: Mapping[str, object], rules: _Rules
 ) -> tuple[FilterKind, frozenset[Warning]]:
-    """The children that can be shown; the cover is the album's own picture, else its first child's."""
+    """The cover and the children that can be shown; an album with neither is odd.
+
+    The cover is the album's own picture, else the first picture among its children. An album whose children are films
+    without posters has no cover: it stays, without `thumbnailUrl`, as a video without a poster does.
+    """
     warnings: set[Warning] = set()
     children: list[ExternalChild] = []
     kinds: list[FilterKind] = []
@@ -212,19 +217,34 @@ def _fill_album(
         children.append(child)
         kinds.append(kind)
         warnings |= child_warnings
-    cover_kind = kinds[0] if kinds else FilterKind.IMAGE
-    own = media_url(raw.get("media_url"), rules.plain_http_hosts)
-    poster = media_url(raw.get("thumbnail_url"), rules.plain_http_hosts)
-    # The album's own address is its first child's: a film there is no picture.
-    cover = poster or (own if cover_kind is FilterKind.IMAGE else None) or _first_picture(children)
-    if cover is None:
+    own = _own_picture(raw, rules)
+    cover = own or media_url(raw.get("thumbnail_url"), rules.plain_http_hosts) or _first_picture(children)
+    if cover is None and not children:
         raise _Odd
-    album["thumbnailUrl"] = cover
+    if cover is not None:
+        album["thumbnailUrl"] = cover
     if own is not None:
         album["mediaUrl"] = own
     if children:
         album["children"] = children
-    return cover_kind, frozenset(warnings)
+    return kinds[0] if kinds else FilterKind.IMAGE, frozenset(warnings)
+
+
+def _own_picture(raw: Mapping[str, object], rules: _Rules) -> str | None:
+    """The album's own address, unless it is a film.
+
+    Meta repeats the first child's address here (Business Discovery, measured on v26.0, August 2026), and says nowhere
+    what kind of file it is.
+    """
+    own = media_url(raw.get("media_url"), rules.plain_http_hosts)
+    if own is None or urlsplit(own).path.lower().endswith(FILM_SUFFIXES):
+        return None
+    films = [
+        child.get("media_url")
+        for child in _children(raw)
+        if isinstance(child, dict) and child.get("media_type") == MediaKind.VIDEO
+    ]
+    return None if own in films else own
 
 
 def _child(raw: object, rules: _Rules) -> tuple[ExternalChild, FilterKind, frozenset[Warning]]:
@@ -297,13 +317,17 @@ def _is_reel(raw: Mapping[str, object], permalink: str) -> bool:
 
 
 def _is_left_out(raw: object) -> bool:
-    """Stories, ads, and reels that their owner keeps off the profile are no posts of the feed."""
+    """Stories, ads, and reels that their owner keeps off the profile are no posts of the feed.
+
+    `is_shared_to_feed` is documented for reels alone (IG Media reference, 2026-06-22); on other posts it says nothing.
+    """
     if not isinstance(raw, dict):
         return False
     product = raw.get("media_product_type")
-    return raw.get("is_shared_to_feed") is False or (
-        isinstance(product, str) and product in LEFT_OUT_PRODUCTS
-    )
+    if isinstance(product, str) and product in LEFT_OUT_PRODUCTS:
+        return True
+    is_video = raw.get("media_type") == MediaKind.VIDEO or product == "REELS"
+    return is_video and raw.get("is_shared_to_feed") is False
 
 
 def _earliest_expiry(post: ExternalPost, fetched_at: datetime) -> datetime | None:

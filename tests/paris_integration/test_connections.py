@@ -7,10 +7,12 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+from django.core.cache import cache as store
 
 from entitlements.changes import Actor as Changer
 from entitlements.changes import set_plan
 from entitlements.models import Plan, Workspace
+from foundation import cache
 from paris_integration import connections, feed_cache, hashtags, links, refresh
 from paris_integration.audit import Actor
 from paris_integration.connections import Grant
@@ -129,8 +131,6 @@ def test_tags_need_facebook_and_the_plan(
 
     assert provider.requests[-1] == HashtagRequest(FACEBOOK.account_id, "17843800000000001", FACEBOOK.token)
     set_plan(workspace, Plan.objects.get(key="free"), actor=Changer("test"))
-    from django.core.cache import cache as store
-
     store.clear()
     restricted = read(tag(key))
     assert len(restricted.posts) == 3
@@ -229,6 +229,38 @@ def test_a_refresh_under_way_writes_nothing_after_a_disconnect(
     assert feed_cache.find(key, Mode.CONNECTED) is None
 
 
+@pytest.mark.parametrize("stored_by", ["a refresh", "a reader"])
+def test_a_copy_stored_after_a_disconnect_is_taken_back(
+    key: FeedKey,
+    connect: Any,
+    provider: FakeProvider,
+    act: Any,
+    monkeypatch: pytest.MonkeyPatch,
+    stored_by: str,
+) -> None:
+    """The row is read; then a disconnect deletes it and forgets its copy; and only then the copy is stored."""
+    connect()
+    read(key)
+    row = Feed.objects.get()
+    store.clear()
+    put = cache.store
+
+    def put_late(*args: Any, **kwargs: Any) -> None:
+        if args[0] == feed_cache.cache_key(key, Mode.CONNECTED):
+            monkeypatch.setattr(cache, "store", put)
+            act(connections.disconnect, key, actor=EDITOR, now=NOW)
+        put(*args, **kwargs)
+
+    monkeypatch.setattr(cache, "store", put_late)
+    if stored_by == "a refresh":
+        refresh.refresh_feed(row.pk, now=NOW)
+    else:
+        read(key)
+
+    assert not Feed.objects.filter(pk=row.pk).exists()
+    assert store.get(feed_cache.cache_key(key, Mode.CONNECTED)) is None
+
+
 def test_a_connection_lives_as_long_as_an_instance_uses_it(key: FeedKey, connect: Any, act: Any) -> None:
     twin = replace(key, instance_id="wgt_2")
     connect()
@@ -324,6 +356,58 @@ def test_a_tag_that_does_not_exist_costs_nothing_and_is_not_asked_again_that_day
     with pytest.raises(SourceNotFound):
         hashtags.number_of("nothing", account_id="1", token=TOKEN, now=NOW + DAY)
     assert len(provider.tag_calls) == 2
+
+
+@pytest.mark.django_db
+def test_a_tag_that_no_account_can_find_is_not_asked_with_any_account_that_day(
+    provider: FakeProvider,
+) -> None:
+    for account_id in ("1", "2"):
+        with pytest.raises(SourceNotFound):
+            hashtags.number_of("nothing", account_id=account_id, token=TOKEN, now=NOW)
+
+    assert provider.tag_calls == ["nothing"]
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize(
+    "refusal",
+    [
+        pytest.param(SourceNotFound(code=100), id="code 100"),
+        pytest.param(SourceNotFound(code=100, subcode=33), id="100/33"),
+        pytest.param(SourceNotFound(), id="an empty answer"),
+    ],
+)
+def test_any_other_refusal_of_a_tag_counts_for_its_account_only(
+    provider: FakeProvider, refusal: SourceNotFound
+) -> None:
+    provider.raises(refusal)
+    for moment in (NOW, NOW + timedelta(hours=23)):
+        with pytest.raises(SourceNotFound):
+            hashtags.number_of("bread", account_id="1", token=TOKEN, now=moment)
+    assert provider.tag_calls == ["bread"]
+    assert HashtagSearch.objects.count() == 0
+
+    provider.recovers()
+    provider.tags["bread"] = "11"
+    assert hashtags.number_of("bread", account_id="2", token=TOKEN, now=NOW) == "11"
+    with pytest.raises(SourceNotFound):
+        hashtags.number_of("bread", account_id="1", token=TOKEN, now=NOW + timedelta(hours=23))
+    assert hashtags.number_of("bread", account_id="1", token=TOKEN, now=NOW + DAY) == "11"
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("refusal", [SourceNotFound(code=24), SourceNotFound(code=100)])
+def test_a_refusal_noted_by_a_clock_that_ran_ahead_is_not_believed(
+    provider: FakeProvider, refusal: SourceNotFound
+) -> None:
+    provider.raises(refusal)
+    with pytest.raises(SourceNotFound):
+        hashtags.number_of("bread", account_id="1", token=TOKEN, now=NOW + 70 * DAY)
+    provider.recovers()
+    provider.tags["bread"] = "11"
+
+    assert hashtags.number_of("bread", account_id="1", token=TOKEN, now=NOW) == "11"
 
 
 @pytest.mark.django_db

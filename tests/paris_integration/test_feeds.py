@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -194,6 +195,109 @@ def test_usage_at_its_limit_parks_the_credential(key: FeedKey, provider: FakePro
     assert ProviderWindow.objects.get().parked_until == NOW + timedelta(minutes=20)
 
 
+def test_a_success_that_closes_the_window_announces_when_it_opens(
+    key: FeedKey, provider: FakeProvider, dispatched: RecordingDispatcher
+) -> None:
+    provider.usage = Usage(percent=100, regain_minutes=120)
+    opens_at = NOW + 2 * HOUR
+
+    first = read(key)
+
+    assert (first.warnings, first.is_stale, first.next_refresh_allowed_at) == (frozenset(), False, opens_at)
+    assert read(key).next_refresh_allowed_at == opens_at, "the fast copy says the same"
+    before = read(key, opens_at - timedelta(seconds=1))
+    assert (before.is_stale, before.next_refresh_allowed_at) == (True, opens_at)
+    feed_id = Feed.objects.get().pk
+    assert refresh.refresh_feed(feed_id, now=opens_at - timedelta(seconds=1)).result is refresh.Result.NOT_DUE
+    assert dispatched.feed_ids == []
+    provider.usage = Usage()
+    assert refresh.refresh_feed(feed_id, now=opens_at).result is refresh.Result.SUCCEEDED
+
+
+def test_a_window_that_opens_before_the_ttl_ends_changes_nothing(
+    key: FeedKey, provider: FakeProvider
+) -> None:
+    provider.usage = Usage(percent=100, regain_minutes=20)
+
+    announced = read(key).next_refresh_allowed_at
+
+    assert announced is not None
+    assert NOW + HOUR <= announced <= NOW + JITTERED_HOUR
+
+
+def test_a_shorter_wait_does_not_shorten_a_longer_one(key: FeedKey, provider: FakeProvider) -> None:
+    def another_feed_is_throttled() -> None:
+        ProviderWindow.objects.create(credential="public", parked_at=NOW, parked_until=NOW + 2 * HOUR)
+
+    provider.during_call = another_feed_is_throttled
+    provider.usage = Usage(percent=100, regain_minutes=20)
+
+    assert read(key).next_refresh_allowed_at == NOW + 2 * HOUR
+    assert ProviderWindow.objects.get().parked_until == NOW + 2 * HOUR
+
+
+def test_a_failure_while_another_feed_is_throttled_announces_when_the_window_opens(
+    key: FeedKey, provider: FakeProvider
+) -> None:
+    def another_feed_is_throttled() -> None:
+        ProviderWindow.objects.create(credential="public", parked_at=NOW, parked_until=NOW + 2 * HOUR)
+
+    provider.during_call = another_feed_is_throttled
+    provider.raises(ProviderUnavailable(status=503))
+
+    view = read(key)
+
+    assert view.warnings == {Warning.PROVIDER_RATE_LIMITED}
+    assert view.next_refresh_allowed_at == NOW + 2 * HOUR
+
+
+@pytest.mark.parametrize(
+    ("plan", "percent", "earliest", "latest"),
+    [
+        pytest.param("pro", 84.9, NOW + HOUR, NOW + JITTERED_HOUR, id="below 85 %: the TTL"),
+        pytest.param("pro", 85, NOW + 2 * HOUR, NOW + 2 * HOUR, id="from 85 %: twice the TTL"),
+        pytest.param("starter", 99, NOW + 12 * HOUR, NOW + 12 * HOUR, id="whatever the plan"),
+        pytest.param("free", 99, NOW + 24 * HOUR, NOW + 26.4 * HOUR, id="for a day at most"),
+    ],
+)
+def test_automatic_refreshes_slow_down_near_a_limit(
+    workspace: Workspace, key: FeedKey, provider: FakeProvider, plan: str,
+    percent: float, earliest: datetime, latest: datetime,
+) -> None:  # fmt: skip
+    put_on(workspace, plan)
+    provider.usage = Usage(percent=percent)
+
+    view = read(key)
+
+    announced = view.next_refresh_allowed_at
+    assert announced is not None
+    assert earliest <= announced <= latest + timedelta(seconds=1)
+    assert read(key).next_refresh_allowed_at == announced, "the fast copy says the same"
+    feed_id = Feed.objects.get().pk
+    for moment, result in (
+        (announced - timedelta(seconds=1), refresh.Result.NOT_DUE),
+        (announced, refresh.Result.SUCCEEDED),
+    ):
+        assert refresh.refresh_feed(feed_id, now=moment).result is result
+
+
+def test_beat_keeps_to_the_slower_pace_and_returns_to_the_usual_one(
+    key: FeedKey, provider: FakeProvider
+) -> None:
+    provider.usage = Usage(percent=90)
+    read(key)
+    feed_id = Feed.objects.get().pk
+    assert refresh.claim_due(now=NOW + JITTERED_HOUR, limit=10) == []
+    assert refresh.claim_due(now=NOW + 2 * HOUR, limit=10) == [feed_id]
+
+    provider.usage = Usage(percent=30)
+    refresh.refresh_feed(feed_id, now=NOW + 2 * HOUR)
+
+    announced = read(key, NOW + 2 * HOUR).next_refresh_allowed_at
+    assert announced is not None
+    assert announced <= NOW + 2 * HOUR + JITTERED_HOUR
+
+
 @pytest.mark.usefixtures("filled")
 def test_an_empty_answer_empties_the_feed(key: FeedKey, provider: FakeProvider) -> None:
     provider.accounts["acme.bakery"] = []
@@ -334,6 +438,25 @@ def test_who_looked_before_a_flight_landed_does_not_get_the_lease(filled: Feed) 
     assert lease.write(taken, failures=0)
 
     assert lease.acquire(filled.pk, seen_fence=seen, lasts=timedelta(minutes=1)) is None
+
+
+def test_who_looked_during_a_flight_does_not_repeat_it_after_its_landing(
+    filled: Feed, provider: FakeProvider, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A process reads the row while another one fills the feed, and takes the lease once that one has landed."""
+    later = NOW + JITTERED_HOUR
+    flight = lease.acquire(filled.pk, seen_fence=filled.fence, lasts=timedelta(minutes=1))
+    assert flight is not None
+    decide = refresh.route_of
+
+    def land_meanwhile(*args: Any) -> Any:
+        assert lease.write(flight, fetched_at=later, attempted_at=later)
+        return decide(*args)
+
+    monkeypatch.setattr(refresh, "route_of", land_meanwhile)
+
+    assert refresh.refresh_feed(filled.pk, now=later).result is refresh.Result.HELD
+    assert provider.calls == []
 
 
 def test_a_leader_paused_beyond_its_lease_cannot_write(
@@ -497,6 +620,16 @@ def test_a_poisoned_copy_is_replaced_by_the_truth(key: FeedKey, filled: Feed, po
     cache.set(feed_cache.cache_key(key, Mode.PUBLIC), poison)
 
     assert len(read(key).posts) == 3
+
+
+def test_a_copy_of_the_previous_release_is_read(key: FeedKey, filled: Feed) -> None:
+    at = feed_cache.cache_key(key, Mode.PUBLIC)
+    stored = json.loads(cache.get(at))
+    of_the_previous_release = stored | {"value": stored["value"][:9], "checked_at": time.time()}
+    cache.set(at, json.dumps(of_the_previous_release))
+
+    with database_away():
+        assert len(read(key).posts) == 3
 
 
 def test_the_cold_wait_is_the_settings(

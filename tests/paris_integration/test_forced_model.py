@@ -22,7 +22,8 @@ from entitlements.models import EntitlementOverride, Plan, Workspace
 from paris_integration import quota
 from paris_integration.errors import ProviderUnavailable, RefreshBlocked
 from paris_integration.freshness import backoff_seconds
-from paris_integration.models import Feed, ForcedRefresh, QuotaWindow
+from paris_integration.models import Feed, ForcedRefresh, ProviderWindow, QuotaWindow
+from paris_integration.providers.base import Usage
 from paris_integration.public import (
     Actor,
     FeedKey,
@@ -54,6 +55,9 @@ EDITOR = Actor(7, "editor")
 SOURCE = Source(SourceType.PROFILE, "acme.bakery")
 ALL = Selection(max_posts=12)
 
+usages = st.sampled_from(
+    [Usage(), Usage(), Usage(percent=90), Usage(percent=100), Usage(percent=100, regain_minutes=1_000_000)]
+)
 plans = st.sampled_from(RANK)
 caps = st.one_of(st.none(), st.integers(0, 5))
 steps = st.one_of(
@@ -143,6 +147,7 @@ class ForcedRefreshes(RuleBasedStateMachine):
         self._set_clock()
         self.provider.recovers()
         self.provider.calls.clear()
+        ProviderWindow.objects.all().delete()
         self.model = Model(plan=plan)
         self.workspace = Workspace.objects.create(name="Model", plan=Plan.objects.get(key=plan))
         self.key = FeedKey(self.workspace.pk, f"wgt_{next(self.numbers)}", SOURCE)
@@ -180,12 +185,13 @@ class ForcedRefreshes(RuleBasedStateMachine):
         grant_units(self.key, units, actor=EDITOR, note="model")
         self.model.granted.append((self.now, units))
 
-    @rule(fails=st.booleans())
-    def refresh(self, fails: bool) -> None:
+    @rule(fails=st.booleans(), usage=usages)
+    def refresh(self, fails: bool, usage: Usage) -> None:
         if fails:
             self.provider.raises(ProviderUnavailable(status=503))
         else:
             self.provider.recovers()
+        self.provider.usage = usage
         model, reason = self.model, self.model.reason(self.now)
         held_back = model.blocked_until is not None and model.blocked_until > self.now
         if reason is not None:
@@ -197,7 +203,11 @@ class ForcedRefreshes(RuleBasedStateMachine):
             assert blocked.upgrade_hint == model.hint(self.now)
             return
         view = force_refresh(self.key, ALL, actor=EDITOR, now=self.now)
-        if not held_back:
+        if held_back:
+            assert model.blocked_until is not None
+            assert view.next_refresh_allowed_at is not None
+            assert view.next_refresh_allowed_at >= model.blocked_until
+        else:
             self._account_for(view, fails)
 
     def _account_for(self, view: FeedView, failed: bool) -> None:
@@ -213,7 +223,15 @@ class ForcedRefreshes(RuleBasedStateMachine):
                 self.model.taken.append(self.now)
             assert view.last_updated_at == self.now
             self.model.fetched_at, self.model.jitter = self.now, row.jitter
+            assert row.blocked_until == self._closed_until()
         self.model.blocked_until = row.blocked_until
+
+    def _closed_until(self) -> datetime | None:
+        """The usage header of a success may close the window: by its own time, else for a quarter of an hour."""
+        usage = self.provider.usage
+        if usage.regain_minutes == 0 and usage.percent < 100:
+            return None
+        return self.now + min(timedelta(minutes=usage.regain_minutes or 15), timedelta(days=1))
 
     @invariant()
     def the_books_agree(self) -> None:

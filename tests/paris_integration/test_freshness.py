@@ -4,19 +4,30 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from typing import Any
+from uuid import UUID
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from entitlements.limits import Limits
 from paris_integration.errors import ProviderError, ProviderUnavailable, RateLimited, SourceNotFound
+from paris_integration.feed_cache import FeedCopy
 from paris_integration.freshness import (
+    CLOCK_TOLERANCE,
+    LONG_CEILING,
+    PAUSE_CEILING,
     Age,
     FeedState,
+    Verdict,
+    back_off_ceiling,
     backoff_seconds,
     classify,
+    counted_until,
     next_refresh_at,
+    parking,
+    slowed_until,
     whole_second,
 )
 
@@ -113,6 +124,83 @@ def test_jitter_is_only_ever_added_and_what_is_announced_is_enforced(
     assert classify(feed, limits, announced).refresh_allowed_at is None
 
 
+@pytest.mark.parametrize(
+    ("until", "set_at", "counted"),
+    [
+        pytest.param(None, NOW, None, id="no wait"),
+        pytest.param(in_seconds(60), NOW, in_seconds(60), id="within its ceiling: as it stands"),
+        pytest.param(in_seconds(3_601), NOW, in_seconds(3_600), id="beyond it: up to the ceiling"),
+        pytest.param(in_seconds(60), in_seconds(-3_600), in_seconds(0), id="set so long ago that it is over"),
+        pytest.param(in_seconds(600), in_seconds(300), in_seconds(600), id="set by a clock 5 minutes ahead"),
+        pytest.param(in_seconds(600), in_seconds(301), None, id="set in the future: not at all"),
+        pytest.param(in_seconds(3_600), None, in_seconds(3_600), id="unknown when, ends within the ceiling"),
+        pytest.param(in_seconds(3_601), None, None, id="unknown when, ends later: not at all"),
+    ],
+)
+def test_a_stored_wait_counts_up_to_its_ceiling(
+    until: datetime | None, set_at: datetime | None, counted: datetime | None
+) -> None:
+    assert counted_until(until, set_at=set_at, ceiling=timedelta(hours=1), now=NOW) == counted
+
+
+YEAR = 365 * 86_400
+any_moment = st.none() | st.integers(-YEAR, YEAR).map(in_seconds)
+right_moment = st.integers(-YEAR, 300).map(in_seconds)
+stored = {
+    "blocked_until": any_moment,
+    "paused_until": any_moment,
+    "slowed_until": any_moment,
+    "fault": st.sampled_from(["", "PROVIDER_UNAVAILABLE", "PROVIDER_ERROR", "SOURCE_NOT_FOUND"]),
+    "jitter": st.floats(0, 1),
+}
+
+
+def copy(**times: Any) -> FeedCopy:
+    """A feed as it is stored."""
+    return FeedCopy(
+        feed_id=UUID(int=0), data_warnings=(), last_read_at=None, profile=None, posts_encoded="[]", **times
+    )
+
+
+@settings(max_examples=200)
+@given(
+    times=st.fixed_dictionaries(
+        stored | {"fetched_at": any_moment, "blocked_at": any_moment, "paused_at": any_moment}
+    ),
+    ttl=st.integers(1, 1_440),
+)
+def test_nothing_that_is_stored_holds_a_feed_back_beyond_the_ceilings(
+    times: dict[str, Any], ttl: int
+) -> None:
+    limits = replace(HOURLY, refresh_ttl_minutes_min=ttl)
+    feed = copy(**times).state_at(NOW)
+    latest = NOW + CLOCK_TOLERANCE + timedelta(seconds=1)
+
+    automatic, by_force = next_refresh_at(feed, limits, NOW), feed.held_until
+    unpaused = next_refresh_at(replace(feed, paused_until=None), limits, NOW)
+    assert automatic is None or automatic <= latest + PAUSE_CEILING
+    assert by_force is None or by_force <= latest + PAUSE_CEILING
+    assert unpaused is None or unpaused <= latest + max(timedelta(minutes=ttl) * 1.1, LONG_CEILING)
+    assert feed.blocked_until is None or feed.blocked_until <= latest + back_off_ceiling(times["fault"])
+
+
+@settings(max_examples=200)
+@given(
+    times=st.fixed_dictionaries(
+        stored | {"fetched_at": right_moment, "blocked_at": right_moment, "paused_at": right_moment}
+    )
+)
+def test_what_the_ceilings_leave_is_announced_and_enforced(times: dict[str, Any]) -> None:
+    def verdict(moment: datetime) -> Verdict:
+        return classify(copy(**times).state_at(moment), HOURLY, moment)
+
+    announced = verdict(NOW).refresh_allowed_at
+
+    if announced is not None:
+        assert verdict(max(NOW, announced - timedelta(seconds=1))).refresh_allowed_at == announced
+        assert verdict(announced).refresh_allowed_at is None
+
+
 def limited(seconds: float | None) -> RateLimited:
     fault = RateLimited(code=4)
     fault.retry_after_seconds = seconds
@@ -139,6 +227,43 @@ def limited(seconds: float | None) -> RateLimited:
 )
 def test_back_off(fault: ProviderError, failures: int, share: float, seconds: float) -> None:
     assert backoff_seconds(fault, failures, share) == pytest.approx(seconds)
+
+
+@pytest.mark.parametrize(
+    ("percent", "regain_minutes", "parked"),
+    [
+        pytest.param(0, 0, None, id="nothing said"),
+        pytest.param(99.9, 0, None, id="below the limit"),
+        pytest.param(100, 0, timedelta(minutes=15), id="at the limit, without a time"),
+        pytest.param(100, 20, timedelta(minutes=20), id="at the limit, with one"),
+        pytest.param(3, 0.5, timedelta(seconds=30), id="a time is taken at its word"),
+        pytest.param(100, 1_000_000, timedelta(days=1), id="but for a day at most"),
+    ],
+)
+def test_how_long_a_success_closes_the_window(
+    percent: float, regain_minutes: float, parked: timedelta | None
+) -> None:
+    assert parking(percent, regain_minutes) == parked
+
+
+@pytest.mark.parametrize(
+    ("percent", "regain_minutes", "ttl_minutes", "seconds"),
+    [
+        pytest.param(84.9, 0, 60, None, id="the usual pace"),
+        pytest.param(85, 0, 60, 7_200, id="two TTLs"),
+        pytest.param(250, 0, 15, 1_800, id="beyond any percentage"),
+        pytest.param(85, 0, 1_440, 86_400, id="a day at most"),
+        pytest.param(100, 5, 60, None, id="with a time: the window is closed until then"),
+    ],
+)
+def test_slower_near_a_limit(
+    percent: float, regain_minutes: float, ttl_minutes: int, seconds: float | None
+) -> None:
+    limits = replace(HOURLY, refresh_ttl_minutes_min=ttl_minutes)
+
+    assert slowed_until(percent, regain_minutes, limits, NOW) == (
+        None if seconds is None else in_seconds(seconds)
+    )
 
 
 def test_whole_second_rounds_up() -> None:

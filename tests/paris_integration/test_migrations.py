@@ -12,9 +12,17 @@ from django.db import connection, models
 from django.utils import timezone
 
 from entitlements.models import Plan, Workspace
-from paris_integration.models import AuditEvent, Connection, DeletionRequest, LoginAttempt
+from paris_integration.models import (
+    AuditEvent,
+    Connection,
+    DeletionRequest,
+    Feed,
+    LoginAttempt,
+    Pause,
+)
 
 NOW = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
+wrong_clocks: Any = import_module("paris_integration.migrations.0010_wrong_clocks")
 withdrawn: Any = import_module("paris_integration.migrations.0008_logins_withdrawn")
 pytestmark = pytest.mark.django_db
 
@@ -64,6 +72,25 @@ def test_rows_of_the_previous_release_are_taken(workspace: Workspace) -> None:
     assert attempt.token_never_expires is False
     assert abs(attempt.began_at - timezone.now()) < timedelta(minutes=10)
     assert list(DeletionRequest.objects.values_list("signature_hash", flat=True)) == [None, None]
+
+
+@pytest.mark.usefixtures("clock")
+def test_a_pause_of_the_previous_release_goes_on(workspace: Workspace) -> None:
+    for name, days in (("paused", 20), ("over", -1)):
+        until = NOW + timedelta(days=days)
+        Pause.objects.create(instance_id=name, workspace=workspace, until=until)
+        Feed.objects.create(
+            workspace=workspace, instance_id=name, source_type="profile", source_value="acme", mode="public",
+            blocked_until=until,
+        )  # fmt: skip
+
+    wrong_clocks.move_pauses(apps, None)
+
+    paused, over = Feed.objects.get(instance_id="paused"), Feed.objects.get(instance_id="over")
+    assert (paused.paused_at, paused.paused_until) == (NOW, NOW + timedelta(days=20))
+    assert paused.blocked_until == paused.paused_until, "processes of the previous release read this"
+    assert Pause.objects.get(pk="paused").ordered_at == NOW
+    assert (over.paused_at, over.paused_until) == (None, None)
 
 
 def insert_without(names: set[str], row: models.Model) -> None:

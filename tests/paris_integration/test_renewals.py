@@ -20,7 +20,7 @@ from paris_integration.models import AuditEvent, Connection, LoginAttempt
 from paris_integration.notices import DEAD, due_notice
 from paris_integration.secret import Secret
 from paris_integration.types import FeedKey, Login, Source, SourceType
-from tests.fakes import FakeLogins
+from tests.fakes import FakeLogins, FakeProvider
 from tests.paris_integration.test_connections import GRANT
 
 NOW = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
@@ -94,8 +94,9 @@ def test_a_failure_keeps_the_grant_and_is_tried_again_the_next_day(
     assert row.renewal_failures == 0
 
 
-def test_a_dead_token_is_said_so(row: Connection, logins: FakeLogins) -> None:
+def test_a_dead_token_is_said_so(row: Connection, logins: FakeLogins, provider: FakeProvider) -> None:
     logins.renewal_error = TokenRejected(code=190, subcode=463)
+    provider.raises(TokenRejected(code=190, subcode=463))
     assert renewals.renew_token(row.pk, now=due_at(row)).result == "died"
     row.refresh_from_db()
     assert (row.state, row.next_renewal_at) == ("reconnect_required", None)
@@ -134,13 +135,13 @@ def test_a_renewal_does_not_overwrite_a_newer_token(
 def test_a_failed_renewal_does_not_put_off_a_newer_token(
     row: Connection, key: FeedKey, logins: FakeLogins
 ) -> None:
-    newer = replace(GRANT, expires_at=NOW + 99 * DAY)
+    newer = replace(GRANT, expires_at=NOW + 59 * DAY)
     logins.during_renewal = lambda: connections.store_grant(key, newer, actor=EDITOR, now=NOW)
     logins.renewal_error = ProviderUnavailable(status=503)
 
     assert renewals.renew_token(row.pk, now=due_at(row)).result == "failed"
 
-    assert due_at(row) >= NOW + 79 * DAY
+    assert due_at(row) >= NOW + 39 * DAY
     assert row.renewal_failures == 0
 
 
@@ -209,7 +210,7 @@ def test_a_disconnect_during_a_renewal_wins(
     assert Connection.objects.count() == 0
 
 
-def test_what_ends_soon_is_marked_and_what_has_ended_asks_for_a_reconnect(row: Connection) -> None:
+def test_what_ends_soon_is_marked_and_the_clock_alone_ends_nothing(row: Connection) -> None:
     renewals.note_expiring(now=NOW + 52 * DAY)
     row.refresh_from_db()
     assert row.state == "active"
@@ -218,7 +219,8 @@ def test_what_ends_soon_is_marked_and_what_has_ended_asks_for_a_reconnect(row: C
     assert row.state == "expiring"
     renewals.note_expiring(now=NOW + 60 * DAY)
     row.refresh_from_db()
-    assert (row.state, row.cause) == ("reconnect_required", "the token has ended")
+    assert (row.state, row.cause) == ("expiring", "")
+    assert renewals.due_connections(now=NOW + 60 * DAY, limit=9) == [row.pk]
 
 
 # Notices
@@ -236,6 +238,8 @@ def test_what_ends_soon_is_marked_and_what_has_ended_asks_for_a_reconnect(row: C
         (0.5, False, 3, 1),
         (0.5, False, None, 1),
         (-1, False, 1, None),
+        (-1, False, None, None),
+        (0, False, 3, None),
         (30, True, None, DEAD),
         (30, True, 14, DEAD),
         (30, True, DEAD, None),
@@ -267,8 +271,9 @@ def test_editors_and_owners_hear_once_each_time(row: Connection) -> None:
 
 def test_a_dead_token_is_told_and_a_reconnect_begins_anew(row: Connection, key: FeedKey) -> None:
     connections.condemn(links.facts_of(row), TokenRejected(code=190), now=NOW)
-    assert notices.send_due(now=NOW) == 1
-    assert notices.send_due(now=NOW) == 0
+    assert notices.send_due(now=NOW + timedelta(minutes=9)) == 0
+    assert notices.send_due(now=NOW + timedelta(minutes=10)) == 1
+    assert notices.send_due(now=NOW + timedelta(minutes=10)) == 0
     assert mail.outbox[0].subject == "@acme.bakery: please reconnect Instagram"
     connections.store_grant(key, GRANT, actor=EDITOR, now=NOW)
     assert notices.send_due(now=NOW + 47 * DAY) == 1

@@ -9,7 +9,7 @@ import pytest
 
 from entitlements.models import Plan, Workspace
 from paris_integration import feed_cache, retention
-from paris_integration.models import Feed, ForcedRefresh
+from paris_integration.models import Feed, ForcedRefresh, HashtagRefusal
 from paris_integration.public import read_feed
 from paris_integration.types import FeedKey, Mode, Selection, Source, SourceType
 from tests.fakes import FakeProvider
@@ -97,3 +97,12 @@ def test_whoever_asks_again_fills_it_anew(workspace: Workspace, provider: FakePr
 
     assert view.posts
     assert Feed.objects.get().pk != removed.pk
+
+
+@pytest.mark.django_db
+def test_refused_tags_are_forgotten_once_they_may_be_asked_for_again() -> None:
+    for tag, until in (("old", NOW - timedelta(seconds=1)), ("current", NOW + timedelta(hours=1))):
+        HashtagRefusal.objects.create(account_id="1", tag=tag, until=until)
+
+    assert retention.clean_up(now=NOW)["hashtagRefusals"] == 1
+    assert HashtagRefusal.objects.get().tag == "current"

@@ -90,6 +90,8 @@ def test_set_up_preview_and_publish(service: Service, browser: Browser) -> None:
         expect(page.get_by_text("There is no widget here yet.")).to_be_visible()
         set_up_widget(page, "https://www.instagram.com/Acme.Bakery/")
         expect(tiles(page).first).to_be_visible()
+        expect(page.get_by_text("just now")).to_be_visible()
+        expect(page.get_by_text("Not loaded yet")).to_have_count(0)
         page.reload()
         expect(page.get_by_text("Working", exact=True)).to_be_visible()
 
@@ -132,19 +134,30 @@ def test_a_block_names_its_end_and_the_plan_and_staff_lift_it(service: Service, 
     workspace = service.workspace("free", editor="fred", password=PASSWORD)
     with signed_in(service, browser, "fred") as page:
         set_up_widget(page, "acme.bakery")
+        # A refresh that joins the first fill costs nothing, and would leave the one of the day.
+        expect(tiles(page).first).to_be_visible()
         refresh = page.get_by_role("button", name="Refresh now")
         refresh.click()
         expect(page.get_by_text("The posts are up to date.")).to_be_visible()
         expect(refresh).to_be_disabled()
         # Pro in the hour of the refresh, Starter should the hour have turned meanwhile.
         hint = re.compile(
-            "Your plan's refreshes are used up for now. Upgrade to (Pro|Starter) to refresh now"
+            r"Your plan's refreshes are used up for now\..* Upgrade to (Pro|Starter) to refresh now"
         )
         expect(page.get_by_text(hint)).to_be_visible()
         countdown = page.locator("time[data-countdown]")
         expect(countdown).to_contain_text("in ")
         expect(countdown).to_contain_text("00:00:00 UTC")
-        expect(page.get_by_text("Your Free plan does not include connected accounts.").first).to_be_visible()
+        expect(page.get_by_text("Your Free plan does not include connected accounts.")).to_have_count(1)
+
+        left_open = page.context.new_page()
+        left_open.clock.install()
+        left_open.goto(page.url)
+        button = left_open.get_by_role("button", name="Refresh now")
+        expect(button).to_be_disabled()
+        left_open.clock.fast_forward("24:00:00")
+        expect(button).to_be_enabled()
+        expect(left_open.get_by_text(hint)).to_have_count(0)
 
         with signed_in(service, browser, "desk", start="/admin/") as desk:
             desk.goto(f"{base(service)}/admin/entitlements/workspace/{workspace}/change/")

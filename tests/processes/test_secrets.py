@@ -17,6 +17,7 @@ from urllib.parse import parse_qs, quote, urlsplit
 
 import pytest
 import requests
+from django.contrib.admin.utils import quote as admin_quote
 
 from instagram_standin.server import StandIn
 from tests.processes.service import ROOT, Service, running_service, wait_until
@@ -153,7 +154,7 @@ def test_no_secret_is_found_anywhere(service: Service) -> None:
         assert listed.status_code == 200
         for link in set(re.findall(rf"/admin/paris_integration/{page}/[^/\"]+/change/", listed.text)):
             staff.get(link)
-    staff.get(f"/admin/venice_api/widgetinstance/{instance['instanceId']}/change/")
+    staff.get(f"/admin/venice_api/widgetinstance/{admin_quote(instance['instanceId'])}/change/")
     editor.get(f"/editor/{instance['instanceId']}/")
     metrics = staff.get("/metrics")
     assert "instagram_refresh_attempts_total{" in metrics.text

@@ -1,6 +1,8 @@
-"""Connections under fire, by two processes on PostgreSQL: disconnect against refresh, logins, renewals, key rotation.
+"""Connections under fire, by two processes on PostgreSQL: disconnect against refresh, logins, renewals, states, key
+rotation, and refusals of all connections at once.
 
-    python -m tests.races.connections --rounds 1000 --logins 600 --renewals 50 --states 100 --rows 1000 --kills 20
+    python -m tests.races.connections --rounds 1000 --logins 600 --renewals 50 --states 100 --rows 1000 --kills 20 \
+        --refusals 200
 
 Needs DATABASE_URL of a PostgreSQL server and REDIS_URL; makes a database of its own there. Prints one line per race.
 """
@@ -262,6 +264,36 @@ def renewer(environment: dict[str, str], connection_id: str, at: str, threads: i
     report.put({"calls": len(logins.renewals), "renewed": results.count("renewed")})
 
 
+def refused_refresher(environment: dict[str, str], feed_ids: list[str], barrier: Any, report: Any) -> None:
+    """Refresh these feeds at once while Meta refuses every token; how many incidents this process began."""
+    _set_up(environment)
+    import logging
+    from uuid import UUID
+
+    from django.db import connection
+    from django.utils import timezone
+
+    from paris_integration import refresh, registry
+    from paris_integration.errors import TokenRejected
+
+    lines: list[str] = []
+    handler = logging.Handler()
+    handler.emit = lambda record: lines.append(record.getMessage())  # type: ignore[method-assign]
+    logging.getLogger("paris_integration.incidents").addHandler(handler)
+    registry.provider().raises(TokenRejected(code=190))  # type: ignore[attr-defined]
+
+    def once(feed_id: str) -> None:
+        try:
+            refresh.refresh_feed(UUID(feed_id), now=timezone.now())
+        finally:
+            connection.close()
+
+    barrier.wait()
+    with ThreadPoolExecutor(max_workers=8) as pool:
+        list(pool.map(once, feed_ids))
+    report.put(sum(line.startswith("incident begins") for line in lines))
+
+
 def state_taker(environment: dict[str, str], state: str, threads: int, report: Any) -> None:
     _set_up(environment)
     from django.db import connection
@@ -317,6 +349,18 @@ def race_renewals(environment: dict[str, str], workspace_id: str, renewals: int)
     said = [report.get(timeout=10) for _ in range(2)]
     calls = sum(each["calls"] for each in said)
     return {"race": "renewals", "asked": renewals, "calls": calls, "ok": calls == 1}
+
+
+def race_refusals(environment: dict[str, str], workspace_id: str, refusals: int) -> dict[str, Any]:
+    """Meta refuses all connections at once: four may be marked dead before that is noticed, and one process alerts."""
+    barrier, report = SPAWN.Barrier(2, timeout=60), SPAWN.Queue()
+    feed_ids = _in_process(environment, prepare_feeds, workspace_id, refusals)
+    halves = (feed_ids[::2], feed_ids[1::2])
+    _run(*[(refused_refresher, (environment, half, barrier, report)) for half in halves])
+    begun = sum(report.get(timeout=10) for _ in range(2))
+    condemned = _in_process(environment, count_condemned, workspace_id)
+    ok = begun == 1 and condemned <= 4
+    return {"race": "refusals", "refused": refusals, "condemned": condemned, "begun": begun, "ok": ok}
 
 
 def race_states(environment: dict[str, str], workspace_id: str, states: int) -> dict[str, Any]:
@@ -389,6 +433,27 @@ def prepare_rows(workspace_id: str, rows: int) -> None:
         _connect(_key(workspace_id, f"wgt_rows_{number}"), now=timezone.now(), number=100 + number)
 
 
+def prepare_feeds(workspace_id: str, feeds: int) -> list[str]:
+    from django.utils import timezone
+
+    from paris_integration.feeds import find_or_create_row
+
+    ids = []
+    for number in range(feeds):
+        key = _key(workspace_id, f"wgt_refused_{number}")
+        _connect(key, now=timezone.now(), number=10_000 + number)
+        row = find_or_create_row(key, timezone.now())
+        assert row is not None
+        ids.append(str(row.pk))
+    return ids
+
+
+def count_condemned(workspace_id: str) -> int:
+    from paris_integration.models import Connection
+
+    return Connection.objects.filter(workspace_id=workspace_id, state="reconnect_required").count()
+
+
 def count_unreadable(_: bool) -> int:
     from paris_integration import vault
     from paris_integration.models import Connection
@@ -429,7 +494,15 @@ def _run(*jobs: tuple[Callable[..., None], tuple[Any, ...]]) -> None:
 
 
 def race_all(
-    folder: Path, *, rounds: int, logins: int, renewals: int, states: int, rows: int, kills: int
+    folder: Path,
+    *,
+    rounds: int,
+    logins: int,
+    renewals: int,
+    states: int,
+    rows: int,
+    kills: int,
+    refusals: int,
 ) -> list[dict[str, Any]]:
     with running_service(folder, webs=0, LOG_LEVEL="ERROR") as service:
         workspace_id = service.workspace("business")
@@ -439,6 +512,7 @@ def race_all(
             race_logins(environment, workspace_id, logins),
             race_renewals(environment, workspace_id, renewals),
             race_states(environment, workspace_id, states),
+            race_refusals(environment, workspace_id, refusals),
             race_rotation(environment, workspace_id, rows, kills),
         ]
 
@@ -453,6 +527,7 @@ def main() -> int:
     parser.add_argument("--states", type=int, default=100)
     parser.add_argument("--rows", type=int, default=1_000)
     parser.add_argument("--kills", type=int, default=20)
+    parser.add_argument("--refusals", type=int, default=200)
     with tempfile.TemporaryDirectory() as folder:
         results = race_all(Path(folder), **vars(parser.parse_args()))
     for result in results:

@@ -479,7 +479,7 @@ def test_the_editor_page_tells_the_state(people: Cast, instance: WidgetInstance)
     assert "Disconnect" in shown
     assert "Disconnect" not in people.viewer.get(page).content.decode()
     Connection.objects.update(state="reconnect_required")
-    assert "please reconnect" in people.editor.get(page).content.decode()
+    assert "Reconnect to load new posts." in people.editor.get(page).content.decode()
     assert people.viewer.post(f"{page}disconnect/").status_code == 403
     assert people.outsider.post(f"{page}disconnect/").status_code == 404
     assert people.editor.post(f"{page}disconnect/").status_code == 302

@@ -4,18 +4,21 @@ from __future__ import annotations
 
 import html
 import json
+import re
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+from django.contrib.admin.utils import quote
 from django.core.cache import cache
+from django.test import Client
 from django.utils import timezone
 
 from entitlements.changes import Actor, set_override, set_plan
 from entitlements.models import Plan
 from paris_integration import feed_cache, public
-from paris_integration.models import Connection, ConnectionLink, Feed
+from paris_integration.models import Connection, ConnectionLink, Feed, ProviderWindow
 from paris_integration.public import BlockReason, ConnectionState, Warning
 from paris_integration.types import Mode
 from tests.conftest import Cast
@@ -165,6 +168,9 @@ def test_every_warning_of_the_api_stands_on_the_page(scene: Scene, warning: Warn
     notes = html.unescape(page.partition('<ul class="notes">')[2].partition("</ul>")[0])
     sentences = [line.removeprefix("<li>") for line in notes.split("</li>")][:-1]
     meanings = words.all_warning_words()
+    meanings["PLAN_RESTRICTED"] = (
+        "Your Free plan does not include hashtags, so nothing is refreshed. To refresh again, upgrade to Pro."
+    )
     assert sentences == [meanings[name] for name in told]
 
 
@@ -211,7 +217,11 @@ def test_every_refusal_of_the_api_stands_on_the_page(
     tried = scene.people.editor.post(f"/editor/{scene.instance.pk}/refresh/", follow=True).content.decode()
 
     assert "<button disabled" in page
-    assert words.blocked_words(reason) in html.unescape(page)
+    note = (
+        "Your Free plan does not include hashtags, so nothing is refreshed. To refresh again, upgrade to Pro."
+    )
+    is_plan = reason is BlockReason.PLAN_RESTRICTED
+    assert (note if is_plan else words.blocked_words(reason)) in html.unescape(page)
     assert words.blocked_words(reason) in html.unescape(tried)
     if "nextRefreshAllowedAt" in refusal:
         moment = datetime.fromisoformat(refusal["nextRefreshAllowedAt"])
@@ -221,8 +231,222 @@ def test_every_refusal_of_the_api_stands_on_the_page(
     else:
         assert "Next refresh available" not in page + tried
     for shown in (page, tried):
-        assert ("Upgrade to Pro to refresh now." in shown) == (hint == "Pro")
+        assert ("Upgrade to Pro to refresh now." in shown) == (hint == "Pro" and not is_plan)
     scene.clock.move_to(timezone.now() + timedelta(days=2), tick=False)
     if reason is not BlockReason.PLAN_RESTRICTED:
         again = scene.people.editor.get(f"/editor/{scene.instance.pk}/").content.decode()
         assert "<button disabled" not in again.partition("Freshness")[2].partition("</section>")[0]
+
+
+def paused(scene: Scene) -> None:
+    scene.feed()
+    key = from_row(scene.instance).feed_key()
+    until = NOW + timedelta(hours=2)
+    public.pause(key, until=until, actor=public.Actor(1, "staff"), now=NOW, note="legal")
+
+
+def paused_and_never_loaded(scene: Scene) -> None:
+    key = from_row(scene.instance).feed_key()
+    until = NOW + timedelta(hours=2)
+    public.pause(key, until=until, actor=public.Actor(1, "staff"), now=NOW, note="legal")
+
+
+def parked(scene: Scene) -> None:
+    scene.feed()
+    ProviderWindow.objects.create(credential="public", parked_until=NOW + timedelta(minutes=40), throttles=1)
+
+
+def backed_off(scene: Scene) -> None:
+    scene.failed(Warning.PROVIDER_UNAVAILABLE)
+
+
+def backed_off_and_spent(scene: Scene) -> None:
+    spent(scene)
+    Feed.objects.update(blocked_until=NOW + timedelta(minutes=50), fault="PROVIDER_UNAVAILABLE")
+
+
+def dead(scene: Scene) -> None:
+    scene.connected(state=ConnectionState.RECONNECT_REQUIRED)
+    scene.feed(Mode.CONNECTED, blocked_until=NOW + timedelta(minutes=5), fault="RECONNECT_REQUIRED")
+
+
+def withdrawn(scene: Scene) -> None:
+    scene.connected(state=ConnectionState.DEAUTHORISED)
+
+
+def downgraded(scene: Scene) -> None:
+    scene.connected()
+    scene.feed(Mode.CONNECTED, fetched_at=NOW - timedelta(days=2))
+    scene.plan("free")
+
+
+def downgraded_without_public_mode(scene: Scene) -> None:
+    downgraded(scene)
+    scene.no_public_mode()
+
+
+def downgraded_tag(scene: Scene) -> None:
+    scene.tag()
+    downgraded(scene)
+
+
+def of_another_account_in_public_mode(scene: Scene) -> None:
+    scene.connected(login="instagram", username="somebody.else")
+
+
+def button_is_on(page: str) -> bool:
+    return "<button disabled" not in page.partition("Freshness")[2].partition("</section>")[0]
+
+
+def words_of(page: str) -> str:
+    """What a person reads."""
+    text = re.sub(r"<script.*?</script>", " ", page, flags=re.DOTALL)
+    return " ".join(html.unescape(re.sub(r"<[^>]+>", " ", text)).split())
+
+
+@pytest.mark.parametrize(
+    ("arrange", "until"),
+    [
+        (lambda scene: None, None),
+        (Scene.feed, None),
+        (of_another_account_in_public_mode, None),
+        (spent, datetime(2026, 11, 23, 13, tzinfo=UTC)),
+        (too_fresh, NOW + timedelta(hours=1, minutes=6)),
+        (paused, NOW + timedelta(hours=2)),
+        (paused_and_never_loaded, NOW + timedelta(hours=2)),
+        (parked, NOW + timedelta(minutes=40)),
+        (backed_off, NOW + timedelta(minutes=5)),
+        (backed_off_and_spent, NOW + timedelta(minutes=50)),
+        (dead, None),
+        (withdrawn, None),
+        (Scene.no_public_mode, None),
+        (of_another_account, None),
+        (in_free_plan_with_a_tag, None),
+        (tag_without_account, None),
+        (downgraded, None),
+        (downgraded_without_public_mode, None),
+        (downgraded_tag, None),
+    ],
+)
+def test_a_refresh_is_offered_only_when_it_would_call_instagram(
+    scene: Scene,
+    provider: FakeProvider,
+    admin_client: Client,
+    monkeypatch: pytest.MonkeyPatch,
+    arrange: Callable[[Scene], Any],
+    until: datetime | None,
+) -> None:
+    monkeypatch.setattr("random.random", lambda: 1.0)
+    arrange(scene)
+    cache.clear()
+
+    def look() -> tuple[str, str]:
+        desk = admin_client.get(f"/admin/venice_api/widgetinstance/{quote(scene.instance.pk)}/change/")
+        page = scene.people.editor.get(f"/editor/{scene.instance.pk}/")
+        return page.content.decode(), words_of(desk.content.decode())
+
+    def click() -> tuple[bool, str]:
+        calls = len(provider.calls)
+        tried = scene.people.editor.post(f"/editor/{scene.instance.pk}/refresh/", follow=True)
+        return len(provider.calls) > calls, words_of(tried.content.decode())
+
+    page, desk = look()
+    called, told = click()
+    assert button_is_on(page) is called
+    assert ("Can be refreshed now." in desk) is called
+    assert ("The posts are up to date." in told) is called
+    if until is None:
+        assert "data-countdown" not in page
+        return
+    assert not called
+    assert f'<time datetime="{until.isoformat()}" data-countdown>' in page
+    assert f"{until:%Y-%m-%d %H:%M:%S} UTC" in desk
+    scene.clock.move_to(until - timedelta(seconds=1), tick=False)
+    assert not button_is_on(look()[0])
+    scene.clock.move_to(until, tick=False)
+    page, desk = look()
+    assert button_is_on(page)
+    assert "Can be refreshed now." in desk
+    assert click()[0]
+
+
+@pytest.mark.parametrize(
+    ("arrange", "told"),
+    [
+        (
+            downgraded,
+            "Your Free plan does not include connected accounts, so nothing is refreshed. Posts loaded before stay "
+            "visible. To refresh again, upgrade to Pro, or disconnect the account to go on without it.",
+        ),
+        (
+            downgraded_without_public_mode,
+            "Your Free plan does not include connected accounts, so nothing is refreshed. Posts loaded before stay "
+            "visible. To refresh again, upgrade to Pro.",
+        ),
+        (
+            downgraded_tag,
+            "Your Free plan does not include hashtags, so nothing is refreshed. Posts loaded before stay visible. "
+            "To refresh again, upgrade to Pro.",
+        ),
+    ],
+)
+def test_after_a_downgrade_the_page_says_once_what_brings_refreshing_back(
+    scene: Scene, provider: FakeProvider, arrange: Callable[[Scene], Any], told: str
+) -> None:
+    arrange(scene)
+    address = f"/editor/{scene.instance.pk}/"
+    page = words_of(scene.people.editor.get(address).content.decode())
+    assert page.count(told) == 1
+    assert "Reconnect with" not in page
+
+    tried = words_of(scene.people.editor.post(f"{address}refresh/", follow=True).content.decode())
+    assert provider.calls == []
+    assert "up to date" not in tried
+
+
+def test_disconnecting_after_a_downgrade_brings_refreshing_back(scene: Scene, provider: FakeProvider) -> None:
+    downgraded(scene)
+    scene.people.editor.post(f"/editor/{scene.instance.pk}/disconnect/")
+    told = scene.people.editor.post(f"/editor/{scene.instance.pk}/refresh/", follow=True).content.decode()
+    assert "The posts are up to date." in told
+    assert len(provider.calls) == 1
+
+
+@pytest.mark.parametrize("arrange", [*SCENES.values(), spent, too_fresh, paused, parked, dead, downgraded])
+def test_no_sentence_stands_twice_on_a_page_and_the_preview_repeats_none(
+    scene: Scene, arrange: Callable[[Scene], Any]
+) -> None:
+    arrange(scene)
+    cache.clear()
+    page = scene.people.editor.get(f"/editor/{scene.instance.pk}/").content.decode()
+
+    text = words_of(page)
+    known = [*words.all_warning_words().values(), *(words.blocked_words(reason) for reason in BlockReason)]
+    assert [sentence for sentence in known if text.count(sentence) > 1] == []
+    assert text.count("Your Free plan does not include connected accounts") <= 1
+    assert text.count("Your Free plan does not include hashtags") <= 1
+    listed = scene.people.editor.get(f"{API}feed?instanceId={scene.instance.pk}").json()["warnings"]
+    previewed = json.loads(page.partition('id="warning-words" type="application/json">')[2].partition("<")[0])
+    notes = page.partition('<ul class="notes">')[2].partition("</ul>")[0]
+    assert [name for name in listed if notes and name in previewed] == []
+
+
+def test_a_draft_is_previewed_with_all_its_warnings(scene: Scene) -> None:
+    scene.feed(data_warnings=["POSTS_SKIPPED"])
+    typed = {
+        "source_type": "profile",
+        "source_value": "tiny.studio",
+        "max_posts": "6",
+        "filter_type": "all",
+        "preview": "yes",
+    }
+    page = scene.people.editor.post(f"/editor/{scene.instance.pk}/settings/", typed).content.decode()
+    assert '"POSTS_SKIPPED"' in page
+
+
+def test_a_failure_is_told_by_its_own_warning(scene: Scene) -> None:
+    scene.connected(lasts=timedelta(days=3))
+    scene.failed(Warning.PROVIDER_UNAVAILABLE, Mode.CONNECTED)
+    tried = scene.people.editor.post(f"/editor/{scene.instance.pk}/refresh/", follow=True)
+    (message,) = [str(message) for message in tried.context["messages"]]
+    assert message == words.all_warning_words()["PROVIDER_UNAVAILABLE"]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -15,11 +15,20 @@ from django.test import Client
 
 from entitlements.changes import Actor, set_override, set_plan
 from entitlements.models import Membership, Plan
-from paris_integration import lease, quota, retention
+from paris_integration import forced, lease, quota, retention
 from paris_integration.errors import ProviderUnavailable
-from paris_integration.models import AuditEvent, Feed, ForcedRefresh, QuotaWindow, RefreshReceipt
+from paris_integration.flights import Wait
+from paris_integration.models import (
+    AuditEvent,
+    Feed,
+    ForcedRefresh,
+    ProviderWindow,
+    QuotaWindow,
+    RefreshReceipt,
+)
+from paris_integration.providers.base import Usage
 from tests.conftest import Cast
-from tests.fakes import FakeProvider, media
+from tests.fakes import FakeProvider, InlineBoard, media
 from venice_api import embed_tokens
 from venice_api.models import WidgetInstance
 
@@ -249,6 +258,77 @@ def test_a_throttled_credential_is_left_alone(ask: Any, provider: FakeProvider) 
     assert len(provider.calls) == 2
 
 
+def test_a_success_that_closes_the_window_announces_what_it_enforces(
+    ask: Any, provider: FakeProvider, clock: Any, people: Cast, instance: WidgetInstance
+) -> None:
+    provider.usage = Usage(percent=100, regain_minutes=90)
+    opens_at = NOW + timedelta(minutes=90)
+
+    first = ask().json()
+
+    assert (first["warnings"], first["nextRefreshAllowedAt"]) == ([], "2026-11-23T13:50:00Z")
+    assert first["refresh"] == {"remainingToday": 23, "remainingThisHour": 3}
+    read = people.editor.get(f"{FEED}?instanceId={instance.pk}").json()
+    assert read["nextRefreshAllowedAt"] == "2026-11-23T13:50:00Z"
+
+    clock.move_to(opens_at - SECOND, tick=False)
+    held_back = ask().json()
+    assert (held_back["warnings"], held_back["nextRefreshAllowedAt"]) == (
+        ["PROVIDER_RATE_LIMITED"],
+        "2026-11-23T13:50:00Z",
+    )
+    assert (len(provider.calls), used()["day"]) == (1, 1)
+
+    provider.usage = Usage()
+    clock.move_to(opens_at, tick=False)
+    assert ask().json()["warnings"] == []
+    assert len(provider.calls) == 2
+
+
+def test_a_longer_back_off_is_not_shortened_by_a_closed_window(
+    ask: Any, provider: FakeProvider, clock: Any
+) -> None:
+    ask()
+    until = NOW + 5 * HOUR
+    Feed.objects.update(
+        fault="SOURCE_NOT_FOUND", outcome="failed", blocked_at=NOW, blocked_until=until, attempted_at=NOW
+    )
+    ProviderWindow.objects.create(credential="public", parked_at=NOW, parked_until=NOW + HOUR)
+
+    body = ask().json()
+
+    assert "SOURCE_NOT_FOUND" in body["warnings"]
+    assert body["nextRefreshAllowedAt"] == "2026-11-23T17:20:00Z"
+
+
+def test_forced_refreshes_go_on_near_a_limit(
+    ask: Any, provider: FakeProvider, people: Cast, instance: WidgetInstance
+) -> None:
+    provider.usage = Usage(percent=99)
+
+    assert "nextRefreshAllowedAt" not in ask().json()
+    assert "nextRefreshAllowedAt" not in ask().json()
+
+    assert len(provider.calls) == 2
+    read = people.editor.get(f"{FEED}?instanceId={instance.pk}").json()
+    assert read["nextRefreshAllowedAt"] == "2026-11-23T14:20:00Z"
+
+
+def test_a_plan_without_forced_refreshes_asks_when_its_ttl_is_over_near_a_limit_too(
+    ask: Any, people: Cast, provider: FakeProvider, clock: Any
+) -> None:
+    set_override(people.workspace, DAY_KEY, 0, actor=STAFF)
+    provider.usage = Usage(percent=99)
+    ask()
+    allowed_at = blocked(ask())[1]
+    assert allowed_at is not None
+    assert datetime.fromisoformat(allowed_at) <= NOW + HOUR * 1.1 + SECOND
+
+    clock.move_to(datetime.fromisoformat(allowed_at), tick=False)
+    assert ask().status_code == 200
+    assert len(provider.calls) == 2
+
+
 # Who may ask
 
 
@@ -431,6 +511,22 @@ def test_what_a_dead_process_left_open_is_settled_as_spent(
     assert quota.settle_orphans(older_than=timedelta(seconds=25)) == 0
 
 
+def test_a_line_is_settled_once(ask: Any) -> None:
+    ask()
+    ask()
+    line = ForcedRefresh.objects.order_by("pk").last()
+    assert line is not None
+    ForcedRefresh.objects.filter(pk=line.pk).update(state="reserved", settled_at=None)
+    events = AuditEvent.objects.count()
+
+    assert quota.settle(line.pk, quota.State.FAILED) is True
+    assert quota.settle(line.pk, quota.State.FAILED) is False
+    assert quota.settle(line.pk, quota.State.IN_DOUBT) is False
+
+    assert used() == {"day": 1, "hour": 1}
+    assert AuditEvent.objects.count() == events + 1
+
+
 def test_a_bug_in_the_middle_leaves_the_unit_in_doubt_and_the_feed_free(
     ask: Any, people: Cast, provider: FakeProvider
 ) -> None:
@@ -460,6 +556,96 @@ def test_without_the_database_nothing_is_charged(
     assert int(response["Retry-After"]) > 0
     assert used() == {}
     assert provider.calls == []
+
+
+# A click that waits for the flight of another one
+
+
+class Board(InlineBoard):
+    """While the click waits, each of `events` happens in its turn."""
+
+    def __init__(self, *events: Callable[[], object]) -> None:
+        super().__init__()
+        self._events = iter(events)
+
+    def wait_for(self, flight_key: Hashable, job: Callable[[], object], *, timeout_seconds: float) -> Wait:
+        next(self._events)()
+        return super().wait_for(flight_key, job, timeout_seconds=timeout_seconds)
+
+
+@pytest.fixture
+def flight(ask: Any, provider: FakeProvider) -> lease.Lease:
+    """The feed is filled, and another process refreshes it."""
+    ask()
+    provider.calls.clear()
+    row = Feed.objects.get()
+    taken = lease.acquire(row.pk, seen_fence=row.fence, lasts=timedelta(minutes=1))
+    assert taken is not None
+    return taken
+
+
+def test_a_click_gets_what_the_flight_under_way_brings(
+    ask: Any, flight: lease.Lease, provider: FakeProvider, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    newer = NOW + SECOND
+    monkeypatch.setattr(forced, "board", Board(lambda: lease.write(flight, fetched_at=newer)))
+
+    answer = ask()
+
+    assert (answer.status_code, answer.json()["lastUpdated"]) == (200, "2026-11-23T12:20:01Z")
+    assert (provider.calls, used(), audit()[-1]) == ([], {"day": 1, "hour": 1}, ("editor", "done", "JOINED"))
+
+
+def test_a_feed_that_is_deleted_while_a_click_waits_is_an_answer(
+    ask: Any, flight: lease.Lease, provider: FakeProvider, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(forced, "board", Board(Feed.objects.all().delete))
+
+    answer = ask()
+
+    assert (answer.status_code, answer.json()["posts"]) == (200, [])
+    assert (provider.calls, used()) == ([], {"day": 1, "hour": 1})
+    assert not Feed.objects.exists()
+
+
+def test_a_workspace_that_is_deleted_while_a_click_waits_is_an_answer(
+    ask: Any, flight: lease.Lease, people: Cast, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(forced, "board", Board(people.workspace.delete))
+
+    answer = ask()
+
+    assert (answer.status_code, answer.json()["error"]) == (404, "INSTANCE_NOT_FOUND")
+
+
+def test_a_click_waits_on_when_another_process_takes_over_from_a_dead_one(
+    ask: Any, flight: lease.Lease, provider: FakeProvider, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    newer = NOW + SECOND
+    second: list[lease.Lease | None] = []
+
+    def die_and_be_followed() -> None:
+        Feed.objects.update(lease_expires_at=NOW - timedelta(days=400))
+        second.append(lease.acquire(flight.feed_id, seen_fence=flight.fence, lasts=timedelta(minutes=1)))
+
+    def land() -> None:
+        assert second[0] is not None
+        assert lease.write(second[0], fetched_at=newer)
+
+    monkeypatch.setattr(forced, "board", Board(die_and_be_followed, land))
+
+    assert ask().json()["lastUpdated"] == "2026-11-23T12:20:01Z"
+    assert (provider.calls, used()) == ([], {"day": 1, "hour": 1})
+
+
+def test_a_click_leads_when_the_process_it_waited_for_has_died(
+    ask: Any, flight: lease.Lease, provider: FakeProvider, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    gone = NOW - timedelta(days=400)
+    monkeypatch.setattr(forced, "board", Board(lambda: Feed.objects.update(lease_expires_at=gone)))
+
+    assert ask().status_code == 200
+    assert (len(provider.calls), used()) == (1, {"day": 2, "hour": 2})
 
 
 # What members see when they read

@@ -3,19 +3,24 @@
 from __future__ import annotations
 
 import html
+import re
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
+from django.contrib.admin.utils import quote
 from django.contrib.auth.models import Group, Permission, User
 from django.core.cache import cache
 from django.test import Client
 from django.utils import timezone
 
+from entitlements.changes import Actor as Staff
+from entitlements.changes import set_plan
+from entitlements.models import Plan
 from paris_integration import public as paris
 from paris_integration.errors import ProviderUnavailable
-from paris_integration.models import AuditEvent, Connection, ConnectionLink, Feed
+from paris_integration.models import AuditEvent, Connection, ConnectionLink, Feed, ProviderWindow
 from paris_integration.public import Actor, RefreshBlocked, force_refresh, refresh_due_now
 from tests.conftest import Cast
 from tests.fakes import FakeLogins, FakeProvider
@@ -75,7 +80,7 @@ def key(instance: WidgetInstance) -> paris.FeedKey:
 
 
 def page_of(instance: WidgetInstance, act: str = "change") -> str:
-    return f"{LIST}{instance.pk}/{act}/"
+    return f"{LIST}{quote(instance.pk)}/{act}/"
 
 
 def test_the_state_stands_there_in_words(desk: Client, onlooker: Client, instance: WidgetInstance) -> None:
@@ -88,6 +93,141 @@ def test_the_state_stands_there_in_words(desk: Client, onlooker: Client, instanc
         page = client.get(page_of(instance)).content.decode()
         assert "Last updated at 2026-11-23 12:20:00 UTC, fresh; 3 posts shown." in page
         assert "Possible again at 2026-11-23 13:00:00 UTC. The Business plan would allow it now." in page
+
+
+def connect(instance: WidgetInstance, state: str = "active") -> Connection:
+    row = Connection.objects.create(
+        workspace=instance.workspace, login="instagram", account_id="1", username="acme.bakery",
+        obtained_at=NOW, state_changed_at=NOW, state=state,
+    )  # fmt: skip
+    ConnectionLink.objects.create(instance_id=instance.pk, connection=row, linked_at=NOW)
+    return row
+
+
+def state_of(client: Client, instance: WidgetInstance) -> str:
+    """The row of the widget's page that says whether it can be refreshed."""
+    page = html.unescape(client.get(page_of(instance)).content.decode())
+    return page.partition("field-refresh_state")[2].partition('readonly">')[2].partition("</div>")[0]
+
+
+def test_a_paused_widget_says_so_and_until_when(
+    desk: Client, people: Cast, instance: WidgetInstance, provider: FakeProvider
+) -> None:
+    refresh(instance)
+    desk.post(page_of(instance, "pause"), {"hours": 2, "note": "legal"})
+
+    assert state_of(desk, instance) == (
+        "Paused by staff until 2026-11-23 14:20:00 UTC. Left today: 23; left this hour: 3."
+    )
+    assert ">Paused<" in desk.get(LIST).content.decode()
+    shelf = people.viewer.get("/editor/").context["shelves"][0]
+    ((_, health),) = shelf["widgets"]
+    assert health.because == "Our support team paused this widget until 14:20:00 on 2026-11-23 UTC."
+    tried = desk.post(page_of(instance, "refresh"), {"note": "x"}, follow=True).content.decode()
+    assert "Not refreshed. Paused by staff until 2026-11-23 14:20:00 UTC." in tried
+    assert len(provider.calls) == 1
+
+    ended = desk.post(page_of(instance, "clear-backoff"), {"note": "over"}, follow=True).content.decode()
+    assert "The back-off is cleared. Can be refreshed now." in ended
+    assert ">Working<" in desk.get(LIST).content.decode()
+
+
+def test_a_new_widget_has_no_state_yet(admin_client: Client, instance: WidgetInstance) -> None:
+    assert "field-refresh_state" in admin_client.get(page_of(instance)).content.decode()
+    added = admin_client.get(f"{LIST}add/")
+    assert added.status_code == 200
+    assert "field-refresh_state" not in added.content.decode()
+
+
+def test_a_pause_is_named_beside_what_lasts_longer(desk: Client, instance: WidgetInstance) -> None:
+    for _ in range(4):
+        refresh(instance)
+    paris.pause(key(instance), until=NOW + timedelta(minutes=5), actor=EDITOR, now=NOW, note="x")
+    assert state_of(desk, instance) == (
+        "Paused by staff until 2026-11-23 12:25:00 UTC. Cannot be refreshed now: the plan's refreshes are used up. "
+        "Possible again at 2026-11-23 13:00:00 UTC."
+    )
+
+
+def test_a_pause_before_any_feed_can_be_ended(desk: Client, instance: WidgetInstance) -> None:
+    desk.post(page_of(instance, "pause"), {"hours": 2, "note": "x"})
+    ended = desk.post(page_of(instance, "clear-backoff"), {"note": "x"}, follow=True).content.decode()
+    assert "The back-off is cleared. Can be refreshed now." in ended
+    again = desk.post(page_of(instance, "clear-backoff"), {"note": "x"}, follow=True).content.decode()
+    assert "Nothing was held back. Can be refreshed now." in again
+
+
+@pytest.mark.parametrize(
+    ("state", "why"),
+    [
+        ("reconnect_required", "Instagram no longer accepts it"),
+        ("permission_missing", "a permission is missing"),
+        ("deauthorised", "access was withdrawn at Instagram"),
+    ],
+)
+def test_a_dead_connection_is_named_as_the_cause(
+    desk: Client, instance: WidgetInstance, provider: FakeProvider, settings: Any, state: str, why: str
+) -> None:
+    connect(instance, state)
+    cause = f"the connection of @acme.bakery is dead ({why}). An editor has to reconnect it."
+    assert state_of(desk, instance) == (
+        f"Cannot be refreshed now: {cause} After a disconnect, the profile would be read in public mode."
+    )
+    settings.PUBLIC_MODE_ACCESS_TOKEN = ""
+    assert state_of(desk, instance) == f"Cannot be refreshed now: {cause}"
+    tried = desk.post(page_of(instance, "refresh"), {"note": "x"}, follow=True).content.decode()
+    assert f"Not refreshed. Cannot be refreshed now: {cause}" in html.unescape(tried)
+    assert provider.calls == []
+
+
+def test_a_connection_outside_the_plan_is_named_as_the_cause(desk: Client, instance: WidgetInstance) -> None:
+    connect(instance)
+    set_plan(instance.workspace, Plan.objects.get(key="free"), actor=Staff("test"))
+    assert state_of(desk, instance) == (
+        "Cannot be refreshed now: the plan does not include connected accounts, and one is connected. "
+        "The Pro plan would allow it now. After a disconnect, the profile would be read in public mode."
+    )
+
+
+def test_a_parked_credential_and_a_back_off_are_told_apart(
+    desk: Client, instance: WidgetInstance, provider: FakeProvider
+) -> None:
+    provider.raises(ProviderUnavailable(status=503))
+    refresh(instance)
+    assert "the last attempt failed, and its back-off is not over. Possible again at 2026-11-23 12:2" in (
+        state_of(desk, instance)
+    )
+    ProviderWindow.objects.create(credential="public", parked_until=NOW + timedelta(minutes=40), throttles=1)
+    limited = (
+        "Cannot be refreshed now: Instagram limits how often we may ask; clearing the back-off does not change that. "
+        "Possible again at 2026-11-23 13:00:00 UTC. Left today: 24; left this hour: 4."
+    )
+    assert state_of(desk, instance) == limited
+    cleared = desk.post(page_of(instance, "clear-backoff"), {"note": "x"}, follow=True).content.decode()
+    assert f"The back-off is cleared. {limited}" in cleared
+
+
+# Django's admin reads "_22" in a link as a quotation mark, "_40" as an at sign.
+@pytest.mark.parametrize("start", ["22", "23", "24", "25", "26", "40"])
+def test_links_lead_to_their_own_widget(desk: Client, make_instance: Any, start: str) -> None:
+    widget = make_instance(id=f"wgt_instagramfeed_u_{start}mhisjvrmg")
+    (link,) = re.findall(r'href="(/admin/venice_api/widgetinstance/[^"/]+/change/[^"]*)"', get(desk, LIST))
+    page = get(desk, link)
+    for act in ACTS:
+        (link,) = re.findall(rf'href="([^"]+/{act.name}/)"', page)
+        asked = get(desk, link)
+        (back,) = re.findall(r'href="(/admin/venice_api/widgetinstance/[^"/]+/change/)"', asked)
+        assert widget.pk in get(desk, back)
+    done = desk.post(link, {"note": "x"})
+    assert widget.pk in get(desk, done["Location"])
+    (trail,) = re.findall(r'href="([^"]+auditevent/\?q=[^"]+)"', page)
+    assert widget.pk in get(desk, trail)
+
+
+def get(client: Client, address: str) -> str:
+    response = client.get(html.unescape(address))
+    assert response.status_code == 200, address
+    return response.content.decode()
 
 
 def test_granted_units_can_be_used_today(
@@ -145,6 +285,64 @@ def test_a_cleared_back_off_lets_the_next_refresh_through(
     assert AuditEvent.objects.get(action="backoff_cleared").note == "Instagram is back"
 
 
+def test_an_opened_window_lets_every_widget_of_the_credential_through(
+    desk: Client, instance: WidgetInstance, make_instance: Any, provider: FakeProvider
+) -> None:
+    provider.accounts["other.shop"] = provider.accounts["acme.bakery"]
+    twin = make_instance(source_value="other.shop")
+    provider.rate_limits(7_200)
+    refresh(instance)
+    provider.recovers()
+    assert refresh(twin).warnings == {"PROVIDER_RATE_LIMITED"}
+    provider.calls.clear()
+
+    assert desk.post(page_of(instance, "open-window"), {"note": "Meta says so"}).status_code == 302
+
+    assert refresh_due_now(now=NOW)["succeeded"] == 2
+    assert refresh(twin).warnings == set()
+    assert ProviderWindow.objects.get().throttles == 0
+    event = AuditEvent.objects.get(action="window_opened")
+    assert (event.actor, event.instance_id, event.note) == ("desk", instance.pk, "Meta says so")
+
+
+def test_an_opened_window_is_one_credentials_and_leaves_other_back_offs(
+    desk: Client, instance: WidgetInstance, make_instance: Any, provider: FakeProvider
+) -> None:
+    unknown = make_instance(source_value="no.such.one")
+    refresh(unknown)
+    provider.rate_limits(7_200)
+    refresh(instance)
+    ProviderWindow.objects.create(credential="another", parked_at=NOW, parked_until=NOW + timedelta(hours=1))
+
+    desk.post(page_of(instance, "open-window"), {"note": "x"})
+
+    held_back = Feed.objects.filter(blocked_until__gt=NOW)
+    assert [row.instance_id for row in held_back] == [unknown.pk]
+    assert [row.credential for row in ProviderWindow.objects.filter(parked_until__gt=NOW)] == ["another"]
+
+
+def test_a_window_that_is_open_stays_so(desk: Client, instance: WidgetInstance) -> None:
+    told = desk.post(page_of(instance, "open-window"), {"note": "x"}, follow=True).content.decode()
+
+    assert "The window was open." in told
+
+
+def test_the_window_of_a_connection_is_opened(
+    desk: Client, people: Cast, instance: WidgetInstance, provider: FakeProvider, logins: FakeLogins
+) -> None:
+    connect = people.editor.get(f"/v1/integrations/instagram/connect?instanceId={instance.pk}")
+    state = parse_qs(urlsplit(connect["Location"]).query)["state"][0]
+    people.editor.get("/v1/integrations/instagram/callback", {"code": "good", "state": state})
+    provider.rate_limits(7_200)
+    refresh(instance)
+    provider.recovers()
+    assert refresh(instance).warnings == {"PROVIDER_RATE_LIMITED"}
+
+    desk.post(page_of(instance, "open-window"), {"note": "x"})
+
+    assert refresh(instance).warnings == set()
+
+
 @pytest.mark.parametrize("act", [act.name for act in ACTS])
 def test_who_may_act(
     onlooker: Client, desk: Client, people: Cast, instance: WidgetInstance, provider: FakeProvider, act: str
@@ -198,7 +396,7 @@ def test_a_pause_holds_back_everything_and_ends_when_it_said(
     view = force(instance)
     assert (len(view.posts), view.next_refresh_allowed_at) == (3, NOW + timedelta(hours=2))
     told = people.editor.post(f"/editor/{instance.pk}/refresh/", follow=True).content.decode()
-    assert "Refreshes are on hold until 14:20:00 on 2026-11-23 UTC. The posts we have stay." in told
+    assert "paused this widget until 14:20:00 on 2026-11-23 UTC. The posts we have stay." in told
     assert len(provider.calls) == 1
 
     time_machine.move_to(NOW + timedelta(hours=2, seconds=1), tick=False)
@@ -212,6 +410,7 @@ def test_a_pause_before_the_first_fill_and_its_early_end(
     desk.post(page_of(instance, "pause"), {"hours": 720, "note": "not yet"})
     feed = people.editor.get(f"/v1/integrations/instagram/feed?instanceId={instance.pk}")
     assert (feed.status_code, feed.json()["posts"], provider.calls) == (200, [], [])
+    assert "FEED_WARMING" not in desk.get(page_of(instance)).content.decode()
 
     desk.post(page_of(instance, "clear-backoff"), {"note": "now"})
     cache.clear()
@@ -266,7 +465,7 @@ def test_what_is_in_flight_ends_no_pause_and_brings_back_no_purged_posts(
         key(instance), until=NOW + timedelta(hours=1), actor=EDITOR, now=NOW, note="x"
     )
     force(instance)
-    assert Feed.objects.get().blocked_until == NOW + timedelta(hours=1)
+    assert Feed.objects.get().paused_until == NOW + timedelta(hours=1)
 
 
 def test_purged_posts_are_gone_and_fetched_anew(
@@ -340,7 +539,7 @@ def test_the_list_says_how_widgets_fare_and_is_searched(
     refresh(instance)
     page = desk.get(LIST).content.decode()
     assert "Working" in page
-    assert "Needs you" in page
+    assert "Action needed" in page
     row = Connection.objects.create(
         workspace=instance.workspace, login="instagram", account_id="1", username="the.baker",
         obtained_at=NOW, state_changed_at=NOW,

@@ -81,12 +81,11 @@ def refresh_now(request: HttpRequest, instance_id: str) -> HttpResponse:
     except paris.TooBusy:
         messages.warning(request, "Another refresh is under way. Try again in a moment.")
     else:
-        if view.warnings & words.FAILURES:
-            messages.warning(request, words.warning_words(view)[0])
-        elif on_hold := words.hold_words(view):
-            messages.warning(request, on_hold)
-        else:
+        if words.was_refreshed(view):
             messages.success(request, "The posts are up to date.")
+        else:
+            plan_name = fresh_limits_for(instance.workspace_id, now=timezone.now()).plan_name
+            messages.warning(request, words.problem_words(view, known.source.type, plan_name))
     return redirect("editor-detail", instance_id=instance.pk)
 
 

@@ -8,7 +8,7 @@ from datetime import datetime
 from uuid import UUID
 
 from entitlements.limits import Limits, plan_that_allows
-from paris_integration.public import ConnectionFacts, Login, SourceType, offers
+from paris_integration.public import Login, SourceType, offers
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,24 +45,20 @@ def allows_source(source_type: SourceType, limits: Limits) -> bool:
     return limits.hashtag_enabled if source_type is SourceType.HASHTAG else limits.profile_enabled
 
 
-def login_choices(
-    source_type: SourceType, limits: Limits, workspace_id: UUID, *, now: datetime
-) -> list[LoginChoice]:
-    """Both logins, the fitting one first, each with what keeps it locked."""
-    by_plan = None
-    if not limits.oauth_enabled:
-        reason = f"Your {limits.plan_name} plan does not include connected accounts."
-        by_plan = _by_plan(reason, workspace_id, lambda higher: higher.oauth_enabled, now)
+def lock_of_accounts(limits: Limits, workspace_id: UUID, *, now: datetime) -> Lock | None:
+    """What keeps both logins locked; None where the plan includes connected accounts."""
+    if limits.oauth_enabled:
+        return None
+    reason = f"Your {limits.plan_name} plan does not include connected accounts."
+    return _by_plan(reason, workspace_id, lambda higher: higher.oauth_enabled, now)
+
+
+def login_choices(source_type: SourceType) -> list[LoginChoice]:
+    """Both logins, the fitting one first, each with what keeps it locked beside the plan."""
     fitting = [Login.INSTAGRAM, Login.FACEBOOK]
     if source_type is SourceType.HASHTAG:
         fitting.reverse()
-    return [LoginChoice(login, by_plan or _by_nature(login, source_type)) for login in fitting]
-
-
-def needs_facebook(source_type: SourceType, connection: ConnectionFacts | None) -> bool:
-    """Whether a tag waits for its connection."""
-    is_tag = source_type is SourceType.HASHTAG
-    return is_tag and (connection is None or connection.login is not Login.FACEBOOK)
+    return [LoginChoice(login, _by_nature(login, source_type)) for login in fitting]
 
 
 def _by_nature(login: Login, source_type: SourceType) -> Lock | None:

@@ -23,6 +23,7 @@ from venice_api.instances import from_row
 from venice_api.models import WidgetInstance
 
 SHOWN_POSTS = 48
+_REFRESHES_NOTHING = frozenset({paris.RefreshEffect.CLOSED, paris.RefreshEffect.PAUSED})
 
 
 def show(
@@ -40,6 +41,7 @@ def show(
     known = from_row(instance)
     # All posts, the hidden ones too: they can be shown again.
     view = paris.look_at(known.feed_key(), paris.Selection(max_posts=SHOWN_POSTS), now=now)
+    notes = words.notes(view, known.source.type, limits.plan_name)
     context = {
         "instance": instance,
         "form": form,
@@ -48,7 +50,9 @@ def show(
         "limits": limits,
         "posts": [_tile(post, known.hidden_post_ids) for post in view.posts],
         "result": words.login_result_words(request.GET),
-        "all_warning_words": words.all_warning_words(),
+        "notes": list(notes.values()),
+        "plan_is_noted": paris.Warning.PLAN_RESTRICTED in notes,
+        "preview_words": words.all_warning_words(besides=() if draft else notes),
         **_freshness(view, limits),
         **_account(instance, limits, now),
         **_embed_code(instance),
@@ -64,26 +68,23 @@ def source_locks(limits: Limits, workspace_id: UUID, *, now: datetime) -> dict[s
 
 
 def _freshness(view: paris.FeedView, limits: Limits) -> dict[str, object]:
-    forced = view.forced
+    is_off = view.refresh_now is not None and view.refresh_now.effect in _REFRESHES_NOTHING
     return {
         "view": view,
         "health": words.health_of(view),
-        "warnings": words.warning_words(view),
-        "period": words.period_words(limits.refresh_ttl_minutes_min),
-        "remaining": words.remaining_words(forced) if forced else "",
-        "blocked": words.blocked_words(forced.reason) if forced and forced.reason else "",
-        "upgrade": words.upgrade_words(forced.upgrade_hint) if forced else "",
+        "period": "" if is_off else words.period_words(limits.refresh_ttl_minutes_min),
+        "remaining": words.remaining_words(view.forced) if view.forced and not is_off else "",
+        "refresh_block": words.block_of(view),
     }
 
 
 def _account(instance: WidgetInstance, limits: Limits, now: datetime) -> dict[str, object]:
     connection = paris.find_connection(instance.pk)
-    source_type = SourceType(instance.source_type)
     return {
         "connection": connection,
         "state_words": words.connection_words(connection.state) if connection else "",
-        "logins": locks.login_choices(source_type, limits, instance.workspace_id, now=now),
-        "needs_facebook": locks.needs_facebook(source_type, connection),
+        "logins": locks.login_choices(SourceType(instance.source_type)),
+        "accounts_lock": locks.lock_of_accounts(limits, instance.workspace_id, now=now),
     }
 
 

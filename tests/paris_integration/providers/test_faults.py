@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from paris_integration.errors import (
+    HashtagQuotaExhausted,
     PermissionMissing,
     ProviderError,
     ProviderUnavailable,
@@ -15,7 +16,7 @@ from paris_integration.errors import (
     TokenRejected,
 )
 from paris_integration.providers.base import Usage
-from paris_integration.providers.faults import fault_of
+from paris_integration.providers.faults import fault_of, hashtag_fault_of, tag_search_fault_of
 from paris_integration.providers.http import HttpAnswer
 
 
@@ -48,7 +49,8 @@ def test_throttles_under_any_status(code: int, status: int) -> None:
         (190, {"error_subcode": 999}, TokenRejected),
         (102, {}, TokenRejected),
         (25, {"error_subcode": 2207050}, TokenRejected),
-        (3, {}, PermissionMissing),
+        (3, {}, ProviderError),
+        (3, {"is_transient": True}, ProviderError),
         (10, {}, PermissionMissing),
         (200, {}, PermissionMissing),
         (299, {}, PermissionMissing),
@@ -56,6 +58,8 @@ def test_throttles_under_any_status(code: int, status: int) -> None:
         (110, {}, SourceNotFound),
         (24, {"error_subcode": 2207024}, SourceNotFound),
         (803, {}, SourceNotFound),
+        (100, {"error_subcode": 33}, SourceNotFound),
+        ("100", {"error_subcode": "33"}, SourceNotFound),
         (-1, {}, ProviderUnavailable),
         (-2, {}, ProviderUnavailable),
         (1, {}, ProviderUnavailable),
@@ -75,7 +79,7 @@ def test_listed_codes(code: object, more: dict[str, Any], kind: type[ProviderErr
     [
         pytest.param(1, {"is_transient": False}, 500, id="not transient beats code 1"),
         pytest.param(100, {}, 400, id="our own request is wrong"),
-        pytest.param(100, {"error_subcode": 33}, 400, id="object missing or not permitted"),
+        pytest.param(100, {"error_subcode": 34}, 400, id="code 100 for another reason"),
         pytest.param(18, {}, 400, id="a code nobody listed"),
         pytest.param(300, {}, 400, id="just above the permission range"),
         pytest.param(80_100, {}, 400, id="just above the limits' range"),
@@ -87,6 +91,33 @@ def test_listed_codes(code: object, more: dict[str, Any], kind: type[ProviderErr
 )
 def test_what_is_not_listed_stays_loud(code: object, more: dict[str, Any], status: int) -> None:
     assert type(fault_of(answer(status, envelope(code, **more)))) is ProviderError
+
+
+@pytest.mark.parametrize(
+    ("code", "more", "on_media", "on_search"),
+    [
+        (18, {}, HashtagQuotaExhausted, HashtagQuotaExhausted),
+        (18, {"error_subcode": 2207034}, HashtagQuotaExhausted, HashtagQuotaExhausted),
+        (24, {"error_subcode": 2207024}, SourceNotFound, SourceNotFound),
+        (100, {"error_subcode": 33}, SourceNotFound, SourceNotFound),
+        (100, {}, ProviderError, SourceNotFound),
+        (190, {}, TokenRejected, TokenRejected),
+        (4, {}, RateLimited, RateLimited),
+    ],
+)
+def test_hashtag_calls_have_codes_of_their_own(
+    code: int, more: dict[str, Any], on_media: type[ProviderError], on_search: type[ProviderError]
+) -> None:
+    given = answer(400, envelope(code, fbtrace_id="A1", **more))
+
+    for fault, kind in ((hashtag_fault_of(given), on_media), (tag_search_fault_of(given), on_search)):
+        assert type(fault) is kind
+        assert (fault.code, fault.status, fault.trace_id) == (code, 400, "A1")
+
+
+def test_a_hashtag_call_that_succeeds_has_no_fault() -> None:
+    assert hashtag_fault_of(answer(200, {"data": []})) is None
+    assert tag_search_fault_of(answer(200, {"data": []})) is None
 
 
 @pytest.mark.parametrize(

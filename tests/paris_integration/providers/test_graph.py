@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+import json
 import logging
+import re
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -15,18 +18,26 @@ from instagram_standin.faults import EmptyPages, Fault, RepeatCursor
 from instagram_standin.server import StandIn
 from paris_integration.errors import (
     HashtagQuotaExhausted,
+    ProviderError,
     ProviderUnavailable,
     RateLimited,
     SourceNotFound,
     TokenRejected,
     UnexpectedPayload,
 )
-from paris_integration.providers.base import DiscoveryRequest, HashtagRequest, OwnMediaRequest, RawFeed
+from paris_integration.providers.base import (
+    DiscoveryRequest,
+    FeedRequest,
+    HashtagRequest,
+    OwnMediaRequest,
+    RawFeed,
+)
 from paris_integration.providers.graph import GraphProvider
 from paris_integration.providers.http import HttpClient
 from paris_integration.secret import Secret
 from paris_integration.types import Login
 
+NOW = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
 BASE = "https://graph.example/prefix"
 IG_BASE = "https://graph.instagram.example"
 URL = f"{BASE}/v26.0/17841400000000001"
@@ -132,10 +143,8 @@ def test_bodies_that_are_no_feed(standin: StandIn, kind: str, error: type[Except
         ask(provider_for(standin.facebook_graph_url), "tiny.studio")
 
 
-def test_a_refused_field_is_left_out_once_and_for_all(
-    standin: StandIn, caplog: pytest.LogCaptureFixture
-) -> None:
-    standin.faults.add("reject_field", field="thumbnail_url")
+def test_a_refused_field_is_left_out_from_then_on(standin: StandIn, caplog: pytest.LogCaptureFixture) -> None:
+    standin.faults.add("reject_field", field="profile_picture_url", node_type="IGUser")
     provider = provider_for(standin.facebook_graph_url)
 
     with caplog.at_level(logging.WARNING):
@@ -143,7 +152,7 @@ def test_a_refused_field_is_left_out_once_and_for_all(
         assert len(ask(provider, "tiny.studio").media) == 3
 
     assert len(standin.calls) == 3
-    assert "thumbnail_url" in caplog.text
+    assert "profile_picture_url" in caplog.text
 
 
 def test_every_call_proves_that_it_knows_the_apps_secret() -> None:
@@ -161,24 +170,33 @@ def test_every_call_proves_that_it_knows_the_apps_secret() -> None:
 def page(ids: list[Any], after: object = None, **account: Any) -> dict[str, Any]:
     media: dict[str, Any] = {"data": [{"id": post_id} for post_id in ids]}
     if after is not None:
-        media["paging"] = {"cursors": {"after": after}, "next": "https://evil.example/?access_token=x"}
+        media["paging"] = {"cursors": {"after": after}}
     return {"business_discovery": {"username": "acme.bakery", "media": media, **account}}
 
 
+class Answers:
+    """What Meta answers at `url`, in this order, the last one for ever. `.asked`: the parameters of every call."""
+
+    def __init__(self, mock: responses.RequestsMock, url: str, *bodies: object) -> None:
+        self._bodies = list(bodies)
+        self.asked: list[dict[str, str]] = []
+        mock.add_callback(responses.GET, url, callback=self._answer, content_type="application/json")
+
+    def _answer(self, request: Any) -> tuple[int, dict[str, str], str]:
+        self.asked.append(request.params)
+        body = self._bodies[0] if len(self._bodies) == 1 else self._bodies.pop(0)
+        return 400 if isinstance(body, dict) and "error" in body else 200, {}, json.dumps(body)
+
+
 def ask_pages(*bodies: object, posts: int = 100) -> tuple[RawFeed, int]:
-    """The feed gathered from these answers, the last repeated for ever; and the calls it took."""
-    with responses.RequestsMock(registry=responses.registries.FirstMatchRegistry) as mock:
-        answers = iter(bodies)
-        last: list[object] = []
+    """The feed gathered from these answers to discovery, the last repeated for ever; and the calls it took."""
+    with responses.RequestsMock() as mock:
+        answers = Answers(mock, URL, *bodies)
+        return ask(provider_for(BASE), "acme.bakery", posts=posts), len(answers.asked)
 
-        def answer(_: Any) -> tuple[int, dict[str, str], str]:
-            import json
 
-            last[:] = [next(answers, last[0] if last else None)]
-            return 200, {}, json.dumps(last[0])
-
-        mock.add_callback(responses.GET, URL, callback=answer, content_type="application/json")
-        return ask(provider_for(BASE), "acme.bakery", posts=posts), len(mock.calls)
+def ids_of(raw: RawFeed) -> list[str]:
+    return [item["id"] for item in raw.media]  # type: ignore[index]
 
 
 @pytest.mark.parametrize(
@@ -205,9 +223,28 @@ def ask_pages(*bodies: object, posts: int = 100) -> tuple[RawFeed, int]:
 def test_paging(bodies: list[Any], ids: list[str], calls: int) -> None:
     raw, made = ask_pages(*bodies)
 
-    assert [item["id"] for item in raw.media] == ids  # type: ignore[index]
+    assert ids_of(raw) == ids
     assert made == calls
     assert raw.later_page_error is None
+
+
+@pytest.mark.parametrize(
+    ("bodies", "calls"),
+    [
+        pytest.param([page(["1"], "A"), {"business_discovery": {"username": "x"}}], 2, id="a later page without media"),
+        pytest.param([page(["1"], "A"), {"business_discovery": {"media": {}}}], 2, id="a later page without data"),
+        pytest.param([page(["1"], "A"), {"error": {"code": 4}}], 2, id="a throttled page"),
+        pytest.param([page(["1"], "){evil}", media_count=2)], 1, id="more posts, and no cursor that can be used"),
+        pytest.param([page(["1"], "C", media_count=2)], 2, id="more posts, and the same page again"),
+        pytest.param([page([str(n)], "C", media_count=99) for n in range(30)], 20, id="too many pages"),
+    ],
+)  # fmt: skip
+def test_paging_that_ends_too_early_is_said(bodies: list[Any], calls: int) -> None:
+    raw, made = ask_pages(*bodies)
+
+    assert ids_of(raw)[0] in ("0", "1")
+    assert isinstance(raw.later_page_error, UnexpectedPayload | RateLimited)
+    assert made == calls
 
 
 @pytest.mark.parametrize("fault", [RepeatCursor(), EmptyPages()])
@@ -256,6 +293,8 @@ def test_a_name_that_would_change_the_expression_is_never_sent(username: str) ->
 IG_MEDIA = f"{IG_BASE}/v26.0/17841400000000001/media"
 FB_MEDIA = f"{BASE}/v26.0/17841400000000001/media"
 TAG = f"{BASE}/v26.0/17843800000000001"
+TAG_REQUEST = HashtagRequest("17841400000000001", "17843800000000001", Secret("token-1"))
+DISCOVERY = DiscoveryRequest("17841400000000001", "acme.bakery", Secret("token-1"))
 
 
 def own_media(login: Login) -> OwnMediaRequest:
@@ -267,49 +306,408 @@ def own_media(login: Login) -> OwnMediaRequest:
 )
 def test_own_media_on_both_hosts(login: Login, url: str, proves: bool) -> None:
     with responses.RequestsMock() as mock:
-        mock.get(url, json={"data": [{"id": "1"}], "paging": {"cursors": {"after": "C1"}}})
-        mock.get(url, json={"data": [{"id": "2"}]})
+        answers = Answers(mock, url, edge(["1"], "C1", has_next=True), edge(["2"], "C2"))
         raw = provider_for(BASE, app_secret=Secret("s")).fetch(own_media(login), max_posts=100)
-        first, second = (call.request.params for call in mock.calls)  # type: ignore[attr-defined]
+        first, second = answers.asked
 
-    assert [item["id"] for item in raw.media] == ["1", "2"]  # type: ignore[index]
+    assert ids_of(raw) == ["1", "2"]
     assert raw.profile == {"username": "acme.bakery"}
     assert ("appsecret_proof" in first) is proves
     assert (first["limit"], second["after"]) == ("50", "C1")
 
 
-def test_a_field_refused_to_one_kind_of_request_is_still_asked_of_the_others() -> None:
-    refusal = {"error": {"code": 100, "message": "(#100) Tried accessing nonexisting field (alt_text)"}}
-    with responses.RequestsMock() as mock:
-        mock.get(IG_MEDIA, json=refusal, status=400)
-        mock.get(IG_MEDIA, json={"data": []})
-        mock.get(URL, json=page([]))
-        provider = provider_for(BASE)
-        provider.fetch(own_media(Login.INSTAGRAM), max_posts=10)
-        ask(provider, "acme.bakery")
-        asked = [call.request.params["fields"] for call in mock.calls]  # type: ignore[attr-defined]
+def edge(ids: list[str], after: object = None, *, has_next: bool = False) -> dict[str, Any]:
+    """A page of own media or of a tag. Meta sends the cursor on the last page, too; `next` must not be followed."""
+    paging: dict[str, Any] = {"cursors": {"before": "B", "after": after}}
+    if has_next:
+        paging["next"] = "https://evil.example/?access_token=x&after=EVIL"
+    return {"data": [{"id": post_id} for post_id in ids], "paging": paging}
 
-    assert ["alt_text" in fields for fields in asked] == [True, False, True]
+
+EDGES = [
+    pytest.param(IG_MEDIA, own_media(Login.INSTAGRAM), id="Instagram"),
+    pytest.param(FB_MEDIA, own_media(Login.FACEBOOK), id="Facebook"),
+    pytest.param(f"{TAG}/recent_media", TAG_REQUEST, id="tag"),
+]
+
+
+@pytest.mark.parametrize(("url", "request_"), EDGES)
+@pytest.mark.parametrize(
+    ("bodies", "ids", "cursors"),
+    [
+        pytest.param([edge(["1", "2"], "C")], ["1", "2"], [None], id="one page with a cursor"),
+        pytest.param([edge(["1"], "C"), {"error": {"code": 4}}], ["1"], [None], id="no surplus call to be throttled"),
+        pytest.param(
+            [edge(["1"], "A", has_next=True), edge(["2"], "B")], ["1", "2"], [None, "A"], id="two pages",
+        ),
+        pytest.param(
+            [edge(["1"], "S", has_next=True), edge(["2"], "S", has_next=True), edge(["3"], "S")],
+            ["1", "2", "3"], [None, "S", "S"], id="one cursor for all pages",
+        ),
+        pytest.param(
+            [edge(["1"], "A", has_next=True), *(edge([], "B", has_next=True),) * 3, edge(["2"])],
+            ["1", "2"], [None, "A", "B", "B", "B"], id="empty pages in between",
+        ),
+        pytest.param([edge(["1"], "A") | {"paging": None}], ["1"], [None], id="no paging"),
+        pytest.param([{"data": [{"id": "1"}], "paging": {"next": "", "cursors": {"after": "A"}}}], ["1"], [None],
+                     id="an empty next"),
+    ],
+)  # fmt: skip
+def test_own_media_and_tags_go_on_while_there_is_a_next(
+    url: str, request_: FeedRequest, bodies: list[Any], ids: list[str], cursors: list[str | None]
+) -> None:
+    with responses.RequestsMock() as mock:
+        answers = Answers(mock, url, *bodies)
+        raw = provider_for(BASE).fetch(request_, max_posts=100)
+
+    assert ids_of(raw) == ids
+    assert [asked.get("after") for asked in answers.asked] == cursors
+    assert raw.later_page_error is None
+
+
+@pytest.mark.parametrize(
+    ("bodies", "calls"),
+    [
+        pytest.param([edge(["1"], "A", has_next=True)], 2, id="the same page again"),
+        pytest.param(
+            [edge(["1"], "A", has_next=True), edge([], "B", has_next=True)], 20, id="empty for ever"
+        ),
+        pytest.param([edge([str(n)], "A", has_next=True) for n in range(30)], 20, id="too many pages"),
+        pytest.param([edge(["1"], "a b", has_next=True)], 1, id="no cursor that can be used"),
+        pytest.param([edge(["1"], has_next=True)], 1, id="no cursor"),
+    ],
+)
+def test_own_media_that_have_more_to_show_than_was_read_say_so(bodies: list[Any], calls: int) -> None:
+    with responses.RequestsMock() as mock:
+        answers = Answers(mock, IG_MEDIA, *bodies)
+        raw = provider_for(BASE).fetch(own_media(Login.INSTAGRAM), max_posts=100)
+
+    assert len(answers.asked) == calls
+    assert isinstance(raw.later_page_error, UnexpectedPayload)
+
+
+def test_a_tag_whose_pages_go_round_has_been_read() -> None:
+    with responses.RequestsMock() as mock:
+        answers = Answers(
+            mock, f"{TAG}/recent_media", edge(["1"], "S", has_next=True), edge(["2"], "S", has_next=True)
+        )
+        raw = provider_for(BASE).fetch(TAG_REQUEST, max_posts=100)
+
+    assert len(answers.asked) == 3
+    assert set(ids_of(raw)) == {"1", "2"}
+    assert raw.later_page_error is None
+
+
+def test_no_further_page_is_asked_for_when_there_are_enough_posts() -> None:
+    with responses.RequestsMock() as mock:
+        answers = Answers(mock, IG_MEDIA, edge(["1", "2"], "A", has_next=True))
+        raw = provider_for(BASE).fetch(own_media(Login.INSTAGRAM), max_posts=2)
+
+    assert (len(answers.asked), raw.later_page_error) == (1, None)
 
 
 def test_a_tag_shows_its_last_day_and_its_top_posts_when_that_is_empty() -> None:
-    request = HashtagRequest("17841400000000001", "17843800000000001", Secret("token-1"))
-    same = {"cursors": {"after": "ALWAYS"}}
     with responses.RequestsMock() as mock:
-        mock.get(f"{TAG}/recent_media", json={"data": [{"id": "1"}], "paging": same})
-        recent = provider_for(BASE).fetch(request, max_posts=100)
-        assert len(mock.calls) == 2  # the constant cursor brings the same page once more, and is then left
+        mock.get(f"{TAG}/recent_media", json=edge(["1"], "ALWAYS"))
+        recent = provider_for(BASE).fetch(TAG_REQUEST, max_posts=100)
         asked = mock.calls[0].request.params  # type: ignore[attr-defined]
     with responses.RequestsMock() as mock:
         mock.get(f"{TAG}/recent_media", json={"data": []})
         mock.get(f"{TAG}/top_media", json={"data": [{"id": "9"}]})
-        top = provider_for(BASE).fetch(request, max_posts=100)
+        top = provider_for(BASE).fetch(TAG_REQUEST, max_posts=100)
 
     assert asked["user_id"] == "17841400000000001"
     assert not {"username", "thumbnail_url", "alt_text"} & set(asked["fields"].replace("{", ",").split(","))
-    assert {item["id"] for item in recent.media} == {"1"}  # type: ignore[index]
-    assert [item["id"] for item in top.media] == ["9"]  # type: ignore[index]
+    assert ids_of(recent) == ["1"]
+    assert ids_of(top) == ["9"]
     assert (recent.is_recent_only, top.is_recent_only) == (True, False)
+
+
+def test_a_tag_whose_last_day_was_not_read_to_the_end_does_not_show_its_top_posts() -> None:
+    with responses.RequestsMock() as mock:
+        Answers(mock, f"{TAG}/recent_media", edge([], "A", has_next=True), {"error": {"code": 4}})
+        with pytest.raises(RateLimited):
+            provider_for(BASE).fetch(TAG_REQUEST, max_posts=100)
+
+
+@pytest.mark.parametrize(
+    ("code", "subcode", "error"),
+    [
+        pytest.param(100, 33, SourceNotFound, id="the object is gone, or not this token's to see"),
+        pytest.param(3, None, ProviderError, id="the app lacks a capability"),
+    ],
+)
+@pytest.mark.parametrize(
+    ("url", "request_"),
+    [(IG_MEDIA, own_media(Login.INSTAGRAM)), (FB_MEDIA, own_media(Login.FACEBOOK)), (URL, DISCOVERY)],
+    ids=["Instagram's own media", "Facebook's own media", "discovery"],
+)
+def test_what_a_refusal_means(
+    code: int, subcode: int | None, error: type[Exception], url: str, request_: FeedRequest
+) -> None:
+    with responses.RequestsMock() as mock:
+        mock.get(url, json={"error": {"code": code, "error_subcode": subcode}}, status=400)
+        with pytest.raises(ProviderError) as refusal:
+            provider_for(BASE).fetch(request_, max_posts=10)
+
+    assert type(refusal.value) is error
+
+
+class Refusing:
+    """A Meta that refuses these fields, of posts and of children, wherever they are asked for. Its page is empty.
+
+    `.asked`: the fields of every call, of posts and of children.
+    """
+
+    def __init__(
+        self, mock: responses.RequestsMock, *, post: tuple[str, ...] = (), child: tuple[str, ...] = ()
+    ) -> None:
+        self.post, self.child = post, child
+        self.asked: list[tuple[set[str], set[str]]] = []
+        for url in (IG_MEDIA, FB_MEDIA, URL, f"{TAG}/recent_media", f"{TAG}/top_media"):
+            mock.add_callback(responses.GET, url, callback=self._answer)
+
+    def _answer(self, request: Any) -> tuple[int, dict[str, str], str]:
+        of_media, _, rest = request.params["fields"].rpartition("media.limit")[2].partition("children{")
+        of_children, _, _ = rest.partition("}")
+        post, child = set(re.findall(r"[a-z_]+", of_media)), set(of_children.split(","))
+        self.asked.append((post, child))
+        refused = [*sorted(post & set(self.post)), *sorted(child & set(self.child))]
+        if refused:
+            return 400, {}, json.dumps(refusal_of(refused[0]))
+        empty = page([]) if request.url.startswith(f"{URL}?") else {"data": []}
+        return 200, {}, json.dumps(empty)
+
+    def last_without(self, name: str) -> tuple[bool, bool]:
+        """Whether the last call left the field out of posts, and of children."""
+        post, child = self.asked[-1]
+        return name not in post, name not in child
+
+
+def refusal_of(name: str) -> dict[str, Any]:
+    message = f"(#100) Tried accessing nonexisting field ({name}) on node type (Media)"
+    return {"error": {"code": 100, "message": message}}
+
+
+@pytest.fixture
+def meta() -> Iterator[responses.RequestsMock]:
+    with responses.RequestsMock(assert_all_requests_are_fired=False) as mock:
+        yield mock
+
+
+INSTAGRAM = own_media(Login.INSTAGRAM)
+FACEBOOK = own_media(Login.FACEBOOK)
+
+
+@pytest.mark.parametrize(
+    ("post", "child", "calls"),
+    [
+        pytest.param((), ("alt_text",), 2, id="to children"),
+        pytest.param(("alt_text",), (), 3, id="to posts"),
+        pytest.param(("alt_text",), ("alt_text",), 4, id="to both"),
+    ],
+)
+@pytest.mark.parametrize("request_", [INSTAGRAM, FACEBOOK, DISCOVERY])
+def test_a_field_is_left_out_where_it_was_refused(
+    meta: responses.RequestsMock,
+    request_: FeedRequest,
+    post: tuple[str, ...],
+    child: tuple[str, ...],
+    calls: int,
+) -> None:
+    refusing = Refusing(meta, post=post, child=child)
+    provider = provider_for(BASE)
+
+    for _ in range(2):
+        provider.fetch(request_, max_posts=10)
+        assert refusing.last_without("alt_text") == (bool(post), bool(child))
+    assert len(refusing.asked) == calls + 1
+
+
+def test_a_field_refused_to_one_login_or_kind_of_call_is_still_asked_of_the_others(
+    meta: responses.RequestsMock,
+) -> None:
+    refusing = Refusing(meta, post=("caption",))
+    provider = provider_for(BASE)
+    provider.fetch(INSTAGRAM, max_posts=10)
+    refusing.post = ()
+
+    for request_, is_left_out in (
+        (FACEBOOK, False),
+        (DISCOVERY, False),
+        (TAG_REQUEST, False),
+        (INSTAGRAM, True),
+    ):
+        provider.fetch(request_, max_posts=10)
+        assert refusing.last_without("caption")[0] is is_left_out
+
+
+def test_several_fields_may_be_refused_in_one_fetch(meta: responses.RequestsMock) -> None:
+    refusing = Refusing(
+        meta, post=("caption", "is_shared_to_feed", "username"), child=("alt_text", "thumbnail_url")
+    )
+    provider = provider_for(BASE)
+
+    provider.fetch(INSTAGRAM, max_posts=10)
+
+    post, child = refusing.asked[-1]
+    assert not post & set(refusing.post)
+    assert {"id", "media_url", "permalink", "alt_text", "thumbnail_url"} <= post
+    assert child == {"id", "media_type", "media_url"}
+
+
+def test_a_field_that_was_refused_is_asked_for_again_after_a_day(
+    meta: responses.RequestsMock, time_machine: Any
+) -> None:
+    time_machine.move_to(NOW, tick=False)
+    refusing = Refusing(meta, post=("caption",))
+    provider = provider_for(BASE)
+    provider.fetch(INSTAGRAM, max_posts=10)
+    refusing.post = ()
+
+    for moment, is_left_out in (
+        (NOW + timedelta(hours=23, minutes=59), True),
+        (NOW - timedelta(hours=1), False),  # the clock was wrong when the field was refused
+        (NOW + timedelta(hours=24), False),
+    ):
+        time_machine.move_to(moment, tick=False)
+        provider.fetch(INSTAGRAM, max_posts=10)
+        assert refusing.last_without("caption")[0] is is_left_out
+
+
+@pytest.mark.parametrize(
+    ("name", "calls"),
+    [
+        pytest.param("id", 1, id="no post is shown without it"),
+        pytest.param("permalink", 1, id="nor without this"),
+        pytest.param("media_url", 2, id="nor without this; children are tried first"),
+        pytest.param("no_field_of_ours", 1, id="a field that is not asked for"),
+        pytest.param("alt_text", 4, id="a field that is refused wherever it is left out"),
+    ],
+)
+def test_a_refusal_that_no_omission_mends_fails_the_fetch(
+    meta: responses.RequestsMock, name: str, calls: int
+) -> None:
+    """Without an address or a picture no post could be shown, and an empty feed would replace a good one."""
+    answers = Answers(meta, IG_MEDIA, refusal_of(name))
+
+    with pytest.raises(ProviderError):
+        provider_for(BASE).fetch(INSTAGRAM, max_posts=10)
+
+    assert len(answers.asked) == calls
+
+
+# Too much data at once
+
+
+class Overloaded:
+    """A Meta that answers code 1 to calls for more than `most` posts."""
+
+    def __init__(self, mock: responses.RequestsMock, url: str, most: int, **error: Any) -> None:
+        self.limits: list[int] = []
+        self._most = most
+        self._error = {"code": 1, "message": "Please reduce the amount of data you're asking for"} | error
+        mock.add_callback(responses.GET, url, callback=self._answer)
+
+    def _answer(self, request: Any) -> tuple[int, dict[str, str], str]:
+        limit = request.params.get("limit") or re.findall(r"limit\((\d+)\)", request.params["fields"])[0]
+        self.limits.append(int(limit))
+        if self.limits[-1] > self._most:
+            return 500, {}, json.dumps({"error": self._error})
+        return 200, {}, json.dumps(page(["1"]) if request.url.startswith(f"{URL}?") else edge(["1"]))
+
+
+@pytest.mark.parametrize(
+    ("most", "limits"),
+    [(50, [50]), (25, [50, 25]), (24, [50, 25, 12]), (11, [50, 25, 12, 10]), (9, [50, 25, 12, 10])],
+)
+@pytest.mark.parametrize(
+    ("url", "request_"),
+    [(IG_MEDIA, INSTAGRAM), (FB_MEDIA, FACEBOOK), (URL, DISCOVERY), (f"{TAG}/recent_media", TAG_REQUEST)],
+    ids=["Instagram", "Facebook", "discovery", "tag"],
+)
+def test_too_much_data_is_asked_for_in_halves_down_to_ten(
+    meta: responses.RequestsMock, url: str, request_: FeedRequest, most: int, limits: list[int]
+) -> None:
+    overloaded = Overloaded(meta, url, most)
+    provider = provider_for(BASE)
+
+    if most < 10:
+        with pytest.raises(ProviderUnavailable):
+            provider.fetch(request_, max_posts=100)
+    else:
+        assert ids_of(provider.fetch(request_, max_posts=100)) == ["1"]
+    assert overloaded.limits == limits
+
+
+@pytest.mark.parametrize(
+    ("max_posts", "error", "kind"),
+    [
+        pytest.param(10, {}, ProviderUnavailable, id="ten are few enough"),
+        pytest.param(100, {"code": 2}, ProviderUnavailable, id="another code"),
+        pytest.param(100, {"is_transient": False}, ProviderError, id="an error of our own making"),
+    ],
+)
+def test_what_is_not_asked_for_in_halves(
+    meta: responses.RequestsMock, max_posts: int, error: dict[str, Any], kind: type[Exception]
+) -> None:
+    overloaded = Overloaded(meta, IG_MEDIA, 0, **error)
+
+    with pytest.raises(ProviderError) as fault:
+        provider_for(BASE).fetch(INSTAGRAM, max_posts=max_posts)
+
+    assert type(fault.value) is kind
+    assert len(overloaded.limits) == 1
+
+
+def test_the_smaller_limit_holds_for_the_pages_that_follow(meta: responses.RequestsMock) -> None:
+    overload = {"error": {"code": 1}}
+    answers = Answers(
+        meta,
+        IG_MEDIA,
+        edge(["1"], "A", has_next=True),
+        overload,
+        edge(["2"], "B", has_next=True),
+        edge(["3"]),
+    )
+
+    raw = provider_for(BASE).fetch(INSTAGRAM, max_posts=100)
+
+    assert [(asked["limit"], asked.get("after")) for asked in answers.asked] == [
+        ("50", None),
+        ("50", "A"),
+        ("25", "A"),
+        ("25", "B"),
+    ]
+    assert (ids_of(raw), raw.later_page_error) == (["1", "2", "3"], None)
+
+
+def test_asking_again_stays_within_the_deadline(
+    meta: responses.RequestsMock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seconds = iter(range(1_000))
+    monkeypatch.setattr("paris_integration.providers.http.time.monotonic", lambda: next(seconds))
+    overloaded = Overloaded(meta, IG_MEDIA, 0)
+
+    with pytest.raises(ProviderUnavailable, match="timed out"):
+        provider_for(BASE).fetch(INSTAGRAM, max_posts=100)
+
+    assert 0 < len(overloaded.limits) < 4
+
+
+@pytest.mark.parametrize("edge", ["recent_media", "top_media"])
+def test_the_thirty_tags_may_be_used_up_on_any_hashtag_call(edge: str) -> None:
+    with responses.RequestsMock() as mock:
+        if edge == "top_media":
+            mock.get(f"{TAG}/recent_media", json={"data": []})
+        mock.get(f"{TAG}/{edge}", json={"error": {"code": 18, "error_subcode": 2207034}}, status=400)
+        with pytest.raises(HashtagQuotaExhausted):
+            provider_for(BASE).fetch(TAG_REQUEST, max_posts=10)
+
+    with responses.RequestsMock() as mock:
+        mock.get(f"{URL}/recently_searched_hashtags", json={"error": {"code": 18}}, status=400)
+        with pytest.raises(HashtagQuotaExhausted):
+            provider_for(BASE).recently_searched("17841400000000001", Secret("token-1"))
 
 
 @pytest.mark.parametrize(

@@ -5,10 +5,15 @@ from __future__ import annotations
 import logging
 import resource
 import socket
+import threading
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
+from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 
@@ -103,6 +108,145 @@ def test_a_listener_that_never_accepts() -> None:
         with pytest.raises(ProviderUnavailable):
             fetch(f"http://127.0.0.1:{full.getsockname()[1]}/x", seconds=1.0)
         assert time.monotonic() - began < 2.0
+
+
+# Name resolution, connecting and TLS
+
+
+@pytest.fixture
+def stuck_names(monkeypatch: pytest.MonkeyPatch) -> Iterator[threading.Event]:
+    """A resolver that does not answer before the event is set."""
+    answers = threading.Event()
+    resolve = socket.getaddrinfo
+
+    def wait(host: Any, *args: Any, **kwargs: Any) -> Any:
+        if str(host).endswith(".example"):
+            answers.wait(30)
+            raise socket.gaierror(socket.EAI_NONAME, "canary: unknown name")
+        return resolve(host, *args, **kwargs)
+
+    monkeypatch.setattr(socket, "getaddrinfo", wait)
+    yield answers
+    answers.set()
+
+
+@pytest.fixture
+def names(monkeypatch: pytest.MonkeyPatch) -> dict[str, list[str]]:
+    """Addresses of the names in `.example`; without any, a name does not exist."""
+    known: dict[str, list[str]] = {}
+    resolve = socket.getaddrinfo
+
+    def look_up(host: Any, port: Any, *args: Any, **kwargs: Any) -> Any:
+        if not str(host).endswith(".example"):
+            return resolve(host, port, *args, **kwargs)
+        if host not in known:
+            raise socket.gaierror(socket.EAI_NONAME, "canary: unknown name")
+        return [found for address in known[host] for found in resolve(address, port, *args, **kwargs)]
+
+    monkeypatch.setattr(socket, "getaddrinfo", look_up)
+    return known
+
+
+@pytest.mark.parametrize("scheme", ["http", "https"])
+def test_the_deadline_holds_while_the_name_is_looked_up(stuck_names: threading.Event, scheme: str) -> None:
+    began = time.monotonic()
+
+    with pytest.raises(ProviderUnavailable, match="timed out"):
+        fetch(f"{scheme}://graph.example/x", seconds=0.4)
+
+    assert time.monotonic() - began < 1.4
+
+
+def test_lookups_that_do_not_end_hold_a_bounded_number_of_threads(stuck_names: threading.Event) -> None:
+    client = HttpClient()
+    before = threading.enumerate()
+    with ThreadPoolExecutor(40) as readers:
+        calls = [
+            readers.submit(fetch, "http://graph.example/x", seconds=0.5, client=client) for _ in range(40)
+        ]
+        assert all(isinstance(call.exception(), ProviderUnavailable) for call in calls)
+
+    left = [thread for thread in threading.enumerate() if thread not in before]
+    assert 0 < sum(not isinstance(thread, threading.Timer) for thread in left) <= 16
+
+
+def test_after_a_time_without_name_service_names_are_looked_up_again(
+    stuck_names: threading.Event, standin: StandIn
+) -> None:
+    client = HttpClient()
+    with pytest.raises(ProviderUnavailable, match="timed out"):
+        fetch("http://graph.example/x", seconds=0.1, client=client)
+    stuck_names.set()
+
+    fetch(url_of(standin).replace("127.0.0.1", "localhost"), client=client)
+
+
+def test_an_unknown_name_fails_at_once_and_is_not_repeated(names: dict[str, list[str]]) -> None:
+    began = time.monotonic()
+
+    with pytest.raises(ProviderUnavailable, match="connection failed") as failure:
+        fetch("https://graph.example/x")
+
+    assert time.monotonic() - began < 2
+    assert "example" not in everything_said(failure.value)
+    assert "canary" not in everything_said(failure.value)
+
+
+def test_a_dead_address_leaves_time_for_the_next(names: dict[str, list[str]], standin: StandIn) -> None:
+    names["graph.example"] = ["127.0.0.2", "127.0.0.1"]
+    port = urlsplit(standin.base_url).port
+    with silent_listener("127.0.0.2", port):
+        fetch(url_of(standin).replace("127.0.0.1", "graph.example"), seconds=1)
+
+
+def test_the_deadline_holds_over_all_addresses_of_a_name(names: dict[str, list[str]]) -> None:
+    names["graph.example"] = ["127.0.0.2", "127.0.0.3", "127.0.0.4"]
+    with (
+        silent_listener("127.0.0.2") as port,
+        silent_listener("127.0.0.3", port),
+        silent_listener("127.0.0.4", port),
+    ):
+        began = time.monotonic()
+        with pytest.raises(ProviderUnavailable, match="timed out"):
+            fetch(f"http://graph.example:{port}/x", seconds=0.6)
+
+    assert time.monotonic() - began < 1.6
+
+
+def test_the_deadline_holds_during_the_tls_handshake() -> None:
+    """A byte now and then keeps every read from timing out."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        ended = threading.Event()
+
+        def drip() -> None:
+            peer, _ = server.accept()
+            with peer, suppress(OSError):
+                peer.sendall(b"\x16\x03\x03\x40\x00")
+                while not ended.wait(0.1):
+                    peer.sendall(b"\x02")
+
+        dripping = threading.Thread(target=drip)
+        dripping.start()
+        began = time.monotonic()
+        with pytest.raises(ProviderUnavailable, match="timed out"):
+            fetch(f"https://127.0.0.1:{server.getsockname()[1]}/x", seconds=0.5)
+        lasted = time.monotonic() - began
+        ended.set()
+        dripping.join()
+
+    assert lasted < 1.5
+
+
+@contextmanager
+def silent_listener(address: str, port: int | None = 0) -> Iterator[int]:
+    """A port whose queue is full: connecting to it neither succeeds nor fails."""
+    with socket.socket() as listener, socket.socket() as first, socket.socket() as second:
+        listener.bind((address, port or 0))
+        listener.listen(0)
+        for sock in (first, second):
+            sock.setblocking(False)
+            sock.connect_ex(listener.getsockname())
+        yield listener.getsockname()[1]
 
 
 @pytest.mark.parametrize(

@@ -104,10 +104,22 @@ def test_an_odd_item_is_dropped_and_said_and_costs_nobody_else(changes: dict[str
 
 
 @pytest.mark.parametrize(
-    "changes", [{"is_shared_to_feed": False}, {"media_product_type": "STORY"}, {"media_product_type": "AD"}]
+    "changes",
+    [
+        {"media_product_type": "STORY"},
+        {"media_product_type": "AD"},
+        {"is_shared_to_feed": False, "media_type": "VIDEO"},
+        {"is_shared_to_feed": False, "media_type": "VIDEO", "media_product_type": "REELS"},
+        {"is_shared_to_feed": False, "media_type": None, "media_product_type": "REELS"},
+    ],
 )
 def test_what_is_no_post_of_the_feed_is_left_out_in_silence(changes: dict[str, Any]) -> None:
     assert normalised(media(1), media(2, **changes)) == normalised(media(1))
+
+
+@pytest.mark.parametrize("kind", ["IMAGE", "CAROUSEL_ALBUM"])
+def test_only_a_video_can_be_kept_off_the_feed(kind: str) -> None:
+    assert len(normalised(media(1, media_type=kind, is_shared_to_feed=False)).posts) == 1
 
 
 def test_numbers_as_ids_become_text() -> None:
@@ -160,33 +172,113 @@ FILM = {
     "media_url": "https://x.example/f.mp4",
     "thumbnail_url": "https://x.example/f.jpg",
 }
+NO_POSTER = FILM | {"thumbnail_url": None}
+NO_FILE = FILM | {"media_url": None}
+NOTHING = FILM | {"media_url": None, "thumbnail_url": None}
+OWN = "https://x.example/own.jpg"
+FIRST = "https://x.example/1.jpg"
+POSTER = "https://x.example/f.jpg"
+IMAGE, VIDEO = FilterKind.IMAGE, FilterKind.VIDEO
 
 
 @pytest.mark.parametrize(
-    ("raw", "cover", "kind", "children", "warnings"),
+    ("raw", "shown", "kind", "children", "warnings"),
     [
-        pytest.param(album(child(1), child(2)), "0", FilterKind.IMAGE, 2, set(), id="its own picture"),
-        pytest.param(album(child(1), media_url=None), "1", FilterKind.IMAGE, 1, set(), id="first child's picture"),
-        pytest.param(album(child(1, **FILM), child(2)), "f", FilterKind.VIDEO, 2, set(), id="a film first"),
         pytest.param(
-            album(child(1, media_type=None), child(2)), "0", FilterKind.IMAGE, 1, {Warning.POSTS_SKIPPED},
-            id="a child without a type",
+            album(child(1), child(2), media_url=OWN),
+            {"thumbnailUrl": OWN, "mediaUrl": OWN}, IMAGE, 2, set(), id="its own picture",
         ),
         pytest.param(
-            album(child(1, **(FILM | {"media_url": None}))), "f", FilterKind.VIDEO, 1, {Warning.VIDEO_UNAVAILABLE},
-            id="a film without its file",
+            album(child(1), media_url=None), {"thumbnailUrl": FIRST}, IMAGE, 1, set(), id="the first child's picture",
         ),
-        pytest.param(album(), "0", FilterKind.IMAGE, 0, set(), id="no children told"),
+        pytest.param(
+            album(child(1, **FILM), child(2), media_url=OWN),
+            {"thumbnailUrl": OWN, "mediaUrl": OWN}, VIDEO, 2, set(), id="its own picture, a film as first child",
+        ),
+        pytest.param(
+            album(child(1), media_url=OWN, thumbnail_url="https://x.example/still.jpg"),
+            {"thumbnailUrl": OWN, "mediaUrl": OWN}, IMAGE, 1, set(), id="its own picture before its thumbnail",
+        ),
+        pytest.param(
+            album(child(1, **FILM), child(2), media_url=FILM["media_url"]),
+            {"thumbnailUrl": POSTER}, VIDEO, 2, set(), id="its own address is the first child's film",
+        ),
+        pytest.param(
+            album(child(1, **FILM | {"media_url": "https://x.example/v?id=5"}), media_url="https://x.example/v?id=5"),
+            {"thumbnailUrl": POSTER}, VIDEO, 1, set(), id="a film whose address does not look like one",
+        ),
+        pytest.param(
+            album(child(1), child(2, **NO_POSTER), media_url=FILM["media_url"]),
+            {"thumbnailUrl": FIRST}, IMAGE, 2, set(), id="its own address is a later child's film",
+        ),
+        *(
+            pytest.param(
+                album(child(1), media_url=f"https://x.example/other{suffix}?oe=1"),
+                {"thumbnailUrl": FIRST}, IMAGE, 1, set(), id=f"its own address ends in {suffix}",
+            )
+            for suffix in (".mp4", ".MOV", ".m4v", ".webm")
+        ),
+        pytest.param(
+            album(child(1), media_url="https://x.example/own.jpg?from=film.mp4"),
+            {"thumbnailUrl": "https://x.example/own.jpg?from=film.mp4", "mediaUrl": "https://x.example/own.jpg?from=film.mp4"},
+            IMAGE, 1, set(), id="only the path tells a film",
+        ),
+        pytest.param(
+            album(child(1, **NO_POSTER), child(2), media_url=None),
+            {"thumbnailUrl": "https://x.example/2.jpg"}, VIDEO, 2, set(), id="the first child that has a picture",
+        ),
+        pytest.param(
+            album(child(1, **NO_POSTER), media_url=FILM["media_url"]),
+            {}, VIDEO, 1, set(), id="no cover, and a film that can be shown",
+        ),
+        pytest.param(
+            album(child(1, **NO_FILE), media_url=None),
+            {"thumbnailUrl": POSTER}, VIDEO, 1, {Warning.VIDEO_UNAVAILABLE}, id="a film without its file",
+        ),
+        pytest.param(
+            album(child(1, media_type=None), child(2), media_url=OWN),
+            {"thumbnailUrl": OWN, "mediaUrl": OWN}, IMAGE, 1, {Warning.POSTS_SKIPPED}, id="a child without a type",
+        ),
+        pytest.param(
+            album(child(1, **NOTHING), media_url=OWN),
+            {"thumbnailUrl": OWN, "mediaUrl": OWN}, IMAGE, 0, {Warning.POSTS_SKIPPED}, id="a cover, and no child",
+        ),
+        pytest.param(
+            album(media_url=OWN), {"thumbnailUrl": OWN, "mediaUrl": OWN}, IMAGE, 0, set(), id="no children",
+        ),
     ],
 )  # fmt: skip
-def test_albums(raw: Any, cover: str, kind: FilterKind, children: int, warnings: set[Warning]) -> None:
-    raw = raw | ({"media_url": "https://x.example/0.jpg"} if "media_url" in raw else {})
+def test_albums(
+    raw: Any, shown: dict[str, str], kind: FilterKind, children: int, warnings: set[Warning]
+) -> None:
     result = normalised(raw)
-    post = result.posts[0]
+    (post,) = result.posts
 
-    assert post.external["thumbnailUrl"] == f"https://x.example/{cover}.jpg"
-    assert (post.filter_kind, len(post.external.get("children", []))) == (kind, children)
+    urls = {name: post.external.get(name) for name in ("thumbnailUrl", "mediaUrl")}
+    assert {name: url for name, url in urls.items() if url is not None} == shown
+    assert (post.external["mediaType"], post.filter_kind) == ("CAROUSEL_ALBUM", kind)
+    assert len(post.external.get("children", [])) == children
     assert result.warnings == warnings
+
+
+@pytest.mark.parametrize(
+    "raw",
+    [
+        pytest.param(album(media_url=None), id="nothing at all"),
+        pytest.param(album(child(1, **NOTHING), media_url=None), id="a child that cannot be shown"),
+        pytest.param(album(child(1, **NOTHING), media_url=FILM["media_url"]), id="and a film as its own address"),
+    ],
+)  # fmt: skip
+def test_an_album_without_cover_and_without_children_is_dropped(raw: Any) -> None:
+    result = normalised(raw)
+
+    assert (result.posts, result.warnings) == ((), {Warning.POSTS_SKIPPED})
+
+
+def test_children_have_words_of_their_own() -> None:
+    (shown,) = only(album(child(1, alt_text="A loaf")))["children"]
+
+    assert shown["altText"] == "A loaf"
 
 
 @pytest.mark.parametrize(

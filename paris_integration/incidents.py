@@ -1,0 +1,169 @@
+"""Incidents: Meta refuses many connections of one login within minutes, so our app is in trouble, not their owners.
+
+While an incident lasts, no connection of its login changes state, no mail goes out, and a probe now and then is the
+only call. Refusals are counted by one query over the connections' rows, and an incident is one row per login that is
+opened and closed by conditional writes on the database's clock: whatever the number of processes, one of them alerts.
+"""
+
+from __future__ import annotations
+
+import logging
+import random
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from django.conf import settings
+from django.db import transaction
+from django.db.models import Count, Q, QuerySet
+
+from paris_integration import clock
+from paris_integration.models import Connection, Incident
+from paris_integration.types import ConnectionFacts, ConnectionState, Login
+
+logger = logging.getLogger(__name__)
+
+WINDOW = timedelta(minutes=10)
+PROBE_FIRST = timedelta(minutes=1)
+PROBE_CAP = timedelta(minutes=15)
+REFUSED_STATES = (ConnectionState.RECONNECT_REQUIRED.value, ConnectionState.PERMISSION_MISSING.value)
+
+
+@dataclass(frozen=True, slots=True)
+class BurstLimits:
+    """From how many refused connections, and from which share of those tried, refusals are an incident."""
+
+    connections: int
+    share_percent: float
+
+
+def is_incident(refused: int, tried: int, limits: BurstLimits) -> bool:
+    """Whether so many refused among so many tried connections are the app's trouble. Pure."""
+    return refused >= limits.connections and refused * 100 >= tried * limits.share_percent
+
+
+def probe_wait(probes: int) -> timedelta:
+    """How long to wait after so many probes: a minute, doubling to a quarter of an hour. Pure."""
+    return min(PROBE_FIRST * (1 << min(probes, 10)), PROBE_CAP)
+
+
+def open_logins() -> list[str]:
+    """The logins that have an incident now."""
+    return list(Incident.objects.filter(ended_at__isnull=True).values_list("login", flat=True))
+
+
+def held_until(facts: ConnectionFacts, *, now: datetime) -> datetime | None:
+    """When the connection may be called with again, None when it may now: soon after the next probe, spread out."""
+    incident = Incident.objects.filter(pk=facts.login.value, ended_at__isnull=True).first()
+    if incident is None:
+        return None
+    if incident.narrowed_at is not None and not refused_in(incident).filter(pk=facts.connection_id).exists():
+        return None
+    to_probe = min(max(incident.next_probe_at - clock.database_now(), timedelta()), PROBE_CAP)
+    share = random.random()  # noqa: S311 - spreads load, guards nothing
+    return now + to_probe + PROBE_FIRST * (1 + share)
+
+
+def note_tried(facts: ConnectionFacts, *, at: datetime) -> None:
+    """Meta answered a call with this token."""
+    _row_of(facts).update(tried_at=at)
+
+
+def note_accepted(facts: ConnectionFacts, *, at: datetime) -> None:
+    """Meta let this token read its own account: whatever was doubted is settled."""
+    _row_of(facts).update(tried_at=at, refused_at=None, check_at=None)
+
+
+def note_refused(facts: ConnectionFacts, *, at: datetime) -> bool:
+    """Meta did not let this token read its own account. False when the connection has another token by now."""
+    return bool(_row_of(facts).update(tried_at=at, refused_at=at))
+
+
+def forget_refusal(facts: ConnectionFacts) -> None:
+    """The refusals of this token are settled."""
+    _row_of(facts).update(refused_at=None, check_at=None)
+
+
+def covers(login: Login, *, at: datetime) -> bool:
+    """Whether the login has an incident, or the refusals of the last minutes begin one.
+
+    What was refused before the last incident's end does not count for the next.
+    """
+    last = Incident.objects.filter(pk=login.value).first()
+    if last is not None and last.ended_at is None:
+        return True
+    since = at - WINDOW
+    if last is not None and last.ended_at is not None and last.ended_at <= at + WINDOW:
+        since = max(since, last.ended_at)
+    found = Connection.objects.filter(login=login.value, tried_at__gt=since).aggregate(
+        tried=Count("pk"), refused=Count("pk", filter=Q(refused_at__gt=since))
+    )
+    limits = BurstLimits(settings.INCIDENT_CONNECTIONS, settings.INCIDENT_SHARE_PERCENT)
+    if not is_incident(found["refused"], found["tried"], limits):
+        return False
+    if _begin(login, at):
+        logger.error(
+            "incident begins: Meta refuses many connections of one login",
+            extra={"fields": {"login": login.value, **found}},
+        )
+    return True
+
+
+def claim_probe(login: Login, *, at: datetime) -> Incident | None:
+    """The login's incident when a probe is due, for one caller over all processes."""
+    is_due = Q(next_probe_at__lte=at) | Q(next_probe_at__gt=at + PROBE_CAP)  # the second: a clock was wrong
+    incident = Incident.objects.filter(is_due, pk=login.value, ended_at__isnull=True).first()
+    if incident is None:
+        return None
+    probes = incident.probes + 1
+    claimed = _still(incident).filter(probes=incident.probes)
+    return incident if claimed.update(probes=probes, next_probe_at=at + probe_wait(probes)) else None
+
+
+def refused_in(incident: Incident) -> QuerySet[Connection]:
+    """The connections that Meta refuses in this incident, those included that were condemned as it began."""
+    return Connection.objects.filter(
+        login=incident.login, token__isnull=False, refused_at__gt=incident.began_at - WINDOW
+    )
+
+
+def narrow(incident: Incident, *, at: datetime) -> None:
+    """A connection that was not refused works: from now on only the refused ones wait."""
+    if _still(incident).filter(narrowed_at__isnull=True).update(narrowed_at=at):
+        logger.warning(
+            "incident narrowed: connections that were not refused work",
+            extra={"fields": {"login": incident.login}},
+        )
+
+
+def end(incident: Incident, *, at: datetime) -> None:
+    """The app works again. The connections that were condemned as it began are checked once more."""
+    with transaction.atomic():
+        if not _still(incident).update(ended_at=at):
+            return
+        condemned = refused_in(incident).filter(state__in=REFUSED_STATES).order_by("pk").select_for_update()
+        ids = list(condemned.values_list("pk", flat=True))
+        Connection.objects.filter(pk__in=ids).update(check_at=at)
+    fields = {"login": incident.login, "minutes": round((at - incident.began_at).total_seconds() / 60)}
+    logger.error("incident ends: Meta accepts connections of this login again", extra={"fields": fields})
+
+
+def _begin(login: Login, at: datetime) -> bool:
+    """Open the login's incident; whether this call did it."""
+    values = {
+        "began_at": at,
+        "ended_at": None,
+        "narrowed_at": None,
+        "next_probe_at": at + PROBE_FIRST,
+        "probes": 0,
+    }
+    _, is_first = Incident.objects.get_or_create(login=login.value, defaults=values)
+    return is_first or bool(Incident.objects.filter(pk=login.value, ended_at__isnull=False).update(**values))
+
+
+def _still(incident: Incident) -> QuerySet[Incident]:
+    """The very incident that was read, as long as it lasts."""
+    return Incident.objects.filter(pk=incident.pk, began_at=incident.began_at, ended_at__isnull=True)
+
+
+def _row_of(facts: ConnectionFacts) -> QuerySet[Connection]:
+    return Connection.objects.filter(pk=facts.connection_id, token_version=facts.token_version)

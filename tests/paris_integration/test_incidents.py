@@ -1,0 +1,623 @@
+"""What ends a connection, and what does not: refusals elsewhere, wrong clocks, and trouble of our own app."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from django.contrib.auth.models import User
+from django.core import mail
+from django.utils import timezone
+
+from config.celery import app
+from entitlements.models import Membership, Plan, Workspace
+from paris_integration import connections, judgements, links, notices, renewals, tasks
+from paris_integration.audit import Actor
+from paris_integration.connections import Grant
+from paris_integration.errors import (
+    PermissionMissing,
+    ProviderError,
+    ProviderUnavailable,
+    RateLimited,
+    TokenRejected,
+)
+from paris_integration.incidents import BurstLimits, is_incident, probe_wait
+from paris_integration.models import AuditEvent, Connection, Feed, Incident
+from paris_integration.providers.base import DiscoveryRequest, FeedRequest, HashtagRequest, OwnMediaRequest
+from paris_integration.public import (
+    FeedKey,
+    Selection,
+    Source,
+    SourceType,
+    Warning,
+    force_refresh,
+    read_feed,
+    refresh_due_now,
+)
+from paris_integration.secret import Secret
+from paris_integration.types import ConnectionFacts, FeedView, Login
+from tests.fakes import FakeLogins, FakeProvider, media
+from tests.metrics import scrape
+
+NOW = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
+MINUTE = timedelta(minutes=1)
+HOUR = timedelta(hours=1)
+DAY = timedelta(days=1)
+EDITOR = Actor(7, "editor")
+TWELVE = Selection(max_posts=12)
+DEAD = TokenRejected(code=190, subcode=460)
+ALIVE_STATES = ["active", "expiring"]
+
+
+def key_of(workspace: Workspace, number: int, value: str | None = None) -> FeedKey:
+    source = Source(SourceType.PROFILE, value or f"shop.{number}")
+    return FeedKey(workspace.pk, f"wgt_{number}", source)
+
+
+def grant_of(number: int, login: Login = Login.INSTAGRAM) -> Grant:
+    return Grant(
+        login=login,
+        account_id=str(17841400000000000 + number),
+        app_user_id=str(28970000000000000 + number),
+        username=f"shop.{number}",
+        scopes=("instagram_business_basic",),
+        token=Secret(f"token-{number}"),
+        expires_at=NOW + 60 * DAY,
+    )
+
+
+class World:
+    """A workspace with connected widgets, and the minutes in which beat and the workers look after them."""
+
+    def __init__(self, clock: Any, provider: FakeProvider, commit: Any) -> None:
+        self.clock = clock
+        self.provider = provider
+        self.commit = commit
+        self.workspace = Workspace.objects.create(name="Acme", plan=Plan.objects.get(key="pro"))
+        owner = User.objects.create_user("olga", email="olga@shop.example")
+        Membership.objects.create(workspace=self.workspace, user=owner, role="owner")
+
+    def connect(self, *numbers: int, login: Login = Login.INSTAGRAM) -> None:
+        for number in numbers:
+            self.provider.accounts[f"shop.{number}"] = [media(n) for n in range(3)]
+            key = key_of(self.workspace, number)
+            with self.commit(execute=True):
+                connections.store_grant(key, grant_of(number, login), actor=EDITOR, now=timezone.now())
+
+    def read(self, number: int, **options: Any) -> FeedView:
+        with self.commit(execute=True):
+            return read_feed(key_of(self.workspace, number), TWELVE, now=timezone.now(), **options)
+
+    def force(self, number: int) -> FeedView:
+        with self.commit(execute=True):
+            key = key_of(self.workspace, number)
+            return force_refresh(key, TWELVE, actor=EDITOR, now=timezone.now())
+
+    def fill(self, *numbers: int) -> None:
+        """Read these widgets for the first time, and go to the minutes before their TTL ends."""
+        self.connect(*numbers)
+        for number in numbers:
+            self.read(number)
+        self.pass_time(58 * MINUTE)
+
+    def pass_time(self, time: timedelta) -> None:
+        self.clock.move_to(timezone.now() + time, tick=False)
+
+    def work(self, minutes: int = 1, *, step: timedelta = MINUTE) -> None:
+        """What beat and the workers do, minute by minute."""
+        for _ in range(minutes):
+            self.pass_time(step)
+            with self.commit(execute=True):
+                tasks.look_after_connections()
+                tasks.enqueue_due_refreshes()
+
+    def refuse(self, *numbers: int, fault: ProviderError = DEAD) -> None:
+        """Meta refuses every call with these tokens."""
+        tokens = {f"token-{number}" for number in numbers}
+        self.provider.fault_for = lambda asked: fault if asked.token.reveal() in tokens else None
+
+    def recover(self) -> None:
+        self.provider.fault_for = lambda _: None
+
+    def states(self) -> dict[str, str]:
+        return dict(Connection.objects.values_list("username", "state"))
+
+    def dead(self) -> list[str]:
+        return sorted(name for name, state in self.states().items() if state not in ALIVE_STATES)
+
+    def connection(self, number: int) -> Connection:
+        return Connection.objects.get(username=f"shop.{number}")
+
+    def facts(self, number: int) -> ConnectionFacts:
+        return links.facts_of(self.connection(number))
+
+
+@pytest.fixture
+def world(
+    db: None,
+    clock: Any,
+    provider: FakeProvider,
+    logins: FakeLogins,
+    django_capture_on_commit_callbacks: Any,
+) -> Iterator[World]:
+    app.conf.task_always_eager = True
+    yield World(clock, provider, django_capture_on_commit_callbacks)
+    app.conf.task_always_eager = False
+
+
+def refusing(kind: type[FeedRequest], fault: ProviderError) -> Callable[[FeedRequest], ProviderError | None]:
+    return lambda asked: fault if isinstance(asked, kind) else None
+
+
+def incident_lines(caplog: pytest.LogCaptureFixture) -> list[str]:
+    found = [record for record in caplog.records if record.getMessage().startswith("incident")]
+    assert all(record.levelno >= logging.WARNING for record in found)
+    return [" ".join(record.getMessage().split()[:2]).rstrip(":") for record in found]
+
+
+@pytest.mark.parametrize(
+    ("refused", "tried", "expected"),
+    [
+        pytest.param(0, 0, False, id="nothing was tried"),
+        pytest.param(4, 4, False, id="all of a few"),
+        pytest.param(5, 5, True, id="enough, and all of them"),
+        pytest.param(5, 25, True, id="exactly the share"),
+        pytest.param(5, 26, False, id="enough, but a small share"),
+        pytest.param(200, 1_000, True, id="the share of many"),
+        pytest.param(199, 1_000, False, id="many, but one short of the share"),
+    ],
+)
+def test_when_refusals_are_an_incident(refused: int, tried: int, expected: bool) -> None:
+    assert is_incident(refused, tried, BurstLimits(5, 20)) is expected
+
+
+def test_probes_become_rarer_up_to_a_quarter_of_an_hour() -> None:
+    waits = [probe_wait(probes) / MINUTE for probes in (0, 1, 2, 3, 4, 5, 1_000)]
+    assert waits == [1, 2, 4, 8, 15, 15, 15]
+
+
+# What ends a connection
+
+
+def test_one_owner_who_withdrew_is_noticed_and_mailed_after_the_wait(world: World) -> None:
+    world.fill(*range(30))
+    world.refuse(7)
+    world.work(20)  # the TTL ends on the way
+
+    assert world.dead() == ["shop.7"]
+    died_at = world.connection(7).state_changed_at
+    assert len(mail.outbox) == 1
+    assert mail.outbox[0].subject == "@shop.7: please reconnect Instagram"
+    assert world.read(7).warnings == {Warning.RECONNECT_REQUIRED}
+    assert not world.read(8).warnings
+    assert Incident.objects.count() == 0
+    mail.outbox.clear()
+    Connection.objects.update(told_days=None)
+    assert notices.send_due(now=died_at + timedelta(minutes=9)) == 0
+    assert notices.send_due(now=died_at + timedelta(minutes=10)) == 1
+
+
+def test_a_few_connections_never_make_an_incident(world: World) -> None:
+    world.fill(*range(4))
+    world.refuse(*range(4))
+    world.work(20)
+    assert len(world.dead()) == 4
+    assert len(mail.outbox) == 4
+
+
+@pytest.mark.parametrize(
+    "fault", [PermissionMissing(code=10), PermissionMissing(code=200), PermissionMissing(code=294)]
+)
+@pytest.mark.parametrize(
+    ("kind", "source"),
+    [
+        (HashtagRequest, Source(SourceType.HASHTAG, "bread")),
+        (DiscoveryRequest, Source(SourceType.PROFILE, "somebody.else")),
+    ],
+)
+def test_a_right_refused_elsewhere_stays_with_that_feed(
+    world: World, logins: FakeLogins, kind: type[FeedRequest], source: Source, fault: ProviderError
+) -> None:
+    world.connect(1, login=Login.FACEBOOK)
+    world.connect(2, login=Login.FACEBOOK)
+    world.provider.tags["bread"] = "17843800000000001"
+    world.provider.fault_for = refusing(kind, fault)
+    key = replace(key_of(world.workspace, 1), source=source)
+
+    refused = read_feed(key, TWELVE, now=NOW)
+
+    assert refused.warnings == {Warning.PERMISSION_MISSING}
+    feed = Feed.objects.get(source_value=source.value)
+    assert feed.blocked_until == NOW + timedelta(minutes=5)
+    assert feed.failures == 1
+    assert len(read_feed(key_of(world.workspace, 1), TWELVE, now=NOW).posts) == 3
+    assert world.dead() == []
+    asked = len(world.provider.requests)
+    world.work(6)
+    assert Feed.objects.get(pk=feed.pk).failures == 2, "the feed is tried again"
+    assert len(world.provider.requests) == asked + 1, "and nothing is checked for it"
+    world.pass_time(50 * DAY)
+    world.work()
+    assert "token-1" in logins.renewals
+    assert world.dead() == []
+    assert mail.outbox == []
+
+
+def test_a_refused_right_is_tried_again_ever_more_rarely(world: World) -> None:
+    world.connect(1, login=Login.FACEBOOK)
+    world.provider.fault_for = refusing(DiscoveryRequest, PermissionMissing(code=10))
+    key = key_of(world.workspace, 1, "somebody.else")
+    waits = []
+    for _ in range(12):
+        read_feed(key, TWELVE, now=timezone.now())
+        feed = Feed.objects.get()
+        assert feed.blocked_until is not None
+        waits.append((feed.blocked_until - timezone.now()) / MINUTE)
+        world.clock.move_to(feed.blocked_until, tick=False)
+    assert waits[:4] == [5, 10, 20, 40]
+    assert waits[-1] == 24 * 60
+
+
+def test_a_dead_token_met_by_discovery_is_checked_once_and_ends_the_connection(world: World) -> None:
+    world.connect(1, login=Login.FACEBOOK)
+    world.refuse(1)
+    for name in ("somebody.else", "another.one", "a.third"):
+        view = read_feed(key_of(world.workspace, 1, name), TWELVE, now=NOW)
+        assert view.warnings == {Warning.RECONNECT_REQUIRED}
+    assert world.dead() == []
+
+    world.work()
+
+    assert world.dead() == ["shop.1"]
+    own = [request for request in world.provider.requests if isinstance(request, OwnMediaRequest)]
+    assert len(own) == 1
+    world.work(30)
+    assert len(world.provider.requests) == 4
+    assert len(mail.outbox) == 1
+
+
+def test_a_dead_token_met_by_discovery_that_still_reads_its_account_lives_on(world: World) -> None:
+    world.connect(1, login=Login.FACEBOOK)
+    world.provider.fault_for = refusing(DiscoveryRequest, DEAD)
+    for name in ("somebody.else", "another.one"):
+        read_feed(key_of(world.workspace, 1, name), TWELVE, now=NOW)
+    world.work()
+
+    assert world.dead() == []
+    assert len(world.provider.requests) == 3
+    assert len(world.read(1).posts) == 3
+    assert world.connection(1).check_at is None
+
+
+def test_a_check_that_meta_did_not_answer_decides_nothing_and_is_repeated(world: World) -> None:
+    world.connect(1, login=Login.FACEBOOK)
+    world.refuse(1)
+    read_feed(key_of(world.workspace, 1, "somebody.else"), TWELVE, now=NOW)
+    for fault in (ProviderUnavailable(status=503), RateLimited(code=4), ProviderError(code=100)):
+        world.refuse(1, fault=fault)
+        world.work()
+        assert world.dead() == []
+        world.pass_time(timedelta(minutes=10))
+    world.refuse(1)
+    world.work()
+    assert world.dead() == ["shop.1"]
+
+
+def test_the_command_looks_after_connections_as_beat_does(world: World, logins: FakeLogins) -> None:
+    world.fill(*range(6))
+    judgements.doubt(world.facts(0), at=timezone.now())
+    world.refuse(*range(5))
+    world.pass_time(10 * MINUTE)
+    refresh_due_now(now=timezone.now())
+    assert len(world.dead()) == 4
+    world.recover()
+    world.pass_time(MINUTE)
+    refresh_due_now(now=timezone.now())
+    assert world.dead() == []
+    assert {row.check_at for row in Connection.objects.all()} == {None}
+
+
+def test_two_processes_check_a_connection_once(world: World) -> None:
+    world.connect(1)
+    judgements.doubt(world.facts(1), at=NOW)
+    inner: list[str] = []
+    world.provider.during_call = lambda: inner.append(judgements.check_connection(world.connection(1).pk))
+    assert judgements.check_connection(world.connection(1).pk) == "accepted"
+    assert inner == ["not_due"]
+
+
+def test_a_refused_field_ends_no_connection(world: World) -> None:
+    world.connect(1)
+    world.refuse(1, fault=PermissionMissing(code=10, rejected_field="alt_text"))
+    assert world.read(1).warnings == {Warning.PERMISSION_MISSING}
+    assert world.dead() == []
+
+
+def test_a_refused_renewal_is_checked_before_it_ends_a_connection(world: World, logins: FakeLogins) -> None:
+    world.connect(1, 2)
+    world.pass_time(45 * DAY)
+    logins.renewal_error = DEAD
+    world.refuse(2)
+
+    assert renewals.renew_token(world.connection(1).pk, now=timezone.now()).result == "failed"
+    assert renewals.renew_token(world.connection(2).pk, now=timezone.now()).result == "died"
+
+    assert world.dead() == ["shop.2"]
+    assert world.connection(1).next_renewal_at is not None
+    logins.renewal_error = None
+    world.pass_time(2 * DAY)
+    assert renewals.renew_token(world.connection(1).pk, now=timezone.now()).result == "renewed"
+
+
+def test_an_old_token_that_is_refused_late_says_nothing_about_the_new_one(world: World) -> None:
+    world.connect(1)
+    world.refuse(1)
+    world.provider.during_call = lambda: connections.store_grant(
+        key_of(world.workspace, 1), replace(grant_of(1), token=Secret("new")), actor=EDITOR, now=NOW
+    )
+    view = world.read(1)
+    assert view.warnings == {Warning.PROVIDER_UNAVAILABLE}
+    assert (world.dead(), world.connection(1).refused_at) == ([], None)
+    world.provider.during_call = lambda: None
+    world.work()
+    assert len(world.read(1).posts) == 3
+
+
+def test_a_token_that_we_cannot_open_ends_no_connection(world: World, settings: Any) -> None:
+    keys = settings.TOKEN_ENCRYPTION_KEYS
+    world.fill(*range(6))
+    settings.TOKEN_ENCRYPTION_KEYS = (b"z" * 32,)
+    world.work(10)
+    assert world.dead() == []
+    assert world.read(3).warnings == {Warning.RECONNECT_REQUIRED}
+    settings.TOKEN_ENCRYPTION_KEYS = keys
+    world.work(10)
+    assert not world.read(3).warnings
+    assert mail.outbox == []
+
+
+# Clocks
+
+
+def test_a_clock_seventy_days_ahead_ends_nothing_that_meta_accepts(world: World, logins: FakeLogins) -> None:
+    world.fill(*range(8))
+    logins.renewal_error = ProviderUnavailable(status=503)
+    world.pass_time(70 * DAY)
+    with world.commit(execute=True):
+        tasks.look_after_connections()
+    assert world.dead() == []
+    assert len(logins.renewals) == 8, "the renewals are tried"
+
+    world.clock.move_to(NOW + HOUR, tick=False)
+    logins.renewal_error = None
+    world.work()
+    assert set(world.states().values()) == {"active"}
+    assert mail.outbox == []
+
+
+def test_an_ended_token_that_meta_refuses_ends_its_connection(world: World, logins: FakeLogins) -> None:
+    world.connect(1)
+    world.refuse(1, fault=TokenRejected(code=190, subcode=463))
+    logins.renewal_error = ProviderError(code=1, status=400)
+    world.pass_time(60 * DAY - MINUTE)
+    world.work()
+    assert world.dead() == ["shop.1"]
+    assert AuditEvent.objects.filter(action="token_died").count() == 1
+
+
+def test_the_end_of_a_token_is_looked_at_when_it_comes_and_once_a_day(
+    world: World, logins: FakeLogins
+) -> None:
+    world.connect(1)
+    logins.renewal_error = ProviderUnavailable(status=503)
+    world.pass_time(59 * DAY)
+    world.work(3 * 24, step=HOUR)
+
+    assert world.dead() == []
+    assert 2 <= len(world.provider.requests) <= 3
+    assert len(logins.renewals) <= 5
+
+
+def test_a_token_that_a_wrong_clock_stored_is_renewed_once_the_clock_is_right(
+    world: World, logins: FakeLogins
+) -> None:
+    world.connect(1)
+    world.pass_time(70 * DAY)
+    world.work()
+    assert world.connection(1).obtained_at > NOW + 69 * DAY
+    world.clock.move_to(NOW + HOUR, tick=False)
+    logins.renewal_error = ProviderError(code=1, status=400)  # Meta: too young to be renewed
+    world.work(60)
+    assert len(logins.renewals) == 2
+    logins.renewal_error = None
+    world.pass_time(1.2 * DAY)
+    world.work()
+    assert world.connection(1).obtained_at < NOW + 2 * DAY
+    assert world.connection(1).expires_at == world.connection(1).obtained_at + 60 * DAY
+
+
+# Incidents
+
+
+def test_trouble_of_our_app_ends_four_connections_at_most_and_mends_itself(
+    world: World, caplog: pytest.LogCaptureFixture
+) -> None:
+    numbers = range(30)
+    world.fill(*numbers)
+    world.refuse(*numbers)
+    before = len(world.provider.requests)
+    world.work(10)
+    world.work(8, step=timedelta(minutes=5))
+
+    condemned = world.dead()
+    assert len(condemned) == 4
+    assert mail.outbox == []
+    assert incident_lines(caplog) == ["incident begins"]
+    assert scrape()[("instagram_incident", (("kind", "instagram"),))] == 1
+    assert scrape()[("instagram_incident", (("kind", "facebook"),))] == 0
+    calls = len(world.provider.requests) - before
+    assert calls <= 5 + 2 * 10, "the first refusals, and a probe now and then"
+    waiting = next(number for number in numbers if f"shop.{number}" not in condemned)
+    view = world.read(waiting)
+    assert (len(view.posts), view.is_stale) == (3, True)
+    assert view.warnings == {Warning.PROVIDER_UNAVAILABLE}
+    remaining = world.read(waiting, for_member=True).forced
+    view = world.force(waiting)
+    assert view.warnings == {Warning.PROVIDER_UNAVAILABLE}
+    assert remaining is not None
+    assert view.forced is not None
+    assert view.forced.remaining_today == remaining.remaining_today
+    assert len(world.provider.requests) - before == calls
+
+    world.recover()
+    world.work(25)
+
+    assert set(world.states().values()) == {"active"}
+    assert incident_lines(caplog) == ["incident begins", "incident ends"]
+    assert scrape()[("instagram_incident", (("kind", "instagram"),))] == 0
+    for number in numbers:
+        view = world.read(number)
+        assert (len(view.posts), view.is_stale, view.warnings) == (3, False, frozenset())
+    world.work(1, step=HOUR / 2)
+    assert mail.outbox == []
+    assert AuditEvent.objects.filter(action="token_died").count() == 4
+    assert AuditEvent.objects.filter(action="token_accepted").count() == 4
+    assert Connection.objects.filter(next_renewal_at=None).count() == 0
+
+
+def test_missing_permissions_of_many_are_an_incident_too(world: World) -> None:
+    world.fill(*range(10))
+    world.refuse(*range(10), fault=PermissionMissing(code=200))
+    world.work(10)
+    assert len(world.dead()) == 4
+    assert Incident.objects.get().ended_at is None
+    world.recover()
+    world.work(20)
+    assert world.dead() == []
+    assert mail.outbox == []
+
+
+def test_in_an_incident_nothing_of_that_login_is_called_and_the_other_login_goes_on(
+    world: World, logins: FakeLogins
+) -> None:
+    world.fill(*range(10))
+    world.connect(20, login=Login.FACEBOOK)
+    world.refuse(*range(10))
+    world.work(10)
+    assert Incident.objects.get().login == "instagram"
+    Connection.objects.update(next_renewal_at=timezone.now(), obtained_at=timezone.now() - 2 * DAY)
+    before = len(world.provider.requests)
+
+    world.connect(30)
+    assert world.read(30).warnings == {Warning.PROVIDER_UNAVAILABLE}
+    preview = read_feed(
+        key_of(world.workspace, 30, "shop.30"), TWELVE, now=timezone.now(), is_preview=True, for_member=True
+    )
+    assert preview.warnings == {Warning.PROVIDER_UNAVAILABLE}
+    assert len(world.provider.requests) == before
+    assert len(world.read(20).posts) == 3
+    world.work()
+    assert logins.renewals == ["token-20"]
+    world.recover()
+    world.work(25)
+    assert len(world.read(30).posts) == 3
+    assert len(logins.renewals) == 1 + 6, "those that were not condemned"
+
+
+def test_probes_are_made_by_one_process(world: World) -> None:
+    world.fill(*range(6))
+    world.refuse(*range(6))
+    world.work(10)
+    incident = Incident.objects.get()
+    world.clock.move_to(incident.next_probe_at, tick=False)
+    before = len(world.provider.requests)
+    world.provider.during_call = judgements.probe_incidents
+    judgements.probe_incidents()
+    assert len(world.provider.requests) - before <= 2
+
+
+def test_a_grant_that_ended_as_the_incident_began_is_mailed_after_it(world: World) -> None:
+    world.fill(*range(10))
+    world.refuse(*range(10))
+    world.work(10)
+    really_dead, *_ = (int(name.partition(".")[2]) for name in world.dead())
+    world.refuse(really_dead)
+    world.work(40)
+
+    assert world.dead() == [f"shop.{really_dead}"]
+    assert [message.subject for message in mail.outbox] == [
+        f"@shop.{really_dead}: please reconnect Instagram"
+    ]
+
+
+def test_a_new_token_from_within_the_incident_is_left_alone(world: World) -> None:
+    world.fill(*range(10))
+    world.refuse(*range(10))
+    world.work(10)
+    reconnected = int(world.dead()[0].partition(".")[2])
+    new = replace(grant_of(reconnected), token=Secret("new"))
+    with world.commit(execute=True):
+        connections.store_grant(key_of(world.workspace, reconnected), new, actor=EDITOR, now=timezone.now())
+    version = world.connection(reconnected).token_version
+    world.recover()
+    world.work(25)
+    assert world.dead() == []
+    assert world.connection(reconnected).token_version == version
+    assert AuditEvent.objects.filter(action="token_accepted").count() == 3
+
+
+def test_many_who_really_withdrew_hold_up_the_others_for_minutes_only(
+    world: World, caplog: pytest.LogCaptureFixture
+) -> None:
+    numbers, withdrawn = range(16), range(6)
+    world.fill(*numbers)
+    world.refuse(*withdrawn)
+    world.work(12)
+    assert incident_lines(caplog) == ["incident begins", "incident narrowed"]
+    assert len(world.dead()) <= 5
+    assert mail.outbox == []
+    for number in numbers[6:]:
+        view = world.read(number)
+        assert (view.is_stale, view.warnings) == (False, frozenset())
+    waiting = [number for number in withdrawn if f"shop.{number}" not in world.dead()]
+    assert all(Warning.PROVIDER_UNAVAILABLE in world.read(number).warnings for number in waiting)
+    calls = [request.token.reveal() for request in world.provider.requests]
+    world.work(6, step=timedelta(minutes=10))
+    later = [request.token.reveal() for request in world.provider.requests[len(calls) :]]
+    assert sum(token in {f"token-{number}" for number in withdrawn} for token in later) <= 6
+
+    world.work(32, step=HOUR)
+
+    assert incident_lines(caplog)[-1] == "incident ends"
+    assert world.dead() == [f"shop.{number}" for number in withdrawn]
+    world.work(1, step=timedelta(minutes=20))
+    assert len(mail.outbox) == 6
+
+
+def test_the_end_of_an_incident_is_not_the_beginning_of_the_next(world: World) -> None:
+    """Refusals from before the end are still minutes old: one more of a single owner is no burst."""
+    world.fill(*range(10))
+    world.pass_time(HOUR)
+    world.refuse(*range(10))
+    world.work()
+    assert Incident.objects.get().ended_at is None
+    world.recover()
+    world.work(3)
+    assert Incident.objects.get().ended_at is not None
+    world.refuse(9)
+    Feed.objects.filter(instance_id="wgt_9").update(fetched_at=NOW - DAY, blocked_until=None)
+    world.force(9)
+    assert world.dead() == ["shop.9"]
+
+
+def test_without_connections_an_incident_ends(world: World) -> None:
+    world.fill(*range(6))
+    world.refuse(*range(6))
+    world.work(10)
+    Connection.objects.all().delete()
+    world.work(16)
+    assert Incident.objects.get().ended_at is not None

@@ -1,0 +1,191 @@
+"""Two processes at the books at once, on PostgreSQL: what held rows and conditional writes are there for."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
+from datetime import UTC, datetime
+from importlib import import_module
+from typing import Any
+
+import pytest
+from django.apps import apps
+from django.db import connection, transaction
+from django.db.models import QuerySet
+
+from entitlements.changes import Actor as Changer
+from entitlements.changes import set_override
+from entitlements.models import Plan, Workspace
+from paris_integration import previews, quota
+from paris_integration.audit import Actor
+from paris_integration.errors import PreviewBudgetSpent, RefreshRefused, StoreUnavailable
+from paris_integration.freshness import FeedState
+from paris_integration.lease import Lease
+from paris_integration.models import AuditEvent, Feed, ForcedRefresh, PreviewWindow, QuotaWindow
+from paris_integration.types import FeedKey, Source, SourceType
+from tests.marks import needs_postgres
+from tests.processes.service import wait_until
+
+NOW = datetime(2026, 11, 23, 12, 20, tzinfo=UTC)
+EDITOR = Actor(7, "editor")
+plans: Any = import_module("entitlements.migrations.0002_plans")
+
+pytestmark = [needs_postgres, pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("clock")]
+Charge = Callable[[], int | None]
+
+
+@pytest.fixture
+def key(transactional_db: None) -> FeedKey:
+    plans.create_plans(apps, None)  # a test before this one may have emptied the tables
+    workspace = Workspace.objects.create(name="Acme", plan=Plan.objects.get(key="business"))
+    set_override(workspace, "instagram.refresh.forcePerDay.max", 2, actor=Changer("test"))
+    return FeedKey(workspace.pk, "wgt_1", Source(SourceType.PROFILE, "acme.bakery"))
+
+
+@pytest.fixture
+def charge(key: FeedKey) -> Charge:
+    """Take one of the day's two units for a flight of the source's feed: the id of its line."""
+    feed = Feed.objects.create(
+        workspace_id=key.workspace_id, instance_id="wgt_1", source_type="profile", source_value="acme.bakery",
+        mode="public",
+    )  # fmt: skip
+
+    @transaction.atomic
+    def reserve() -> int | None:
+        state = FeedState(None, None, 0.0)
+        return quota.reserve(key, state, Lease(feed.pk, 1), actor=EDITOR, idempotency_key=None)
+
+    return reserve
+
+
+def used() -> set[int]:
+    """Of the day and of the hour; one number where the two agree."""
+    return set(QuotaWindow.objects.values_list("used", flat=True))
+
+
+def beside(pool: ThreadPoolExecutor, work: Callable[[], Any]) -> Future[Any]:
+    """`work` in another thread, which is done or waits for the transaction around this call."""
+
+    def run() -> Any:
+        try:
+            return work()
+        finally:
+            connection.close()
+
+    other = pool.submit(run)
+    wait_until(lambda: other.done() or another_thread_waits_for_us(), 10)
+    return other
+
+
+def another_thread_waits_for_us() -> bool:
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT EXISTS (SELECT 1 FROM pg_locks WHERE NOT granted AND locktype = 'transactionid'"
+            " AND transactionid::text = pg_current_xact_id()::text)"
+        )
+        return bool(cursor.fetchone()[0])
+
+
+@pytest.fixture
+def other_charges(monkeypatch: pytest.MonkeyPatch, charge: Charge) -> Any:
+    """The next charge reads the books; then, before it writes, another one begins. That one's outcome."""
+    with ThreadPoolExecutor(max_workers=1) as pool:
+        others: list[Future[int | None]] = []
+        grants_for = quota.fresh_grants_for
+
+        def let_another_begin(*args: Any) -> Any:
+            monkeypatch.setattr(quota, "fresh_grants_for", grants_for)
+            others.append(beside(pool, charge))
+            return grants_for(*args)
+
+        monkeypatch.setattr(quota, "fresh_grants_for", let_another_begin)
+        yield others
+
+
+def test_a_charge_waits_for_the_one_before_it(key: FeedKey, charge: Charge, other_charges: Any) -> None:
+    QuotaWindow.objects.bulk_create(windows(key, used=0))
+
+    assert charge() is not None
+
+    assert other_charges[0].result() is not None
+    assert (used(), ForcedRefresh.objects.count()) == ({2}, 2)
+
+
+def test_of_two_charges_for_the_last_unit_the_second_is_refused(
+    key: FeedKey, charge: Charge, other_charges: Any
+) -> None:
+    QuotaWindow.objects.bulk_create(windows(key, used=1))
+
+    assert charge() is not None
+
+    assert isinstance(other_charges[0].exception(), RefreshRefused)
+    assert (used(), ForcedRefresh.objects.count()) == ({2}, 1)
+
+
+def test_where_no_rows_are_held_a_charge_by_older_books_is_refused(
+    key: FeedKey, charge: Charge, other_charges: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    QuotaWindow.objects.bulk_create(windows(key, used=1))
+    monkeypatch.setattr(QuerySet, "select_for_update", lambda rows, **_: rows)
+
+    with pytest.raises(StoreUnavailable):
+        charge()
+
+    assert other_charges[0].result() is not None
+    assert (used(), ForcedRefresh.objects.count()) == ({2}, 1)
+
+
+def test_of_two_previews_for_the_last_place_one_is_refused(key: FeedKey, settings: Any) -> None:
+    settings.PREVIEW_FETCHES_PER_HOUR = 2
+
+    def preview() -> None:
+        previews.charge(key.workspace_id, now=NOW)
+
+    preview()
+    with ThreadPoolExecutor(max_workers=1) as pool:
+        with transaction.atomic():
+            preview()
+            other = beside(pool, preview)
+
+        assert isinstance(other.exception(), PreviewBudgetSpent)
+    assert PreviewWindow.objects.get().used == 2
+
+
+def windows(key: FeedKey, *, used: int) -> list[QuotaWindow]:
+    hour = NOW.replace(minute=0)
+    starts = {"day": hour.replace(hour=0), "hour": hour}
+    return [
+        QuotaWindow(
+            workspace_id=key.workspace_id, instance_id=key.instance_id, source_type="profile",
+            source_value=key.source.value, kind=kind, starts_at=starts_at, used=used,
+        )
+        for kind, starts_at in starts.items()
+    ]  # fmt: skip
+
+
+def settle_twice(line: int | None, first: Any, second: Any) -> bool:
+    """Settle the line while another thread does, too: whether that one did."""
+    assert line is not None
+    with ThreadPoolExecutor(max_workers=1) as pool:
+        with transaction.atomic():
+            assert quota.settle(line, first, fault="PROVIDER_UNAVAILABLE")
+            other = beside(pool, lambda: quota.settle(line, second, fault="PROVIDER_ERROR"))
+        settled: bool = other.result()
+        return settled
+
+
+def test_a_line_is_settled_once(charge: Charge) -> None:
+    charge()
+
+    assert settle_twice(charge(), quota.State.FAILED, quota.State.FAILED) is False
+
+    assert used() == {1}, "the unit was given back once"
+    assert ForcedRefresh.objects.filter(state="failed", fault="PROVIDER_UNAVAILABLE").count() == 1
+    assert AuditEvent.objects.count() == 1
+
+
+def test_a_line_settled_as_in_doubt_gives_nothing_back(charge: Charge) -> None:
+    assert settle_twice(charge(), quota.State.IN_DOUBT, quota.State.FAILED) is False
+
+    assert used() == {1}
+    assert ForcedRefresh.objects.get().state == "in_doubt"

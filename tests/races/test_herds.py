@@ -1,0 +1,20 @@
+"""A small size of the cold herds, in every run of the suite that has PostgreSQL."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.marks import needs_postgres
+from tests.processes.service import running_service
+from tests.races.herds import run
+
+pytestmark = [pytest.mark.processes, needs_postgres]
+
+
+def test_a_cold_herd_over_three_processes_costs_one_call(tmp_path: Path) -> None:
+    with running_service(tmp_path, webs=3, LOG_LEVEL="ERROR") as service:
+        verdict = run(service, herds=24, readers=24)
+
+    assert verdict.is_right, verdict
