@@ -263,33 +263,23 @@ def forget_account(login: Login, user_id: str, *, erase: bool, now: datetime) ->
     links_of_person = ConnectionLink.objects.filter(connection__in=Connection.objects.filter(of_person))
     linked = list(links_of_person.select_for_update(of=("self",)).order_by("pk"))
     held = _hold_connections(of_person)
-    linked = [link for link in linked if link.connection_id in {row.pk for row in held}]
-    instance_ids = {link.pk for link in linked}
-    usernames = {row.username for row in held}
-    feeds = Q(instance_id__in=instance_ids)
+    instances = {row.pk: [link.pk for link in linked if link.connection_id == row.pk] for row in held}
+    instance_ids = set(chain.from_iterable(instances.values()))
     if erase:
-        feeds |= Q(source_type=SourceType.PROFILE.value, source_value__in=usernames)
+        _erase(held, instance_ids)
     else:
-        feeds &= Q(mode=Mode.CONNECTED.value)
-    purged = _delete_feeds(Feed.objects.filter(feeds))
+        purged = _delete_feeds(Feed.objects.filter(instance_id__in=instance_ids, mode=Mode.CONNECTED.value))
+        transaction.on_commit(partial(_forget, instance_ids, purged))
+        _withdraw_tokens(held, now)
     for row in held:
         audit.note(
             Action.DATA_DELETED if erase else Action.DEAUTHORISED,
             Outcome.DONE,
             workspace_id=row.workspace_id,
-            instance_id=next((link.pk for link in linked if link.connection_id == row.pk), ""),
+            instance_id=next(iter(instances[row.pk]), ""),
             actor=Actor(None, f"Meta ({login})"),
             at=now,
         )
-    transaction.on_commit(partial(_forget, instance_ids, purged))
-    if erase:
-        _erase(held, instance_ids | {feed.instance_id for feed in purged})
-        transaction.on_commit(partial(_erase_ledgers, {row.account_id for row in held}))
-        transaction.on_commit(
-            partial(account_erased.send, Connection, instance_ids=instance_ids, usernames=usernames)
-        )
-    else:
-        _withdraw_tokens(held, now)
     return len(held)
 
 
@@ -304,8 +294,14 @@ def _withdraw_tokens(rows: Iterable[Connection], now: datetime) -> None:
     )
 
 
-def _erase(rows: Iterable[Connection], instance_ids: Iterable[str]) -> None:
-    RefreshReceipt.objects.filter(instance_id__in=instance_ids).delete()
+def _erase(rows: Iterable[Connection], instance_ids: set[str]) -> None:
+    """Erase the connections, which are held, and all that was read by them or shows their accounts."""
+    usernames = {row.username for row in rows}
+    of_account = Q(source_type=SourceType.PROFILE.value, source_value__in=usernames)
+    purged = _delete_feeds(Feed.objects.filter(Q(instance_id__in=instance_ids) | of_account))
+    transaction.on_commit(partial(_forget, instance_ids, purged))
+    showing = instance_ids | {feed.instance_id for feed in purged}
+    RefreshReceipt.objects.filter(instance_id__in=showing).delete()
     # Earlier releases wrote the account's name into these notes, and may run on during a deployment.
     AuditEvent.objects.filter(
         workspace_id__in={row.workspace_id for row in rows},
@@ -313,6 +309,10 @@ def _erase(rows: Iterable[Connection], instance_ids: Iterable[str]) -> None:
         note__startswith="@",
     ).update(note="")
     Connection.objects.filter(pk__in=[row.pk for row in rows]).delete()
+    transaction.on_commit(partial(_erase_ledgers, {row.account_id for row in rows}))
+    transaction.on_commit(
+        partial(account_erased.send, Connection, instance_ids=instance_ids, usernames=usernames)
+    )
 
 
 def _erase_ledgers(account_ids: Iterable[str]) -> None:

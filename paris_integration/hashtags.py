@@ -51,6 +51,7 @@ def number_of(tag: str, *, account_id: str, token: Secret, now: datetime) -> str
     except SourceNotFound as refusal:
         HashtagSearch.objects.filter(account_id=account_id, tag=tag).delete()
         _remember(refusal, tag, account_id, now)
+        _forget_if_erased(account_id)
         raise
     HashtagNumber.objects.update_or_create(tag=tag, defaults={"number": number, "unavailable_until": None})
     return number

@@ -18,7 +18,7 @@ from django.db.models import QuerySet
 from django.utils import timezone
 
 from entitlements.models import Plan, Workspace
-from paris_integration import connections, links, oauth_pipeline
+from paris_integration import connections, links, login_fences, oauth_pipeline
 from paris_integration.audit import SERVICE
 from paris_integration.errors import LoginFailed
 from paris_integration.models import Connection, ConnectionLink, Feed, LoginAttempt
@@ -308,6 +308,8 @@ def test_a_login_and_a_withdrawal_at_once_leave_no_token(
     accounts: int,
 ) -> None:  # fmt: skip
     two_accounts.accounts = two_accounts.accounts[:accounts]
+    # Someone known: the rows of the person and the accounts are there, and are locked as new ones are.
+    login_fences.hold_persons(Login.FACEBOOK, ["28970000000000001", FACEBOOK.account_id, OTHER.account_id])
     attempt = begun_login(key)
     acts = [lambda: complete(attempt), lambda: withdraw(key)]
     if first == "withdrawal":
