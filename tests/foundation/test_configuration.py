@@ -197,14 +197,15 @@ def test_production_refuses_to_start_with_a_default_secret(tmp_path: Path, defau
 
 def test_health_checks_from_inside_are_answered_whatever_the_allowed_hosts(tmp_path: Path) -> None:
     # The page that refuses the third host names static files.
-    assert run_python("manage.py", "collectstatic", "--noinput").returncode == 0
+    static = {"STATIC_ROOT": str(tmp_path / "static")}
+    assert run_python("manage.py", "collectstatic", "--noinput", env=static).returncode == 0
     ask = """
 import config.wsgi
 from django.test import Client
 hosts = ("127.0.0.1:8000", "feeds.example", "other.example")
 print([Client().get("/healthz", headers={"host": host}).status_code for host in hosts])
 """
-    environment = {**PRODUCTION, "ALLOWED_HOSTS": "feeds.example", "VAR_DIR": str(tmp_path)}
+    environment = {**PRODUCTION, **static, "ALLOWED_HOSTS": "feeds.example", "VAR_DIR": str(tmp_path)}
     done = run_python("-c", ask, env=environment)
 
     assert done.stdout.strip().endswith("[200, 200, 400]"), done.stderr
