@@ -71,12 +71,27 @@ redis_breaker = Breaker(open_seconds=2.0)
 database_breaker = Breaker(open_seconds=1.0)
 
 
+class JsonSerializer:
+    """What Redis holds, as JSON. Django's own serializer unpickles, which runs whatever another client wrote there."""
+
+    def dumps(self, value: object) -> bytes:
+        return json.dumps(value, ensure_ascii=False, default=str).encode("utf-8", "surrogatepass")
+
+    def loads(self, data: bytes) -> Any:
+        """None for what is no JSON, such as the pickles of earlier releases: a miss."""
+        try:
+            return json.loads(data)
+        except (ValueError, RecursionError):
+            return None
+
+
 class ResilientRedisCache(RedisCache):
     """Django's Redis cache whose faults are misses. redis-py's own retries are off: they would multiply a time-out."""
 
     def __init__(self, server: str, params: dict[str, Any]) -> None:
         options = dict(params.get("OPTIONS", {}))
         options["retry"] = Retry(NoBackoff(), 0)
+        options["serializer"] = JsonSerializer
         super().__init__(server, {**params, "OPTIONS": options})
 
     def _guarded(self, call: Callable[[], Any], fallback: Any) -> Any:
@@ -92,11 +107,12 @@ class ResilientRedisCache(RedisCache):
         return result
 
     def get(self, key: Any, default: Any = None, version: Any = None) -> Any:
-        return self._guarded(lambda: super(ResilientRedisCache, self).get(key, default, version), default)
+        found = self._guarded(lambda: super(ResilientRedisCache, self).get(key, default, version), default)
+        return default if found is None else found
 
     def get_many(self, keys: Any, version: Any = None) -> dict[Any, Any]:
         found = self._guarded(lambda: super(ResilientRedisCache, self).get_many(keys, version), {})
-        return cast("dict[Any, Any]", found)
+        return {key: value for key, value in found.items() if value is not None}
 
     def set(self, key: Any, value: Any, timeout: Any = DEFAULT_TIMEOUT, version: Any = None) -> None:
         self._guarded(lambda: super(ResilientRedisCache, self).set(key, value, timeout, version), None)

@@ -24,6 +24,7 @@ from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.migrations.loader import MigrationLoader
 from django.db.migrations.recorder import MigrationRecorder
 from django.db.utils import ConnectionHandler
+from kombu import Connection
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
@@ -141,16 +142,28 @@ def probe_cache() -> None:
 def probe_broker() -> None:
     """Raises Failing or whatever the driver raises."""
     url: str = settings.CELERY_BROKER_URL
-    if url.startswith(("redis://", "rediss://")):
+    scheme = url.partition(":")[0]
+    if scheme in {"redis", "rediss"}:
         _write_and_read(url)
-        return
-    folder = Path(str(settings.CELERY_BROKER_TRANSPORT_OPTIONS["data_folder_out"]))
+    elif scheme == "filesystem":
+        _write_to_folder(Path(str(settings.CELERY_BROKER_TRANSPORT_OPTIONS["data_folder_out"])))
+    else:
+        _connect_as_celery_does(url)
+
+
+def _write_to_folder(folder: Path) -> None:
     probe = folder / f".probe-{uuid.uuid4().hex}"
     try:
         probe.touch()
         probe.unlink()
     except OSError:
         raise Failing("the queue's folder cannot be written") from None
+
+
+def _connect_as_celery_does(url: str) -> None:
+    options: dict[str, Any] = settings.CELERY_BROKER_TRANSPORT_OPTIONS
+    with Connection(url, connect_timeout=LIMIT_SECONDS, transport_options=options) as connection:
+        connection.ensure_connection(max_retries=1, interval_start=0)
 
 
 def _write_and_read(url: str) -> None:
