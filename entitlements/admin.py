@@ -233,6 +233,13 @@ class WorkspaceAdmin(admin.ModelAdmin):
         page = reverse("admin:paris_integration_dailyusage_changelist")
         return format_html('<a href="{}?workspace__id__exact={}">Day by day</a>', page, workspace.pk)
 
+    def get_deleted_objects(
+        self, objs: Any, request: HttpRequest
+    ) -> tuple[list[Any], Any, set[str], list[Any]]:
+        """The permission to delete workspaces is enough: that some screens of its rows are read-only does not count."""
+        found, counts, _, protected = super().get_deleted_objects(objs, request)
+        return found, counts, set(), protected
+
     def save_model(self, request: HttpRequest, obj: Workspace, form: Any, change: bool) -> None:
         if not change:
             changes.add_workspace(obj, actor=actor_of(request))

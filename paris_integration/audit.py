@@ -7,6 +7,7 @@ from datetime import datetime
 from uuid import UUID
 
 from paris_integration.models import AuditEvent
+from paris_integration.types import FeedKey
 
 Action = AuditEvent.Action
 Outcome = AuditEvent.Outcome
@@ -27,7 +28,7 @@ def note(
     action: Action,
     outcome: Outcome,
     *,
-    workspace_id: UUID,
+    workspace_id: UUID | None,
     instance_id: str,
     actor: Actor,
     at: datetime,
@@ -44,4 +45,17 @@ def note(
         outcome=outcome,
         reason=reason[:40],
         note=note[:500],
+    )
+
+
+def note_act(action: Action, key: FeedKey, *, actor: Actor, at: datetime, detail: str = "") -> None:
+    """Write down what was done to a widget. `detail` names no account and no post: the trail outlives both."""
+    note(
+        action,
+        Outcome.DONE,
+        workspace_id=key.workspace_id,
+        instance_id=key.instance_id,
+        actor=actor,
+        at=at,
+        note=detail,
     )

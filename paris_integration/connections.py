@@ -27,7 +27,17 @@ from uuid import UUID
 from django.db import transaction
 from django.db.models import F, Q, QuerySet
 
-from paris_integration import audit, clock, feed_cache, hashtags, incidents, links, login_fences, vault
+from paris_integration import (
+    audit,
+    clock,
+    feed_cache,
+    feed_rows,
+    hashtags,
+    incidents,
+    links,
+    login_fences,
+    vault,
+)
 from paris_integration.audit import Action, Actor, Outcome
 from paris_integration.errors import PermissionMissing, ProviderError, TokenRejected
 from paris_integration.models import (
@@ -109,11 +119,12 @@ def store_grant(
     _put_token(row, grant, now)
     row.save()
     ConnectionLink.objects.update_or_create(
-        instance_id=key.instance_id, defaults={"connection": row, "linked_at": now}
+        instance_id=key.instance_id,
+        defaults={"connection": row, "workspace_id": key.workspace_id, "linked_at": now},
     )
     purged: list[Feed] = []
     if old is not None:
-        purged = _delete_feeds(_connected_feeds(key))
+        purged = feed_rows.delete(_connected_feeds(key))
         _drop_if_unused(old)
     _reopen_feeds(row.pk, now)
     audit.note(
@@ -143,7 +154,7 @@ def disconnect(key: FeedKey, *, actor: Actor, now: datetime) -> GivenUp | None:
         .first()
     )
     row = next(iter(_hold_connections(Q(pk=link.connection_id))), None) if link else None
-    purged = _delete_feeds(_connected_feeds(key))
+    purged = feed_rows.delete(_connected_feeds(key))
     given_up = None
     if link is not None and row is not None:
         token = _token_of(row)
@@ -268,7 +279,9 @@ def forget_account(login: Login, user_id: str, *, erase: bool, now: datetime) ->
     if erase:
         _erase(held, instance_ids)
     else:
-        purged = _delete_feeds(Feed.objects.filter(instance_id__in=instance_ids, mode=Mode.CONNECTED.value))
+        purged = feed_rows.delete(
+            Feed.objects.filter(instance_id__in=instance_ids, mode=Mode.CONNECTED.value)
+        )
         transaction.on_commit(partial(_forget, instance_ids, purged))
         _withdraw_tokens(held, now)
     for row in held:
@@ -298,7 +311,7 @@ def _erase(rows: Iterable[Connection], instance_ids: set[str]) -> None:
     """Erase the connections, which are held, and all that was read by them or shows their accounts."""
     usernames = {row.username for row in rows}
     of_account = Q(source_type=SourceType.PROFILE.value, source_value__in=usernames)
-    purged = _delete_feeds(Feed.objects.filter(Q(instance_id__in=instance_ids) | of_account))
+    purged = feed_rows.delete(Feed.objects.filter(Q(instance_id__in=instance_ids) | of_account))
     transaction.on_commit(partial(_forget, instance_ids, purged))
     showing = instance_ids | {feed.instance_id for feed in purged}
     RefreshReceipt.objects.filter(instance_id__in=showing).delete()
@@ -400,20 +413,10 @@ def _connected_feeds(key: FeedKey) -> QuerySet[Feed]:
     )
 
 
-def _hold_feeds(rows: QuerySet[Feed]) -> list[Feed]:
-    return list(rows.defer("posts_encoded", "profile").select_for_update().order_by("pk"))
-
-
-def _delete_feeds(rows: QuerySet[Feed]) -> list[Feed]:
-    held = _hold_feeds(rows)
-    Feed.objects.filter(pk__in=[row.pk for row in held]).delete()
-    return held
-
-
 def _reopen_feeds(connection_id: UUID, now: datetime) -> None:
     """A new grant ends the back-off that the dead one left."""
     instance_ids = links.instances_of(connection_id)
-    _hold_feeds(Feed.objects.filter(instance_id__in=instance_ids))
+    feed_rows.hold(Feed.objects.filter(instance_id__in=instance_ids))
     Feed.objects.filter(instance_id__in=instance_ids, mode=Mode.CONNECTED.value).update(
         blocked_at=None, blocked_until=None, failures=0, fault="", next_refresh_at=now
     )

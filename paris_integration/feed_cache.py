@@ -79,7 +79,7 @@ def find(key: FeedKey, mode: Mode) -> FeedCopy | None:
         return loaded[-1]
 
     copy = cache.remember(cache_key(key, mode), load_now, encode=_encode, decode=_decode)
-    if loaded and copy is not None and mode is Mode.CONNECTED and not _exists(copy.feed_id):
+    if loaded and copy is not None and _is_gone(copy.feed_id):
         forget(key, mode)
         return None
     return copy
@@ -94,16 +94,20 @@ def load(key: FeedKey, mode: Mode) -> FeedCopy | None:
 def publish(row: Feed) -> None:
     """Put the row's copy where readers look first.
 
-    A disconnect or a deletion removes the row, then forgets the copy. Looking once more after storing leaves no copy
-    behind, whichever of the two comes first.
+    Disconnect, purge and the deletion of a widget delete the row, then forget the copy. Looking once more after
+    storing leaves no copy behind, whichever of the two comes first.
     """
     cache.store(_cache_key_of_row(row), _encode(copy_of(row)))
-    if not _exists(row.pk):
+    if _is_gone(row.pk):
         forget_rows([row])
 
 
-def _exists(feed_id: UUID) -> bool:
-    return Feed.objects.filter(pk=feed_id).exists()
+def _is_gone(feed_id: UUID) -> bool:
+    """Whether the row was deleted; False while the database is away."""
+    try:
+        return not cache.guarded_load(lambda: Feed.objects.filter(pk=feed_id).exists())
+    except cache.StoreAway:
+        return False
 
 
 def forget_rows(rows: Iterable[Feed]) -> None:

@@ -14,6 +14,7 @@ from itertools import islice
 from uuid import UUID
 
 from django.conf import settings
+from django.db import IntegrityError
 
 from entitlements.limits import (
     Grants,
@@ -30,7 +31,9 @@ from paris_integration import (
     allowance,
     clock,
     credentials,
+    erased,
     feed_cache,
+    feed_rows,
     freshness,
     lease,
     links,
@@ -90,7 +93,7 @@ def read_feed(
 
 
 def _for_member(view: FeedView, key: FeedKey, now: datetime) -> FeedView:
-    warnings = view.warnings | warnings_of_connection(links.load(key.instance_id), now)
+    warnings = view.warnings | warnings_of_connection(links.load(key), now)
     return with_allowance(replace(view, warnings=warnings), key)
 
 
@@ -142,7 +145,7 @@ def current_view(key: FeedKey, selection: Selection, *, now: datetime) -> FeedVi
         view,
         warnings=view.warnings
         | warnings_beside(key, route, limits)
-        | warnings_of_connection(links.load(key.instance_id), now),
+        | warnings_of_connection(links.load(key), now),
         next_refresh_allowed_at=refresh_now.allowed_at,
         forced=allowance.allowance_of(key.source, state, grants, book, higher),
         last_tried_at=row.attempted_at if row else None,
@@ -189,12 +192,21 @@ def find_or_create_row(key: FeedKey, now: datetime, *, is_preview: bool = False)
     route = routes.load(key)
     if isinstance(route, resolver.NoRoute):
         return None
-    row, created = Feed.objects.get_or_create(
-        **feed_cache.row_lookup(key, route.mode),
-        defaults={"last_read_at": None if is_preview else now, **pauses.columns_of(key.instance_id, now=now)},
-    )
+    try:
+        row, created = Feed.objects.get_or_create(
+            **feed_cache.row_lookup(key, route.mode),
+            defaults={
+                "last_read_at": None if is_preview else now,
+                **pauses.columns_of(key.instance_id, now=now),
+            },
+        )
+    except IntegrityError:  # the workspace was deleted a moment ago
+        return None
     if created:
         feed_cache.forget(key, route.mode)
+        if erased.is_erased(key):  # the insert waited for the deletion to commit
+            feed_rows.delete(Feed.objects.filter(pk=row.pk))
+            return None
     return row
 
 

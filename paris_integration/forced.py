@@ -47,49 +47,54 @@ def force_refresh(
     """Refresh the source now if plan, quota and provider let us; the selected posts as they are afterwards.
 
     `next_refresh_allowed_at` of the answer is the next forced refresh. A failure of the provider is an answer with
-    its warning, and costs nothing. Raises RefreshBlocked, WorkspaceNotFound, and TooBusy when no place to wait for Meta
-    is left; database errors rise, and nothing is charged.
+    its warning, and costs nothing. A repeat with the same `idempotency_key` within a day makes no call and costs
+    nothing; its answer is the feed as it is by then.
+
+    Raises RefreshBlocked, WorkspaceNotFound, and TooBusy when no place to wait for Meta is left; database errors rise,
+    and nothing is charged.
     """
-    with order_places.taken():
-        return _answer(_Attempt(key, selection, actor, now), idempotency_key)
+    attempt = _Attempt(key, selection, actor, now)
+    try:
+        with order_places.taken():
+            if idempotency_key is None or actor.user_id is None:
+                return attempt.answer(None)
+            return _answer_once(Repeatable(actor.user_id, key.instance_id, idempotency_key), attempt)
+    except IntegrityError:
+        fresh_grants_for(key.workspace_id)  # raises when the workspace was deleted meanwhile
+        raise
 
 
-def _answer(attempt: _Attempt, idempotency_key: str | None) -> FeedView:
-    actor, key = attempt.actor, attempt.key
-    if idempotency_key is None or actor.user_id is None:
-        return attempt.answer(None)
-    repeatable = Repeatable(actor.user_id, key.instance_id, idempotency_key)
-    view = _first_answer(repeatable, attempt)
-    if view is None:
-        try:
-            view = attempt.answer(idempotency_key)
-        except IntegrityError:
-            # The same request, sent twice at once, has charged its unit a moment before.
-            view = _first_answer(repeatable, attempt)
-            if view is None:
-                raise
-    receipts.keep(repeatable, view, now=clock.database_now())
+def _answer_once(request: Repeatable, attempt: _Attempt) -> FeedView:
+    if _was_made(request):
+        return attempt.view()
+    try:
+        view = attempt.answer(request.key)
+    except IntegrityError:
+        # The same request, sent twice at once, has charged its unit a moment before.
+        if not _was_made(request):
+            raise
+        return attempt.view()
+    receipts.keep(request, now=clock.database_now())
     return view
 
 
-def _first_answer(repeatable: Repeatable, attempt: _Attempt) -> FeedView | None:
-    """The answer that was given, or will be; None when the request is new."""
+def _was_made(request: Repeatable) -> bool:
+    """Whether this request was made within a day; waits until its refresh has ended."""
     give_up_at = time.monotonic() + refresh.dead_after().total_seconds()
-    while (receipt := receipts.find(repeatable)) is not None:
-        if receipt.view is not None:
-            return receipt.view
-        if receipt.is_settled:
-            return attempt.view()
+    while (state := _state_of(request)) is receipts.State.UNDER_WAY:
         if time.monotonic() > give_up_at:
             raise TooBusy("the first request has not ended")
-        if not _wait(("receipt", repeatable), lambda: _look_until(lambda: _is_answered(repeatable))):
+        if not _wait(("receipt", request), lambda: _look_until(lambda: _has_ended(request))):
             quota.settle_orphans(older_than=refresh.dead_after())
-    return None
+    return state is receipts.State.ENDED
 
 
-def _is_answered(repeatable: Repeatable) -> bool:
-    receipt = receipts.find(repeatable)
-    return receipt is None or receipt.is_settled
+def _has_ended(request: Repeatable) -> bool:
+    return _state_of(request) is not receipts.State.UNDER_WAY
+
+
+def _state_of(request: Repeatable) -> receipts.State:
+    return receipts.state_of(request, now=clock.database_now())
 
 
 class _Attempt:

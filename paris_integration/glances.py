@@ -16,7 +16,7 @@ def glance_at(keys: Iterable[FeedKey], *, now: datetime) -> dict[str, Glance]:
     """How each instance's feed fares, by instance id. The queries grow with the workspaces, not with the widgets."""
     wanted = list(keys)
     instance_ids = [key.instance_id for key in wanted]
-    connections = links.load_many(instance_ids)
+    connections = links.load_many(wanted)
     rows = feed_cache.rows_without_posts(instance_ids)
     paused_until = pauses.ends_of(instance_ids, now=now)
     limits = {

@@ -10,20 +10,20 @@ from uuid import UUID
 
 from foundation import cache
 from paris_integration.models import Connection, ConnectionLink
-from paris_integration.types import ConnectionFacts, ConnectionState, Login
+from paris_integration.types import ConnectionFacts, ConnectionState, FeedKey, Login
 
 
-def find(instance_id: str) -> ConnectionFacts | None:
+def find(key: FeedKey) -> ConnectionFacts | None:
     """The instance's connection, None without one. Raises StoreAway when nobody can tell."""
     loaded: list[ConnectionFacts | None] = []
 
     def load_now() -> tuple[ConnectionFacts | None]:
-        loaded.append(load(instance_id))
+        loaded.append(_load(key.instance_id))
         return (loaded[-1],)
 
     # Wrapped, because that there is no connection is worth remembering, too.
     (facts,) = cache.remember(
-        _key(instance_id),
+        _key(key.instance_id),
         load_now,
         encode=lambda found: [_encode(found[0])],
         decode=lambda value: (_decode(value[0]),),
@@ -32,21 +32,32 @@ def find(instance_id: str) -> ConnectionFacts | None:
     if loaded and facts is not None:
         connection = Connection.objects.filter(pk=facts.connection_id)
         if not cache.guarded_load(connection.exists):
-            forget([instance_id])
+            forget([key.instance_id])
             return None
-    return facts
+    return _of_workspace(facts, key)
 
 
-def load(instance_id: str) -> ConnectionFacts | None:
+def load(key: FeedKey) -> ConnectionFacts | None:
     """The truth of this moment, from the database."""
+    return _of_workspace(_load(key.instance_id), key)
+
+
+def load_many(keys: Iterable[FeedKey]) -> dict[str, ConnectionFacts]:
+    """As `load`, for many at once, by instance id; instances without a connection are left out."""
+    wanted = {key.instance_id: key for key in keys}
+    rows = ConnectionLink.objects.filter(pk__in=wanted).select_related("connection")
+    found = {link.pk: _of_workspace(facts_of(link.connection), wanted[link.pk]) for link in rows}
+    return {instance_id: facts for instance_id, facts in found.items() if facts}
+
+
+def _load(instance_id: str) -> ConnectionFacts | None:
     link = ConnectionLink.objects.filter(pk=instance_id).select_related("connection").first()
     return facts_of(link.connection) if link else None
 
 
-def load_many(instance_ids: Iterable[str]) -> dict[str, ConnectionFacts]:
-    """As `load`, for many at once; instances without a connection are left out."""
-    rows = ConnectionLink.objects.filter(pk__in=list(instance_ids)).select_related("connection")
-    return {link.pk: facts_of(link.connection) for link in rows}
+def _of_workspace(facts: ConnectionFacts | None, key: FeedKey) -> ConnectionFacts | None:
+    """A connection of another workspace counts as none: the instance came from there, or lives there by now."""
+    return facts if facts and facts.workspace_id == key.workspace_id else None
 
 
 def instances_connected_as(username: str) -> list[str]:
@@ -66,6 +77,7 @@ def instances_of(connection_id: UUID) -> list[str]:
 def facts_of(row: Connection) -> ConnectionFacts:
     return ConnectionFacts(
         connection_id=row.pk,
+        workspace_id=row.workspace_id,
         login=Login(row.login),
         account_id=row.account_id,
         username=row.username,
@@ -76,7 +88,7 @@ def facts_of(row: Connection) -> ConnectionFacts:
 
 
 def _key(instance_id: str) -> str:
-    return f"paris:link:v1:{instance_id.encode().hex()}"
+    return f"paris:link:v2:{instance_id.encode().hex()}"
 
 
 def _encode(facts: ConnectionFacts | None) -> object:
@@ -84,6 +96,7 @@ def _encode(facts: ConnectionFacts | None) -> object:
         return None
     return asdict(facts) | {
         "connection_id": str(facts.connection_id),
+        "workspace_id": str(facts.workspace_id),
         "expires_at": facts.expires_at.isoformat() if facts.expires_at else None,
     }
 
@@ -93,6 +106,7 @@ def _decode(value: Any) -> ConnectionFacts | None:
         return None
     return ConnectionFacts(
         connection_id=UUID(value["connection_id"]),
+        workspace_id=UUID(value["workspace_id"]),
         login=Login(value["login"]),
         account_id=str(value["account_id"]),
         username=str(value["username"]),

@@ -96,10 +96,15 @@ class Incident(models.Model):
 
 
 class ConnectionLink(models.Model):
-    """Which connection an instance reads by; one at most."""
+    """Which connection an instance reads by; one at most, and of the instance's own workspace.
+
+    On PostgreSQL a foreign key over both columns holds connection and workspace together (migration 0007).
+    """
 
     instance_id = models.CharField(primary_key=True, max_length=200)
     connection = models.ForeignKey(Connection, on_delete=models.CASCADE, related_name="links")
+    # Null in links that the previous release wrote.
+    workspace = models.ForeignKey(Workspace, null=True, on_delete=models.CASCADE, related_name="+")
     linked_at = models.DateTimeField()
 
     def __str__(self) -> str:
@@ -243,6 +248,22 @@ class Feed(models.Model):
         return f"{self.source_type} {self.source_value} ({self.instance_id})"
 
 
+class ErasedInstance(models.Model):
+    """An instance that was deleted, or left this workspace, a short time ago: what was under way for it then may not
+    write any more. No foreign key, as the workspace may be deleted with it.
+    """
+
+    workspace_id = models.UUIDField()
+    instance_id = models.CharField(max_length=200)
+    erased_at = models.DateTimeField()
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["workspace_id", "instance_id"], name="erased_once")]
+
+    def __str__(self) -> str:
+        return self.instance_id
+
+
 class Pause(models.Model):
     """Staff's order to fetch nothing for an instance before `until`, whatever it shows and however it is connected.
 
@@ -366,16 +387,15 @@ class ForcedRefresh(models.Model):
 
 
 class RefreshReceipt(models.Model):
-    """The first answer to a refresh request that carried an Idempotency-Key; kept a day.
+    """That a refresh was asked for with an Idempotency-Key, and the unit it was charged; counts for a day.
 
-    Written without an answer when a unit is charged, so that a repeat finds it whatever became of the first.
+    Written with the charge, so that a repeat finds it whatever became of the first request. Keeps no answer.
     """
 
     user_id = models.BigIntegerField()
     instance_id = models.CharField(max_length=200)
     key = models.CharField(max_length=200)
     forced_refresh = models.ForeignKey(ForcedRefresh, null=True, on_delete=models.CASCADE, related_name="+")
-    answer = models.TextField(blank=True)
     created_at = models.DateTimeField()
 
     class Meta:
@@ -409,6 +429,12 @@ class AuditEvent(models.Model):
         RECONNECT_ASKED = "reconnect_asked", "asked to reconnect"
         TOKEN_ROTATED = "token_rotated", "embed token rotated"
         WINDOW_OPENED = "window_opened", "rate-limit window opened"
+        WIDGET_CREATED = "widget_created", "widget created"
+        WIDGET_DELETED = "widget_deleted", "widget deleted"
+        WIDGET_MOVED = "widget_moved", "widget moved to another workspace"
+        SETTINGS_CHANGED = "settings_changed", "settings changed"
+        POST_HIDDEN = "post_hidden", "post hidden"
+        POST_SHOWN = "post_shown", "post shown again"
 
     class Outcome(models.TextChoices):
         DONE = "done", "done"

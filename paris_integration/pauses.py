@@ -38,6 +38,11 @@ def end(instance_id: str) -> None:
     Pause.objects.filter(pk=instance_id).delete()
 
 
+def move(instance_id: str, *, to: UUID) -> None:
+    """The instance has moved to another workspace; staff's order stands."""
+    Pause.objects.filter(pk=instance_id).update(workspace_id=to)
+
+
 def _counted_until(pause: Pause, now: datetime) -> datetime | None:
     return freshness.counted_until(
         pause.until, set_at=pause.ordered_at, ceiling=freshness.PAUSE_CEILING, now=now

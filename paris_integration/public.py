@@ -1,6 +1,7 @@
 """The public face of Paris: all that other rooms may import."""
 
-from paris_integration.audit import Actor
+from paris_integration.audit import SERVICE, Action, Actor, note_act
+from paris_integration.erasure import erase_instance, move_instance
 from paris_integration.errors import (
     LoginFailed,
     ParisError,
@@ -50,7 +51,6 @@ from paris_integration.support import (
     clear_backoff,
     grant_units,
     note_refresh_on_behalf,
-    note_rotated_token,
     open_window,
     pause,
     purge,
@@ -80,6 +80,8 @@ from paris_integration.types import (
 __all__ = [
     "MAX_PAUSE",
     "MAX_UNITS",
+    "SERVICE",
+    "Action",
     "Actor",
     "Allowance",
     "Attempt",
@@ -120,6 +122,7 @@ __all__ = [
     "deauthorise",
     "delete_data",
     "disconnect",
+    "erase_instance",
     "find_choice",
     "find_connection",
     "find_deletion",
@@ -129,8 +132,9 @@ __all__ = [
     "instances_connected_as",
     "look_at",
     "metrics_text",
+    "move_instance",
+    "note_act",
     "note_refresh_on_behalf",
-    "note_rotated_token",
     "offers",
     "open_window",
     "parse_source",

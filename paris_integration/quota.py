@@ -14,13 +14,14 @@ from django.db import transaction
 from django.db.models import F, Q
 
 from entitlements.limits import fresh_grants_for, resolve
-from paris_integration import allowance, audit, clock
+from paris_integration import allowance, audit, clock, receipts
 from paris_integration.allowance import Book, Tally, WindowKind
 from paris_integration.audit import Action, Actor, Outcome
 from paris_integration.errors import RefreshRefused, StoreUnavailable
 from paris_integration.freshness import CLOCK_TOLERANCE, FeedState
 from paris_integration.lease import Lease
-from paris_integration.models import ForcedRefresh, QuotaWindow, RefreshReceipt
+from paris_integration.models import ForcedRefresh, QuotaWindow
+from paris_integration.receipts import Repeatable
 from paris_integration.types import FeedKey
 
 State = ForcedRefresh.State
@@ -67,13 +68,8 @@ def reserve(
         hour_starts_at=WindowKind.HOUR.start_of(book.at),
     )
     if idempotency_key is not None and actor.user_id is not None:
-        RefreshReceipt.objects.create(
-            user_id=actor.user_id,
-            instance_id=key.instance_id,
-            key=idempotency_key,
-            forced_refresh=line,
-            created_at=book.at,
-        )
+        request = Repeatable(actor.user_id, key.instance_id, idempotency_key)
+        receipts.open_for(request, line, now=book.at)
     return line.pk
 
 
@@ -143,9 +139,12 @@ def _hold_book(key: FeedKey) -> Book:
             [QuotaWindow(**_of(key), kind=kind.value, starts_at=kind.start_of(now)) for kind in WindowKind],
             ignore_conflicts=True,
         )
-        rows = {kind: _window(key, kind, now).select_for_update().get() for kind in WindowKind}
+        held = {kind: _window(key, kind, now).select_for_update().first() for kind in WindowKind}
+        rows = {
+            kind: row for kind, row in held.items() if row is not None
+        }  # deleted with its widget meanwhile
         held_at = clock.database_now()
-        if all(kind.start_of(held_at) == rows[kind].starts_at for kind in WindowKind):
+        if all(kind in rows and kind.start_of(held_at) == rows[kind].starts_at for kind in WindowKind):
             tally = {kind: Tally(row.used, row.granted) for kind, row in rows.items()}
             return Book(held_at, tally[WindowKind.DAY], tally[WindowKind.HOUR])
         now = held_at

@@ -1,14 +1,20 @@
-"""First answers to refresh requests with an Idempotency-Key, kept a day for whoever repeats the request."""
+"""Receipts of refresh requests with an Idempotency-Key: that the request was made, and the unit it was charged.
+
+A receipt keeps no posts: a repeat is answered with the feed as it is by then. It counts for a day on the database's
+clock, whether or not clean-up has removed it.
+"""
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
-from datetime import datetime
-from typing import Any
+from datetime import datetime, timedelta
+from enum import Enum
+
+from django.db.models import Q, QuerySet
 
 from paris_integration.models import ForcedRefresh, RefreshReceipt
-from paris_integration.types import Allowance, BlockReason, EncodedPost, FeedView, FilterKind, Warning
+
+LASTS = timedelta(hours=24)
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,83 +26,53 @@ class Repeatable:
     key: str
 
 
-@dataclass(frozen=True, slots=True)
-class Receipt:
-    """`view` None: the first request has charged a unit and not answered yet; `is_settled`: nor will it any more."""
-
-    view: FeedView | None
-    is_settled: bool
+class State(Enum):
+    NEW = "new"  # no such request within a day
+    UNDER_WAY = "under way"  # its unit is charged, and its refresh has not ended
+    ENDED = "ended"
 
 
-def find(of: Repeatable) -> Receipt | None:
-    row = _rows(of).select_related("forced_refresh").first()
+def state_of(request: Repeatable, *, now: datetime) -> State:
+    row = _rows(request).exclude(_is_expired(now)).select_related("forced_refresh").first()
     if row is None:
-        return None
+        return State.NEW
     line = row.forced_refresh
-    settled = line is None or line.state != ForcedRefresh.State.RESERVED
-    return Receipt(_decode(row.answer) if row.answer else None, settled)
+    is_open = line is not None and line.state == ForcedRefresh.State.RESERVED
+    return State.UNDER_WAY if is_open else State.ENDED
 
 
-def keep(of: Repeatable, view: FeedView, *, now: datetime) -> None:
-    """Keep the answer unless one is kept already."""
+def open_for(request: Repeatable, line: ForcedRefresh, *, now: datetime) -> None:
+    """Write the receipt of a unit that is charged. Raises IntegrityError when the same request came first."""
+    _give_way(request, now)
+    RefreshReceipt.objects.create(**_of(request), forced_refresh=line, created_at=now)
+
+
+def keep(request: Repeatable, *, now: datetime) -> None:
+    """Write the receipt of a request that cost no unit; one that stands already stays."""
+    _give_way(request, now)
     RefreshReceipt.objects.bulk_create(
-        [RefreshReceipt(user_id=of.user_id, instance_id=of.instance_id, key=of.key, created_at=now)],
-        ignore_conflicts=True,
-    )
-    _rows(of).filter(answer="").update(answer=_encode(view))
-
-
-def _rows(of: Repeatable) -> Any:
-    return RefreshReceipt.objects.filter(user_id=of.user_id, instance_id=of.instance_id, key=of.key)
-
-
-def _encode(view: FeedView) -> str:
-    forced = view.forced
-    return json.dumps(
-        {
-            "posts": [[p.id, p.filter_kind, _iso(p.links_expire_at), p.json] for p in view.posts],
-            "profile": view.profile,
-            "last_updated_at": _iso(view.last_updated_at),
-            "is_stale": view.is_stale,
-            "next_refresh_allowed_at": _iso(view.next_refresh_allowed_at),
-            "warnings": sorted(view.warnings),
-            "is_warming": view.is_warming,
-            "forced": forced
-            and [
-                forced.reason,
-                _iso(forced.allowed_at),
-                forced.remaining_today,
-                forced.remaining_this_hour,
-                forced.upgrade_hint,
-            ],
-        }
+        [RefreshReceipt(**_of(request), created_at=now)], ignore_conflicts=True
     )
 
 
-def _decode(text: str) -> FeedView:
-    kept = json.loads(text)
-    forced = kept["forced"]
-    return FeedView(
-        posts=tuple(
-            EncodedPost(post_id, FilterKind(kind), _moment(expires), encoded)
-            for post_id, kind, expires, encoded in kept["posts"]
-        ),
-        profile=kept["profile"],
-        last_updated_at=_moment(kept["last_updated_at"]),
-        is_stale=kept["is_stale"],
-        next_refresh_allowed_at=_moment(kept["next_refresh_allowed_at"]),
-        warnings=frozenset(Warning(name) for name in kept["warnings"]),
-        is_warming=kept["is_warming"],
-        forced=forced
-        and Allowance(
-            BlockReason(forced[0]) if forced[0] else None, _moment(forced[1]), forced[2], forced[3], forced[4]
-        ),
-    )
+def expired(*, now: datetime) -> QuerySet[RefreshReceipt]:
+    """The receipts that no longer count."""
+    return RefreshReceipt.objects.filter(_is_expired(now))
 
 
-def _iso(moment: datetime | None) -> str | None:
-    return moment.isoformat() if moment else None
+def _is_expired(now: datetime) -> Q:
+    # A time far ahead comes from a clock that was wrong.
+    return Q(created_at__lt=now - LASTS) | Q(created_at__gt=now + LASTS)
 
 
-def _moment(text: str | None) -> datetime | None:
-    return datetime.fromisoformat(text) if text else None
+def _give_way(request: Repeatable, now: datetime) -> None:
+    """An expired receipt still holds the unique key. Of two requests that take it over, one inserts."""
+    _rows(request).filter(_is_expired(now)).delete()
+
+
+def _rows(request: Repeatable) -> QuerySet[RefreshReceipt]:
+    return RefreshReceipt.objects.filter(**_of(request))
+
+
+def _of(request: Repeatable) -> dict[str, int | str]:
+    return {"user_id": request.user_id, "instance_id": request.instance_id, "key": request.key}

@@ -5,15 +5,17 @@ from __future__ import annotations
 from collections.abc import Iterable
 from datetime import datetime, timedelta
 from typing import Any
+from uuid import UUID
 
 from django.conf import settings
 from django.db import connection, transaction
 from django.db.models import Q, QuerySet
 
-from paris_integration import clock, feed_cache, lease
+from paris_integration import clock, erased, feed_cache, feed_rows, lease, receipts
 from paris_integration.models import (
     AuditEvent,
     DailyUsage,
+    ErasedInstance,
     Feed,
     ForcedRefresh,
     HashtagAccount,
@@ -29,7 +31,6 @@ from paris_integration.models import (
 
 BATCH = 1_000
 FEED_BATCH = 100  # they are large, and each has a copy in the cache
-RECEIPTS_LAST = timedelta(hours=24)
 LOGIN_ATTEMPTS_LAST = timedelta(hours=1)
 PERSON_FENCES_LAST = timedelta(hours=2)  # longer than any login: ten minutes at Meta, ten for the choice
 HASHTAG_SEARCHES_LAST = timedelta(days=8)  # they count for seven days
@@ -38,10 +39,12 @@ WINDOWS_LAST = timedelta(days=2)
 
 def clean_up(*, now: datetime) -> dict[str, int]:
     """Remove what has outlived its setting; how many rows of which kind."""
+    for workspace_id, instance_id in erased.remembered():
+        sweep(workspace_id, instance_id)
     ledger = now - timedelta(days=settings.LEDGER_RETENTION_DAYS)
     settled = ForcedRefresh.objects.exclude(state=ForcedRefresh.State.RESERVED)
     old: Iterable[tuple[str, QuerySet[Any]]] = (
-        ("receipts", RefreshReceipt.objects.filter(created_at__lt=now - RECEIPTS_LAST)),
+        ("receipts", receipts.expired(now=now)),
         (
             "auditEvents",
             AuditEvent.objects.filter(at__lt=now - timedelta(days=settings.AUDIT_RETENTION_DAYS)),
@@ -55,6 +58,7 @@ def clean_up(*, now: datetime) -> dict[str, int]:
         ("pauses", Pause.objects.filter(until__lt=now)),
         ("hashtagRefusals", HashtagRefusal.objects.filter(until__lt=now)),
         ("loginAttempts", LoginAttempt.objects.filter(expires_at__lt=now - LOGIN_ATTEMPTS_LAST)),
+        ("erased", ErasedInstance.objects.filter(erased_at__lt=now - erased.REMEMBERED_FOR)),
         (
             "personFences",
             PersonFence.objects.filter(held_at__lt=clock.database_now() - PERSON_FENCES_LAST),
@@ -68,6 +72,13 @@ def clean_up(*, now: datetime) -> dict[str, int]:
     )
     removed = {name: _remove(rows) for name, rows in old}
     return {**removed, "feeds": remove_unread_feeds(now=now)}
+
+
+def sweep(workspace_id: UUID, instance_id: str) -> None:
+    """Remove what was written for an instance while it was being erased."""
+    late = feed_rows.delete(Feed.objects.filter(workspace_id=workspace_id, instance_id=instance_id))
+    feed_cache.forget_rows(late)
+    RefreshReceipt.objects.filter(instance_id=instance_id).delete()
 
 
 def remove_unread_feeds(*, now: datetime) -> int:

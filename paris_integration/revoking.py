@@ -14,6 +14,7 @@ from django.conf import settings
 from django.db import transaction
 from django.db.models import Q
 
+from entitlements.models import Workspace
 from paris_integration import audit, clock, incidents, login_fences, registry
 from paris_integration.audit import Action, Outcome
 from paris_integration.connections import ALIVE, GivenUp
@@ -90,10 +91,13 @@ def _call_lasts() -> timedelta:
 
 def _note(given_up: GivenUp, outcome: Outcome, reason: str, note: str) -> None:
     logger.info("revoking at Meta: %s", f"{outcome.value} {reason}".strip())
+    is_there = Workspace.objects.filter(
+        pk=given_up.workspace_id
+    ).exists()  # not when it was deleted with its widgets
     audit.note(
         Action.REVOKED,
         outcome,
-        workspace_id=given_up.workspace_id,
+        workspace_id=given_up.workspace_id if is_there else None,
         instance_id=given_up.instance_id,
         actor=audit.SERVICE,
         at=clock.database_now(),

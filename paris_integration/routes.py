@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 from entitlements.limits import Limits
-from paris_integration import allowance, links, registry, resolver
+from paris_integration import allowance, erased, links, registry, resolver
 from paris_integration.resolver import NoRoute, Route
-from paris_integration.types import ConnectionFacts, FeedKey
+from paris_integration.types import ConnectionFacts, FeedKey, Warning
 
 
 def find(key: FeedKey) -> Route | NoRoute:
     """By what is remembered of the connection; half a minute old at most."""
-    return by_connection(key, links.find(key.instance_id))
+    return by_connection(key, links.find(key))
 
 
 def load(key: FeedKey) -> Route | NoRoute:
     """By the database, for everything that calls or writes."""
-    return by_connection(key, links.load(key.instance_id))
+    if erased.is_erased(key):
+        return NoRoute(Warning.CONNECT_REQUIRED)
+    return by_connection(key, links.load(key))
 
 
 def is_in_plan(key: FeedKey, route: Route | NoRoute, limits: Limits) -> bool:

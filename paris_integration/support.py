@@ -11,6 +11,7 @@ from paris_integration import (
     audit,
     credentials,
     feed_cache,
+    feed_rows,
     freshness,
     links,
     notices,
@@ -18,7 +19,7 @@ from paris_integration import (
     quota,
     routes,
 )
-from paris_integration.audit import Action, Actor, Outcome
+from paris_integration.audit import Action, Actor
 from paris_integration.models import Feed
 from paris_integration.resolver import NoRoute, Route
 from paris_integration.types import FeedKey, Warning
@@ -118,8 +119,7 @@ def purge(key: FeedKey, *, actor: Actor, now: datetime, note: str) -> int:
     The next reader fills the feed afresh. What is in flight finds no row to write to.
     """
     with transaction.atomic():
-        rows = list(_rows_of(key))
-        Feed.objects.filter(pk__in=[row.pk for row in rows]).delete()
+        rows = feed_rows.delete(_rows_of(key))
         _note(Action.PURGED, key, actor, now, note)
     feed_cache.forget_rows(rows)
     return sum(row.fetched_at is not None for row in rows)
@@ -127,15 +127,10 @@ def purge(key: FeedKey, *, actor: Actor, now: datetime, note: str) -> int:
 
 def ask_to_reconnect(key: FeedKey, *, actor: Actor, now: datetime, note: str) -> int:
     """Mail the workspace's editors and owners the way to reconnect the instance's account; to how many it went."""
-    facts = links.load(key.instance_id)
+    facts = links.load(key)
     reached = notices.ask_to_reconnect(facts.connection_id, key.instance_id) if facts else 0
     _note(Action.RECONNECT_ASKED, key, actor, now, f"{reached} mails: {note}")
     return reached
-
-
-def note_rotated_token(key: FeedKey, *, actor: Actor, now: datetime, note: str) -> None:
-    """Write down that the instance's embed token was rotated. Call it inside the transaction that does."""
-    _note(Action.TOKEN_ROTATED, key, actor, now, note)
 
 
 def note_refresh_on_behalf(key: FeedKey, *, actor: Actor, now: datetime, note: str) -> None:
@@ -154,12 +149,4 @@ def _publish(rows: QuerySet[Feed]) -> None:
 
 
 def _note(action: Action, key: FeedKey, actor: Actor, at: datetime, note: str) -> None:
-    audit.note(
-        action,
-        Outcome.DONE,
-        workspace_id=key.workspace_id,
-        instance_id=key.instance_id,
-        actor=actor,
-        at=at,
-        note=note,
-    )
+    audit.note_act(action, key, actor=actor, at=at, detail=note)

@@ -112,6 +112,7 @@ class ConnectionFacts:
     """
 
     connection_id: UUID
+    workspace_id: UUID
     login: Login
     account_id: str
     username: str

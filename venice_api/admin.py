@@ -93,6 +93,11 @@ class WidgetInstanceAdmin(admin.ModelAdmin):
         others = [name for name in super().get_fields(request, obj) if name not in STATE_FIELDS]
         return [*STATE_FIELDS, *others] if obj else others
 
+    def delete_queryset(self, request: HttpRequest, queryset: QuerySet[WidgetInstance]) -> None:
+        """One at a time, each in a transaction of its own: rows are held as briefly as for a single one."""
+        for row in queryset:
+            row.delete()
+
     def get_urls(self) -> list[URLPattern]:
         acts = [
             path(
@@ -137,7 +142,7 @@ class WidgetInstanceAdmin(admin.ModelAdmin):
 
 
 def _refresh_words(row: WidgetInstance) -> str:
-    return support_words.refresh_words(_view(row), paris.find_connection(row.pk))
+    return support_words.refresh_words(_view(row), paris.find_connection(from_row(row).feed_key()))
 
 
 def _view(row: WidgetInstance) -> paris.FeedView:

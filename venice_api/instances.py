@@ -2,27 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
 from dataclasses import asdict, dataclass
+from functools import partial
 from typing import Any
 from uuid import UUID
 
 from django.db import transaction
-from django.db.models import F
-from django.db.models.signals import post_delete, post_save
+from django.db.models.signals import post_save, pre_delete, pre_save
 from django.dispatch import receiver
+from django.utils import timezone
 
 from foundation.cache import StoreAway, forget, remember
-from paris_integration.public import (
-    FeedKey,
-    FilterKind,
-    Selection,
-    Source,
-    SourceType,
-    StoreUnavailable,
-    account_erased,
-    retire_other_sources,
-)
+from paris_integration import public as paris
+from paris_integration.public import FeedKey, FilterKind, Selection, Source, SourceType, StoreUnavailable
+from venice_api.acting import current_actor
 from venice_api.inputs import FilterChoice, parse_filter
 from venice_api.models import WidgetInstance
 
@@ -95,29 +89,96 @@ def set_hidden(instance_id: str, post_id: str, *, hidden: bool) -> None:
     row.save(update_fields=["hidden_post_ids", "updated_at"])
 
 
-def rotate_embed_token(instance_id: str) -> int | None:
+@transaction.atomic
+def rotate_embed_token(instance_id: str, *, reason: str = "") -> int | None:
     """Revoke the instance's embed token; the new version, None when there is no such instance."""
-    with transaction.atomic():
-        rotated = WidgetInstance.objects.filter(pk=instance_id).update(token_version=F("token_version") + 1)
-        if not rotated:
-            return None
-        version = WidgetInstance.objects.values_list("token_version", flat=True).get(pk=instance_id)
-        transaction.on_commit(lambda: forget(_cache_key(instance_id)))
+    row = _hold(instance_id)
+    if row is None:
+        return None
+    version = row.token_version + 1
+    WidgetInstance.objects.filter(pk=instance_id).update(token_version=version)
+    _note(paris.Action.TOKEN_ROTATED, row, reason)
+    _forget_on_commit(instance_id)
     return version
 
 
-@receiver([post_save, post_delete], sender=WidgetInstance, dispatch_uid="venice.forget_instance")
-def _forget_instance(instance: WidgetInstance, **_: Any) -> None:
-    transaction.on_commit(lambda: forget(_cache_key(instance.pk)))
+# These run in the transaction of every save and every deletion.
 
 
-@receiver(post_save, sender=WidgetInstance, dispatch_uid="venice.retire_other_sources")
-def _retire_other_sources(instance: WidgetInstance, created: bool, **_: Any) -> None:
-    if not created:
-        retire_other_sources(from_row(instance).feed_key())
+@receiver(pre_save, sender=WidgetInstance, dispatch_uid="venice.hold_instance")
+def _hold_saved(instance: WidgetInstance, raw: bool, **_: Any) -> None:
+    instance._saved = None if raw or instance._state.adding else _hold(instance.pk)
 
 
-@receiver(account_erased, dispatch_uid="venice.forget_hidden_posts")
+@receiver(post_save, sender=WidgetInstance, dispatch_uid="venice.after_save")
+def _after_save(instance: WidgetInstance, created: bool, raw: bool, **_: Any) -> None:
+    _forget_on_commit(instance.pk)
+    before, instance._saved = instance._saved, None
+    if created and not raw:
+        _note(paris.Action.WIDGET_CREATED, instance)
+    if before is None:
+        return
+    after = WidgetInstance.objects.get(pk=instance.pk)  # `instance` may hold more than was saved of it
+    if after.workspace_id != before.workspace_id:
+        _move(before, to=after.workspace_id)
+    paris.retire_other_sources(from_row(after).feed_key())
+    for action, detail in _changes(before, after):
+        _note(action, after, detail)
+
+
+@receiver(pre_delete, sender=WidgetInstance, dispatch_uid="venice.erase_instance")
+def _erase(instance: WidgetInstance, **_: Any) -> None:
+    row = _hold(instance.pk)
+    if row is None:  # another request has deleted it a moment before
+        return
+    paris.erase_instance(from_row(row).feed_key(), actor=current_actor(), now=timezone.now())
+    _forget_on_commit(row.pk)
+
+
+def _move(row: WidgetInstance, *, to: UUID) -> None:
+    paris.move_instance(from_row(row).feed_key(), to=to, actor=current_actor(), now=timezone.now())
+
+
+def _note(action: paris.Action, row: WidgetInstance, detail: str = "") -> None:
+    key = from_row(row).feed_key()
+    paris.note_act(action, key, actor=current_actor(), at=timezone.now(), detail=detail)
+
+
+def _hold(instance_id: str) -> WidgetInstance | None:
+    """The row as it stands, held until the transaction ends."""
+    return WidgetInstance.objects.select_for_update().filter(pk=instance_id).first()
+
+
+_SETTINGS = {
+    "name": "name",
+    "source_type": "source",
+    "source_value": "source",
+    "max_posts": "posts shown",
+    "filter_type": "kinds of posts",
+    "allowed_origins": "allowed sites",
+}
+
+
+def _changes(before: WidgetInstance, after: WidgetInstance) -> Iterator[tuple[paris.Action, str]]:
+    """What the audit trail tells of a save. It names what changed, not the accounts and posts themselves."""
+    changed = {word for name, word in _SETTINGS.items() if getattr(before, name) != getattr(after, name)}
+    if changed:
+        yield paris.Action.SETTINGS_CHANGED, ", ".join(sorted(changed))
+    hidden, were_hidden = set(after.hidden_post_ids), set(before.hidden_post_ids)
+    for action, posts in (
+        (paris.Action.POST_HIDDEN, hidden - were_hidden),
+        (paris.Action.POST_SHOWN, were_hidden - hidden),
+    ):
+        if posts:
+            yield action, f"{len(posts)} posts" if len(posts) > 1 else ""
+
+
+def _forget_on_commit(instance_id: str) -> None:
+    # Not the row's own id: a deleted row has none by then.
+    transaction.on_commit(partial(forget, _cache_key(instance_id)))
+
+
+@receiver(paris.account_erased, dispatch_uid="venice.forget_hidden_posts")
 def _forget_hidden_posts(instance_ids: Collection[str], usernames: Collection[str], **_: Any) -> None:
     """Ids of an erased account's posts are the account's data, too."""
     rows = WidgetInstance.objects.filter(

@@ -10,8 +10,9 @@ from django.conf import settings
 from django.core.exceptions import BadRequest, RequestDataTooBig
 from django.http import HttpRequest, HttpResponse
 
+from entitlements.limits import WorkspaceNotFound
 from foundation import threads
-from venice_api.problems import expected_failure, is_api
+from venice_api.problems import expected_failure, is_api, not_found
 
 GetResponse = Callable[[HttpRequest], HttpResponse]
 _SURROGATE = re.compile("[\ud800-\udfff]")
@@ -113,4 +114,6 @@ class StoreUnavailableMiddleware:
         return self.get_response(request)
 
     def process_exception(self, request: HttpRequest, exception: Exception) -> HttpResponse | None:
+        if isinstance(exception, WorkspaceNotFound):  # deleted while this request was under way
+            return not_found(request, exception)
         return expected_failure(request, exception)

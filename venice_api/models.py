@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import secrets
 import string
+from typing import Any
 
 from django.core.exceptions import ValidationError
 from django.core.validators import MaxValueValidator, MinValueValidator
-from django.db import models
+from django.db import models, transaction
 
 from entitlements.models import Workspace
 from venice_api.inputs import (
@@ -72,6 +73,13 @@ class WidgetInstance(models.Model):
 
     def __str__(self) -> str:
         return self.name or self.id
+
+    _saved: WidgetInstance | None = None  # the row as it stood before a save, for the signals
+
+    def save(self, *args: Any, **kwargs: Any) -> None:
+        """One transaction with what the signals of a save write."""
+        with transaction.atomic():
+            super().save(*args, **kwargs)
 
     def clean(self) -> None:
         """Normalise what people typed; ValidationError names the field."""

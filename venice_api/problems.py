@@ -131,6 +131,8 @@ def problem_of(error: BaseException) -> Problem | None:
             return error
         case InvalidInput():
             return invalid_request(error.field, error.message)
+        case WorkspaceNotFound():  # deleted while this request was under way
+            return instance_not_found()
         case RefreshBlocked():
             return refresh_blocked(error)
         case WorkspaceNotFound():  # deleted while its request was under way

@@ -8,7 +8,6 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from django import forms
-from django.db import transaction
 
 from paris_integration import public as paris
 from venice_api import support_words
@@ -72,7 +71,7 @@ def _refresh(instance: Instance, typed: dict[str, Any], actor: paris.Actor, now:
 
 
 def _refresh_words(instance: Instance, view: paris.FeedView) -> str:
-    return support_words.refresh_words(view, paris.find_connection(instance.instance_id))
+    return support_words.refresh_words(view, paris.find_connection(instance.feed_key()))
 
 
 def _grant(instance: Instance, typed: dict[str, Any], actor: paris.Actor, now: datetime) -> Done:
@@ -105,9 +104,7 @@ def _purge(instance: Instance, typed: dict[str, Any], actor: paris.Actor, now: d
 
 
 def _rotate(instance: Instance, typed: dict[str, Any], actor: paris.Actor, now: datetime) -> Done:
-    with transaction.atomic():
-        rotate_embed_token(instance.instance_id)
-        paris.note_rotated_token(instance.feed_key(), actor=actor, now=now, note=typed["note"])
+    rotate_embed_token(instance.instance_id, reason=typed["note"])
     return Done("The old embed code no longer works. Its owner finds the new one on the widget's page.")
 
 

@@ -16,7 +16,7 @@ def strip_usernames(apps, schema_editor):
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('paris_integration', '0006_pauses'),
+        ('paris_integration', '0007_deletion'),
     ]
 
     operations = [

@@ -210,7 +210,7 @@ def test_a_disconnect_leaves_nothing(
     assert (revocable.login, revocable.token) == (Login.INSTAGRAM, GRANT.token)
     assert Connection.objects.count() == ConnectionLink.objects.count() == Feed.objects.count() == 0
     assert feed_cache.find(key, Mode.CONNECTED) is None
-    assert links.find(key.instance_id) is None
+    assert links.find(key) is None
     after = read(key)
     assert (after.posts, after.warnings) == ((), {Warning.CONNECT_REQUIRED})
     assert act(connections.disconnect, key, actor=EDITOR, now=NOW) is None
@@ -444,6 +444,6 @@ def test_when_a_token_is_renewed(
         )
 
 
-def test_copies_of_links_are_plain_json(connect: Any) -> None:
+def test_copies_of_links_are_plain_json(key: FeedKey, connect: Any) -> None:
     facts = connect()
-    assert links.find("wgt_1") == links.find("wgt_1") == facts
+    assert links.find(key) == links.find(key) == facts

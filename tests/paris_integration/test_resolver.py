@@ -26,7 +26,7 @@ TAG = Source(SourceType.HASHTAG, "bread")
 
 def by(login: Login, state: ConnectionState = ConnectionState.ACTIVE) -> ConnectionFacts:
     end = datetime(2027, 1, 1, tzinfo=UTC)
-    return ConnectionFacts(UUID(int=1), login, "17841400000000001", "acme.bakery", state, 1, end)
+    return ConnectionFacts(UUID(int=1), UUID(int=2), login, "17841400000000001", "acme.bakery", state, 1, end)
 
 
 INSTAGRAM, FACEBOOK = by(Login.INSTAGRAM), by(Login.FACEBOOK)

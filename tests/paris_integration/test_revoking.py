@@ -116,7 +116,7 @@ def test_what_else_rests_on_the_grant_keeps_it(
 
     assert logins.revoked == []
     assert outcomes() == [("refused", "STILL_CONNECTED")]
-    assert connections.open_token(links.load("wgt_2")) == other.token  # type: ignore[arg-type]
+    assert connections.open_token(links.load(key(elsewhere, "wgt_2"))) == other.token  # type: ignore[arg-type]
 
 
 def test_the_other_account_of_a_workspace_lives_on(workspace: Workspace, logins: FakeLogins) -> None:

@@ -177,7 +177,7 @@ class Service:
 @contextmanager
 def running_service(tmp_path: Path, *, webs: int = 1, **environment: str) -> Iterator[Service]:
     """A service with its own database, migrated, and `webs` web processes; everything is gone afterwards."""
-    with StandIn() as standin, _own_database(tmp_path) as database_url:
+    with StandIn() as standin, own_database(tmp_path) as database_url:
         service = Service(
             standin, _environment(standin, tmp_path, database_url, environment), tmp_path / "log"
         )
@@ -227,7 +227,7 @@ def _environment(
 
 
 @contextmanager
-def _own_database(tmp_path: Path) -> Iterator[str]:
+def own_database(tmp_path: Path) -> Iterator[str]:
     """A fresh database of the kind this run of the suite is about."""
     server = os.environ.get("DATABASE_URL", "")
     if not server.startswith("postgres"):

@@ -140,12 +140,37 @@ def sign_in(port: int, username: str) -> Cookies:
         connection.close()
 
 
-def post(connection: http.client.HTTPConnection, instance_id: str, cookies: Cookies) -> str:
+def repeat(service: Service, *, posts: int, clients: int) -> list[tuple[Counter[str], int, int]]:
+    """The same request many times at once, twice: the second time its receipt is a day old and still there.
+
+    The answers, the provider's calls and the units used after each time.
+    """
+    workspace = service.workspace("business", editor="editor-repeats", password=PASSWORD)
+    instance_id = service.instance(workspace, "load.repeats")["instanceId"]
+    cookies = sign_in(service.web_ports[0], "editor-repeats")
+    used = "SELECT sum(used) FROM paris_integration_quotawindow WHERE kind='day' AND"
+    found = []
+    with psycopg.connect(_postgres_url(service), autocommit=True) as database:
+        for _ in range(2):
+            told = Told()
+            _post_all(service, instance_id, cookies, told, posts=posts, clients=clients, key="click-1")
+            calls = sum(call["username"] == "load.repeats" for call in service.standin.calls)
+            found.append((told.answers, calls, _number(database, used, instance_id)))
+            database.execute(
+                "UPDATE paris_integration_refreshreceipt SET created_at = created_at - interval '25 hours'"
+            )
+    return found
+
+
+def post(
+    connection: http.client.HTTPConnection, instance_id: str, cookies: Cookies, key: str | None = None
+) -> str:
     """The answer in a word; OSError and HTTPException when there is none."""
     headers = {
         "Content-Type": "application/json",
         "Cookie": f"sessionid={cookies.session}; csrftoken={cookies.csrf}",
         "X-CSRFToken": cookies.csrf,
+        **({"Idempotency-Key": key} if key else {}),
     }
     connection.request("POST", REFRESH, json.dumps({"instanceId": instance_id}), headers)
     response = connection.getresponse()
@@ -182,7 +207,14 @@ def nothing() -> Iterator[None]:
 
 
 def _post_all(
-    service: Service, instance_id: str, cookies: Cookies, told: Told, *, posts: int, clients: int
+    service: Service,
+    instance_id: str,
+    cookies: Cookies,
+    told: Told,
+    *,
+    posts: int,
+    clients: int,
+    key: str | None = None,
 ) -> None:
     numbers = iter(range(posts))
     lock = threading.Lock()
@@ -195,7 +227,7 @@ def _post_all(
                 if next(numbers, None) is None:
                     break
             try:
-                answer = post(connection, instance_id, cookies)
+                answer = post(connection, instance_id, cookies, key)
             except (OSError, http.client.HTTPException):
                 answer = "lost"
                 connection.close()

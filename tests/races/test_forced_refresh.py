@@ -8,7 +8,7 @@ import pytest
 
 from tests.marks import needs_postgres
 from tests.processes.service import running_service
-from tests.races.forced_refresh import run
+from tests.races.forced_refresh import repeat, run
 
 pytestmark = [pytest.mark.processes, needs_postgres]
 
@@ -18,6 +18,13 @@ def test_racing_posts_never_overspend_nor_lose(tmp_path: Path) -> None:
         for cap in (1, 40):
             verdict = run(service, cap=cap, posts=300, clients=24, with_kills=False)
             assert verdict.complaints(with_kills=False) == [], verdict
+
+
+def test_racing_repeats_cost_one_unit_a_day(tmp_path: Path) -> None:
+    with running_service(tmp_path, webs=3, LOG_LEVEL="ERROR") as service:
+        service.standin.faults.add("slow", seconds=0.5)
+        rounds = repeat(service, posts=100, clients=24)
+        assert rounds == [({"200": 100}, 1, 1), ({"200": 100}, 2, 2)]
 
 
 def test_killed_processes_overspend_nothing_and_leave_nothing_open(tmp_path: Path) -> None:

@@ -87,7 +87,7 @@ def test_nothing_is_left(
     with django_capture_on_commit_callbacks(execute=True):
         page = waiting_choice(people, instance, "code-1")
         assert people.editor.post(page, {"account": ACCOUNT}).status_code == 302
-    assert links.find(instance.pk) is not None
+    assert links.find(from_row(instance).feed_key()) is not None
     post_ids = {*fill(instance), *in_public_mode}
     tag = Source(SourceType.HASHTAG, "bread")
     read_feed(from_row(instance).feed_key(tag), Selection(max_posts=12), now=NOW)
@@ -169,7 +169,7 @@ def test_a_search_under_way_leaves_no_entry_in_the_ledger(
     """The refresh holds its token already when the account is erased; and so does the daily comparison."""
     instance = make_instance(source_type="hashtag", source_value="bread")
     people.editor.post(waiting_choice(people, instance, "code-1"), {"account": ACCOUNT})
-    facts = links.load(instance.pk)
+    facts = links.load(from_row(instance).feed_key())
     assert facts is not None
     token = connections.open_token(facts)
 
@@ -195,7 +195,7 @@ def test_a_copy_that_is_stored_late_is_removed(
     instance = make_instance(source_value=USERNAME)
     people.editor.post(waiting_choice(people, instance, "code-1"), {"account": ACCOUNT})
     fill(instance)
-    real, late = links.load, []
+    real, late = links._load, []
 
     def load_and_lose(instance_id: str) -> Any:
         found = real(instance_id)
@@ -204,8 +204,8 @@ def test_a_copy_that_is_stored_late_is_removed(
         return found
 
     cache.clear()
-    monkeypatch.setattr(links, "load", load_and_lose)
-    assert links.find(instance.pk) is None
+    monkeypatch.setattr(links, "_load", load_and_lose)
+    assert links.find(from_row(instance).feed_key()) is None
     assert ACCOUNT not in everything_stored()
 
 

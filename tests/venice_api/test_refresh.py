@@ -16,6 +16,7 @@ from django.test import Client
 from entitlements.changes import Actor, set_override, set_plan
 from entitlements.models import Membership, Plan
 from paris_integration import forced, lease, quota, retention
+from paris_integration import public as paris
 from paris_integration.errors import ProviderUnavailable
 from paris_integration.flights import OrderPlaces, Wait
 from paris_integration.models import (
@@ -30,6 +31,7 @@ from paris_integration.providers.base import Usage
 from tests.conftest import Cast
 from tests.fakes import FakeProvider, InlineBoard, media
 from venice_api import embed_tokens
+from venice_api.instances import from_row
 from venice_api.models import WidgetInstance
 
 REFRESH = "/v1/integrations/instagram/refresh"
@@ -441,27 +443,90 @@ def test_only_the_saved_source_is_refreshed(ask: Any, provider: FakeProvider) ->
 # The same request again
 
 
-def test_a_repeat_gets_the_first_answer_and_costs_nothing(
+def test_a_repeat_answers_with_the_feed_as_it_is_now_and_costs_nothing(
     ask: Any, people: Cast, provider: FakeProvider, clock: Any
 ) -> None:
-    first = ask(key="click-1")
+    first = ask(key="click-1").json()
     clock.move_to(NOW + 20 * SECOND, tick=False)
     again = ask(key="click-1")
 
-    assert (again.status_code, again.content) == (200, first.content)
+    assert (again.status_code, again.json()) == (200, first)
     assert len(provider.calls) == 1
     assert used() == {"day": 1, "hour": 1}
-    assert ask(people.owner, key="click-1").status_code == 200
-    assert ask(key="click-2").status_code == 200
+    provider.accounts["acme.bakery"].insert(0, media(0, id="179000000", timestamp="2026-11-23T12:19:00+0000"))
+    ask()
+    assert ask(key="click-1").json()["posts"][0]["id"] == "179000000"
+    assert len(provider.calls) == 2
+
+
+def test_a_key_belongs_to_one_user_and_one_widget(
+    ask: Any, people: Cast, provider: FakeProvider, make_instance: Any
+) -> None:
+    twin = make_instance(name="Twin")
+    for client, widget in ((people.editor, None), (people.owner, None), (people.editor, twin.pk)):
+        assert ask(client, key="click-1", **({"instanceId": widget} if widget else {})).status_code == 200
     assert len(provider.calls) == 3
+    assert ForcedRefresh.objects.count() == 3
 
 
-def test_receipts_last_a_day(ask: Any, provider: FakeProvider, clock: Any) -> None:
+@pytest.mark.parametrize("change", ["purge", "source", "hide"])
+def test_a_repeat_brings_nothing_back(
+    ask: Any, instance: WidgetInstance, provider: FakeProvider, change: str
+) -> None:
+    posts = [post["id"] for post in ask(key="click-1").json()["posts"]]
+    if change == "purge":
+        paris.purge(from_row(instance).feed_key(), actor=paris.Actor(None, "desk"), now=NOW, note="x")
+    elif change == "source":
+        instance.source_value = "another.shop"
+        instance.save()
+    else:
+        instance.hidden_post_ids = posts
+        instance.save()
+    cache.clear()
+
+    again = ask(key="click-1")
+
+    assert (again.status_code, again.json()["posts"]) == (200, [])
+    assert len(provider.calls) == 1
+
+
+def test_receipts_last_a_day_whether_cleaned_up_or_not(ask: Any, provider: FakeProvider, clock: Any) -> None:
     ask(key="click-1")
+    clock.move_to(NOW + 24 * HOUR, tick=False)
     assert retention.clean_up(now=NOW + 24 * HOUR)["receipts"] == 0
-    assert retention.clean_up(now=NOW + 24 * HOUR + SECOND)["receipts"] == 1
+    ask(key="click-1")
+    assert len(provider.calls) == 1
 
-    assert ask(key="click-1").status_code == 200
+    clock.move_to(NOW + 24 * HOUR + SECOND, tick=False)
+    ask(key="click-1")
+    assert len(provider.calls) == 2
+    assert ForcedRefresh.objects.count() == 2
+    # The key now belongs to the second request, for a day.
+    clock.move_to(NOW + 48 * HOUR, tick=False)
+    ask(key="click-1")
+    assert len(provider.calls) == 2
+    assert retention.clean_up(now=NOW + 49 * HOUR)["receipts"] == 1
+
+
+def test_an_old_receipt_of_a_refresh_without_a_unit_gives_way_too(
+    ask: Any, people: Cast, provider: FakeProvider, clock: Any
+) -> None:
+    set_override(people.workspace, DAY_KEY, 0, actor=STAFF)
+    ask(key="click-1")
+    clock.move_to(NOW + 25 * HOUR, tick=False)
+    ask(key="click-1")
+    ask(key="click-1")
+    assert len(provider.calls) == 2
+    assert RefreshReceipt.objects.get().created_at == NOW + 25 * HOUR
+
+
+def test_a_receipt_from_a_clock_that_was_ahead_is_unknown(
+    ask: Any, provider: FakeProvider, clock: Any
+) -> None:
+    clock.move_to(NOW + timedelta(days=10), tick=False)
+    ask(key="click-1")
+    clock.move_to(NOW, tick=False)
+    ask(key="click-1")
     assert len(provider.calls) == 2
 
 
@@ -482,9 +547,8 @@ def test_keys_that_are_none(ask: Any, key: str) -> None:
 def test_a_repeat_after_a_crash_costs_nothing_more(
     ask: Any, provider: FakeProvider, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The process died between charge and answer: unit and receipt stand, the answer was never written."""
+    """The process died between charge and answer: the unit is spent, and the outcome is not known."""
     ask(key="click-1")
-    RefreshReceipt.objects.update(answer="")
     ForcedRefresh.objects.update(state="in_doubt")
 
     assert ask(key="click-1").json()["refresh"]["remainingToday"] == 23

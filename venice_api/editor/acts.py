@@ -94,11 +94,7 @@ def refresh_now(request: HttpRequest, instance_id: str) -> HttpResponse:
 def delete_widget(request: HttpRequest, instance_id: str) -> HttpResponse:
     """The widget goes, with its posts, its connection unless others use it, and its embed code."""
     instance, _ = for_editing(request, instance_id)
-    key, now = from_row(instance).feed_key(), timezone.now()
-    # The row first: whoever reads after it finds no widget, and so nothing that was erased is filled again.
     instance.delete()
-    paris.disconnect(key, actor=actor(request), now=now)
-    paris.purge(key, actor=actor(request), now=now, note="the widget was deleted")
     messages.success(request, "The widget is deleted. Take its code off your pages.")
     return redirect("editor-list")
 

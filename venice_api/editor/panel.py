@@ -79,7 +79,7 @@ def _freshness(view: paris.FeedView, limits: Limits) -> dict[str, object]:
 
 
 def _account(instance: WidgetInstance, limits: Limits, now: datetime) -> dict[str, object]:
-    connection = paris.find_connection(instance.pk)
+    connection = paris.find_connection(from_row(instance).feed_key())
     return {
         "connection": connection,
         "state_words": words.connection_words(connection.state) if connection else "",

@@ -10,7 +10,9 @@ from django.core.exceptions import ValidationError
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from entitlements.models import Workspace
+from paris_integration import public as paris
 from venice_api import embed_tokens
+from venice_api.acting import acting_as
 from venice_api.inputs import InvalidInput, parse_filter, parse_max_posts
 from venice_api.models import WidgetInstance
 
@@ -48,7 +50,8 @@ class Command(BaseCommand):
         except ValidationError as error:
             problems = (f"{field}: {' '.join(texts)}" for field, texts in error.message_dict.items())
             raise CommandError("; ".join(problems)) from None
-        instance.save()
+        with acting_as(paris.Actor(None, "create_instance")):
+            instance.save()
         answer = {
             "instanceId": instance.pk,
             "workspaceId": str(instance.workspace_id),

@@ -7,7 +7,9 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
+from paris_integration import public as paris
 from venice_api import embed_tokens
+from venice_api.acting import acting_as
 from venice_api.instances import rotate_embed_token
 
 
@@ -19,7 +21,8 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         instance_id = options["instance"]
-        version = rotate_embed_token(instance_id)
+        with acting_as(paris.Actor(None, "rotate_embed_token")):
+            version = rotate_embed_token(instance_id)
         if version is None:
             raise CommandError(f"There is no instance {instance_id!r}.")
         answer = {"instanceId": instance_id, "embedToken": embed_tokens.issue(instance_id, version)}

@@ -1,0 +1,135 @@
+"""Who changed a widget: the audit trail names the act and the person, and no account or post."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime
+from io import StringIO
+from typing import Any
+
+import pytest
+from django.contrib.auth.models import User
+from django.core.management import call_command
+from django.db import transaction
+from django.test import Client
+from django.urls import reverse
+
+from paris_integration.models import AuditEvent
+from tests.conftest import Cast
+from tests.fakes import FakeProvider
+from tests.venice_api.test_editor import SETTINGS
+from venice_api.models import WidgetInstance
+
+NOW = datetime(2026, 11, 23, 12, 20, tzinfo=UTC)
+LIST = "/admin/venice_api/widgetinstance/"
+POST = "17900000000000001"
+
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("clock", "provider")]
+
+
+@pytest.fixture
+def instance(make_instance: Any, provider: FakeProvider) -> WidgetInstance:
+    made: WidgetInstance = make_instance()
+    return made
+
+
+def trail(instance_id: str) -> list[tuple[str, str, str]]:
+    found = AuditEvent.objects.filter(instance_id=instance_id).order_by("id")
+    assert {event.at for event in found} <= {NOW}
+    return [(event.actor, event.action, event.note) for event in found]
+
+
+def test_the_editors_changes(people: Cast, instance: WidgetInstance) -> None:
+    page = f"/editor/{instance.pk}/"
+    people.editor.post(f"{page}settings/", SETTINGS | {"source_value": "tiny.studio"})
+    people.editor.post(f"{page}settings/", SETTINGS | {"source_value": "tiny.studio"})
+    people.owner.post(f"{page}posts/", {"post": POST, "act": "hide"})
+    people.owner.post(f"{page}posts/", {"post": POST, "act": "hide"})
+    people.owner.post(f"{page}posts/", {"post": POST, "act": "show"})
+    people.editor.post(f"{page}new-token/")
+    people.owner.post(f"{page}delete/")
+
+    assert trail(instance.pk) == [
+        ("editor", "settings_changed", "allowed sites, kinds of posts, name, posts shown, source"),
+        ("owner", "post_hidden", ""),
+        ("owner", "post_shown", ""),
+        ("editor", "token_rotated", ""),
+        ("owner", "widget_deleted", ""),
+    ]
+    ids = User.objects.in_bulk(["editor", "owner"], field_name="username")
+    assert all(event.user_id == ids[event.actor].pk for event in AuditEvent.objects.all())
+
+
+def test_what_changes_nothing_leaves_no_event(people: Cast, instance: WidgetInstance) -> None:
+    people.editor.post(f"/editor/{instance.pk}/settings/", SETTINGS | {"source_value": "two words"})
+    people.editor.post(f"/editor/{instance.pk}/settings/", SETTINGS | {"preview": "yes"})
+    people.viewer.post(f"/editor/{instance.pk}/new-token/")
+    instance.refresh_from_db()
+    instance.save()
+    assert trail(instance.pk) == []
+
+
+def test_the_desks_changes(desk: Client, instance: WidgetInstance) -> None:
+    url = f"{LIST}{instance.pk}/change/"
+    form = desk.get(url).context["adminform"].form
+    typed = {name: form[name].value() for name in form.fields} | {"allowed_origins": "[]"}
+    desk.post(url, typed | {"hidden_post_ids": json.dumps([POST, "2"]), "max_posts": 3})
+    desk.post(
+        url, typed | {"hidden_post_ids": "[]", "allowed_origins": '["https://shop.example"]', "max_posts": 3}
+    )
+    desk.post(f"{LIST}{instance.pk}/rotate-token/", {"note": "stolen"})
+
+    assert trail(instance.pk) == [
+        ("desk", "settings_changed", "posts shown"),
+        ("desk", "post_hidden", "2 posts"),
+        ("desk", "settings_changed", "allowed sites"),
+        ("desk", "post_shown", "2 posts"),
+        ("desk", "token_rotated", "stolen"),
+    ]
+
+
+def test_a_new_widget(people: Cast, desk: Client) -> None:
+    people.editor.post(reverse("editor-new", args=[people.workspace.pk]), SETTINGS)
+    by_editor = WidgetInstance.objects.get()
+    typed = SETTINGS | {"workspace": people.workspace.pk, "hidden_post_ids": "[]", "allowed_origins": "[]"}
+    assert desk.post(f"{LIST}add/", typed).status_code == 302
+    by_desk = WidgetInstance.objects.exclude(pk=by_editor.pk).get()
+    out = StringIO()
+    call_command("create_instance", workspace=str(people.workspace.pk), profile="acme.bakery", stdout=out)
+    by_command = json.loads(out.getvalue())["instanceId"]
+    call_command("rotate_embed_token", by_command, stdout=StringIO())
+
+    assert trail(by_editor.pk) == [("editor", "widget_created", "")]
+    assert trail(by_desk.pk) == [("desk", "widget_created", "")]
+    assert trail(by_command) == [
+        ("create_instance", "widget_created", ""),
+        ("rotate_embed_token", "token_rotated", ""),
+    ]
+
+
+def test_a_change_and_its_event_are_one(
+    people: Cast, instance: WidgetInstance, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from paris_integration import audit
+
+    monkeypatch.setattr(audit.AuditEvent.objects, "create", lambda **_: 1 / 0)
+    people.editor.raise_request_exception = False
+    page = f"/editor/{instance.pk}/"
+    for url, typed in (
+        (f"{page}settings/", SETTINGS | {"max_posts": 3}),
+        (f"{page}posts/", {"post": POST, "act": "hide"}),
+        (f"{page}new-token/", {}),
+        (f"{page}delete/", {}),
+    ):
+        with transaction.atomic():  # stands for the request's own connection
+            assert people.editor.post(url, typed).status_code == 500
+    saved = WidgetInstance.objects.get(pk=instance.pk)
+    assert (saved.max_posts, saved.hidden_post_ids, saved.token_version) == (12, [], 1)
+
+
+def test_one_requests_user_is_not_the_next_ones(people: Cast, instance: WidgetInstance) -> None:
+    people.editor.post(f"/editor/{instance.pk}/new-token/")
+    instance.refresh_from_db()
+    instance.max_posts = 5
+    instance.save()
+    assert [actor for actor, _, _ in trail(instance.pk)] == ["editor", "service"]
