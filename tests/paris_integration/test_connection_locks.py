@@ -157,6 +157,30 @@ def test_a_withdrawal_and_a_disconnect_do_not_wait_for_each_other(
     assert Feed.objects.count() == 0
 
 
+@pytest.mark.parametrize("first", ["store", "disconnect"])
+def test_a_grant_and_the_disconnect_of_another_widget_do_not_wait_for_each_other(
+    key: FeedKey, run: Any, first: str
+) -> None:
+    """The grant reopens the feeds of all widgets of the connection, also those the disconnect deletes."""
+    twin = replace(key, instance_id="wgt_2")
+    for each in (key, twin):
+        store(each)
+        add_feed(each)
+    acts = [lambda: store(twin), lambda: disconnect(key)]
+    if first == "disconnect":
+        acts.reverse()
+
+    with held(Connection.objects.all()):
+        futures = []
+        for number, act in enumerate(acts, start=1):
+            futures.append(run(act))
+            wait_for_blocked(number)
+    for future in futures:
+        future.result(timeout=20)
+
+    assert ConnectionLink.objects.get().pk == Feed.objects.get().instance_id == "wgt_2"
+
+
 def test_two_widgets_that_swap_their_accounts_do_not_wait_for_each_other(key: FeedKey, run: Any) -> None:
     twin = replace(key, instance_id="wgt_2")
     store(key, FACEBOOK)
