@@ -294,8 +294,8 @@ def end_it(end: End, people: Cast, desk: Client, instance: WidgetInstance) -> No
 
 def try_to_bring_it_back(people: Cast, instance: WidgetInstance, choice: str, act: Any) -> None:
     """What a person with the pages still open may do: repeat the click, read, choose the account."""
-    act(forced, people, instance)
-    act(read, instance)
+    for answer in (act(forced, people, instance), act(read, instance)):
+        assert not answer.json().get("posts")
     act(people.editor.post, choice, {"account": ACCOUNT_ID})
     act(people.editor.get, f"/editor/{instance.pk}/")
 
