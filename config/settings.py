@@ -404,6 +404,10 @@ UNREAD_FEED_RETENTION_DAYS = positive("UNREAD_FEED_RETENTION_DAYS", 90, at_most=
 # --- Venice --------------------------------------------------------------------------------------------------------
 
 EDITOR_REDIRECT_URIS: list[str] = env.list("EDITOR_REDIRECT_URIS", default=[])
+# How long a proxy or CDN may bridge an outage with the posts it has kept; 0 for not at all.
+STALE_IF_ERROR_SECONDS: int = env.int("STALE_IF_ERROR_SECONDS", default=86_400)
+if not 0 <= STALE_IF_ERROR_SECONDS <= 7 * 86_400:
+    raise ImproperlyConfigured("STALE_IF_ERROR_SECONDS must be at least 0 and at most 604800 (seven days).")
 REST_FRAMEWORK = {
     "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
     "DEFAULT_PARSER_CLASSES": ["rest_framework.parsers.JSONParser"],

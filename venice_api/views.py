@@ -96,6 +96,8 @@ class FeedView(ApiView):
         final: HttpResponseBase = super().finalize_response(request, response, *args, **kwargs)  # type: ignore[arg-type]
         if isinstance(final, HttpResponse) and isinstance(self.caller, EmbedCaller):
             http_caching.add_cors(request._request, final, self.caller.instance)
+        if isinstance(final, HttpResponse) and "token=" in request._request.META.get("QUERY_STRING", ""):
+            http_caching.replace_kept_posts(final)
         final["Cross-Origin-Resource-Policy"] = "cross-origin"
         return final
 
