@@ -4,13 +4,17 @@ VENV := .venv
 BIN := $(VENV)/bin
 UV_VERSION := 0.13.9
 STAMP := $(VENV)/.installed
+CODE := config demo entitlements foundation instagram_standin paris_integration venice_api
 
-.PHONY: schema install run test check format web worker beat migrate lock clean
+.PHONY: schema install installed run test check format web worker beat migrate lock clean
 
 install: $(STAMP)
+	@$(BIN)/python manage.py collectstatic --noinput --verbosity 0
+	@$(BIN)/python -m compileall -q $(CODE)
 
 # uv takes a second where pip takes a minute; pip does it from the same file where uv cannot be had.
 $(STAMP): requirements-dev.txt
+	@echo "Installing packages …"
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	@if $(BIN)/pip install --quiet --disable-pip-version-check uv==$(UV_VERSION) 2>/dev/null \
 	   && $(BIN)/uv pip sync --quiet --python $(BIN)/python --require-hashes requirements-dev.txt; then true; \
@@ -18,41 +22,46 @@ $(STAMP): requirements-dev.txt
 	   $(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements-dev.txt; fi
 	@touch $(STAMP)
 
-staticfiles: install
-	@$(BIN)/python manage.py collectstatic --noinput --verbosity 0
-
-run: install
+run: $(STAMP)
 	@$(BIN)/python -m demo.run
 
-test: install
+test: $(STAMP)
 	@$(BIN)/python -m tests
 
-check: install
+check: $(STAMP)
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/python -m tests.static_checks
 
-format: install
+format: $(STAMP)
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
-schema: install
+schema: $(STAMP)
 	@DEBUG=true $(BIN)/python manage.py spectacular --format openapi-json --validate --fail-on-warn --file docs/openapi.json
 
-migrate: install
+migrate: $(STAMP)
 	$(BIN)/python manage.py migrate --noinput
 
-web: install staticfiles
+# The production processes write nothing into the checkout, so they may share it, and it may be read-only.
+# Their data is in VAR_DIR (var/ by default).
+web worker beat: export PYTHONDONTWRITEBYTECODE = 1
+web worker beat: installed
+
+installed:
+	@test -e $(STAMP) || { echo "Nothing is installed here yet: run make install." >&2; exit 1; }
+
+web:
 	@exec $(BIN)/gunicorn --config config/gunicorn.py config.wsgi:application
 
-worker: install
+worker:
 	@exec $(BIN)/celery --app config worker --pool threads --concurrency $${WORKER_THREADS:-16} \
 	   --loglevel $${LOG_LEVEL:-INFO} --without-gossip --without-mingle
 
 # The schedule is fixed in the settings, and what is due stands in the database: beat keeps no file.
-beat: install
+beat:
 	@exec $(BIN)/celery --app config beat --scheduler celery.beat:Scheduler --loglevel $${LOG_LEVEL:-INFO}
 
 lock:

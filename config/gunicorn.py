@@ -5,8 +5,8 @@ import os
 bind = f"{os.environ.get('HOST', '127.0.0.1')}:{os.environ.get('PORT', '8000')}"
 workers = int(os.environ.get("WEB_CONCURRENCY", "1"))
 worker_class = "gthread"
-# 64 readers may wait for first fills (paris_integration.flights); the rest of the threads go on answering.
-threads = int(os.environ.get("WEB_THREADS", "80"))
+# 176 callers may wait for Meta (paris_integration.flights); the rest of the threads go on answering.
+threads = int(os.environ.get("WEB_THREADS", "192"))
 backlog = 2048
 worker_connections = 2000
 keepalive = 15

@@ -6,25 +6,32 @@ Every secret may also come from a file named by NAME_FILE. Assembly only: what a
 import hashlib
 import logging
 import os
+import re
 import socket
+import ssl
 import sys
 from datetime import timedelta
 from pathlib import Path
 from urllib.parse import urlsplit
 
 import environ
+import kombu.transport
 from django.core.exceptions import ImproperlyConfigured
 
 from foundation.encryption_keys import parse_encryption_keys
-from foundation.environment import process_environment
+from foundation.environment import process_environment, with_password
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 
 SECRET_NAMES = (
     "SECRET_KEY",
+    "SECRET_KEY_FALLBACKS",
     "TOKEN_ENCRYPTION_KEYS",
     "DATABASE_URL",
+    "DATABASE_PASSWORD",
     "REDIS_URL",
+    "REDIS_PASSWORD",
+    "BROKER_URL",
     "INSTAGRAM_APP_SECRET",
     "FACEBOOK_APP_SECRET",
     "PUBLIC_MODE_ACCESS_TOKEN",
@@ -75,13 +82,24 @@ DEBUG: bool = env.bool("DEBUG", default=False)
 _NEEDS_NO_SECRET = len(sys.argv) > 1 and sys.argv[1] in {"collectstatic", "makemigrations"}
 _UNSAFE_SECRET = "only-for-tests-and-tools"  # noqa: S105
 
+
+def is_weak_key(key: str) -> bool:
+    return len(key) < 32 or key.startswith(("django-insecure-", _UNSAFE_SECRET))
+
+
 SECRET_KEY: str = env.str("SECRET_KEY", default="")
 if not SECRET_KEY:
     if not (DEBUG or _NEEDS_NO_SECRET):
         raise ImproperlyConfigured("SECRET_KEY is not set. Give at least 32 random characters.")
     SECRET_KEY = _UNSAFE_SECRET
-elif not DEBUG and (len(SECRET_KEY) < 32 or SECRET_KEY.startswith(("django-insecure-", _UNSAFE_SECRET))):
+elif not DEBUG and is_weak_key(SECRET_KEY):
     raise ImproperlyConfigured("SECRET_KEY must be at least 32 random characters.")
+# What they have signed stays valid: embed tokens and sessions. Separated by commas or lines.
+SECRET_KEY_FALLBACKS = [
+    key for part in re.split(r"[,\n]", env.str("SECRET_KEY_FALLBACKS", default="")) if (key := part.strip())
+]
+if not DEBUG and any(map(is_weak_key, SECRET_KEY_FALLBACKS)):
+    raise ImproperlyConfigured("SECRET_KEY_FALLBACKS: each key must be at least 32 random characters.")
 
 PUBLIC_BASE_URL = base_url("PUBLIC_BASE_URL", "http://127.0.0.1:8000")
 _public = urlsplit(PUBLIC_BASE_URL)
@@ -111,10 +129,12 @@ INSTALLED_APPS = [
 ]
 
 MIDDLEWARE = [
+    "venice_api.middleware.ConnectionsMiddleware",
     "django_prometheus.middleware.PrometheusBeforeMiddleware",
     "venice_api.middleware.RequestIdMiddleware",
     "venice_api.access_log.AccessLogMiddleware",
     "venice_api.middleware.SecurityHeadersMiddleware",
+    "venice_api.middleware.StorableTextMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "venice_api.middleware.StoreUnavailableMiddleware",
@@ -157,8 +177,15 @@ DATA_UPLOAD_MAX_MEMORY_SIZE = 64 * 1024  # bytes; a larger body is refused befor
 # --- Database ----------------------------------------------------------------------------------------------------
 
 VAR_DIR = Path(env.str("VAR_DIR", default=str(BASE_DIR / "var")))
-DATABASE_URL: str = env.str("DATABASE_URL", default=f"sqlite:///{VAR_DIR / 'db.sqlite3'}")
+DATABASE_URL = with_password(
+    env.str("DATABASE_URL", default=f"sqlite:///{VAR_DIR / 'db.sqlite3'}"),
+    env.str("DATABASE_PASSWORD", default=""),
+)
 _database: dict[str, object] = env.db_url_config(DATABASE_URL)
+
+# What this deployment's keys begin with in a shared cache or broker: two services on one Redis stay apart.
+_where = f"{_database['ENGINE']} {_database.get('HOST')} {_database.get('PORT')} {_database.get('NAME')}"
+NAMESPACE = "igfeed-" + hashlib.sha256(_where.encode()).hexdigest()[:8]
 
 if _database["ENGINE"] == "django.db.backends.sqlite3":
     VAR_DIR.mkdir(parents=True, exist_ok=True)
@@ -169,8 +196,10 @@ if _database["ENGINE"] == "django.db.backends.sqlite3":
         "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL;",
     }
 else:
-    # A pool, because a web process holds many more waiting readers than PostgreSQL likes connections;
-    # whoever waits gives its connection back first. One second is how long a request may wait for one.
+    # A pool, because a web process holds many more waiting readers than PostgreSQL likes connections; what waits
+    # gives its connection back first. With a turn (foundation.postgresql), a connection is there within a second,
+    # or the server is away.
+    _database["ENGINE"] = "foundation.postgresql"
     _database["OPTIONS"] = {
         "connect_timeout": 2,
         "pool": {
@@ -178,17 +207,16 @@ else:
             "max_size": env.int("DATABASE_POOL_SIZE", default=10),
             "timeout": 1.0,
             "max_idle": 60.0,
+            "reconnect_timeout": 1.0,  # then the next caller tries, instead of ever longer pauses
         },
     }
+# How long a statement may keep a request or a task waiting.
+DATABASE_STATEMENT_SECONDS = positive("DATABASE_STATEMENT_SECONDS", 5, at_most=3_600)
 DATABASES = {"default": _database}
-
-# What this deployment's keys begin with in a shared cache or broker: two services on one Redis stay apart.
-_where = f"{_database['ENGINE']} {_database.get('HOST')} {_database.get('PORT')} {_database.get('NAME')}"
-NAMESPACE = "igfeed-" + hashlib.sha256(_where.encode()).hexdigest()[:8]
 
 # --- Cache -------------------------------------------------------------------------------------------------------
 
-REDIS_URL: str = env.str("REDIS_URL", default="")
+REDIS_URL = with_password(env.str("REDIS_URL", default=""), env.str("REDIS_PASSWORD", default=""))
 if REDIS_URL:
     CACHES = {
         "default": {
@@ -212,7 +240,15 @@ else:
 
 # --- Celery ------------------------------------------------------------------------------------------------------
 
-CELERY_BROKER_URL = REDIS_URL or "filesystem://localhost//"
+CELERY_BROKER_URL: str = env.str("BROKER_URL", default=REDIS_URL) or "filesystem://localhost//"
+_broker = urlsplit(CELERY_BROKER_URL)
+_broker_kind = _broker.scheme.partition("+")[0]
+if _broker_kind not in kombu.transport.TRANSPORT_ALIASES:
+    raise ImproperlyConfigured("BROKER_URL: not a broker that Celery knows.")
+# Without this Celery encrypts, but talks to any server; the cache verifies by default.
+CELERY_BROKER_USE_SSL = (
+    {"ssl_cert_reqs": ssl.CERT_REQUIRED} if _broker_kind == "rediss" and "ssl_" not in _broker.query else None
+)
 CELERY_BROKER_CONNECTION_TIMEOUT = 2
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
 CELERY_BROKER_CONNECTION_MAX_RETRIES = None
@@ -223,8 +259,8 @@ CELERY_ACCEPT_CONTENT = ["json"]
 CELERY_WORKER_HIJACK_ROOT_LOGGER = False
 CELERY_WORKER_PREFETCH_MULTIPLIER = 1
 CELERY_TIMEZONE = "UTC"
-CELERY_BROKER_TRANSPORT_OPTIONS: dict[str, object]
-if REDIS_URL:
+CELERY_BROKER_TRANSPORT_OPTIONS: dict[str, object] = {}
+if _broker_kind in {"redis", "rediss", "sentinel"}:
     # A message held by a killed worker returns after the visibility time; beat finds the work again earlier anyway.
     CELERY_BROKER_TRANSPORT_OPTIONS = {
         "global_keyprefix": f"{NAMESPACE}:",
@@ -232,7 +268,7 @@ if REDIS_URL:
         "socket_connect_timeout": 2,
         "socket_timeout": 30,
     }
-else:
+elif _broker_kind == "filesystem":
     _broker_dir = VAR_DIR / "broker" / NAMESPACE
     for _name in ("queue", "control"):
         (_broker_dir / _name).mkdir(parents=True, exist_ok=True)
@@ -282,7 +318,7 @@ CSRF_FAILURE_VIEW = "venice_api.problems.csrf_failure"
 # --- Static files ------------------------------------------------------------------------------------------------
 
 STATIC_URL = "/static/"
-STATIC_ROOT = BASE_DIR / "staticfiles"
+STATIC_ROOT = Path(env.str("STATIC_ROOT", default=str(BASE_DIR / "staticfiles")))
 STORAGES = {
     "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
     "staticfiles": {
@@ -368,6 +404,10 @@ UNREAD_FEED_RETENTION_DAYS = positive("UNREAD_FEED_RETENTION_DAYS", 90, at_most=
 # --- Venice --------------------------------------------------------------------------------------------------------
 
 EDITOR_REDIRECT_URIS: list[str] = env.list("EDITOR_REDIRECT_URIS", default=[])
+# How long a proxy or CDN may bridge an outage with the posts it has kept; 0 for not at all.
+STALE_IF_ERROR_SECONDS: int = env.int("STALE_IF_ERROR_SECONDS", default=86_400)
+if not 0 <= STALE_IF_ERROR_SECONDS <= 7 * 86_400:
+    raise ImproperlyConfigured("STALE_IF_ERROR_SECONDS must be at least 0 and at most 604800 (seven days).")
 REST_FRAMEWORK = {
     "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
     "DEFAULT_PARSER_CLASSES": ["rest_framework.parsers.JSONParser"],
@@ -435,7 +475,10 @@ _log_level = LOG_LEVEL if LOG_LEVEL in logging.getLevelNamesMapping() else "INFO
 LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
-    "filters": {"redact": {"()": "foundation.logs.RedactionFilter"}},
+    "filters": {
+        "refusals": {"()": "foundation.logs.RefusalFilter"},
+        "redact": {"()": "foundation.logs.RedactionFilter"},
+    },
     "formatters": {
         "json": {"()": "foundation.logs.JsonFormatter"},
         "human": {"format": "%(asctime)s %(levelname)-7s %(name)s %(message)s"},
@@ -444,7 +487,7 @@ LOGGING = {
         "stderr": {
             "class": "logging.StreamHandler",
             "formatter": "human" if LOG_FORMAT == "human" else "json",
-            "filters": ["redact"],
+            "filters": ["refusals", "redact"],
         }
     },
     "root": {"handlers": ["stderr"], "level": _log_level},

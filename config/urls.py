@@ -6,10 +6,15 @@ from django.views.generic import RedirectView
 
 from venice_api.health import healthz, readyz
 from venice_api.metrics_page import metrics_page
+from venice_api.sign_in import SignInForm
 
 urlpatterns = [
     path("", include("venice_api.urls")),
-    path("accounts/login/", auth.LoginView.as_view(redirect_authenticated_user=True), name="login"),
+    path(
+        "accounts/login/",
+        auth.LoginView.as_view(redirect_authenticated_user=True, authentication_form=SignInForm),
+        name="login",
+    ),
     path("accounts/logout/", auth.LogoutView.as_view(), name="logout"),
     path("admin/", admin.site.urls),
     path("healthz", healthz, name="healthz"),

@@ -1,4 +1,4 @@
-"""`make run`: the whole service on loopback, with a stand-in for Instagram, until Ctrl-C.
+"""`make run`: the whole service on loopback, with a stand-in for Instagram, until Ctrl-C, SIGTERM or SIGHUP.
 
 Web, worker, beat and the stand-in run as they do in production, each a process of its own; only their settings are
 made up here. Secrets and the demo's password are made once and kept under VAR_DIR, readable by their owner alone.
@@ -7,6 +7,8 @@ made up here. Secrets and the demo's password are made once and kept under VAR_D
 from __future__ import annotations
 
 import base64
+import contextlib
+import fcntl
 import json
 import os
 import secrets
@@ -17,18 +19,63 @@ import sys
 import time
 import urllib.error
 import urllib.request
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from types import FrameType
+from typing import NoReturn
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 READY_WITHIN_SECONDS = 30.0
 STOP_WITHIN_SECONDS = 15.0
+ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 OPERATOR_ID = "17841400000000001"
 OPERATOR_TOKEN = "standin-operator-token"  # noqa: S105 - known to the stand-in only
 
 
 class CannotRun(Exception):
     """Why the demo cannot start, in a sentence."""
+
+
+class Asked(Exception):
+    """Somebody pressed Ctrl-C, ended the process, or closed the terminal."""
+
+
+class Asking:
+    """Whether we were asked to end. The handler only takes a note: an exception at any moment could lose a child.
+
+    Not every end reaches us as a signal. When a terminal closes, the kernel tells its first process alone, and make
+    passes on SIGTERM alone: after any other signal it blocks that signal and waits for us.
+    """
+
+    def __init__(self) -> None:
+        self._asked = False
+        for number in ENDING:
+            if signal.getsignal(number) is not signal.SIG_IGN:  # as nohup wants it
+                signal.signal(number, self._note)
+        self._has_terminal = sys.stdout.isatty()
+        self._make = os.getppid() if "MAKELEVEL" in os.environ else None
+        self._blocked_before = signal.pthread_sigmask(signal.SIG_BLOCK, ())
+
+    def _note(self, number: int, frame: FrameType | None) -> None:
+        self._asked = True
+
+    def pause(self) -> None:
+        """A tenth of a second. Raises Asked."""
+        time.sleep(0.1)
+        is_hung_up = self._has_terminal and not sys.stdout.isatty()
+        if self._asked or is_hung_up or (self._make is not None and self._make_was_told(self._make)):
+            raise Asked
+
+    def _make_was_told(self, make: int) -> bool:
+        if os.getppid() != make:
+            return True
+        try:
+            status = Path(f"/proc/{make}/status").read_text()
+        except OSError:  # not Linux
+            return False
+        blocked = int(status.partition("SigBlk:")[2].split()[0], 16)
+        return any(blocked >> (number - 1) & 1 for number in set(ENDING) - self._blocked_before)
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,76 +94,98 @@ class Addresses:
 
 
 class Processes:
-    """The children, started in groups of their own so that Ctrl-C reaches them through us, in order."""
+    """The children, each in a group of its own, so that the terminal's signals reach them through us, in order."""
 
-    def __init__(self, environment: dict[str, str]) -> None:
+    def __init__(self, environment: dict[str, str], asking: Asking) -> None:
+        self.asking = asking
         self._environment = environment
         self._running: dict[str, subprocess.Popen[bytes]] = {}
 
-    def start(self, name: str, *command: str) -> None:
-        self._running[name] = subprocess.Popen(
-            command, cwd=BASE_DIR, env=self._environment, start_new_session=True, stdout=subprocess.DEVNULL
+    def start(self, name: str, *command: str, output: int = subprocess.DEVNULL) -> subprocess.Popen[bytes]:
+        process = subprocess.Popen(
+            command, cwd=BASE_DIR, env=self._environment, start_new_session=True, stdout=output
         )
+        self._running[name] = process
+        return process
 
-    def first_to_end(self) -> str | None:
-        return next((name for name, process in self._running.items() if process.poll() is not None), None)
+    def manage(self, *arguments: str) -> bytes:
+        """What a management command printed. Raises CannotRun, or Asked."""
+        name = arguments[0]
+        process = self.start(name, sys.executable, "manage.py", *arguments, output=subprocess.PIPE)
+        while True:
+            try:
+                printed, _ = process.communicate(timeout=0.1)
+                break
+            except subprocess.TimeoutExpired:
+                self.asking.pause()
+        del self._running[name]
+        if process.returncode:
+            raise CannotRun(f"{name} failed; its last words stand above.")
+        return printed
+
+    def look(self) -> None:
+        """Wait a moment. Raises CannotRun when a process has ended, or Asked."""
+        for name, process in self._running.items():
+            if process.poll() is not None:
+                raise CannotRun(f"the {name} process ended by itself; its last words stand above.")
+        self.asking.pause()
 
     def stop(self) -> None:
-        """Ask all to end, then make them; a second Ctrl-C does not leave any of them behind."""
-        for number in (signal.SIGINT, signal.SIGTERM):
-            signal.signal(number, signal.SIG_IGN)
+        """Ask all to end, then make them, with the children they left behind."""
         for process in self._running.values():
             _signal_group(process, signal.SIGTERM)
         give_up_at = time.monotonic() + STOP_WITHIN_SECONDS
         for process in self._running.values():
-            try:
+            with contextlib.suppress(subprocess.TimeoutExpired):
                 process.wait(timeout=max(0.1, give_up_at - time.monotonic()))
-            except subprocess.TimeoutExpired:
-                _signal_group(process, signal.SIGKILL)
-                process.wait()
+            _signal_group(process, signal.SIGKILL)
+            process.wait()
 
 
 def main() -> int:
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    asking = Asking()
     try:
-        return _run()
+        _run(asking)
     except CannotRun as problem:
         print(f"make run: {problem}", file=sys.stderr)
         return 1
-    except KeyboardInterrupt:
+    except Asked:
         return 0
 
 
-def _run() -> int:
+def _run(asking: Asking) -> NoReturn:
     addresses = Addresses("127.0.0.1", _port("PORT", 8000), _port("STANDIN_PORT", 8001))
     if addresses.port == addresses.standin_port:
         raise CannotRun("PORT and STANDIN_PORT must differ.")
     _need_free_port("PORT", addresses.host, addresses.port)
     _need_free_port("STANDIN_PORT", addresses.host, addresses.standin_port)
     kept = _kept_secrets()
-    environment = demo_environment(addresses, kept)
-    processes = Processes(environment)
+    processes = Processes(demo_environment(addresses, kept), asking)
     try:
-        seeded = _bring_up(processes, environment, addresses)
+        seeded = _bring_up(processes, addresses)
         _announce(addresses, seeded, kept["DEMO_PASSWORD"])
-        while (ended := processes.first_to_end()) is None:
-            time.sleep(0.5)
-        raise CannotRun(f"the {ended} process ended by itself; its last words stand above.")
+        while True:
+            processes.look()
     finally:
-        print("\nStopping …", flush=True)
+        say("\nStopping …")
         processes.stop()
 
 
-def _bring_up(processes: Processes, environment: dict[str, str], addresses: Addresses) -> dict[str, object]:
+def _bring_up(processes: Processes, addresses: Addresses) -> dict[str, object]:
     python = sys.executable
     celery = (python, "-m", "celery", "--app", "config")
+    say("Starting a stand-in for Instagram …")
     processes.start(
         "stand-in", python, "-m", "instagram_standin",
         "--host", addresses.host, "--port", str(addresses.standin_port), "--quiet",
     )  # fmt: skip
-    _manage(environment, "collectstatic", "--noinput", "--verbosity", "0")
-    _manage(environment, "migrate", "--noinput", "--verbosity", "0")
-    seeded: dict[str, object] = json.loads(_manage(environment, "seed_demo"))
+    with _one_at_a_time(processes.asking):
+        say("Preparing static files …")
+        processes.manage("collectstatic", "--noinput", "--verbosity", "0")
+        say("Preparing the database …")
+        processes.manage("migrate", "--noinput", "--verbosity", "0")
+        seeded: dict[str, object] = json.loads(processes.manage("seed_demo"))
+    say("Starting web, worker and beat …")
     processes.start(
         "web", python, "-m", "gunicorn", "--config", "config/gunicorn.py", "--log-level", "warning",
         "config.wsgi:application",
@@ -128,9 +197,23 @@ def _bring_up(processes: Processes, environment: dict[str, str], addresses: Addr
     processes.start("beat", *celery, "beat", "--scheduler", "celery.beat:Scheduler", "--loglevel", "WARNING")
     _wait_for(processes, f"{addresses.standin}/_control/health")
     _wait_for(processes, f"{addresses.web}/healthz")
+    say("Filling the demo's feeds …")
     for token in _tokens(seeded):
         _wait_for(processes, f"{addresses.web}/v1/integrations/instagram/feed?token={token}")
     return seeded
+
+
+@contextlib.contextmanager
+def _one_at_a_time(asking: Asking) -> Iterator[None]:
+    """Two demos with one VAR_DIR would prepare the same files at once."""
+    with (_var_dir() / "demo.lock").open("a") as lock:
+        while True:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                break
+            except BlockingIOError:
+                asking.pause()
+        yield
 
 
 def demo_environment(addresses: Addresses, kept: dict[str, str]) -> dict[str, str]:
@@ -143,6 +226,8 @@ def demo_environment(addresses: Addresses, kept: dict[str, str]) -> dict[str, st
         "LOG_LEVEL": "WARNING",
         "PUBLIC_BASE_URL": addresses.web,
         "ALLOWED_HOSTS": "127.0.0.1,localhost",
+        # The demo's own static files are not for production.
+        "STATIC_ROOT": str(_var_dir() / "staticfiles"),
         # Celery objects to running as root, which is what a container on somebody's laptop does.
         "PYTHONWARNINGS": "ignore:You're running the worker",
     }
@@ -167,7 +252,7 @@ def demo_environment(addresses: Addresses, kept: dict[str, str]) -> dict[str, st
 
 def _announce(addresses: Addresses, seeded: dict[str, object], password: str) -> None:
     widget = seeded["widgets"][0]  # type: ignore[index]
-    print(
+    say(
         f"""
 The service is running. Start here:  {addresses.web}/
 
@@ -181,8 +266,7 @@ The admin            {addresses.web}/admin/
   password: {password}
 
 Instagram is played by {addresses.standin}. Ctrl-C stops everything.
-""",
-        flush=True,
+"""
     )
 
 
@@ -190,30 +274,16 @@ def _tokens(seeded: dict[str, object]) -> list[str]:
     return [widget["embedToken"] for widget in seeded["widgets"]]  # type: ignore[attr-defined]
 
 
-def _manage(environment: dict[str, str], *arguments: str) -> str:
-    done = subprocess.run(
-        (sys.executable, "manage.py", *arguments),
-        cwd=BASE_DIR,
-        env=environment,
-        stdout=subprocess.PIPE,
-        text=True,
-    )
-    if done.returncode:
-        raise CannotRun(f"{arguments[0]} failed; its last words stand above.")
-    return done.stdout
-
-
 def _wait_for(processes: Processes, url: str) -> None:
     give_up_at = time.monotonic() + READY_WITHIN_SECONDS
     while time.monotonic() < give_up_at:
-        if (ended := processes.first_to_end()) is not None:
-            raise CannotRun(f"the {ended} process ended by itself; its last words stand above.")
+        processes.look()
         try:
-            with urllib.request.urlopen(url, timeout=10) as answer:  # noqa: S310 - our own loopback address
+            with urllib.request.urlopen(url, timeout=2) as answer:  # noqa: S310 - our own loopback address
                 if answer.status == 200:
                     return
         except (urllib.error.URLError, OSError):
-            time.sleep(0.1)
+            pass
     raise CannotRun(f"no answer from {url.split('?')[0]} within {READY_WITHIN_SECONDS:.0f} seconds.")
 
 
@@ -236,9 +306,7 @@ def _need_free_port(name: str, host: str, port: int) -> None:
 
 
 def _kept_secrets() -> dict[str, str]:
-    folder = Path(os.environ.get("VAR_DIR") or BASE_DIR / "var")
-    folder.mkdir(parents=True, exist_ok=True)
-    path = folder / "demo-secrets.json"
+    path = _var_dir() / "demo-secrets.json"
     if not path.exists():
         made = {
             "SECRET_KEY": secrets.token_urlsafe(48),
@@ -251,9 +319,22 @@ def _kept_secrets() -> dict[str, str]:
     return kept
 
 
+def _var_dir() -> Path:
+    folder = Path(os.environ.get("VAR_DIR") or BASE_DIR / "var").absolute()
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder
+
+
 def _signal_group(process: subprocess.Popen[bytes], number: signal.Signals) -> None:
-    if process.poll() is None:
+    """To the whole group, also when its first process has ended and left others behind."""
+    with contextlib.suppress(ProcessLookupError):
         os.killpg(process.pid, number)
+
+
+def say(line: str) -> None:
+    """A closed terminal keeps nothing from being ended in order."""
+    with contextlib.suppress(OSError):
+        print(line, flush=True)
 
 
 if __name__ == "__main__":

@@ -13,10 +13,12 @@ from uuid import UUID
 from django.conf import settings
 
 from entitlements.models import Workspace
+from foundation import statements
 from foundation.cache import StoreAway, guarded_load
 from foundation.metrics import OTHER_WORKSPACES
 
 ASK_AGAIN_SECONDS = 60.0
+LOOK_SECONDS = 1.0
 MOST_MISSING = 10_000
 
 
@@ -31,9 +33,13 @@ class Labels:
     def label_of(self, workspace_id: UUID | str) -> str:
         """The workspace's id, or `_other`, also while the database is away. Asks only about a workspace new to it."""
         name = str(workspace_id)
-        if name not in self._labelled and len(self._labelled) < settings.METRICS_WORKSPACE_LIMIT:
-            with self._lock:  # whoever asks about the same workspace meanwhile waits for the answer
+        is_new = name not in self._labelled and len(self._labelled) < settings.METRICS_WORKSPACE_LIMIT
+        # Callers that ask about a workspace meanwhile wait for the answer, but not for a database that hangs.
+        if is_new and self._lock.acquire(timeout=LOOK_SECONDS):
+            try:
                 self._look_for(name)
+            finally:
+                self._lock.release()
         return name if name in self._labelled else OTHER_WORKSPACES
 
     def forget(self) -> None:
@@ -46,7 +52,8 @@ class Labels:
         if name in self._labelled or now - self._missing.get(name, -ASK_AGAIN_SECONDS) < ASK_AGAIN_SECONDS:
             return
         try:
-            self._labelled = guarded_load(_first_workspaces)
+            with statements.limited_to(LOOK_SECONDS):
+                self._labelled = guarded_load(_first_workspaces)
         except StoreAway:
             return
         if name not in self._labelled:

@@ -18,15 +18,13 @@ import redis
 from django.core.cache import cache
 from django.core.cache.backends.base import DEFAULT_TIMEOUT
 from django.core.cache.backends.redis import RedisCache
-from django.db import InterfaceError, OperationalError, connection
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
+from foundation import faults, statements, threads
 from foundation.metrics import cache_requests
 
 logger = logging.getLogger(__name__)
-
-DATABASE_FAULTS = (OperationalError, InterfaceError)
 
 Value = TypeVar("Value")
 
@@ -41,6 +39,10 @@ class Breaker:
         self._open_seconds = open_seconds
         self._retry_at = 0.0
         self._lock = threading.Lock()
+
+    @property
+    def is_open(self) -> bool:
+        return self._retry_at != 0.0
 
     def allows(self) -> bool:
         if self._retry_at == 0.0:
@@ -69,12 +71,27 @@ redis_breaker = Breaker(open_seconds=2.0)
 database_breaker = Breaker(open_seconds=1.0)
 
 
+class JsonSerializer:
+    """What Redis holds, as JSON. Django's own serializer unpickles, which runs whatever another client wrote there."""
+
+    def dumps(self, value: object) -> bytes:
+        return json.dumps(value, ensure_ascii=False, default=str).encode("utf-8", "surrogatepass")
+
+    def loads(self, data: bytes) -> Any:
+        """None for what is no JSON, such as the pickles of earlier releases: a miss."""
+        try:
+            return json.loads(data)
+        except (ValueError, RecursionError):
+            return None
+
+
 class ResilientRedisCache(RedisCache):
     """Django's Redis cache whose faults are misses. redis-py's own retries are off: they would multiply a time-out."""
 
     def __init__(self, server: str, params: dict[str, Any]) -> None:
         options = dict(params.get("OPTIONS", {}))
         options["retry"] = Retry(NoBackoff(), 0)
+        options["serializer"] = JsonSerializer
         super().__init__(server, {**params, "OPTIONS": options})
 
     def _guarded(self, call: Callable[[], Any], fallback: Any) -> Any:
@@ -90,11 +107,12 @@ class ResilientRedisCache(RedisCache):
         return result
 
     def get(self, key: Any, default: Any = None, version: Any = None) -> Any:
-        return self._guarded(lambda: super(ResilientRedisCache, self).get(key, default, version), default)
+        found = self._guarded(lambda: super(ResilientRedisCache, self).get(key, default, version), default)
+        return default if found is None else found
 
     def get_many(self, keys: Any, version: Any = None) -> dict[Any, Any]:
         found = self._guarded(lambda: super(ResilientRedisCache, self).get_many(keys, version), {})
-        return cast("dict[Any, Any]", found)
+        return {key: value for key, value in found.items() if value is not None}
 
     def set(self, key: Any, value: Any, timeout: Any = DEFAULT_TIMEOUT, version: Any = None) -> None:
         self._guarded(lambda: super(ResilientRedisCache, self).set(key, value, timeout, version), None)
@@ -135,6 +153,7 @@ class ResilientRedisCache(RedisCache):
 
 
 RECHECK_AFTER_SECONDS = 30.0
+RECHECK_SECONDS = 1.0  # how long a reader waits for news of what it has already
 
 
 class StoreAway(Exception):
@@ -147,9 +166,11 @@ def guarded_load(load: Callable[[], Value]) -> Value:
         raise StoreAway
     try:
         value = load()
-    except DATABASE_FAULTS as error:
-        connection.close()
-        if database_breaker.fault():
+    except faults.DRIVER_ERRORS as error:
+        if not faults.is_store_fault(error):
+            raise
+        threads.give_back()
+        if faults.is_away(error) and database_breaker.fault():
             logger.warning("database unavailable: %s", type(error).__name__)
         raise StoreAway from error
     database_breaker.success()
@@ -177,8 +198,10 @@ def remember(
     cache_requests.labels(result=result, layer=_layer_of(key)).inc()
     if copy is not None and is_checked:
         return copy[0]
+    limit = RECHECK_SECONDS if copy is not None else statements.limit_seconds()
     try:
-        fresh = guarded_load(load)
+        with statements.limited_to(limit):
+            fresh = guarded_load(load)
     except StoreAway:
         if copy is None:
             raise

@@ -3,6 +3,7 @@
 import os
 from collections.abc import Mapping
 from pathlib import Path
+from urllib.parse import quote, urlsplit, urlunsplit
 
 from django.core.exceptions import ImproperlyConfigured
 
@@ -30,3 +31,12 @@ def with_secret_files(environ: Mapping[str, str], names: tuple[str, ...]) -> dic
 def process_environment(secret_names: tuple[str, ...]) -> dict[str, str]:
     """The environment of this process, with secrets from files merged in."""
     return with_secret_files(os.environ, secret_names)
+
+
+def with_password(url: str, password: str) -> str:
+    """`url` of a server, with `password` in it unless it holds one already."""
+    parts = urlsplit(url)
+    if not password or parts.password is not None or not parts.hostname:
+        return url
+    host = parts.netloc.rpartition("@")[2]
+    return urlunsplit(parts._replace(netloc=f"{parts.username or ''}:{quote(password, safe='')}@{host}"))

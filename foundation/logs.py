@@ -6,6 +6,7 @@ or an exception text carries along.
 
 import json
 import logging
+import math
 import re
 import traceback
 from collections.abc import Iterator, Mapping
@@ -18,16 +19,23 @@ REQUEST_ID_HEADER = "feeds_request_id"  # in the messages of refreshes that a re
 
 _context: ContextVar[Mapping[str, object]] = ContextVar("log_context", default={})  # noqa: B039 - never written to
 
-_SENSITIVE = (
+_KEYS_OF_CREDENTIALS = (
     "access_token|input_token|fb_exchange_token|client_secret|appsecret_proof|refresh_token|signed_request"
-    "|code|state|token|password|secret|authorization|cookie|csrftoken|csrfmiddlewaretoken|sessionid"
+    "|token|password|secret|authorization|cookie|csrftoken|csrfmiddlewaretoken|sessionid"
 )
+_KEY_OF_CREDENTIAL = re.compile(rf"(?i)(?:{_KEYS_OF_CREDENTIALS})")
 _PATTERNS = (
     re.compile(r"(?i)(bearer\s+)([^\s'\",;]+)"),
-    re.compile(rf"(?i)(?<![a-z_])((?:{_SENSITIVE})['\"]?\s*[=:]\s*['\"]?)([^\s&'\",;}}]+)"),
+    re.compile(
+        rf"(?i)(?<![a-z_])((?:{_KEYS_OF_CREDENTIALS})(?:\\*['\"])?\s*[=:]\s*(?:\\*['\"])?)([^\s&'\",;}}\\]+)"
+    ),
+    # Elsewhere these two are a fault's number and a connection's state.
+    re.compile(r"(?i)((?:[?&]|%3F|%26)(?:code|state)(?:=|%3D))((?:(?!%26)[^\s&'\",;}])+)"),
+    re.compile(r"(?i)((?<![a-z_])(?:code|state)=)([^\s&'\",;}]+)(?=&)"),
     re.compile(r"()\b((?:IGAA|EAA)[A-Za-z0-9_-]{8,})"),  # how Meta's own tokens begin
     re.compile(r"(://[^/\s:@]*:)([^/\s@]+)(?=@)"),  # password in a database or broker URL
 )
+_DEEPEST_LEVEL = 6
 
 
 def redact(text: str) -> str:
@@ -35,6 +43,31 @@ def redact(text: str) -> str:
     for pattern in _PATTERNS:
         text = pattern.sub(rf"\g<1>{MASK}", text)
     return text
+
+
+def redacted(value: object, level: int = 0) -> object:
+    """`value` as JSON can hold it, with its texts redacted. Numbers stay: a fault's code is one."""
+    if value is None or isinstance(value, bool | int) or (isinstance(value, float) and math.isfinite(value)):
+        return value
+    if level < _DEEPEST_LEVEL:
+        if isinstance(value, Mapping):
+            return {redact(_text(key)): _redacted_under(key, item, level + 1) for key, item in value.items()}
+        if isinstance(value, list | tuple | set | frozenset):
+            return [redacted(item, level + 1) for item in value]
+    return redact(_text(value))
+
+
+def _redacted_under(key: object, value: object, level: int) -> object:
+    is_secret = isinstance(key, str) and _KEY_OF_CREDENTIAL.fullmatch(key) is not None
+    return MASK if is_secret and not isinstance(value, int | float | None) else redacted(value, level)
+
+
+def _text(value: object) -> str:
+    """`str(value)`, or its type where that fails: a log line must not fail its caller."""
+    try:
+        return str(value)
+    except Exception:  # noqa: BLE001 - any class may stand in a log call
+        return type(value).__name__
 
 
 def bind(**fields: object) -> Token[Mapping[str, object]]:
@@ -65,7 +98,7 @@ class RedactionFilter(logging.Filter):
     """Redacts message and exception text of every record that reaches a handler."""
 
     def filter(self, record: logging.LogRecord) -> bool:
-        record.msg = redact(record.getMessage())
+        record.msg = redact(_message_of(record))
         record.args = None
         if record.exc_info and record.exc_info[0] is not None:
             record.exc_text = redact("".join(traceback.format_exception(*record.exc_info)).rstrip())
@@ -73,8 +106,30 @@ class RedactionFilter(logging.Filter):
         return True
 
 
+class RefusalFilter(logging.Filter):
+    """Leaves the traceback out where Django refuses an odd request: it is the sender's fault, and strangers can send
+    as many as they like.
+    """
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        if record.name.startswith("django.security."):
+            record.exc_info = None
+        return True
+
+
+def _message_of(record: logging.LogRecord) -> str:
+    try:
+        return record.getMessage()
+    except Exception:  # noqa: BLE001 - the arguments do not fit; both are still worth reading
+        return f"{_text(record.msg)} {_text(record.args)}"
+
+
 class JsonFormatter(logging.Formatter):
-    """One line per record: time, level, logger, message, and what the caller put under `extra={"fields": {...}}`."""
+    """One line per record: time, level, logger, message, and what the caller put under `extra={"fields": {...}}`.
+
+    Values are redacted before they are encoded, so a mask never breaks the JSON. All but ASCII is escaped: some
+    readers end a line at U+2028.
+    """
 
     def format(self, record: logging.LogRecord) -> str:
         line: dict[str, object] = {
@@ -87,4 +142,4 @@ class JsonFormatter(logging.Formatter):
         line |= getattr(record, "fields", {})
         if record.exc_text:
             line["exception"] = record.exc_text
-        return redact(json.dumps(line, default=str, ensure_ascii=False))
+        return json.dumps(redacted(line))

@@ -7,6 +7,7 @@ starting another, so that a dead dependency holds one thread per process and not
 
 from __future__ import annotations
 
+import functools
 import logging
 import threading
 import time
@@ -20,10 +21,14 @@ import redis
 from django.conf import settings
 from django.core.cache import cache
 from django.db.backends.base.base import BaseDatabaseWrapper
-from django.db.migrations.executor import MigrationExecutor
+from django.db.migrations.loader import MigrationLoader
+from django.db.migrations.recorder import MigrationRecorder
 from django.db.utils import ConnectionHandler
+from kombu import Connection
 from redis.backoff import NoBackoff
 from redis.retry import Retry
+
+from foundation import statements, threads
 
 logger = logging.getLogger(__name__)
 
@@ -49,9 +54,9 @@ class _Flight:
         self.began = time.monotonic()
         self.finding: Finding | None = None
         self._done = threading.Event()
-        threading.Thread(target=self._run, args=(probe,), daemon=True, name="probe").start()
+        threads.start(self._probe, probe)
 
-    def _run(self, probe: Callable[[], None]) -> None:
+    def _probe(self, probe: Callable[[], None]) -> None:
         reason: str | None = None
         try:
             probe()
@@ -100,11 +105,25 @@ def probe_database() -> None:
 
 def probe_migrations() -> None:
     """Raises Failing when this release knows migrations that the database does not have."""
-    with _OwnConnection() as connection:
-        executor = MigrationExecutor(connection)
-        missing = executor.migration_plan(executor.loader.graph.leaf_nodes())
+    missing = _known_migrations() - _applied_migrations()
     if missing:
         raise Failing(f"{len(missing)} migrations are not applied")
+
+
+@functools.cache
+def _known_migrations() -> frozenset[tuple[str, str]]:
+    """App and name of each migration in the code."""
+    return frozenset(MigrationLoader(None).graph.nodes)
+
+
+def _applied_migrations() -> set[tuple[str, str]]:
+    # By SQL of our own: Django's recorder would ask through this thread's pooled connection.
+    table = MigrationRecorder.Migration._meta.db_table
+    with _OwnConnection() as connection, connection.cursor() as cursor:
+        if table not in connection.introspection.table_names(cursor):
+            return set()
+        cursor.execute(f"SELECT app, name FROM {table}")  # noqa: S608 - a name of Django's
+        return set(cursor.fetchall())
 
 
 def probe_cache() -> None:
@@ -123,16 +142,28 @@ def probe_cache() -> None:
 def probe_broker() -> None:
     """Raises Failing or whatever the driver raises."""
     url: str = settings.CELERY_BROKER_URL
-    if url.startswith(("redis://", "rediss://")):
+    scheme = url.partition(":")[0]
+    if scheme in {"redis", "rediss"}:
         _write_and_read(url)
-        return
-    folder = Path(str(settings.CELERY_BROKER_TRANSPORT_OPTIONS["data_folder_out"]))
+    elif scheme == "filesystem":
+        _write_to_folder(Path(str(settings.CELERY_BROKER_TRANSPORT_OPTIONS["data_folder_out"])))
+    else:
+        _connect_as_celery_does(url)
+
+
+def _write_to_folder(folder: Path) -> None:
     probe = folder / f".probe-{uuid.uuid4().hex}"
     try:
         probe.touch()
         probe.unlink()
     except OSError:
         raise Failing("the queue's folder cannot be written") from None
+
+
+def _connect_as_celery_does(url: str) -> None:
+    options: dict[str, Any] = settings.CELERY_BROKER_TRANSPORT_OPTIONS
+    with Connection(url, connect_timeout=LIMIT_SECONDS, transport_options=options) as connection:
+        connection.ensure_connection(max_retries=1, interval_start=0)
 
 
 def _write_and_read(url: str) -> None:
@@ -159,9 +190,11 @@ def _write_and_read(url: str) -> None:
 
 
 class _OwnConnection:
-    """A connection outside the pool, closed at the end."""
+    """A connection outside the pool, closed at the end, whose statements are given up with the probe."""
 
     def __enter__(self) -> BaseDatabaseWrapper:
+        self._limit = statements.limited_to(LIMIT_SECONDS)
+        self._limit.__enter__()
         database: dict[str, Any] = dict(settings.DATABASES["default"])
         options: dict[str, Any] = dict(database.get("OPTIONS", {}))
         if options.pop("pool", None) is not None:
@@ -172,4 +205,5 @@ class _OwnConnection:
         return self._connection
 
     def __exit__(self, *_: object) -> None:
+        self._limit.__exit__(None, None, None)
         self._connection.close()

@@ -21,9 +21,10 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import partial
+from itertools import chain
 from uuid import UUID
 
-from django.db import IntegrityError, transaction
+from django.db import transaction
 from django.db.models import F, Q, QuerySet
 
 from paris_integration import (
@@ -38,7 +39,7 @@ from paris_integration import (
     vault,
 )
 from paris_integration.audit import Action, Actor, Outcome
-from paris_integration.errors import PermissionMissing, ProviderError, StoreUnavailable, TokenRejected
+from paris_integration.errors import PermissionMissing, ProviderError, TokenRejected
 from paris_integration.models import (
     AuditEvent,
     Connection,
@@ -58,7 +59,6 @@ RENEW_AT_AGE = timedelta(hours=24)  # Meta refuses to renew younger tokens
 RENEW_EVERY = timedelta(days=1)
 RENEW_WITHIN = timedelta(days=40)  # however long the token lives
 EXPIRING_WITHIN = timedelta(days=7)
-FORGET_TRIES = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,10 +87,7 @@ class GivenUp:
     token: Secret
 
 
-class _Changed(Exception):
-    """A connection or a link came or went before it was held: begin again."""
-
-
+@transaction.atomic
 def store_grant(
     key: FeedKey, grant: Grant, *, actor: Actor, now: datetime, attempt_id: UUID | None = None
 ) -> ConnectionFacts:
@@ -98,17 +95,7 @@ def store_grant(
 
     `attempt_id`: the login that brought the grant; it is used up. Raises LoginFailed when it was used or cancelled.
     """
-    try:
-        return _store_grant(key, grant, actor, now, attempt_id)
-    except IntegrityError:
-        # Another login has just connected the same account. Its row is there now, and is held in its place.
-        return _store_grant(key, grant, actor, now, attempt_id)
-
-
-@transaction.atomic
-def _store_grant(
-    key: FeedKey, grant: Grant, actor: Actor, now: datetime, attempt_id: UUID | None
-) -> ConnectionFacts:
+    # The account's fence also keeps two logins from inserting the same connection.
     persons = (grant.app_user_id, grant.account_id)
     if attempt_id is None:
         login_fences.hold_persons(grant.login, persons)
@@ -271,6 +258,7 @@ def living(login: str) -> QuerySet[Connection]:
     return Connection.objects.filter(login=login, state__in=ALIVE, token__isnull=False)
 
 
+@transaction.atomic
 def forget_account(login: Login, user_id: str, *, erase: bool, now: datetime) -> int:
     """Meta says the person withdrew: tokens and connected feeds go at once, and logins under way store nothing more.
 
@@ -278,55 +266,33 @@ def forget_account(login: Login, user_id: str, *, erase: bool, now: datetime) ->
     them, receipts, and the tag ledger. `user_id` may be either of the ids that Meta uses. Returns how many connections
     were concerned; doing it twice is fine.
     """
-    for _ in range(FORGET_TRIES):
-        try:
-            return _forget_account(login, user_id, erase, now)
-        except _Changed:
-            continue
-    raise StoreUnavailable("the person's connections keep changing")
-
-
-@transaction.atomic
-def _forget_account(login: Login, user_id: str, erase: bool, now: datetime) -> int:
+    login_fences.withdraw(login, user_id, at=clock.database_now())
+    # Whatever stores for this person or account waits for the fence: no connection of theirs, and no link, is added.
     of_person = Q(login=login.value) & (Q(account_id=user_id) | Q(app_user_id=user_id))
-    known = {row.pk: row for row in Connection.objects.filter(of_person).defer("token")}
-    person_ids = {user_id}
-    if erase:
-        person_ids |= {name for row in known.values() for name in (row.account_id, row.app_user_id)}
-    login_fences.withdraw(login, person_ids, at=clock.database_now())
-    login_fences.cancel_for_persons(login, person_ids)
-    held_links = list(ConnectionLink.objects.select_for_update().filter(connection__in=known).order_by("pk"))
+    ids = Connection.objects.filter(of_person).values_list("account_id", "app_user_id")
+    login_fences.cancel_for_persons(login, {user_id, *chain.from_iterable(ids if erase else ())} - {""})
+    links_of_person = ConnectionLink.objects.filter(connection__in=Connection.objects.filter(of_person))
+    linked = list(links_of_person.select_for_update(of=("self",)).order_by("pk"))
     held = _hold_connections(of_person)
-    # Nothing links to a connection that is held. What came just before that is held in the next try.
-    linked = ConnectionLink.objects.filter(connection__in=held).values_list("pk", flat=True)
-    if not {row.pk for row in held} <= set(known) or not set(linked) <= {link.pk for link in held_links}:
-        raise _Changed
-    instance_ids = set(linked)
-    usernames = {row.username for row in held}
-    feeds = Q(instance_id__in=instance_ids)
+    instances = {row.pk: [link.pk for link in linked if link.connection_id == row.pk] for row in held}
+    instance_ids = set(chain.from_iterable(instances.values()))
     if erase:
-        feeds |= Q(source_type=SourceType.PROFILE.value, source_value__in=usernames)
+        _erase(held, instance_ids)
     else:
-        feeds &= Q(mode=Mode.CONNECTED.value)
-    purged = feed_rows.delete(Feed.objects.filter(feeds))
+        purged = feed_rows.delete(
+            Feed.objects.filter(instance_id__in=instance_ids, mode=Mode.CONNECTED.value)
+        )
+        transaction.on_commit(partial(_forget, instance_ids, purged))
+        _withdraw_tokens(held, now)
     for row in held:
         audit.note(
             Action.DATA_DELETED if erase else Action.DEAUTHORISED,
             Outcome.DONE,
             workspace_id=row.workspace_id,
-            instance_id=next((link.pk for link in held_links if link.connection_id == row.pk), ""),
+            instance_id=next(iter(instances[row.pk]), ""),
             actor=Actor(None, f"Meta ({login})"),
             at=now,
         )
-    transaction.on_commit(partial(_forget, instance_ids, purged))
-    if erase:
-        _erase(held, instance_ids | {feed.instance_id for feed in purged})
-        transaction.on_commit(partial(_erase_ledgers, {row.account_id for row in held}))
-        transaction.on_commit(
-            partial(account_erased.send, Connection, instance_ids=instance_ids, usernames=usernames)
-        )
-    else:
-        _withdraw_tokens(held, now)
     return len(held)
 
 
@@ -341,8 +307,14 @@ def _withdraw_tokens(rows: Iterable[Connection], now: datetime) -> None:
     )
 
 
-def _erase(rows: Iterable[Connection], instance_ids: Iterable[str]) -> None:
-    RefreshReceipt.objects.filter(instance_id__in=instance_ids).delete()
+def _erase(rows: Iterable[Connection], instance_ids: set[str]) -> None:
+    """Erase the connections, which are held, and all that was read by them or shows their accounts."""
+    usernames = {row.username for row in rows}
+    of_account = Q(source_type=SourceType.PROFILE.value, source_value__in=usernames)
+    purged = feed_rows.delete(Feed.objects.filter(Q(instance_id__in=instance_ids) | of_account))
+    transaction.on_commit(partial(_forget, instance_ids, purged))
+    showing = instance_ids | {feed.instance_id for feed in purged}
+    RefreshReceipt.objects.filter(instance_id__in=showing).delete()
     # Earlier releases wrote the account's name into these notes, and may run on during a deployment.
     AuditEvent.objects.filter(
         workspace_id__in={row.workspace_id for row in rows},
@@ -350,16 +322,21 @@ def _erase(rows: Iterable[Connection], instance_ids: Iterable[str]) -> None:
         note__startswith="@",
     ).update(note="")
     Connection.objects.filter(pk__in=[row.pk for row in rows]).delete()
+    transaction.on_commit(partial(_erase_ledgers, {row.account_id for row in rows}))
+    transaction.on_commit(
+        partial(account_erased.send, Connection, instance_ids=instance_ids, usernames=usernames)
+    )
 
 
 def _erase_ledgers(account_ids: Iterable[str]) -> None:
     """Erase the tag ledgers of accounts that no connection reads by any more.
 
-    After the commit: `hashtags` looks for an erased account once more after each entry, so whichever comes last leaves
-    nothing behind.
+    After the commit, and after the note of it: `hashtags` looks for that note after each entry, so whichever comes
+    last leaves nothing behind.
     """
     for account_id in account_ids:
         if not Connection.objects.filter(account_id=account_id).exists():
+            login_fences.note_erased_account(account_id)
             hashtags.erase(account_id)
 
 

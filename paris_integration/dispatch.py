@@ -14,7 +14,7 @@ from uuid import UUID
 
 from django.core.cache import cache
 
-from foundation import logs
+from foundation import logs, threads
 from paris_integration import tasks
 
 logger = logging.getLogger(__name__)
@@ -55,21 +55,19 @@ class Dispatcher:
     def _ensure_thread(self) -> None:
         with self._lock:
             if self._thread is None or not self._thread.is_alive():
-                self._thread = threading.Thread(target=self._send_all, name="refresh-dispatch", daemon=True)
-                self._thread.start()
+                self._thread = threads.repeat(self._send_next, name="refresh-dispatch")
 
-    def _send_all(self) -> None:
-        while True:
-            feed_id, request_id = self._waiting.get()
-            try:
-                tasks.refresh_feed.apply_async(
-                    args=(str(feed_id),),
-                    retry=False,
-                    expires=60,
-                    headers={logs.REQUEST_ID_HEADER: request_id},
-                )
-            except Exception as error:  # noqa: BLE001 - kombu raises what its transports raise
-                logger.warning("refresh not handed to the worker: %s", type(error).__name__)
+    def _send_next(self) -> None:
+        feed_id, request_id = self._waiting.get()
+        try:
+            tasks.refresh_feed.apply_async(
+                args=(str(feed_id),),
+                retry=False,
+                expires=60,
+                headers={logs.REQUEST_ID_HEADER: request_id},
+            )
+        except Exception as error:  # noqa: BLE001 - kombu raises what its transports raise
+            logger.warning("refresh not handed to the worker: %s", type(error).__name__)
 
 
 dispatcher = Dispatcher()

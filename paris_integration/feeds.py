@@ -25,7 +25,7 @@ from entitlements.limits import (
     limits_for,
     resolve,
 )
-from foundation import metrics
+from foundation import metrics, threads
 from foundation.cache import StoreAway, guarded_load
 from paris_integration import (
     allowance,
@@ -354,6 +354,7 @@ def _fill(feed_id: UUID, now: datetime, kind: refresh.Kind) -> None:
         return
     give_up_at = time.monotonic() + settings.FEED_COLD_WAIT_SECONDS
     while lease.is_held(feed_id) and time.monotonic() < give_up_at:
+        threads.give_back()
         time.sleep(LOOK_AGAIN_SECONDS)
 
 

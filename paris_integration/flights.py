@@ -1,21 +1,24 @@
-"""Who waits for a refresh in this process: one background job per flight, a bounded number of readers waiting for it.
+"""Who waits for Meta in this process: one background job per flight, and a bounded number of callers waiting.
 
 The job runs in a thread of its own, so that the reader who started it waits no longer than the others. Bulkheads:
-so many jobs, so many waiting readers; who finds no place is told at once, and the other feeds go on.
+so many jobs, so many waiting callers; one that finds no place is told at once. All places together are fewer than
+the threads of a web process (config/gunicorn.py), so that others are always answered.
 """
 
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Hashable
-from concurrent.futures import Future, ThreadPoolExecutor
-from contextvars import copy_context
+from collections.abc import Callable, Hashable, Iterator
+from concurrent.futures import Future
+from contextlib import contextmanager
 from enum import StrEnum
 
-from django.db import connection
+from foundation import threads
+from paris_integration.errors import TooBusy
 
-WAITING_PLACES = 64
+WAITING_PLACES = 64  # readers of feeds that are filled for the first time
 FLIGHT_PLACES = 16
+ORDER_PLACES = 112  # people who asked for a refresh, or come back from a login at Meta
 
 
 class Wait(StrEnum):
@@ -33,7 +36,7 @@ class FlightBoard:
         self._lock = threading.Lock()
         self._places = threading.BoundedSemaphore(waiting_places)
         self._flight_places = flight_places
-        self._executor = ThreadPoolExecutor(max_workers=flight_places, thread_name_prefix="cold-fill")
+        self._executor = threads.Executor(max_workers=flight_places, thread_name_prefix="cold-fill")
 
     def wait_for(self, flight_key: Hashable, job: Callable[[], object], *, timeout_seconds: float) -> Wait:
         """Join the job of this key in this process, starting it when there is none, and wait for its end."""
@@ -43,9 +46,7 @@ class FlightBoard:
         if not self._places.acquire(blocking=False):
             return Wait.NO_PLACE
         try:
-            # Whoever only waits holds no database connection: there are fewer of them than waiting places.
-            if not connection.in_atomic_block:
-                connection.close()
+            threads.give_back()  # there are fewer database connections than waiting places
             flight.result(timeout=timeout_seconds)
         except TimeoutError:
             return Wait.STILL_FLYING
@@ -57,7 +58,7 @@ class FlightBoard:
         with self._lock:
             flight = self._flights.get(flight_key)
             if flight is None and len(self._flights) < self._flight_places:
-                flight = self._executor.submit(copy_context().run, self._run, flight_key, job)
+                flight = self._executor.submit(self._run, flight_key, job)
                 self._flights[flight_key] = flight
             return flight
 
@@ -65,9 +66,29 @@ class FlightBoard:
         try:
             job()
         finally:
-            connection.close()
             with self._lock:
                 self._flights.pop(flight_key, None)
 
 
+class OrderPlaces:
+    """Places for work that somebody asked for and waits for, in the caller's own thread."""
+
+    def __init__(self, places: int) -> None:
+        self._places = threading.BoundedSemaphore(places)
+
+    @contextmanager
+    def taken(self) -> Iterator[None]:
+        """A place for the block, which uses the share of database connections that waiting work has. Raises TooBusy."""
+        if not self._places.acquire(blocking=False):
+            raise TooBusy("no place to wait")
+        try:
+            threads.give_back()
+            with threads.waiting_work():
+                yield
+        finally:
+            self._places.release()
+
+
 board = FlightBoard()
+order_board = FlightBoard(waiting_places=ORDER_PLACES, flight_places=ORDER_PLACES // 2)
+order_places = OrderPlaces(ORDER_PLACES)

@@ -14,6 +14,7 @@ from datetime import datetime
 from django.db import IntegrityError, transaction
 
 from entitlements.limits import Grants, Limits, fresh_grants_for, higher_grants_for, resolve
+from foundation import threads
 from paris_integration import (
     allowance,
     audit,
@@ -28,13 +29,15 @@ from paris_integration import (
 )
 from paris_integration.audit import Action, Actor, Outcome
 from paris_integration.errors import RefreshBlocked, RefreshRefused, TooBusy
-from paris_integration.flights import Wait, board
+from paris_integration.flights import Wait, order_places
+from paris_integration.flights import order_board as board
 from paris_integration.models import Feed
 from paris_integration.receipts import Repeatable
 from paris_integration.refresh import RefreshOutcome, Result
 from paris_integration.types import BlockReason, FeedKey, FeedView, Selection
 
 LOOK_AGAIN_SECONDS = 0.1
+LOOK_AGAIN_AT_LEAST_SECONDS = 0.4
 MAX_LOOKS = 50
 
 
@@ -47,14 +50,15 @@ def force_refresh(
     its warning, and costs nothing. A repeat with the same `idempotency_key` within a day makes no call and costs
     nothing; its answer is the feed as it is by then.
 
-    Raises RefreshBlocked, WorkspaceNotFound, and TooBusy when a flight is under way and no place to wait for it is
-    left; database errors rise, and nothing is charged.
+    Raises RefreshBlocked, WorkspaceNotFound, and TooBusy when no place to wait for Meta is left; database errors rise,
+    and nothing is charged.
     """
     attempt = _Attempt(key, selection, actor, now)
     try:
-        if idempotency_key is None or actor.user_id is None:
-            return attempt.answer(None)
-        return _answer_once(Repeatable(actor.user_id, key.instance_id, idempotency_key), attempt)
+        with order_places.taken():
+            if idempotency_key is None or actor.user_id is None:
+                return attempt.answer(None)
+            return _answer_once(Repeatable(actor.user_id, key.instance_id, idempotency_key), attempt)
     except IntegrityError:
         fresh_grants_for(key.workspace_id)  # raises when the workspace was deleted meanwhile
         raise
@@ -249,5 +253,8 @@ def _wait(flight_key: object, job: Callable[[], object]) -> bool:
 
 def _look_until(happened: Callable[[], bool]) -> None:
     give_up_at = time.monotonic() + refresh.dead_after().total_seconds()
+    pause_seconds = LOOK_AGAIN_SECONDS
     while not happened() and time.monotonic() < give_up_at:
-        time.sleep(LOOK_AGAIN_SECONDS)
+        threads.give_back()
+        time.sleep(pause_seconds)
+        pause_seconds = min(2 * pause_seconds, LOOK_AGAIN_AT_LEAST_SECONDS)

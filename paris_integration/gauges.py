@@ -9,12 +9,13 @@ from collections.abc import Iterator
 from datetime import datetime, timedelta
 
 from django.conf import settings
-from django.db import DatabaseError, InterfaceError, connection, transaction
+from django.db import connection, transaction
 from django.db.models import Count, Max, Min, Q, QuerySet
 from django.utils import timezone
 from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.registry import Collector
 
+from foundation import faults, statements, threads
 from foundation.cache import StoreAway, guarded_load
 from paris_integration import freshness
 from paris_integration.models import Connection, Feed, ForcedRefresh, Incident, ProviderWindow
@@ -32,12 +33,12 @@ class DatabaseGauges(Collector):
     def collect(self) -> Iterator[GaugeMetricFamily]:
         up = GaugeMetricFamily("instagram_database_up", "Whether the database answered this scrape in time.")
         try:
-            families = guarded_load(lambda: _read_all(timezone.now()))
-        except (StoreAway, DatabaseError, InterfaceError):
+            with statements.limited_to(STATEMENT_TIMEOUT_MS / 1_000):
+                families = guarded_load(lambda: _read_all(timezone.now()))
+        except (StoreAway, *faults.DRIVER_ERRORS):
             families = []
         finally:
-            if not connection.in_atomic_block:
-                connection.close()
+            threads.give_back()
         up.add_metric([], 1.0 if families else 0.0)
         yield up
         yield from families

@@ -21,7 +21,6 @@ from paris_integration.models import (
     HashtagSearch,
 )
 from paris_integration.secret import Secret
-from paris_integration.types import Login
 
 TAGS_AT_ONCE = 30
 WINDOW = timedelta(days=7)
@@ -52,6 +51,7 @@ def number_of(tag: str, *, account_id: str, token: Secret, now: datetime) -> str
     except SourceNotFound as refusal:
         HashtagSearch.objects.filter(account_id=account_id, tag=tag).delete()
         _remember(refusal, tag, account_id, now)
+        _forget_if_erased(account_id)
         raise
     HashtagNumber.objects.update_or_create(tag=tag, defaults={"number": number, "unavailable_until": None})
     return number
@@ -121,6 +121,6 @@ def _enter(account_id: str, tag: str, now: datetime) -> None:
 
 def _forget_if_erased(account_id: str) -> None:
     """Take the entry back when the account was erased while the caller still held its token."""
-    erased = login_fences.is_withdrawn(Login.FACEBOOK, account_id)
+    erased = login_fences.is_erased_account(account_id)
     if erased and not Connection.objects.filter(account_id=account_id).exists():
         erase(account_id)

@@ -50,10 +50,10 @@ def hold_persons(login: Login, person_ids: Iterable[str]) -> list[str]:
     return keys
 
 
-def withdraw(login: Login, person_ids: Iterable[str], *, at: datetime) -> None:
-    """Let no login of these persons store anything that began at `at` or before."""
-    fences = PersonFence.objects.filter(pk__in=hold_persons(login, person_ids))
-    fences.filter(Q(withdrawn_at__isnull=True) | Q(withdrawn_at__lt=at)).update(withdrawn_at=at)
+def withdraw(login: Login, person_id: str, *, at: datetime) -> None:
+    """Lock the person or account, and let none of their logins store anything that began at `at` or before."""
+    fence = PersonFence.objects.filter(pk__in=hold_persons(login, [person_id]))
+    fence.filter(Q(withdrawn_at__isnull=True) | Q(withdrawn_at__lt=at)).update(withdrawn_at=at)
 
 
 def end_withdrawal(login: Login, person_id: str, *, until: datetime, at: datetime) -> None:
@@ -61,9 +61,13 @@ def end_withdrawal(login: Login, person_id: str, *, until: datetime, at: datetim
     PersonFence.objects.filter(pk=_key(login, person_id), withdrawn_at=until).update(withdrawn_at=at)
 
 
-def is_withdrawn(login: Login, person_id: str) -> bool:
-    """Whether the person or account was withdrawn lately."""
-    return PersonFence.objects.filter(pk=_key(login, person_id), withdrawn_at__isnull=False).exists()
+def note_erased_account(account_id: str) -> None:
+    """Note that what was held of the account was erased. Kept as long as a fence."""
+    withdraw(Login.FACEBOOK, _erased(account_id), at=clock.database_now())
+
+
+def is_erased_account(account_id: str) -> bool:
+    return PersonFence.objects.filter(pk=_key(Login.FACEBOOK, _erased(account_id))).exists()
 
 
 def cancel_for_instance(key: FeedKey) -> None:
@@ -93,3 +97,7 @@ def _delete(attempts: QuerySet[LoginAttempt]) -> None:
 
 def _key(login: Login, person_id: str) -> str:
     return salted_hmac("paris.person_fence", f"{login}:{person_id}", algorithm="sha256").hexdigest()
+
+
+def _erased(account_id: str) -> str:
+    return f"erased {account_id}"  # like no id of Meta's: it concerns no login

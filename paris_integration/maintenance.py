@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections import Counter
-from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
 from uuid import UUID
 
 from django.db import connection
 
+from foundation import threads
 from paris_integration import clock, feed_cache, judgements, quota, refresh, renewals
 from paris_integration.models import Feed
 from paris_integration.types import FeedKey
@@ -24,8 +24,8 @@ def refresh_due_now(*, now: datetime) -> dict[str, int]:
         if connection.in_atomic_block:
             results.update(_refresh(feed_id, now) for feed_id in claimed)
         else:
-            with ThreadPoolExecutor(max_workers=PARALLEL) as pool:
-                results.update(pool.map(lambda feed_id: _refresh_in_thread(feed_id, now), claimed))
+            with threads.Executor(max_workers=PARALLEL) as pool:
+                results.update(pool.map(lambda feed_id: _refresh(feed_id, now), claimed))
     renewed = _look_after_connections()
     settled = quota.settle_orphans(older_than=refresh.dead_after())
     return {
@@ -63,10 +63,3 @@ def retire_other_sources(key: FeedKey) -> None:
 
 def _refresh(feed_id: UUID, now: datetime) -> str:
     return refresh.refresh_feed(feed_id, now=now).result.value
-
-
-def _refresh_in_thread(feed_id: UUID, now: datetime) -> str:
-    try:
-        return _refresh(feed_id, now)
-    finally:
-        connection.close()

@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterable
-from socketserver import ThreadingMixIn
-from threading import Thread
 from typing import Any
 from wsgiref.simple_server import WSGIRequestHandler, WSGIServer, make_server
 
 from django.conf import settings
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
-from foundation import metric_files
+from foundation import metric_files, threads
 from foundation.metrics_access import may_read
 from paris_integration.gauges import DatabaseGauges
 
@@ -38,13 +36,13 @@ def announce_of_worker() -> None:
         return
     address = (settings.WORKER_METRICS_HOST, settings.WORKER_METRICS_PORT)
     server = make_server(*address, _page, _Server, _Handler)
-    Thread(target=server.serve_forever, name="worker-metrics", daemon=True).start()
+    threads.start(server.serve_forever)
     url = f"http://{address[0]}:{address[1]}/metrics"
     logger.info("metrics are served at %s", url, extra={"fields": {"directory": directory}})
 
 
-class _Server(ThreadingMixIn, WSGIServer):
-    daemon_threads = True
+class _Server(threads.ThreadPerRequest, WSGIServer):
+    """A slow scraper holds up no other."""
 
 
 class _Handler(WSGIRequestHandler):

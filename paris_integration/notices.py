@@ -15,6 +15,7 @@ from django.db.models import Q, QuerySet
 from django.template.loader import render_to_string
 
 from entitlements.memberships import Role
+from foundation import threads
 from paris_integration import incidents, links
 from paris_integration.models import Connection
 from paris_integration.types import ConnectionState
@@ -114,6 +115,7 @@ def _mail(row: Connection, subject: str, context: Mapping[str, object]) -> int:
     ).exclude(email="")
     addresses = sorted(set(people.values_list("email", flat=True)))
     text = render_to_string("mail/connection.txt", {**context, "workspace": row.workspace.name})
+    threads.give_back()  # a mail server may be slow
     for address in addresses:
         try:
             send_mail(subject, text, None, [address])

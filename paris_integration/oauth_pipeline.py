@@ -10,17 +10,19 @@ from __future__ import annotations
 import hashlib
 import logging
 import secrets
-import threading
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import partial
 from uuid import UUID
 
-from django.db import DatabaseError, InterfaceError, connection, transaction
+from django.db import transaction
 
+from foundation import faults, threads
 from paris_integration import clock, connections, login_fences, registry, revoking, vault
 from paris_integration.audit import Actor
 from paris_integration.connections import GivenUp, Grant
 from paris_integration.errors import LoginFailed
+from paris_integration.flights import order_places
 from paris_integration.freshness import CLOCK_TOLERANCE
 from paris_integration.models import LoginAttempt
 from paris_integration.providers.oauth import Account, LoginResult
@@ -103,11 +105,12 @@ def complete_login(
 ) -> Account | None:
     """Exchange the code and store the grant; None when several accounts came and one must be chosen.
 
-    Raises LoginFailed: also STATE_INVALID when the login was cancelled meanwhile. A code is used once, whatever comes
-    of it.
+    Raises LoginFailed: also STATE_INVALID when the login was cancelled meanwhile; and TooBusy when too many wait for
+    Meta. A code is used once, whatever comes of it.
     """
     try:
-        result = registry.logins().exchange(attempt.login, code=code, redirect_uri=callback_uri, now=now)
+        with order_places.taken():
+            result = registry.logins().exchange(attempt.login, code=code, redirect_uri=callback_uri, now=now)
     except LoginFailed:
         LoginAttempt.objects.filter(pk=attempt.attempt_id).delete()
         raise
@@ -152,17 +155,14 @@ def disconnect(key: FeedKey, *, actor: Actor, now: datetime) -> None:
     given_up = connections.disconnect(key, actor=actor, now=now)
     if given_up is not None:
         # The answer does not wait for Meta: the token is gone from our side already.
-        thread = threading.Thread(target=_revoke, args=(given_up,), name="revoke", daemon=True)
-        transaction.on_commit(thread.start)
+        transaction.on_commit(partial(threads.start, _revoke, given_up))
 
 
 def _revoke(given_up: GivenUp) -> None:
     try:
         revoking.revoke_unless_used(given_up)
-    except (DatabaseError, InterfaceError) as error:
+    except faults.DRIVER_ERRORS as error:
         logger.warning("revocation not completed: %s", type(error).__name__)
-    finally:
-        connection.close()
 
 
 def _store(attempt: Attempt, result: LoginResult, account: Account, caller: Caller, now: datetime) -> Account:

@@ -6,6 +6,7 @@ from functools import cache
 
 from django.conf import settings
 
+from foundation import threads
 from paris_integration.providers.base import Provider
 from paris_integration.providers.graph import GraphProvider
 from paris_integration.providers.http import HttpClient
@@ -14,12 +15,17 @@ from paris_integration.secret import Secret
 from paris_integration.types import Login
 
 
+def _http_client() -> HttpClient:
+    """No call to Meta holds a database connection: others need it meanwhile."""
+    return HttpClient(before_call=threads.give_back)
+
+
 @cache
 def provider() -> Provider:
     """The provider of this process; one session and connection pool for all its calls."""
     app_secret = settings.FACEBOOK_APP_SECRET
     return GraphProvider(
-        HttpClient(),
+        _http_client(),
         facebook_graph_url=settings.FACEBOOK_GRAPH_URL,
         instagram_graph_url=settings.INSTAGRAM_GRAPH_URL,
         version=settings.META_GRAPH_VERSION,
@@ -46,7 +52,7 @@ def logins() -> MetaLogins:
         version=settings.META_GRAPH_VERSION,
     )
     configured = {login: app for login, app in apps.items() if app.client_id and app.secret.reveal()}
-    return MetaLogins(HttpClient(), urls, configured, timeout_seconds=settings.PROVIDER_TIMEOUT_SECONDS)
+    return MetaLogins(_http_client(), urls, configured, timeout_seconds=settings.PROVIDER_TIMEOUT_SECONDS)
 
 
 def app_secret(login: Login) -> Secret | None:

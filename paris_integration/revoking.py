@@ -15,7 +15,7 @@ from django.db import transaction
 from django.db.models import Q
 
 from entitlements.models import Workspace
-from paris_integration import audit, clock, login_fences, registry
+from paris_integration import audit, clock, incidents, login_fences, registry
 from paris_integration.audit import Action, Outcome
 from paris_integration.connections import ALIVE, GivenUp
 from paris_integration.errors import ProviderError
@@ -25,6 +25,7 @@ from paris_integration.types import Login
 logger = logging.getLogger(__name__)
 
 CALL_MARGIN = timedelta(seconds=5)
+INCIDENT = "INCIDENT"
 STILL_CONNECTED = "STILL_CONNECTED"
 LOGIN_UNDER_WAY = "LOGIN_UNDER_WAY"
 
@@ -42,7 +43,7 @@ def revoke_unless_used(given_up: GivenUp) -> bool:
         reason = _reason_to_keep(given_up, now)
         until = now + _call_lasts()
         if not reason:
-            login_fences.withdraw(given_up.login, [person], at=until)
+            login_fences.withdraw(given_up.login, person, at=until)
     if reason:
         _note(given_up, Outcome.REFUSED, reason, "the token is forgotten, the grant at Meta is kept")
         return False
@@ -57,8 +58,12 @@ def revoke_unless_used(given_up: GivenUp) -> bool:
 
 
 def _reason_to_keep(given_up: GivenUp, now: datetime) -> str:
-    living = Connection.objects.filter(login=given_up.login.value, state__in=ALIVE, token__isnull=False)
-    if living.filter(_may_be_of(given_up)).exists():
+    if given_up.login.value in incidents.open_logins():
+        return INCIDENT
+    # What an incident ended is living, too, until it has been checked once more.
+    living = Q(state__in=ALIVE) | Q(check_at__isnull=False)
+    others = Connection.objects.filter(living, login=given_up.login.value, token__isnull=False)
+    if others.filter(_may_be_of(given_up)).exists():
         return STILL_CONNECTED
     attempts = LoginAttempt.objects.filter(login=given_up.login.value, expires_at__gt=now)
     # Whose login it is, is known only once its code is exchanged. Until then it counts where it may be this person's:

@@ -6,9 +6,9 @@ import logging
 from uuid import UUID
 
 from celery import shared_task
-from django.db import DatabaseError, InterfaceError
 from django.utils import timezone
 
+from foundation import faults, statements
 from paris_integration import clock, judgements, notices, quota, refresh, renewals, retention
 
 logger = logging.getLogger(__name__)
@@ -22,7 +22,7 @@ def refresh_feed(feed_id: str) -> None:
     """Refresh one feed if it is due. Never raises for expected outcomes; the database's absence is one."""
     try:
         outcome = refresh.refresh_feed(UUID(feed_id), now=timezone.now())
-    except (DatabaseError, InterfaceError) as error:
+    except faults.DRIVER_ERRORS as error:
         logger.warning("refresh put off, database unavailable: %s", type(error).__name__)
         return
     logger.info(
@@ -37,7 +37,7 @@ def enqueue_due_refreshes() -> int:
     for _ in range(CLAIM_BATCHES_PER_TICK):
         try:
             claimed = refresh.claim_due(now=timezone.now(), limit=CLAIM_BATCH)
-        except (DatabaseError, InterfaceError) as error:
+        except faults.DRIVER_ERRORS as error:
             logger.warning("due feeds not claimed, database unavailable: %s", type(error).__name__)
             break
         for feed_id in claimed:
@@ -53,15 +53,20 @@ def settle_orphans() -> int:
     """Settle the ledger lines of processes that died in the middle of a forced refresh; how many."""
     try:
         return quota.settle_orphans(older_than=refresh.dead_after())
-    except (DatabaseError, InterfaceError) as error:
+    except faults.DRIVER_ERRORS as error:
         logger.warning("ledger not settled, database unavailable: %s", type(error).__name__)
         return 0
 
 
 @shared_task(name="paris_integration.tasks.clean_up")
 def clean_up() -> dict[str, int]:
-    """Remove what has outlived its retention."""
-    removed = retention.clean_up(now=timezone.now())
+    """Remove what has outlived its retention; what is left when the database fails is removed in an hour."""
+    try:
+        with statements.limited_to(statements.LONG_JOB_SECONDS):
+            removed = retention.clean_up(now=timezone.now())
+    except faults.DRIVER_ERRORS as error:
+        logger.warning("not cleaned up, database unavailable: %s", type(error).__name__)
+        return {}
     logger.info("cleaned up", extra={"fields": removed})
     return removed
 
@@ -71,7 +76,7 @@ def renew_token(connection_id: str) -> None:
     """Renew one connection's token if it is due. Never raises for expected outcomes."""
     try:
         renewal = renewals.renew_token(UUID(connection_id), now=clock.database_now())
-    except (DatabaseError, InterfaceError) as error:
+    except faults.DRIVER_ERRORS as error:
         logger.warning("renewal put off, database unavailable: %s", type(error).__name__)
         return
     fields = {"connection": connection_id, "result": renewal.result}
@@ -83,7 +88,7 @@ def check_connection(connection_id: str) -> None:
     """Ask Meta whether one connection's token still works, if that is due. Never raises for expected outcomes."""
     try:
         verdict = judgements.check_connection(UUID(connection_id))
-    except (DatabaseError, InterfaceError) as error:
+    except faults.DRIVER_ERRORS as error:
         logger.warning("check put off, database unavailable: %s", type(error).__name__)
         return
     fields = {"connection": connection_id, "result": verdict.value}
@@ -106,7 +111,7 @@ def look_after_connections() -> int:
         for connection_id in due:
             renew_token.delay(str(connection_id))
         notices.send_due(now=now)
-    except (DatabaseError, InterfaceError) as error:
+    except faults.DRIVER_ERRORS as error:
         logger.warning("connections not looked after, database unavailable: %s", type(error).__name__)
         return 0
     return len(due)
@@ -115,4 +120,8 @@ def look_after_connections() -> int:
 @shared_task(name="paris_integration.tasks.reconcile_hashtags")
 def reconcile_hashtags() -> int:
     """Compare the hashtag ledgers with Meta's own count."""
-    return renewals.reconcile_hashtags(now=timezone.now())
+    try:
+        return renewals.reconcile_hashtags(now=timezone.now())
+    except faults.DRIVER_ERRORS as error:
+        logger.warning("hashtag ledgers not compared, database unavailable: %s", type(error).__name__)
+        return 0

@@ -16,10 +16,11 @@ from datetime import date
 from uuid import UUID
 
 from django.conf import settings
-from django.db import DatabaseError, IntegrityError, InterfaceError, connection
+from django.db import IntegrityError, connection
 from django.utils import timezone
 
 from entitlements.models import Workspace
+from foundation import faults, threads
 from paris_integration.models import DailyUsage
 
 logger = logging.getLogger(__name__)
@@ -53,7 +54,7 @@ class Buffer:
                     _add_to_row(row, counts[row])
                 except IntegrityError:
                     continue  # the workspace is being deleted
-                except (DatabaseError, InterfaceError) as error:
+                except faults.DRIVER_ERRORS as error:
                     logger.warning("usage not written yet: %s", type(error).__name__)
                     for unwritten in sorted(counts)[place:]:
                         self._add(unwritten, counts[unwritten])
@@ -71,21 +72,18 @@ class Buffer:
             if self._thread_of_pid == os.getpid():
                 return
             self._thread_of_pid = os.getpid()
-        atexit.register(self._flush_and_close)
-        threading.Thread(target=self._flush_for_ever, name="usage-flush", daemon=True).start()
+        atexit.register(threads.run, self._flush_safely)
+        threads.repeat(self._flush_later, name="usage-flush")
 
-    def _flush_for_ever(self) -> None:
-        while True:
-            time.sleep(settings.USAGE_FLUSH_SECONDS)
-            self._flush_and_close()
+    def _flush_later(self) -> None:
+        time.sleep(settings.USAGE_FLUSH_SECONDS)
+        self._flush_safely()
 
-    def _flush_and_close(self) -> None:
+    def _flush_safely(self) -> None:
         try:
             self.flush()
         except Exception as error:  # noqa: BLE001 - a bug here may cost numbers, never the thread
             logger.error("usage not written: %s", type(error).__name__)
-        finally:
-            connection.close()
 
 
 def _add_to_row(row: _Row, counts: Counter[str]) -> None:

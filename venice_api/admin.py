@@ -21,10 +21,12 @@ from venice_api import support_words
 from venice_api.editor.words import health_of
 from venice_api.instances import from_row
 from venice_api.models import WidgetInstance
+from venice_api.sign_in import AdminSignInForm
 from venice_api.support_acts import ACTS, Act
 
 # One sign-in page for everybody.
 admin.site.login_template = "registration/login.html"
+admin.site.login_form = AdminSignInForm
 MAY_ACT = "venice_api.act_for_customer"
 STATE_FIELDS = ("feed_state", "refresh_state")
 

@@ -1,9 +1,16 @@
-"""How long answers of the feed may be kept, by whom, and which sites may read them."""
+"""How long answers of the feed may be kept, by whom, and which sites may read them.
+
+What an owner withdraws must be gone from every cache a minute later. The service itself may take
+`foundation.cache.RECHECK_AFTER_SECONDS` (30) to notice. After that an answer may pass through two caches that do not
+tell each other its age: nginx, which sends no Age, and a CDN or a browser behind it. Each may keep it for
+FRESH_SECONDS + REVALIDATE_SECONDS.
+"""
 
 from __future__ import annotations
 
 import hashlib
 
+from django.conf import settings
 from django.http import HttpRequest, HttpResponse
 from django.utils.cache import patch_vary_headers
 from django.utils.http import parse_etags
@@ -13,7 +20,8 @@ from venice_api import problems
 from venice_api.authentication import EmbedCaller, MemberCaller, own_origins
 from venice_api.instances import Instance
 
-PUBLIC = "public, max-age=60, stale-while-revalidate=600, stale-if-error=86400"
+FRESH_SECONDS = 10
+REVALIDATE_SECONDS = 4
 PRIVATE = "private, max-age=60"
 NEVER_SHARED = "private, no-store"
 NEVER = "no-store"
@@ -54,7 +62,29 @@ def cache_control(caller: EmbedCaller | MemberCaller, view: FeedView) -> str:
         return NEVER_SHARED
     if view.is_warming or view.last_updated_at is None:
         return NEVER
-    return PUBLIC if caller.token_in_url and view.posts else PRIVATE
+    return _public() if caller.token_in_url and view.posts else PRIVATE
+
+
+def _public() -> str:
+    lifetimes = f"public, max-age={FRESH_SECONDS}, stale-while-revalidate={REVALIDATE_SECONDS}"
+    bridge = settings.STALE_IF_ERROR_SECONDS
+    return f"{lifetimes}, stale-if-error={bridge}" if bridge else lifetimes
+
+
+def replace_kept_posts(response: HttpResponse) -> None:
+    """Let nginx put this answer, which it may not serve to others, in the place of posts it has kept.
+
+    Otherwise it would keep the posts beside a refusal, and serve them again in the next outage. The time is in 1970:
+    the answer itself is never served from the cache. nginx strips the header.
+    """
+    if response.status_code >= 500 or response.status_code == 429:
+        return  # says nothing about the posts
+    lifetimes = response.get("Cache-Control", NEVER)
+    if not lifetimes.startswith("public"):
+        del response["Cache-Control"]
+        # The order matters: nginx up to 1.22 goes by the first of the two.
+        response["X-Accel-Expires"] = "@1"
+        response["Cache-Control"] = lifetimes
 
 
 def check_origin(request: HttpRequest, instance: Instance, *, is_session: bool) -> None:

@@ -1,25 +1,43 @@
-"""What every answer carries: a request id and security headers. And a calm 503 where the database is away."""
+"""What holds for every request: an id, security headers, text that can be stored, and calm answers to failures."""
 
 from __future__ import annotations
 
 import re
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
-from django.db import InterfaceError, OperationalError
+from django.conf import settings
+from django.core.exceptions import BadRequest, RequestDataTooBig
 from django.http import HttpRequest, HttpResponse
 
 from entitlements.limits import WorkspaceNotFound
-from paris_integration.public import StoreUnavailable
-from venice_api.problems import is_api, not_found, page_unavailable
+from foundation import threads
+from venice_api.problems import expected_failure, is_api, not_found
 
 GetResponse = Callable[[HttpRequest], HttpResponse]
+_SURROGATE = re.compile("[\ud800-\udfff]")
 _SANE_REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}", re.ASCII)
 API_POLICY = "default-src 'none'; frame-ancestors 'none'"
 PAGE_POLICY = (
     "default-src 'self'; object-src 'none'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'; "
     "img-src 'self' data:"
 )
+
+
+class ConnectionsMiddleware:
+    """Gives the request's database connections back before the answer is sent: its reader may be slow.
+
+    And whatever happens: Django's own signal is not sent for a request that ends in an error of its handlers.
+    """
+
+    def __init__(self, get_response: GetResponse) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        try:
+            return self.get_response(request)
+        finally:
+            threads.give_back()
 
 
 class RequestIdMiddleware:
@@ -52,8 +70,42 @@ class SecurityHeadersMiddleware:
         return response
 
 
+class StorableTextMiddleware:
+    """Refuses with 400 what no text column can hold, before anything looks for it in the database.
+
+    Forms and the API name the field in question themselves: what is posted, and the query of the API, is left to them.
+    """
+
+    def __init__(self, get_response: GetResponse) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        if not is_api(request) and _content_length(request) > settings.DATA_UPLOAD_MAX_MEMORY_SIZE:
+            raise RequestDataTooBig  # Django counts a form's fields alone, not the files sent beside them
+        if not all(map(_is_storable, _texts_of(request))):
+            raise BadRequest("text that cannot be stored")
+        return self.get_response(request)
+
+
+def _texts_of(request: HttpRequest) -> Iterator[str]:
+    yield request.path_info
+    yield from request.COOKIES.values()
+    if not is_api(request):
+        for name, values in request.GET.lists():
+            yield from (name, *values)
+
+
+def _content_length(request: HttpRequest) -> int:
+    told = request.META.get("CONTENT_LENGTH") or "0"
+    return int(told) if told.isdecimal() else 0
+
+
+def _is_storable(text: str) -> bool:
+    return "\0" not in text and not _SURROGATE.search(text)
+
+
 class StoreUnavailableMiddleware:
-    """A view whose database is away answers 503 with Retry-After instead of failing."""
+    """A view whose database fails it answers 503 with Retry-After, and 400 when it could not hold what was sent."""
 
     def __init__(self, get_response: GetResponse) -> None:
         self.get_response = get_response
@@ -64,6 +116,4 @@ class StoreUnavailableMiddleware:
     def process_exception(self, request: HttpRequest, exception: Exception) -> HttpResponse | None:
         if isinstance(exception, WorkspaceNotFound):  # deleted while this request was under way
             return not_found(request, exception)
-        if isinstance(exception, StoreUnavailable | OperationalError | InterfaceError):
-            return page_unavailable(request)
-        return None
+        return expected_failure(request, exception)

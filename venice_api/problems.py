@@ -7,13 +7,14 @@ the provider's error texts, and nothing of an exception, reaches a browser.
 from __future__ import annotations
 
 import logging
+import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
 from django.core.exceptions import BadRequest, RequestDataTooBig, SuspiciousOperation
-from django.db import InterfaceError, OperationalError
+from django.db import DataError
 from django.http import HttpRequest, HttpResponse, HttpResponseBase, JsonResponse, UnreadablePostError
 from django.http.request import RawPostDataException
 from django.shortcuts import render
@@ -21,6 +22,7 @@ from django.utils import timezone
 from rest_framework import exceptions as drf
 
 from entitlements.limits import WorkspaceNotFound
+from foundation import faults
 from paris_integration.public import (
     BlockReason,
     PreviewBudgetSpent,
@@ -75,6 +77,10 @@ def invalid_request(field: str, message: str) -> Problem:
     return Problem(400, "INVALID_REQUEST", f"{field}: {message}", {field: [message]})
 
 
+def unreadable() -> Problem:
+    return Problem(400, "INVALID_REQUEST", "The request cannot be read.")
+
+
 def throttled(retry_after_seconds: int) -> Problem:
     return Problem(
         429,
@@ -84,7 +90,12 @@ def throttled(retry_after_seconds: int) -> Problem:
     )
 
 
-def temporarily_unavailable() -> Problem:
+def temporarily_unavailable(error: BaseException) -> Problem:
+    """503, its cause logged by the names of errors alone: their texts may hold hosts, names and values."""
+    names = " from ".join(type(cause).__name__ for cause in faults.causes_of(error))
+    store = "none" if isinstance(error, TooBusy) else "database"
+    fields = {"store": store, "cause": names, "sqlstate": faults.sqlstate_of(error)}
+    logger.warning("answered 503: %s", names, extra={"fields": fields})
     return Problem(
         503,
         "TEMPORARILY_UNAVAILABLE",
@@ -113,6 +124,8 @@ def refresh_blocked(blocked: RefreshBlocked) -> Problem:
 
 def problem_of(error: BaseException) -> Problem | None:
     """The answer to an expected error; None for what is a bug."""
+    if isinstance(error, TooBusy | StoreUnavailable) or faults.is_store_fault(error):
+        return temporarily_unavailable(error)
     match error:
         case Problem():
             return error
@@ -124,8 +137,6 @@ def problem_of(error: BaseException) -> Problem | None:
             return refresh_blocked(error)
         case WorkspaceNotFound():  # deleted while its request was under way
             return instance_not_found()
-        case TooBusy() | StoreUnavailable() | OperationalError() | InterfaceError():
-            return temporarily_unavailable()
         case PreviewBudgetSpent():
             return Problem(
                 429,
@@ -141,8 +152,11 @@ def problem_of(error: BaseException) -> Problem | None:
             return Problem(415, "UNSUPPORTED_MEDIA_TYPE", "The body must be application/json.")
         case drf.ParseError() | RecursionError() | UnicodeError():
             return invalid_request("body", "Must be a JSON object.")
+        case DataError():
+            logger.error("answered 400: the database cannot hold a value (%s)", faults.sqlstate_of(error))
+            return unreadable()
         case SuspiciousOperation() | BadRequest() | UnreadablePostError() | RawPostDataException():
-            return Problem(400, "INVALID_REQUEST", "The request cannot be read.")
+            return unreadable()
     return None
 
 
@@ -202,16 +216,25 @@ def not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
 
 
 def server_error(request: HttpRequest) -> HttpResponse:
+    """Django's handler500; it runs while the error is being handled, wherever it was raised."""
+    expected = expected_failure(request, sys.exc_info()[1])
+    if expected is not None:
+        return expected
     if is_api(request):
         return problem_response(request, Problem(500, "INTERNAL_ERROR", "Something went wrong on our side."))
     return render(request, "500.html", status=500)
 
 
-def page_unavailable(request: HttpRequest) -> HttpResponse:
+def expected_failure(request: HttpRequest, error: BaseException | None) -> HttpResponse | None:
+    """503 where the database failed the request, 400 where it could not hold what was sent; None for a bug."""
+    problem = problem_of(error) if error is not None else None
+    if problem is None or not (problem.status == 503 or isinstance(error, DataError)):
+        return None
     if is_api(request):
-        return problem_response(request, temporarily_unavailable())
-    response = render(request, "503.html", status=503)
-    response["Retry-After"] = str(STORE_RETRY_SECONDS)
+        return problem_response(request, problem)
+    response = render(request, f"{problem.status}.html", status=problem.status)
+    if problem.retry_after_seconds is not None:
+        response["Retry-After"] = str(problem.retry_after_seconds)
     return response
 
 

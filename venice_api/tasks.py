@@ -2,14 +2,29 @@
 
 from __future__ import annotations
 
+import logging
+
 from axes.models import AccessAttempt
 from celery import shared_task
 from django.conf import settings
 from django.utils import timezone
 
+from foundation import faults, statements
+
+logger = logging.getLogger(__name__)
+
 
 @shared_task(name="venice_api.tasks.forget_failed_sign_ins")
 def forget_failed_sign_ins() -> int:
     """Failed sign-ins count until their cool-off is over; after that nobody needs to know of them."""
+    try:
+        with statements.limited_to(statements.LONG_JOB_SECONDS):
+            return _forget_overdue()
+    except faults.DRIVER_ERRORS as error:
+        logger.warning("failed sign-ins not forgotten, database unavailable: %s", type(error).__name__)
+        return 0
+
+
+def _forget_overdue() -> int:
     overdue = AccessAttempt.objects.filter(attempt_time__lt=timezone.now() - settings.AXES_COOLOFF_TIME)
     return int(overdue.delete()[0])

@@ -12,22 +12,21 @@ from django.conf import settings
 from django.http import HttpRequest, HttpResponse
 from django.urls import reverse
 
-from foundation import counters
-from foundation.cache import DATABASE_FAULTS
+from foundation import counters, faults
 from venice_api import problems
 from venice_api.client_address import client_address
 
 UNSAFE = {"POST", "PUT", "PATCH", "DELETE"}
 
 
-def check_read(request: HttpRequest, instance_id: str) -> None:
-    """Count a feed read for its address and its instance. Raises Problem 429."""
-    _check(
-        {
-            f"read:address:{_address(request)}": settings.THROTTLE_READS_PER_ADDRESS,
-            f"read:instance:{instance_id}": settings.THROTTLE_READS_PER_INSTANCE,
-        }
-    )
+def check_read(request: HttpRequest, instance_id: str | None) -> None:
+    """Count a read of the feed, a question before it, or a frame: for its address and, where it names one, its
+    instance. Raises Problem 429.
+    """
+    limits = {f"read:address:{_address(request)}": settings.THROTTLE_READS_PER_ADDRESS}
+    if instance_id is not None:
+        limits[f"read:instance:{instance_id}"] = settings.THROTTLE_READS_PER_INSTANCE
+    _check(limits)
 
 
 class ThrottleMiddleware:
@@ -63,7 +62,7 @@ def _user_id(request: HttpRequest) -> int | None:
         return None
     try:
         return request.user.pk
-    except DATABASE_FAULTS:
+    except faults.DRIVER_ERRORS:
         return None
 
 

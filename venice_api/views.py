@@ -30,7 +30,7 @@ from venice_api.inputs import (
     parse_refresh_order,
     single_values,
 )
-from venice_api.instances import Instance, find_instance
+from venice_api.instances import find_instance
 from venice_api.serializers import feed_body
 
 
@@ -85,7 +85,10 @@ class FeedView(ApiView):
         return http_caching.feed_response(http_request, caller, view, feed_body(view, source))
 
     def options(self, request: Request, *args: Any, **kwargs: Any) -> HttpResponse:  # type: ignore[override]
-        return http_caching.preflight(request._request, _named_instance(request._request.GET))
+        http_request = request._request
+        instance_id = _named_id(http_request.GET)
+        throttles.check_read(http_request, instance_id)
+        return http_caching.preflight(http_request, find_instance(instance_id) if instance_id else None)
 
     def finalize_response(  # type: ignore[override]
         self, request: Request, response: HttpResponseBase, *args: Any, **kwargs: Any
@@ -93,6 +96,8 @@ class FeedView(ApiView):
         final: HttpResponseBase = super().finalize_response(request, response, *args, **kwargs)  # type: ignore[arg-type]
         if isinstance(final, HttpResponse) and isinstance(self.caller, EmbedCaller):
             http_caching.add_cors(request._request, final, self.caller.instance)
+        if isinstance(final, HttpResponse) and "token=" in request._request.META.get("QUERY_STRING", ""):
+            http_caching.replace_kept_posts(final)
         final["Cross-Origin-Resource-Policy"] = "cross-origin"
         return final
 
@@ -132,12 +137,12 @@ def unknown_api_address(request: HttpRequest) -> HttpResponse:
     return problems.not_found(request, Exception())
 
 
-def _named_instance(query: QueryDict) -> Instance | None:
-    """The instance a pre-flight is about, as far as its address says."""
+def _named_id(query: QueryDict) -> str | None:
+    """The id of the instance a pre-flight is about, as far as its address says."""
     try:
         named = single_values(query, ("instanceId", "token"))
         if "token" in named:
-            return find_instance(embed_tokens.verify(named["token"]).instance_id)
-        return find_instance(named["instanceId"]) if "instanceId" in named else None
+            return embed_tokens.verify(named["token"]).instance_id
+        return named.get("instanceId")
     except (InvalidInput, embed_tokens.InvalidEmbedToken):
         return None

@@ -13,7 +13,7 @@ import logging
 import socket
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from concurrent.futures import Future
 from contextlib import suppress
 from dataclasses import dataclass
@@ -88,10 +88,16 @@ def _class_of(answer: HttpAnswer | str) -> str:
 
 
 class HttpClient:
-    """One session for all calls of a process; safe to use from many threads."""
+    """One session for all calls of a process; safe to use from many threads.
 
-    def __init__(self, *, max_body_bytes: int = MAX_BODY_BYTES) -> None:
+    `before_call` lets go of what must not be held while the other side is waited for.
+    """
+
+    def __init__(
+        self, *, max_body_bytes: int = MAX_BODY_BYTES, before_call: Callable[[], object] = lambda: None
+    ) -> None:
         self._max_body_bytes = max_body_bytes
+        self._before_call = before_call
         self._session = requests.Session()
         self._session.trust_env = False
         adapter = _WatchedAdapter(pool_connections=8, pool_maxsize=CONNECTIONS_KEPT, max_retries=0)
@@ -121,6 +127,7 @@ class HttpClient:
     def _ask(self, asked: _Asked, deadline: Deadline) -> HttpAnswer:
         if deadline.is_over:
             raise ProviderUnavailable("timed out")
+        self._before_call()
         with timed("provider"), _Watchdog(deadline) as watchdog:
             answer = self._answer_or_problem(asked, deadline)
         provider_calls.labels(result="none" if watchdog.has_bitten else _class_of(answer)).inc()

@@ -4,13 +4,19 @@ from __future__ import annotations
 
 import os
 import signal
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
+from django.http import HttpResponse
 
 from tests.conftest import needs
+from tests.deployment.origin import Origin, running_origin
 from tests.deployment.proxy import NGINX, check, prepare, running_proxy
 from tests.processes.service import FEED_PATH, Answer, free_port, get, running_service, wait_until
+from venice_api import http_caching
 
 pytestmark = [pytest.mark.processes, pytest.mark.storeless]
 
@@ -71,9 +77,9 @@ def test_feeds_are_cached_by_token_and_origin_and_outlive_the_service(tmp_path: 
         assert token not in log
 
 
-def test_what_has_run_out_is_served_while_nobody_answers(tmp_path: Path) -> None:
+def test_posts_bridge_an_outage_for_as_long_as_the_setting_says(tmp_path: Path) -> None:
     folder = tmp_path / "nginx"
-    with running_service(tmp_path) as service:
+    with running_service(tmp_path, STALE_IF_ERROR_SECONDS="5") as service:
         token = service.instance(service.workspace(), "load.proxied")["embedToken"]
         service.read(token)
         with running_proxy(folder, web_port=service.web_ports[0]) as base:
@@ -81,10 +87,176 @@ def test_what_has_run_out_is_served_while_nobody_answers(tmp_path: Path) -> None
             fresh = get(url)
             os.killpg(service.webs[0].pid, signal.SIGKILL)
             service.webs[0].wait()
-            # nginx has no clock to turn: an answer stops being fresh after its minute, and not before.
-            wait_until(lambda: get(url).headers["X-Cache"] != "HIT", 75)
+            # nginx has no clock to turn.
+            wait_until(lambda: get(url).headers["X-Cache"] == "STALE", 20)
             stale = get(url)
+            wait_until(lambda: get(url).status == 502, 20)
 
     assert fresh.headers["X-Cache"] == "MISS"
-    assert stale.headers["X-Cache"] in {"STALE", "UPDATING"}
     assert (stale.status, stale.json) == (200, fresh.json)
+
+
+_WITHDRAW = """
+from venice_api.models import WidgetInstance
+rows = {{name: WidgetInstance.objects.get(pk=pk) for name, pk in {ids!r}.items()}}
+rows["origin"].allowed_origins = ["https://other.example"]
+rows["source"].source_value = "load.elsewhere"
+rows["hidden"].hidden_post_ids = {posts!r}
+for row in rows.values():
+    row.save()
+"""
+
+
+def test_what_is_withdrawn_is_gone_from_the_proxy_within_a_minute(tmp_path: Path) -> None:
+    page = {"Origin": "https://page.example"}
+    with running_service(tmp_path) as service:
+        workspace = service.workspace()
+        kinds = ("origin", "source", "hidden", "rotated")
+        made = {
+            kind: service.instance(workspace, f"load.{kind}", "--allowed-origin", page["Origin"])
+            for kind in kinds
+        }
+        with running_proxy(tmp_path / "nginx", web_port=service.web_ports[0]) as base:
+            urls = {kind: f"{base}{FEED_PATH}?token={one['embedToken']}" for kind, one in made.items()}
+            old = {kind: _ids(get(url, headers=page)) for kind, url in urls.items()}
+            assert all(len(posts) == 12 for posts in old.values())
+            service.standin.faults.add("slow", seconds=20, username="load.elsewhere")
+            ids = {kind: one["instanceId"] for kind, one in made.items() if kind != "rotated"}
+            script = _WITHDRAW.format(ids=ids, posts=list(old["hidden"]))
+            assert all(
+                _ids(get(url, headers=page)) == old[kind] for kind, url in urls.items()
+            )  # kept a moment ago
+            service.manage("shell", "-v", "0", "-c", script)
+            service.manage("rotate_embed_token", made["rotated"]["instanceId"])
+            withdrawn_at = time.monotonic()
+
+            left = dict(urls)
+            while left:  # somebody asks all the time
+                assert time.monotonic() - withdrawn_at < 60, left
+                left = {kind: url for kind, url in left.items() if _ids(get(url, headers=page)) & old[kind]}
+            statuses = {kind: get(url, headers=page).status for kind, url in urls.items()}
+            assert statuses == {"origin": 403, "source": 200, "hidden": 200, "rotated": 401}
+
+            os.killpg(service.webs[0].pid, signal.SIGKILL)
+            service.webs[0].wait()
+            during_outage = {kind: get(url, headers=page) for kind, url in urls.items()}
+
+    assert [kind for kind, answer in during_outage.items() if _ids(answer) & old[kind]] == []
+
+
+def _ids(answer: Answer) -> set[str]:
+    return {post["id"] for post in answer.json.get("posts", [])} if answer.body.startswith(b"{") else set()
+
+
+PUBLIC = [("Cache-Control", "public, max-age=1, stale-while-revalidate=1, stale-if-error=6")]
+Read = Callable[..., Answer]
+
+
+@pytest.fixture
+def behind(tmp_path: Path) -> Iterator[tuple[Origin, Read, Path]]:
+    """A scripted origin, a reader of feeds through the proxy, and the proxy's folder."""
+    with running_origin() as (origin, port), running_proxy(tmp_path / "nginx", web_port=port) as base:
+
+        def read(token: str = "t", **headers: str) -> Answer:
+            return get(f"{base}{FEED_PATH}?token={token}", headers=headers)
+
+        yield origin, read, tmp_path / "nginx"
+
+
+def refusal(status: int, lifetimes: str) -> list[tuple[str, str]]:
+    """The headers of an answer that the service does not share, in the order in which it sends them."""
+    response = HttpResponse(status=status, headers={"Cache-Control": lifetimes})
+    http_caching.replace_kept_posts(response)
+    return [(name, value) for name, value in response.items() if name != "Content-Type"]
+
+
+@pytest.mark.parametrize(
+    ("status", "lifetimes"),
+    [
+        (401, "no-store"),
+        (403, "no-store"),
+        (404, "no-store"),
+        (409, "no-store"),
+        (200, "no-store"),
+        (200, "private, max-age=60"),
+    ],
+)
+def test_a_refusal_replaces_kept_posts_for_good(
+    behind: tuple[Origin, Read, Path], status: int, lifetimes: str
+) -> None:
+    origin, read, _ = behind
+    origin.serves(b"old", headers=PUBLIC)
+    assert read().body == b"old"
+    origin.serves(b"new", status=status, headers=refusal(status, lifetimes))
+
+    wait_until(lambda: read().body == b"new", 10)
+    assert {read().headers["X-Cache"] for _ in range(3)} == {
+        "EXPIRED"
+    }  # asked each time, never served as kept
+    assert "X-Accel-Expires" not in read().headers
+
+    origin.serves(b"", status=503, headers=[("Cache-Control", "no-store")])
+    assert (read().status, b"old" in read().body) == (503, False)
+
+    origin.serves(b"again", headers=PUBLIC)
+    assert [read().body, read().body] == [b"again"] * 2
+
+
+def test_the_first_reader_after_a_quiet_time_sees_nothing_withdrawn(
+    behind: tuple[Origin, Read, Path],
+) -> None:
+    origin, read, _ = behind
+    origin.serves(b"old", headers=PUBLIC)
+    assert read().body == b"old"
+    origin.serves(b"no", status=401, headers=[("Cache-Control", "no-store")])
+    time.sleep(4)  # nginx has no clock to turn; it counts in whole seconds
+
+    assert read().status == 401
+
+
+def test_refusals_of_made_up_tokens_fill_no_cache(behind: tuple[Origin, Read, Path]) -> None:
+    origin, read, folder = behind
+    origin.serves(b"no", status=401, headers=refusal(401, "no-store"))
+
+    assert {read(f"junk-{number}").status for number in range(20)} == {401}
+    assert [path for path in (folder / "cache").rglob("*") if path.is_file()] == []
+
+
+def test_a_service_that_fails_by_itself_is_bridged_within_the_same_bound(
+    behind: tuple[Origin, Read, Path],
+) -> None:
+    origin, read, _ = behind
+    origin.serves(b"old", headers=PUBLIC)
+    assert read().body == b"old"
+    origin.serves(b"details", status=503, headers=[("Cache-Control", "no-store")])
+
+    wait_until(lambda: read().headers.get("X-Cache") == "STALE", 5)
+    assert (read().status, read().body) == (200, b"old")
+    wait_until(lambda: read().status == 503, 15)
+    refused = read(**{"X-Request-ID": "reader-1"})
+
+    assert (refused.json["error"], refused.json["requestId"]) == ("TEMPORARILY_UNAVAILABLE", "reader-1")
+    assert (refused.headers["Retry-After"], refused.headers["Cache-Control"]) == ("2", "no-store")
+    assert refused.headers["X-Request-ID"] == "reader-1"
+    for status in (400, 429):  # these are not outages
+        origin.serves(b"own words", status=status, headers=[("Cache-Control", "no-store")])
+        assert (read().status, read().body) == (status, b"own words")
+
+
+def test_a_herd_asks_once(behind: tuple[Origin, Read, Path]) -> None:
+    origin, read, _ = behind
+
+    def herd() -> tuple[list[str], int]:
+        before = origin.calls
+        with ThreadPoolExecutor(40) as pool:
+            answers = list(pool.map(lambda _: read(), range(40)))
+        assert {answer.body for answer in answers} == {b"posts"}
+        return [answer.headers["X-Cache"] for answer in answers], origin.calls - before
+
+    origin.serves(b"posts", headers=[("Cache-Control", "public, max-age=1, stale-while-revalidate=60")])
+    assert herd()[1] == 1
+    wait_until(lambda: read().headers["X-Cache"] != "HIT", 5)
+    origin.gate.clear()
+    wait_until(lambda: read().headers["X-Cache"] != "HIT", 5)
+    found, calls = herd()  # nobody waits for the question that is under way
+    assert (set(found), calls <= 1) == ({"UPDATING"}, True)

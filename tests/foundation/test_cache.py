@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import pickle
 import socket
 import threading
 import time
 from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
 
 import pytest
-from django.core.cache import cache
+from django.core.cache import cache, caches
 from django.db import OperationalError
 
 from foundation.cache import (
@@ -21,6 +24,7 @@ from foundation.cache import (
     redis_breaker,
     remember,
 )
+from tests.marks import needs_redis
 
 PARAMS = {"OPTIONS": {"socket_connect_timeout": 0.25, "socket_timeout": 0.25}}
 
@@ -142,3 +146,53 @@ def test_unreadable_copies_count_as_missing() -> None:
     for poison in ("", "{", b"\x00", 7, '{"value": 1}', '["a"]'):
         cache.set("test:key", poison)
         assert store.ask(0) == "old"
+
+
+class Planted:
+    """Unpickled, it creates a file."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def __reduce__(self) -> Any:
+        return Path.touch, (self.path,)
+
+
+def write_as_others_do(key: str, raw: bytes) -> None:
+    """Past Django, into the entry that Django reads under `key`."""
+    backend: Any = caches["default"]
+    made = backend.make_and_validate_key(key)
+    backend._cache.get_client(made, write=True).set(made, raw)
+
+
+@needs_redis
+def test_what_others_write_to_redis_is_never_run(tmp_path: Path) -> None:
+    path = tmp_path / "it ran"
+    write_as_others_do("test:key", pickle.dumps(Planted(path)))
+
+    assert cache.get("test:key", "default") == "default"
+    assert cache.get_many(["test:key"]) == {}
+    assert Store().ask(0) == "old"
+    assert not path.exists()
+
+
+@needs_redis
+@pytest.mark.parametrize(
+    "raw", [pickle.dumps("of the release before"), b"", b"{", b"\xff", b"[" * 100_000, b"null"]
+)
+def test_what_is_no_json_in_redis_is_a_miss(raw: bytes) -> None:
+    write_as_others_do("test:key", raw)
+
+    assert cache.get("test:key", "default") == "default"
+    assert Store().ask(0) == "old"
+
+
+@needs_redis
+def test_texts_and_counts_go_through_redis_unchanged() -> None:
+    text = '{"caption": "caf\u00e9 \u2028 \U0001f9c1 \\" \\n"}'
+    cache.set_many({"test:text": text, "test:number": 1})
+
+    assert cache.get_many(["test:text", "test:number", "test:none"]) == {"test:text": text, "test:number": 1}
+    assert cache.incr("test:number", 4) == 5
+    assert cache.get("test:number") == 5
+    assert cache.add("test:number", 1) is False

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 from pathlib import Path
+from typing import Any
 
 import pytest
 from django.core.exceptions import ImproperlyConfigured
@@ -34,6 +35,9 @@ GOOD = {"SECRET_KEY": "s" * 40, "TOKEN_ENCRYPTION_KEYS": GOOD_KEY, "DEBUG": ""}
         ({"PUBLIC_BASE_URL": "feeds.example"}, "PUBLIC_BASE_URL"),
         ({"SECRET_KEY_FILE": "/nowhere", "SECRET_KEY": ""}, "SECRET_KEY_FILE"),
         ({"META_GRAPH_VERSION": "26"}, "META_GRAPH_VERSION"),
+        ({"SECRET_KEY_FALLBACKS": f"{'o' * 40},short"}, "SECRET_KEY_FALLBACKS"),
+        ({"SECRET_KEY_FALLBACKS": "django-insecure-" + "x" * 40}, "SECRET_KEY_FALLBACKS"),
+        ({"BROKER_URL": "carrier-pigeon://canary"}, "BROKER_URL"),
         ({"PUBLIC_MODE_IG_USER_ID": "acme", "PUBLIC_MODE_ACCESS_TOKEN": "canary"}, "PUBLIC_MODE_IG_USER_ID"),
     ],
 )
@@ -52,6 +56,87 @@ def test_good_settings_start_also_with_secrets_in_files(tmp_path: Path) -> None:
     environment = {**GOOD, "SECRET_KEY": "", "SECRET_KEY_FILE": str(secret), "VAR_DIR": str(tmp_path)}
 
     assert run_python("manage.py", "check", env=environment).returncode == 0
+
+
+def test_embed_tokens_outlive_a_rotation_of_the_secret_key(tmp_path: Path) -> None:
+    script = "import sys, config.wsgi; from venice_api.embed_tokens import issue, verify; "
+    old = {**GOOD, "VAR_DIR": str(tmp_path)}
+    token = run_python("-c", script + "print(issue('wgt_1', 3))", env=old).stdout.split()[-1]
+    kept = tmp_path / "old-keys"
+    kept.write_text("o" * 40 + "\n" + GOOD["SECRET_KEY"] + "\n")
+    new = {**old, "SECRET_KEY": "n" * 40}
+    verify = ("-c", script + "print(verify(sys.argv[1])); print(issue('wgt_1', 3))", token)
+    with_fallbacks = run_python(*verify, env={**new, "SECRET_KEY_FALLBACKS_FILE": str(kept)})
+
+    assert "wgt_1" in with_fallbacks.stdout
+    assert with_fallbacks.stdout.split()[-1] != token
+    assert "InvalidEmbedToken" in run_python(*verify, env=new).stderr
+
+
+def test_fallbacks_are_separated_by_commas_or_lines(tmp_path: Path) -> None:
+    keys = ["a" * 40, "b" * 40, "$" + "c" * 40]
+    given = f"{keys[0]}, {keys[1]},\n{keys[2]}\n"
+
+    assert settings_of(tmp_path, "SECRET_KEY_FALLBACKS", SECRET_KEY_FALLBACKS=given) == [keys]
+
+
+def settings_of(tmp_path: Path, *names: str, **environment: str) -> list[Any]:
+    """Settings as a process with that environment sees them."""
+    ask = f"import config.settings as s, json; print(json.dumps([getattr(s, n) for n in {names!r}]))"
+    done = run_python("-c", ask, env={**GOOD, "VAR_DIR": str(tmp_path), **environment})
+    assert done.returncode == 0, done.stderr
+    found: list[Any] = json.loads(done.stdout)
+    return found
+
+
+REDIS = "redis://cache:6379/0"
+FOLDERS = {"control_folder", "data_folder_in", "data_folder_out", "polling_interval"}
+OF_REDIS = {"global_keyprefix", "visibility_timeout", "socket_connect_timeout", "socket_timeout"}
+
+
+@pytest.mark.parametrize(
+    ("environment", "broker", "options"),
+    [
+        ({}, "filesystem://localhost//", FOLDERS),
+        ({"REDIS_URL": REDIS}, REDIS, OF_REDIS),
+        ({"REDIS_URL": REDIS, "BROKER_URL": "amqp://feeds:pw@broker//"}, "amqp://feeds:pw@broker//", set()),
+        ({"BROKER_URL": "memory://"}, "memory://", set()),
+        ({"BROKER_URL": "rediss://broker/1"}, "rediss://broker/1", OF_REDIS),
+    ],
+)
+def test_the_broker_is_redis_unless_another_is_named(
+    tmp_path: Path, environment: dict[str, str], broker: str, options: set[str]
+) -> None:
+    names = ("CELERY_BROKER_URL", "CELERY_BROKER_TRANSPORT_OPTIONS", "REDIS_URL")
+    url, found, redis_url = settings_of(tmp_path, *names, **environment)
+
+    assert (url, set(found), redis_url) == (broker, options, environment.get("REDIS_URL", ""))
+
+
+def test_a_broker_over_tls_is_verified_as_the_cache_is(tmp_path: Path) -> None:
+    assert settings_of(tmp_path, "CELERY_BROKER_USE_SSL", REDIS_URL="rediss://cache/0") == [
+        {"ssl_cert_reqs": 2}
+    ]
+    for url in (REDIS, "rediss://cache/0?ssl_cert_reqs=none"):
+        assert settings_of(tmp_path, "CELERY_BROKER_USE_SSL", REDIS_URL=url) == [None]
+
+
+def test_passwords_of_stores_may_come_by_themselves(tmp_path: Path) -> None:
+    file = tmp_path / "password"
+    file.write_text("p@ss/w:rd%$x\n")
+    stores = {"DATABASE_URL": "postgres://feeds@db:5432/feeds", "REDIS_URL": "redis://cache:6379/0"}
+    given = {"DATABASE_PASSWORD_FILE": str(file), "REDIS_PASSWORD_FILE": str(file)}
+    databases, caches, broker = settings_of(
+        tmp_path, "DATABASES", "CACHES", "CELERY_BROKER_URL", **stores, **given
+    )
+
+    assert (databases["default"]["USER"], databases["default"]["PASSWORD"]) == ("feeds", "p@ss/w:rd%$x")
+    assert caches["default"]["LOCATION"] == broker == "redis://:p%40ss%2Fw%3Ard%25%24x@cache:6379/0"
+
+
+def test_a_password_in_the_address_is_kept(tmp_path: Path) -> None:
+    url = "redis://:inside@cache:6379/0"
+    assert settings_of(tmp_path, "REDIS_URL", REDIS_URL=url, REDIS_PASSWORD="beside") == [url]
 
 
 PRODUCTION = {
@@ -112,14 +197,15 @@ def test_production_refuses_to_start_with_a_default_secret(tmp_path: Path, defau
 
 def test_health_checks_from_inside_are_answered_whatever_the_allowed_hosts(tmp_path: Path) -> None:
     # The page that refuses the third host names static files.
-    assert run_python("manage.py", "collectstatic", "--noinput").returncode == 0
+    static = {"STATIC_ROOT": str(tmp_path / "static")}
+    assert run_python("manage.py", "collectstatic", "--noinput", env=static).returncode == 0
     ask = """
 import config.wsgi
 from django.test import Client
 hosts = ("127.0.0.1:8000", "feeds.example", "other.example")
 print([Client().get("/healthz", headers={"host": host}).status_code for host in hosts])
 """
-    environment = {**PRODUCTION, "ALLOWED_HOSTS": "feeds.example", "VAR_DIR": str(tmp_path)}
+    environment = {**PRODUCTION, **static, "ALLOWED_HOSTS": "feeds.example", "VAR_DIR": str(tmp_path)}
     done = run_python("-c", ask, env=environment)
 
     assert done.stdout.strip().endswith("[200, 200, 400]"), done.stderr

@@ -18,7 +18,7 @@ from django.db.models import QuerySet
 from django.utils import timezone
 
 from entitlements.models import Plan, Workspace
-from paris_integration import connections, oauth_pipeline
+from paris_integration import connections, links, login_fences, oauth_pipeline
 from paris_integration.audit import SERVICE
 from paris_integration.errors import LoginFailed
 from paris_integration.models import Connection, ConnectionLink, Feed, LoginAttempt
@@ -35,7 +35,11 @@ pytestmark = [needs_postgres, pytest.mark.django_db(transaction=True)]
 CALLER = Caller(7, "editor", "session-1")
 PERSON = FACEBOOK.app_user_id
 OTHER = replace(
-    FACEBOOK, account_id="17841400000000002", username="northern.trails", token=Secret("EAAB-other")
+    FACEBOOK,
+    account_id="17841400000000002",
+    app_user_id="102000000000009",
+    username="northern.trails",
+    token=Secret("EAAB-other"),
 )
 
 
@@ -89,6 +93,25 @@ def held(rows: QuerySet[Any]) -> Iterator[None]:
         yield
 
 
+def at_once(run: Any, first: Callable[[], object], second: Callable[[], object]) -> list[Future[Any]]:
+    """Run both: the first does its work, and commits only once the second has come as far as it can."""
+    has_acted, may_commit = threading.Event(), threading.Event()
+
+    def slowly() -> object:
+        with transaction.atomic():
+            done = first()
+            has_acted.set()
+            assert may_commit.wait(20)
+        return done
+
+    futures = [run(slowly)]
+    assert has_acted.wait(20)
+    futures.append(run(second))
+    wait_for_blocked(1)
+    may_commit.set()
+    return futures
+
+
 def store(key: FeedKey, grant: connections.Grant = FACEBOOK) -> None:
     connections.store_grant(key, grant, actor=SERVICE, now=timezone.now())
 
@@ -134,6 +157,30 @@ def test_a_withdrawal_and_a_disconnect_do_not_wait_for_each_other(
     assert Feed.objects.count() == 0
 
 
+@pytest.mark.parametrize("first", ["store", "disconnect"])
+def test_a_grant_and_the_disconnect_of_another_widget_do_not_wait_for_each_other(
+    key: FeedKey, run: Any, first: str
+) -> None:
+    """The grant reopens the feeds of all widgets of the connection, also those the disconnect deletes."""
+    twin = replace(key, instance_id="wgt_2")
+    for each in (key, twin):
+        store(each)
+        add_feed(each)
+    acts = [lambda: store(twin), lambda: disconnect(key)]
+    if first == "disconnect":
+        acts.reverse()
+
+    with held(Connection.objects.all()):
+        futures = []
+        for number, act in enumerate(acts, start=1):
+            futures.append(run(act))
+            wait_for_blocked(number)
+    for future in futures:
+        future.result(timeout=20)
+
+    assert ConnectionLink.objects.get().pk == Feed.objects.get().instance_id == "wgt_2"
+
+
 def test_two_widgets_that_swap_their_accounts_do_not_wait_for_each_other(key: FeedKey, run: Any) -> None:
     twin = replace(key, instance_id="wgt_2")
     store(key, FACEBOOK)
@@ -150,25 +197,11 @@ def test_two_widgets_that_swap_their_accounts_do_not_wait_for_each_other(key: Fe
     assert Connection.objects.count() == 2
 
 
-def test_a_new_account_that_two_widgets_connect_at_once_becomes_one_connection(
-    key: FeedKey, run: Any
-) -> None:
-    """The second inserts while the first has not committed: it begins again, and finds the row."""
+def test_a_new_account_that_two_people_connect_at_once_becomes_one_connection(key: FeedKey, run: Any) -> None:
     twin = replace(key, instance_id="wgt_2")
-    release = threading.Event()
-    inserted = threading.Event()
+    second_person = replace(FACEBOOK, app_user_id="2", token=Secret("EAAB-second"))
 
-    def slowly() -> None:
-        with transaction.atomic():
-            store(key, replace(FACEBOOK, app_user_id="1"))
-            inserted.set()
-            assert release.wait(20)
-
-    first = run(slowly)
-    assert inserted.wait(20)
-    second = run(store, twin, replace(FACEBOOK, app_user_id="2", token=Secret("EAAB-second")))
-    wait_for_blocked(1)
-    release.set()
+    first, second = at_once(run, lambda: store(key), lambda: store(twin, second_person))
     first.result(timeout=20)
     second.result(timeout=20)
 
@@ -298,45 +331,53 @@ def test_a_login_and_a_withdrawal_at_once_leave_no_token(
     key: FeedKey, run: Any, two_accounts: FakeLogins, withdraw: Callable[[FeedKey], object], first: str,
     accounts: int,
 ) -> None:  # fmt: skip
-    """One has done its work, and commits only once the other has come as far as it can."""
     two_accounts.accounts = two_accounts.accounts[:accounts]
+    # Someone known: the rows of the person and the accounts are there, and are locked as new ones are.
+    login_fences.hold_persons(Login.FACEBOOK, ["28970000000000001", FACEBOOK.account_id, OTHER.account_id])
     attempt = begun_login(key)
     acts = [lambda: complete(attempt), lambda: withdraw(key)]
     if first == "withdrawal":
         acts.reverse()
-    has_acted, may_commit = threading.Event(), threading.Event()
 
-    def slowly() -> object:
-        with transaction.atomic():
-            done = acts[0]()
-            has_acted.set()
-            assert may_commit.wait(20)
-        return done
-
-    futures = [run(slowly)]
-    assert has_acted.wait(20)
-    futures.append(run(acts[1]))
-    wait_for_blocked(1)
-    may_commit.set()
-    results = [future.result(timeout=20) for future in futures]
+    results = [future.result(timeout=20) for future in at_once(run, *acts)]
 
     assert ("stored" in results) is (first == "login")
     assert not Connection.objects.filter(token__isnull=False).exists()
     assert not LoginAttempt.objects.filter(token__isnull=False).exists()
 
 
-def test_a_link_that_is_made_while_the_person_is_erased_goes_too(key: FeedKey, run: Any) -> None:
-    """Another person connects the same account for a second widget: no fence is shared, the connection's row is."""
+@pytest.mark.parametrize("erase", [True, False], ids=["deletion", "deauthorisation"])
+@pytest.mark.parametrize("first", ["login", "withdrawal"])
+def test_an_account_that_another_person_connects_meanwhile_is_theirs(
+    key: FeedKey, run: Any, first: str, erase: bool
+) -> None:
+    """Two people manage one account, which is one connection: the grant that was stored last is what it rests on."""
     store(key)
     twin = replace(key, instance_id="wgt_2")
-    add_feed(twin)
+    second_person = replace(FACEBOOK, app_user_id="2", token=Secret("EAAB-second"))
+    acts = [lambda: store(twin, second_person), lambda: forget(erase=erase)]
+    if first == "withdrawal":
+        acts.reverse()
+
+    for future in at_once(run, *acts):
+        future.result(timeout=20)
+
+    row = Connection.objects.get()
+    assert (row.app_user_id, row.state) == ("2", "active")
+    assert connections.open_token(links.facts_of(row)) == Secret("EAAB-second")
+    assert ConnectionLink.objects.filter(pk="wgt_2", connection=row).exists()
+
+
+def test_two_people_with_several_accounts_are_forgotten_at_once(key: FeedKey, run: Any) -> None:
+    """Each withdrawal locks several connections, which are shared by neither."""
+    for number in range(6):
+        of = replace(key, instance_id=f"wgt_{number}")
+        store(of, replace(FACEBOOK, account_id=str(number), app_user_id=str(100 + number % 2)))
+        add_feed(of)
 
     with held(Connection.objects.all()):
-        linking = run(store, twin, replace(FACEBOOK, app_user_id="102000000000009"))
-        wait_for_blocked(1)
-        forgetting = run(forget, user_id=FACEBOOK.account_id)
+        futures = [run(forget, user_id=user_id) for user_id in ("100", "101")]
         wait_for_blocked(2)
-    linking.result(timeout=20)
 
-    assert forgetting.result(timeout=20) == 1
+    assert [future.result(timeout=20) for future in futures] == [3, 3]
     assert Connection.objects.count() == ConnectionLink.objects.count() == Feed.objects.count() == 0

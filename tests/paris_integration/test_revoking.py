@@ -14,7 +14,7 @@ from paris_integration import connections, links, oauth_pipeline, revoking
 from paris_integration.audit import SERVICE
 from paris_integration.connections import GivenUp, Grant
 from paris_integration.errors import LoginFailed, ProviderUnavailable
-from paris_integration.models import AuditEvent, Connection, ConnectionLink, LoginAttempt
+from paris_integration.models import AuditEvent, Connection, ConnectionLink, Incident, LoginAttempt
 from paris_integration.oauth_pipeline import Caller
 from paris_integration.providers.oauth import Account
 from paris_integration.secret import Secret
@@ -154,6 +154,24 @@ def test_a_dead_connection_needs_no_grant(
 ) -> None:
     store(key(elsewhere, "wgt_2"), FACEBOOK)
     Connection.objects.update(**values)
+    store(key(workspace), FACEBOOK)
+    assert revoking.revoke_unless_used(disconnect(key(workspace)))
+
+
+def test_nothing_is_revoked_in_an_incident_or_before_its_refusals_have_been_checked(
+    workspace: Workspace, elsewhere: Workspace, logins: FakeLogins
+) -> None:
+    """Connections that were refused as it began may live on."""
+    store(key(elsewhere, "wgt_2"), FACEBOOK)
+    Connection.objects.update(state="reconnect_required", check_at=NOW)
+    Incident.objects.create(login="facebook", began_at=NOW, next_probe_at=NOW)
+    store(key(workspace), FACEBOOK)
+    assert not revoking.revoke_unless_used(disconnect(key(workspace)))
+    Incident.objects.update(ended_at=NOW)
+    store(key(workspace), FACEBOOK)
+    assert not revoking.revoke_unless_used(disconnect(key(workspace)))
+    assert outcomes() == [("refused", "STILL_CONNECTED"), ("refused", "INCIDENT")]
+    Connection.objects.update(check_at=None)
     store(key(workspace), FACEBOOK)
     assert revoking.revoke_unless_used(disconnect(key(workspace)))
 

@@ -211,6 +211,7 @@ def _environment(
         "TOKEN_ENCRYPTION_KEYS": "A" * 43 + "=",
         "DEBUG": "true",  # static files straight from their folders
         "VAR_DIR": str(tmp_path / "var"),
+        "STATIC_ROOT": str(tmp_path / "static"),
         "DATABASE_URL": database_url,
         "PUBLIC_MODE_IG_USER_ID": OPERATOR_ID,
         "PUBLIC_MODE_ACCESS_TOKEN": OPERATOR_TOKEN,

@@ -35,10 +35,5 @@ def act(django_capture_on_commit_callbacks: Any) -> Callable[..., Any]:
 def revoked(monkeypatch: pytest.MonkeyPatch, logins: FakeLogins) -> list[str]:
     """The tokens that were to be revoked at Meta; revoking runs in the test's own thread."""
 
-    class AtOnce:
-        def __init__(self, target: Any, args: Any, **_: Any) -> None:
-            self.start = lambda: target(*args)
-
-    monkeypatch.setattr(oauth_pipeline.threading, "Thread", AtOnce)
-    monkeypatch.setattr(oauth_pipeline.connection, "close", lambda: None)
+    monkeypatch.setattr(oauth_pipeline.threads, "start", lambda work, *args: work(*args))
     return logins.revoked

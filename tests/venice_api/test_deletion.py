@@ -12,7 +12,7 @@ from django.core.cache import cache
 from entitlements.models import Workspace
 from paris_integration import connections, feed_cache, hashtags, links, retention
 from paris_integration.audit import Action, Actor, Outcome, note
-from paris_integration.errors import TokenRejected
+from paris_integration.errors import SourceNotFound, TokenRejected
 from paris_integration.models import (
     AuditEvent,
     Connection,
@@ -178,6 +178,10 @@ def test_a_search_under_way_leaves_no_entry_in_the_ledger(
     assert ACCOUNT not in everything_stored()
     provider.recent_searches = ("17843800000000001", "99")
     hashtags.reconcile(ACCOUNT, token, now=NOW)
+    assert ACCOUNT not in everything_stored()
+    provider.raises(SourceNotFound(code=100))
+    with pytest.raises(SourceNotFound):
+        hashtags.number_of("cake", account_id=ACCOUNT, token=token, now=NOW)
 
     assert ACCOUNT not in everything_stored()
     with pytest.raises(TokenRejected):

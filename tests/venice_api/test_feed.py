@@ -11,15 +11,16 @@ import pytest
 from django.db import OperationalError
 from django.test import Client
 
+from foundation.cache import RECHECK_AFTER_SECONDS
 from paris_integration import public as paris
 from tests.conftest import Cast
 from tests.fakes import FakeProvider, InlineBoard, media, video
-from venice_api import embed_tokens, instances
+from venice_api import embed_tokens, http_caching, instances
 from venice_api.models import WidgetInstance
 
 FEED = "/v1/integrations/instagram/feed"
 NOW = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
-PUBLIC = "public, max-age=60, stale-while-revalidate=600, stale-if-error=86400"
+PUBLIC = "public, max-age=10, stale-while-revalidate=4, stale-if-error=86400"
 
 pytestmark = pytest.mark.django_db
 
@@ -84,6 +85,55 @@ def test_the_answer_to_a_widget(client: Client, token: str) -> None:
         "profile": {"username": "acme.bakery"},
         "warnings": [],
     }
+
+
+def test_two_caches_in_a_row_show_nothing_withdrawn_after_a_minute() -> None:
+    noticed_after = RECHECK_AFTER_SECONDS  # by the service itself, at worst
+    kept = http_caching.FRESH_SECONDS + http_caching.REVALIDATE_SECONDS
+
+    assert noticed_after + (kept + 1) + kept <= 60  # nginx counts in whole seconds
+
+
+@pytest.mark.parametrize(
+    ("seconds", "ending"), [(600, ", stale-if-error=600"), (0, "stale-while-revalidate=4")]
+)
+def test_how_long_caches_may_bridge_an_outage_is_a_setting(
+    client: Client, token: str, settings: Any, seconds: int, ending: str
+) -> None:
+    settings.STALE_IF_ERROR_SECONDS = seconds
+
+    assert get(client, f"token={token}")["Cache-Control"].endswith(ending)
+
+
+def test_only_answers_that_others_may_see_are_kept_by_the_proxy(
+    client: Client, token: str, instance: WidgetInstance, django_capture_on_commit_callbacks: Any
+) -> None:
+    """nginx puts an answer with this header in the place of posts it has kept, and serves it to nobody."""
+    forged = get(client, f"token={token[:-2]}")
+    mismatch = get(client, f"token={token}&sourceType=profile&sourceValue=other")
+    instance.hidden_post_ids = [post["id"] for post in get(client, f"token={token}").json()["posts"]]
+    with django_capture_on_commit_callbacks(execute=True):
+        instance.save()
+    empty = get(client, f"token={token}")
+    for refusal, status, lifetimes in (
+        (forged, 401, "no-store"),
+        (mismatch, 409, "no-store"),
+        (empty, 200, "private, max-age=60"),
+    ):
+        assert (refusal.status_code, refusal["X-Accel-Expires"]) == (status, "@1")
+        names = list(refusal.headers)
+        assert names.index("X-Accel-Expires") < names.index("Cache-Control")
+        assert refusal["Cache-Control"] == lifetimes
+
+
+def test_what_the_proxy_never_keeps_says_nothing_to_it(client: Client, people: Cast, token: str) -> None:
+    answers = [
+        get(client, f"token={token}"),
+        get(client, authorization=f"Bearer {token}"),
+        get(people.editor, "instanceId=x"),
+    ]
+
+    assert ["X-Accel-Expires" in answer for answer in answers] == [False] * 3
 
 
 def test_a_reader_that_has_the_answer_gets_304(client: Client, token: str) -> None:

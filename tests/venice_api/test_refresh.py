@@ -18,7 +18,7 @@ from entitlements.models import Membership, Plan
 from paris_integration import forced, lease, quota, retention
 from paris_integration import public as paris
 from paris_integration.errors import ProviderUnavailable
-from paris_integration.flights import Wait
+from paris_integration.flights import OrderPlaces, Wait
 from paris_integration.models import (
     AuditEvent,
     Feed,
@@ -710,6 +710,27 @@ def test_a_click_leads_when_the_process_it_waited_for_has_died(
 
     assert ask().status_code == 200
     assert (len(provider.calls), used()) == (1, {"day": 2, "hour": 2})
+
+
+def test_without_a_place_to_wait_nothing_is_charged_nor_called(
+    ask: Any, provider: FakeProvider, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    places = OrderPlaces(1)
+    monkeypatch.setattr(forced, "order_places", places)
+    with places.taken():
+        refused = ask()
+
+    assert (refused.status_code, refused.json()["error"]) == (503, "TEMPORARILY_UNAVAILABLE")
+    assert int(refused["Retry-After"]) > 0
+    assert (used(), provider.calls) == ({}, [])
+    assert "answered 503: TooBusy" in caplog.text
+
+    provider.raises(ProviderUnavailable("away"))
+    assert ask().status_code == 200
+    provider.recovers()
+    ForcedRefresh.objects.all().delete()
+    Feed.objects.update(blocked_until=None)
+    assert ask().status_code == 200  # the place comes back, however the work ended
 
 
 # What members see when they read

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from typing import Any
+from urllib.parse import urlencode
 
 import pytest
 import time_machine
@@ -89,6 +90,77 @@ def test_the_address_comes_from_the_trusted_proxy(client: Client, token: str, se
     other = read(client, token, x_forwarded_for="203.0.113.2")
 
     assert statuses(first, forged, other) == [200, 429, 200]
+
+
+def ask_first(client: Client, address: str = "192.0.2.1", **query: str) -> Any:
+    """A browser's question before it reads from another site."""
+    return client.options(f"{FEED}?{urlencode(query)}", REMOTE_ADDR=address)
+
+
+@pytest.mark.parametrize("named", ["token", "instanceId", "nothing", "odd"])
+def test_pre_flights_of_one_address_are_reads(
+    client: Client, make_instance: Any, settings: Any, named: str, django_assert_num_queries: Any
+) -> None:
+    settings.THROTTLE_READS_PER_ADDRESS = 2
+    instance = make_instance()
+    query = {
+        "token": {"token": token_of(instance)},
+        "instanceId": {"instanceId": instance.pk},
+        "nothing": {},
+        "odd": {"instanceId": ""},
+    }[named]
+
+    assert statuses(*(ask_first(client, **query) for _ in range(3))) == [204, 204, 429]
+    refused = ask_first(client, **query)
+    assert (refused.json()["error"], refused["Retry-After"]) == ("THROTTLED", "40")
+    with django_assert_num_queries(0):
+        assert ask_first(client, instanceId="wgt_that_nobody_has_read_yet").status_code == 429
+    assert ask_first(client, address="192.0.2.2", **query).status_code == 204
+
+
+def test_pre_flights_of_one_widget_are_reads(
+    client: Client, make_instance: Any, provider: FakeProvider, settings: Any
+) -> None:
+    settings.THROTTLE_READS_PER_INSTANCE = 2
+    instance = make_instance()
+    token = token_of(instance)
+
+    first = ask_first(client, "192.0.2.1", token=token)
+    second = ask_first(client, "192.0.2.2", instanceId=instance.pk)
+
+    assert statuses(first, second, read(client, token, "192.0.2.3")) == [204, 204, 429]
+    assert ask_first(client, "192.0.2.4", instanceId="another").status_code == 204
+
+
+def frame(client: Client, instance: Any, token: str, address: str = "192.0.2.1") -> Any:
+    return client.get(f"/embed/{instance.pk}", {"token": token}, REMOTE_ADDR=address)
+
+
+def test_frames_are_reads(client: Client, make_instance: Any, provider: FakeProvider, settings: Any) -> None:
+    settings.THROTTLE_READS_PER_ADDRESS = 2
+    instance = make_instance()
+    token = token_of(instance)
+
+    assert statuses(*(frame(client, instance, token) for _ in range(3))) == [200, 200, 429]
+
+    refused = frame(client, instance, token)
+    assert (refused["Retry-After"], refused["Cache-Control"]) == ("40", "no-store")
+    assert "frame-ancestors *" in refused["Content-Security-Policy"]
+    assert read(client, token).status_code == 429
+    assert frame(client, instance, token, address="192.0.2.2").status_code == 200
+
+
+def test_frames_of_one_widget_leave_other_widgets_alone(
+    client: Client, make_instance: Any, provider: FakeProvider, settings: Any
+) -> None:
+    settings.THROTTLE_READS_PER_INSTANCE = 1
+    one, other = make_instance(), make_instance(source_value="acme.other")
+
+    answers = [
+        frame(client, widget, token_of(widget), f"192.0.2.{n}") for n, widget in enumerate((one, one, other))
+    ]
+
+    assert statuses(*answers) == [200, 429, 200]
 
 
 def test_failed_authentication_is_tighter_and_good_tokens_go_on(

@@ -16,6 +16,7 @@ from django.utils.http import parse_etags
 from django.views.decorators.http import require_safe
 
 from paris_integration import public as paris
+from venice_api import throttles
 from venice_api.authentication import instance_of_token
 from venice_api.inputs import InvalidInput, single_values
 from venice_api.instances import Instance
@@ -54,14 +55,17 @@ def frame(request: HttpRequest, instance_id: str) -> HttpResponse:
         instance = instance_of_token(token)
         if instance.instance_id != instance_id:
             raise Problem(403, "FORBIDDEN", "The token belongs to another widget.")
+        throttles.check_read(request, instance_id)
     except (Problem, InvalidInput) as error:
         status = error.status if isinstance(error, Problem) else 400
-        response = render(request, "embed/refused.html", status=status)
+        response = render(request, "embed/refused.html", {"status": status}, status=status)
         # Words and nothing else: whoever frames it shall see them instead of the browser's own refusal.
         response["Content-Security-Policy"] = "default-src 'none'; base-uri 'none'; frame-ancestors *"
         response.xframe_options_exempt = True
         response["Cache-Control"] = "no-store"
         response["Referrer-Policy"] = "no-referrer"
+        if isinstance(error, Problem) and error.retry_after_seconds is not None:
+            response["Retry-After"] = str(error.retry_after_seconds)
         return response
     theme = query.get("theme", "")
     context = {

@@ -69,6 +69,19 @@ def test_the_token_travels_in_the_header(standin: StandIn) -> None:
     assert standin.calls[0]["token_hash"] == fingerprint(TOKEN.reveal())
 
 
+def test_what_must_not_be_held_is_let_go_before_each_call(standin: StandIn) -> None:
+    calls_before: list[int] = []
+    client = HttpClient(before_call=lambda: calls_before.append(len(standin.calls)))
+    already = len(standin.calls)
+
+    for _ in range(2):
+        fetch(url_of(standin), client=client)
+    client.post_form(f"{standin.facebook_graph_url}/x", form={}, deadline=Deadline(5))
+    client.delete(f"{standin.facebook_graph_url}/x", params={}, token=TOKEN, deadline=Deadline(5))
+
+    assert calls_before == [already, already + 1, already + 2, already + 3]
+
+
 @pytest.mark.parametrize(
     "fault",
     [

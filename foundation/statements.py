@@ -1,0 +1,30 @@
+"""How long one statement may keep its caller waiting: DATABASE_STATEMENT_SECONDS, unless the work at hand says else.
+
+Kept by the PostgreSQL backend. SQLite has no server that could hang.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+
+from django.conf import settings
+
+_limit: ContextVar[float | None] = ContextVar("statement_limit")
+LONG_JOB_SECONDS = 600.0
+
+
+def limit_seconds() -> float | None:
+    """The limit here and now; None for no limit."""
+    return _limit.get(settings.DATABASE_STATEMENT_SECONDS)
+
+
+@contextmanager
+def limited_to(seconds: float | None) -> Iterator[None]:
+    """Another limit for the statements of a block: longer for long jobs, shorter where there is an alternative."""
+    token = _limit.set(seconds)
+    try:
+        yield
+    finally:
+        _limit.reset(token)

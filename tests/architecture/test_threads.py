@@ -1,0 +1,40 @@
+"""Threads that might ask the database are started in one place, which gives their connections back."""
+
+from __future__ import annotations
+
+import ast
+from pathlib import Path
+
+import pytest
+
+PACKAGES = ("config", "foundation", "entitlements", "paris_integration", "venice_api", "demo")
+STARTERS = {"Thread", "Timer", "ThreadPoolExecutor", "ThreadingMixIn", "start_new_thread"}
+OURS = Path("foundation/threads.py")
+WITHOUT_DATABASE = Path("paris_integration/providers")  # an import contract keeps Django out of it
+MODULES = [
+    path
+    for package in PACKAGES
+    for path in sorted(Path(package).rglob("*.py"))
+    if path != OURS and WITHOUT_DATABASE not in path.parents
+]
+
+
+def starters_in(path: Path) -> set[str]:
+    """What the module imports by name, calls or inherits from, of what starts threads. Annotations are no matter."""
+    used: list[ast.AST] = []
+    for node in ast.walk(ast.parse(path.read_text())):
+        match node:
+            case ast.Call():
+                used.append(node.func)
+            case ast.ClassDef():
+                used += node.bases
+            case ast.ImportFrom():
+                used += node.names
+    return {
+        str(getattr(node, "attr", getattr(node, "id", getattr(node, "name", "")))) for node in used
+    } & STARTERS
+
+
+@pytest.mark.parametrize("path", MODULES, ids=str)
+def test_threads_are_started_by_the_helper(path: Path) -> None:
+    assert starters_in(path) == set()

@@ -1,0 +1,141 @@
+"""Log lines: always one JSON object, without credentials, with fault codes left to read."""
+
+from __future__ import annotations
+
+import json
+import logging
+import uuid
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+
+from foundation.logs import MASK, JsonFormatter, RedactionFilter
+
+TOKEN = "IGAAcanary-canary"
+
+
+def line_of(
+    message: str, *arguments: object, error: BaseException | None = None, **fields: Any
+) -> dict[str, Any]:
+    """What the handler writes for a record, decoded. Raises ValueError when it is not one line of JSON."""
+    exc_info = (type(error), error, error.__traceback__) if error else None
+    record = logging.LogRecord("x", logging.WARNING, "f", 1, message, arguments, exc_info)
+    record.fields = fields
+    assert RedactionFilter().filter(record)
+    written = JsonFormatter().format(record)
+    assert len(written.splitlines()) == 1
+    decoded: dict[str, Any] = json.loads(
+        written, parse_constant=lambda word: pytest.fail(f"{word} is not JSON")
+    )
+    return decoded
+
+
+@pytest.mark.parametrize("key", ["code", "state", "error_subcode", "status", "token_version", "token"])
+def test_numbers_are_no_secrets(key: str) -> None:
+    assert line_of("refused", **{key: 190})[key] == 190
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        "TokenRejected code=190 status=400",
+        "code=100 error_subcode=33",
+        "code: 4, state: paused",
+        "ProviderError(code=17)",
+        '{"error": {"code": 190, "message": "expired"}}',
+        "state=reconnect_required, code=10",
+    ],
+)
+def test_codes_and_states_outside_a_query_stay_readable(message: str) -> None:
+    assert line_of(message)["message"] == message
+    assert line_of("failed", error=ValueError(message))["exception"].endswith(message)
+    assert line_of("failed", cause=message)["cause"] == message
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "https://x.example/callback?code=canary&state=canary",
+        "/callback?state=canary",
+        "GET /callback?a=1&code=canary#_",
+        "client_id=1&code=canary&grant_type=authorization_code",
+        "code=canary&state=canary",
+        "next=/callback%3Fcode%3Dcanary%26state%3Dcanary",
+        "?code=canary190&a=code=190",
+    ],
+)
+def test_codes_and_states_in_a_query_are_cut_out(text: str) -> None:
+    assert "canary" not in json.dumps(line_of(text, error=ValueError(text), at=text))
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        '{"access_token": "canary", "code": 190}',
+        '{\\"access_token\\": \\"canary\\"}',
+        "{'password': 'canary'}",
+        'quoted "Bearer canary" and more',
+        'secret=canary" and \\ a backslash',
+        "access_token=canary}",
+        "cookie: sessionid=canary",
+    ],
+)
+def test_what_is_cut_out_leaves_every_line_valid(value: str) -> None:
+    nested = {"list": [value, {"deep": (value,)}], "text": value}
+    line = line_of("said %s", value, error=ValueError(value), value=value, nested=nested)
+
+    assert "canary" not in json.dumps(line)
+    assert MASK in line["message"]
+    assert line["nested"]["list"][1]["deep"][0] == line["value"]
+
+
+def test_a_field_named_like_a_secret_is_masked_whatever_it_holds() -> None:
+    line = line_of(
+        "x", access_token="canary", headers={"Authorization": "canary", "Cookie": ["canary"]}, password="a b"
+    )
+
+    assert "canary" not in json.dumps(line)
+    assert (line["access_token"], line["headers"]["Authorization"], line["password"]) == (MASK, MASK, MASK)
+
+
+def test_other_kinds_of_values_are_written_as_text() -> None:
+    at, number = datetime(2026, 1, 20, 3, tzinfo=UTC), uuid.UUID(int=7)
+    line = line_of(
+        "x", at=at, id=number, error=ValueError(TOKEN), ratio=float("nan"), flag=True, nothing=None
+    )
+
+    assert (line["at"], line["id"], line["flag"], line["nothing"]) == (str(at), str(number), True, None)
+    assert line["ratio"] == "nan"
+    assert TOKEN not in json.dumps(line)
+
+
+@pytest.mark.parametrize("text", ["a\nb", "a\u2028b", "a\x85b", "lone \ud800 surrogate", "nul \x00"])
+def test_odd_characters_break_no_line(text: str) -> None:
+    assert line_of("%s", text, field=text)["field"] == text
+
+
+def test_a_value_that_holds_itself_is_written_to_a_depth() -> None:
+    endless: dict[str, Any] = {}
+    endless["again"] = endless
+
+    assert line_of("x", endless=endless)["endless"]["again"]
+
+
+def test_a_message_that_does_not_fit_its_arguments_harms_nobody() -> None:
+    class Broken:
+        def __str__(self) -> str:
+            raise RuntimeError
+
+    assert "%d of %s" in line_of("%d of %s", "many")["message"]
+    assert line_of("x", broken=Broken())["broken"] == "Broken"
+
+
+def test_a_traceback_is_redacted_in_one_field() -> None:
+    try:
+        raise ValueError(f"https://x.example/?access_token={TOKEN}\nsecond line")
+    except ValueError as error:
+        line = line_of("failed", error=error)
+
+    assert "second line" in line["exception"]
+    assert TOKEN not in line["exception"]

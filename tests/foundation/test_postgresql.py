@@ -1,0 +1,159 @@
+"""What one caller of PostgreSQL may cost the others: a turn, for a while, and no more."""
+
+from __future__ import annotations
+
+import socket
+import threading
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, contextmanager
+from typing import Any
+
+import pytest
+from django.conf import settings
+from django.db import OperationalError, connection
+from django.db.utils import ConnectionHandler
+
+from foundation import statements, threads
+from foundation.cache import StoreAway, database_breaker, guarded_load
+from foundation.faults import PoolBusy, ServerAway
+from tests.marks import needs_postgres
+
+pytestmark = needs_postgres
+PATIENCE_SECONDS = 0.5
+
+
+def backend() -> Any:
+    from foundation.postgresql import base
+
+    return base
+
+
+@pytest.fixture
+def turns(transactional_db: None, monkeypatch: pytest.MonkeyPatch) -> Iterator[int]:
+    """As many callers as may hold a connection at once, and none that waits for long."""
+    connection.close()
+    monkeypatch.setattr(backend(), "BUSY_SECONDS", PATIENCE_SECONDS)
+    monkeypatch.setattr(backend(), "LONGEST_BUSY_SECONDS", PATIENCE_SECONDS)
+    yield connection.settings_dict["OPTIONS"]["pool"]["max_size"]
+    connection.close()
+    backend().server_breaker.success()
+
+
+def backend_pid() -> int:
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_backend_pid()")
+        return int(cursor.fetchone()[0])
+
+
+@contextmanager
+def held_by_others(count: int, *, waiting: bool) -> Iterator[None]:
+    """So many threads hold a connection each; `waiting`: for work that waits for others."""
+    release, ready = threading.Event(), threading.Barrier(count + 1)
+
+    def hold() -> None:
+        with threads.waiting_work() if waiting else ExitStack():
+            backend_pid()
+            ready.wait(10)
+            release.wait(10)
+        connection.close()
+
+    with ThreadPoolExecutor(max_workers=count) as pool:
+        holders = [pool.submit(hold) for _ in range(count)]
+        ready.wait(10)
+        try:
+            yield
+        finally:
+            release.set()
+            for holder in holders:
+                holder.result(10)
+
+
+def test_a_slow_statement_is_cancelled_and_its_connection_goes_on(transactional_db: None) -> None:
+    before = backend_pid()
+    began = time.monotonic()
+    with (
+        statements.limited_to(0.5),
+        pytest.raises(OperationalError) as raised,
+        connection.cursor() as cursor,
+    ):
+        cursor.execute("SELECT pg_sleep(20)")
+
+    assert time.monotonic() - began < 5
+    assert type(raised.value.__cause__).__name__ == "QueryCanceled"
+    assert backend_pid() == before
+    assert not backend().server_breaker.is_open
+
+
+def test_a_statement_without_a_limit_takes_its_time(transactional_db: None) -> None:
+    with statements.limited_to(0.1), statements.limited_to(None), connection.cursor() as cursor:
+        cursor.execute("SELECT pg_sleep(0.3)")
+
+
+def test_a_busy_pool_is_no_missing_server(turns: int) -> None:
+    with held_by_others(turns, waiting=False):
+        began = time.monotonic()
+        with pytest.raises(PoolBusy):
+            backend_pid()
+        with pytest.raises(StoreAway):
+            guarded_load(backend_pid)
+
+        assert time.monotonic() - began >= 2 * PATIENCE_SECONDS
+        assert not database_breaker.is_open
+        assert not backend().server_breaker.is_open
+    assert backend_pid()
+
+
+def test_work_that_waits_for_others_leaves_connections_to_those_who_do_not(turns: int) -> None:
+    with held_by_others(turns // 2, waiting=True):
+        with threads.waiting_work(), pytest.raises(PoolBusy):
+            backend_pid()
+        with held_by_others(turns - turns // 2, waiting=False):
+            pass
+        assert backend_pid()
+
+
+def test_a_missing_server_costs_one_caller_a_second_and_the_next_nothing(turns: int) -> None:
+    with socket.socket() as closed:
+        closed.bind(("127.0.0.1", 0))
+        address = {"HOST": "127.0.0.1", "PORT": str(closed.getsockname()[1])}
+    database = {**settings.DATABASES["default"], **address}
+    handler = ConnectionHandler({"default": database, "away": database})
+    try:
+        with pytest.raises(OperationalError) as first:
+            handler["away"].ensure_connection()
+        began = time.monotonic()
+        for _ in range(100):
+            with pytest.raises(ServerAway):
+                handler["away"].ensure_connection()
+
+        assert not isinstance(first.value, ServerAway | PoolBusy)
+        assert time.monotonic() - began < 1
+    finally:
+        handler["away"].close_pool()
+        backend().server_breaker.success()
+
+
+def test_turns_come_in_the_order_of_asking() -> None:
+    semaphore = backend().FairSemaphore(1)
+    assert semaphore.acquire(0)
+    assert not semaphore.acquire(0.01)
+    order: list[int] = []
+
+    def wait(place: int) -> None:
+        assert semaphore.acquire(10)
+        order.append(place)
+        semaphore.release()
+
+    waiting = [threading.Thread(target=wait, args=(place,)) for place in range(5)]
+    for number, thread in enumerate(waiting, start=1):
+        thread.start()
+        while len(semaphore._waiting) < number:
+            time.sleep(0.001)
+    semaphore.release()
+    for thread in waiting:
+        thread.join(10)
+
+    assert order == [0, 1, 2, 3, 4]
+    assert semaphore.acquire(0)

@@ -1,0 +1,119 @@
+"""Whatever work in a thread does to the database, its connections go back."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator
+from contextvars import ContextVar
+from typing import Any
+
+import pytest
+from django.db import DataError, connection, transaction
+
+from foundation import threads
+from tests.marks import needs_postgres
+
+word: ContextVar[str] = ContextVar("word", default="nothing")
+
+
+def asked() -> None:
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT 1")
+
+
+def asked_and_failed() -> None:
+    asked()
+    raise ValueError("a bug")
+
+
+def asked_what_cannot_be_asked() -> None:
+    with pytest.raises(DataError), connection.cursor() as cursor:
+        cursor.execute("SELECT 1/0")
+
+
+def left_in_the_middle_of_a_transaction() -> None:
+    transaction.set_autocommit(False)
+    asked()
+
+
+WAYS = [asked, asked_and_failed, asked_what_cannot_be_asked, left_in_the_middle_of_a_transaction]
+
+
+@pytest.fixture
+def pool(transactional_db: None) -> Iterator[Any]:
+    """The pool of this process, none of its connections in use."""
+    connection.close()
+    yield connection.pool
+    connection.close()
+
+
+def in_use(pool: Any) -> int:
+    stats = pool.get_stats()
+    return int(stats["pool_size"] - stats["pool_available"])
+
+
+@needs_postgres
+@pytest.mark.parametrize("way", WAYS, ids=lambda way: way.__name__)
+def test_a_thread_loses_no_connection(pool: Any, way: Callable[[], None]) -> None:
+    def quietly() -> None:
+        try:
+            threads.run(way)
+        except ValueError:
+            return
+
+    for _ in range(2 * pool.max_size):
+        thread = threading.Thread(target=quietly)
+        thread.start()
+        thread.join()
+
+    assert in_use(pool) == 0
+
+
+@needs_postgres
+def test_an_executor_loses_no_connection_while_its_threads_live_on(pool: Any) -> None:
+    with threads.Executor(max_workers=2) as executor:
+        for way in WAYS * 3:
+            executor.submit(way).exception()
+
+        assert in_use(pool) == 0
+
+
+@needs_postgres
+def test_a_connection_stays_inside_a_transaction_and_goes_back_outside(pool: Any) -> None:
+    with transaction.atomic():
+        asked()
+        threads.give_back()
+        assert in_use(pool) == 1
+        asked()
+
+    threads.give_back()
+    assert in_use(pool) == 0
+
+
+@pytest.mark.storeless
+def test_jobs_run_in_the_context_of_their_callers() -> None:
+    with threads.Executor(max_workers=1) as executor:
+        for expected in ("first", "second"):
+            token = word.set(expected)
+            assert executor.submit(word.get).result() == expected
+            word.reset(token)
+        assert executor.submit(word.get).result() == "nothing"
+
+
+@pytest.mark.storeless
+def test_repeated_steps_go_on_and_know_nothing_of_who_started_them() -> None:
+    found: list[str] = []
+    enough, never = threading.Event(), threading.Event()
+
+    def step() -> None:
+        found.append(word.get())
+        if len(found) == 3:
+            enough.set()
+            never.wait()
+
+    token = word.set("a request")
+    threads.repeat(step, name="steps")
+    word.reset(token)
+
+    assert enough.wait(5)
+    assert found == ["nothing"] * 3

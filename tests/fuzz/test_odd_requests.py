@@ -1,0 +1,24 @@
+"""A small size of the odd requests, in every run of the suite that has PostgreSQL."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.fuzz.odd_requests import POOL_SIZE, bombard
+from tests.fuzz.schema import NO_LIMITS
+from tests.marks import needs_postgres
+from tests.processes.service import running_service
+
+pytestmark = [pytest.mark.processes, needs_postgres]
+
+
+def test_odd_requests_cost_nothing(tmp_path: Path) -> None:
+    with running_service(
+        tmp_path, DEBUG="false", DATABASE_POOL_SIZE=str(POOL_SIZE), LOG_LEVEL="WARNING", **NO_LIMITS
+    ) as service:
+        report = bombard(service, requests=1_000)
+
+        assert report.failures == []
+        assert report.complaints == [], service.log()[-5_000:]

@@ -1,0 +1,77 @@
+"""Background work goes on when the database fails it: the next run finds the rest."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import ExitStack
+from typing import Any
+
+import pytest
+from django.db import InterfaceError, InternalError, OperationalError, ProgrammingError
+
+from foundation import statements
+from paris_integration import notices, quota, refresh, renewals, retention, tasks
+from venice_api import tasks as venice_tasks
+
+ID = "6f1c2f0e-7f53-4b6e-9a53-0a3d3f1f8c11"
+JOBS: list[tuple[Callable[..., Any], tuple[str, ...], object, str, object]] = [
+    (tasks.refresh_feed, (ID,), refresh, "refresh_feed", None),
+    (tasks.enqueue_due_refreshes, (), refresh, "claim_due", 0),
+    (tasks.settle_orphans, (), quota, "settle_orphans", 0),
+    (tasks.clean_up, (), retention, "clean_up", {}),
+    (tasks.renew_token, (ID,), renewals, "renew_token", None),
+    (tasks.look_after_connections, (), renewals, "note_expiring", 0),
+    (tasks.look_after_connections, (), notices, "send_due", 0),
+    (tasks.reconcile_hashtags, (), renewals, "reconcile_hashtags", 0),
+    (venice_tasks.forget_failed_sign_ins, (), venice_tasks, "_forget_overdue", 0),
+]
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("fault", [OperationalError, InterfaceError, InternalError, ProgrammingError])
+@pytest.mark.parametrize(
+    ("task", "arguments", "module", "name", "result"), JOBS, ids=lambda part: getattr(part, "__name__", "")
+)
+def test_a_task_survives_a_fault_of_the_database(
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+    task: Callable[..., Any],
+    arguments: tuple[str, ...],
+    module: object,
+    name: str,
+    result: object,
+    fault: type[Exception],
+) -> None:
+    def failing(*_: object, **__: object) -> None:
+        raise fault("canary: connection to 10.0.0.7 lost")
+
+    monkeypatch.setattr(module, name, failing)
+
+    assert task(*arguments) == result
+    assert fault.__name__ in caplog.text
+    assert "canary" not in caplog.text
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize(
+    ("task", "module", "name"),
+    [
+        (tasks.clean_up, retention, "clean_up"),
+        (venice_tasks.forget_failed_sign_ins, venice_tasks, "_forget_overdue"),
+    ],
+)
+def test_clearing_away_may_take_its_time(
+    monkeypatch: pytest.MonkeyPatch, task: Callable[..., Any], module: object, name: str
+) -> None:
+    limits: list[float | None] = []
+
+    def removing(**_: object) -> object:
+        limits.append(statements.limit_seconds())
+        return {}
+
+    monkeypatch.setattr(module, name, removing)
+    with ExitStack() as outer:
+        outer.enter_context(statements.limited_to(5))
+        task()
+
+    assert limits == [statements.LONG_JOB_SECONDS]

@@ -1,0 +1,65 @@
+"""A way to a server that can be made to hang, as a stopped server does: taken connections, and not one byte."""
+
+from __future__ import annotations
+
+import socket
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+
+CHUNK_BYTES = 64 * 1024
+
+
+class StallingProxy:
+    """Passes bytes between its callers and `target`, except between `stall` and `go_on`."""
+
+    def __init__(self, target: tuple[str, int]) -> None:
+        self._target = target
+        self._flows = threading.Event()
+        self._flows.set()
+        self._listener = socket.create_server(("127.0.0.1", 0), backlog=256)
+        self.port: int = self._listener.getsockname()[1]
+        threading.Thread(target=self._accept, daemon=True).start()
+
+    def stall(self) -> None:
+        self._flows.clear()
+
+    def go_on(self) -> None:
+        self._flows.set()
+
+    def close(self) -> None:
+        self._flows.set()
+        self._listener.close()
+
+    def _accept(self) -> None:
+        while True:
+            try:
+                caller, _ = self._listener.accept()
+            except OSError:
+                return
+            threading.Thread(target=self._join, args=(caller,), daemon=True).start()
+
+    def _join(self, caller: socket.socket) -> None:
+        self._flows.wait()
+        server = socket.create_connection(self._target)
+        for source, sink in ((caller, server), (server, caller)):
+            threading.Thread(target=self._pass_on, args=(source, sink), daemon=True).start()
+
+    def _pass_on(self, source: socket.socket, sink: socket.socket) -> None:
+        with suppress(OSError):
+            while chunk := source.recv(CHUNK_BYTES):
+                self._flows.wait()
+                sink.sendall(chunk)
+        for end in (source, sink):
+            with suppress(OSError):
+                end.shutdown(socket.SHUT_RDWR)
+            end.close()
+
+
+@contextmanager
+def stalling_proxy(host: str, port: int) -> Iterator[StallingProxy]:
+    proxy = StallingProxy((host, port))
+    try:
+        yield proxy
+    finally:
+        proxy.close()
