@@ -10,6 +10,7 @@ import socket
 import sys
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
 import environ
@@ -159,7 +160,7 @@ DATA_UPLOAD_MAX_MEMORY_SIZE = 64 * 1024  # bytes; a larger body is refused befor
 
 VAR_DIR = Path(env.str("VAR_DIR", default=str(BASE_DIR / "var")))
 DATABASE_URL: str = env.str("DATABASE_URL", default=f"sqlite:///{VAR_DIR / 'db.sqlite3'}")
-_database: dict[str, object] = env.db_url_config(DATABASE_URL)
+_database: dict[str, Any] = env.db_url_config(DATABASE_URL)
 
 # What this deployment's keys begin with in a shared cache or broker: two services on one Redis stay apart.
 _where = f"{_database['ENGINE']} {_database.get('HOST')} {_database.get('PORT')} {_database.get('NAME')}"
@@ -179,6 +180,7 @@ else:
     # or the server is away.
     _database["ENGINE"] = "foundation.postgresql"
     _database["OPTIONS"] = {
+        **_database.get("OPTIONS", {}),
         "connect_timeout": 2,
         "pool": {
             "min_size": 1,
