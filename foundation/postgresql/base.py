@@ -50,7 +50,7 @@ class BoundedConnection(psycopg.Connection[Any]):
         if limit is None or timeout is not None:
             return super().wait(gen, interval, timeout)
         try:
-            result = super().wait(gen, interval, limit * 0.8)
+            result = super().wait(gen, interval, limit * 0.7)
         except psycopg.OperationalError:
             if self.pgconn.transaction_status != TransactionStatus.ACTIVE:
                 raise  # the server's own word, or a connection that it has closed
