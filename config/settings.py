@@ -12,6 +12,7 @@ import ssl
 import sys
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
 import environ
@@ -181,7 +182,7 @@ DATABASE_URL = with_password(
     env.str("DATABASE_URL", default=f"sqlite:///{VAR_DIR / 'db.sqlite3'}"),
     env.str("DATABASE_PASSWORD", default=""),
 )
-_database: dict[str, object] = env.db_url_config(DATABASE_URL)
+_database: dict[str, Any] = env.db_url_config(DATABASE_URL)
 
 # What this deployment's keys begin with in a shared cache or broker: two services on one Redis stay apart.
 _where = f"{_database['ENGINE']} {_database.get('HOST')} {_database.get('PORT')} {_database.get('NAME')}"
@@ -201,6 +202,7 @@ else:
     # or the server is away.
     _database["ENGINE"] = "foundation.postgresql"
     _database["OPTIONS"] = {
+        **_database.get("OPTIONS", {}),
         "connect_timeout": 2,
         "pool": {
             "min_size": 1,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import threading
 from collections.abc import Callable, Iterable
 from typing import Any
 from wsgiref.simple_server import WSGIRequestHandler, WSGIServer, make_server
@@ -15,13 +16,14 @@ from foundation.metrics_access import may_read
 from paris_integration.gauges import DatabaseGauges
 
 logger = logging.getLogger(__name__)
+_making = threading.Lock()
 
 
 def metrics_text() -> tuple[bytes, str]:
     """The page and its content type."""
-    registry = metric_files.page_registry()
-    with metric_files.reading():
-        numbers = generate_latest(registry)
+    # One page at a time: each takes tens of megabytes while it is made, and they all say the same.
+    with _making, metric_files.reading():
+        numbers = generate_latest(metric_files.page_registry())
     return numbers + generate_latest(DatabaseGauges()), CONTENT_TYPE_LATEST
 
 

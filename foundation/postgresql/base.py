@@ -35,6 +35,10 @@ Result = TypeVar("Result")
 server_breaker = Breaker(open_seconds=1.0)
 
 
+class ServerHangs(psycopg.OperationalError):
+    """The server answered neither a statement nor the wish to cancel it."""
+
+
 class BoundedConnection(psycopg.Connection[Any]):
     """Gives a statement up after its limit: cancels it, and cuts the connection of a server that does not even cancel.
 
@@ -46,7 +50,7 @@ class BoundedConnection(psycopg.Connection[Any]):
         if limit is None or timeout is not None:
             return super().wait(gen, interval, timeout)
         try:
-            result = super().wait(gen, interval, limit * 0.8)
+            result = super().wait(gen, interval, limit * 0.7)
         except psycopg.OperationalError:
             if self.pgconn.transaction_status != TransactionStatus.ACTIVE:
                 raise  # the server's own word, or a connection that it has closed
@@ -62,10 +66,11 @@ class BoundedConnection(psycopg.Connection[Any]):
         try:
             return super().wait(gen, interval, seconds)
         except psycopg.OperationalError:
-            if self.pgconn.transaction_status == TransactionStatus.ACTIVE:
-                self.close()
-                server_breaker.fault()
-            raise
+            if self.pgconn.transaction_status != TransactionStatus.ACTIVE:
+                raise
+            self.close()
+            server_breaker.fault()
+            raise ServerHangs("no answer in time") from None
 
 
 class FairSemaphore:

@@ -273,3 +273,15 @@ def test_secrets_in_exceptions_are_cut_out_and_a_record_is_one_line() -> None:
 
 def test_ordinary_words_stay() -> None:
     assert redact("refresh succeeded for feed 12, status 200") == "refresh succeeded for feed 12, status 200"
+
+
+def test_options_in_the_address_of_postgresql_are_kept_beside_the_pool(tmp_path: Path) -> None:
+    script = "from config import settings; import json; print(json.dumps(settings.DATABASES['default']))"
+    address = "postgres://feeds:secret@db.internal:5432/feeds?sslmode=require"
+    env = {**GOOD, "VAR_DIR": str(tmp_path), "DATABASE_URL": address}
+    done = run_python("-c", script, env=env)
+
+    assert done.returncode == 0, done.stderr
+    options = json.loads(done.stdout)["OPTIONS"]
+    assert options["sslmode"] == "require"
+    assert options["pool"]["max_size"] == 10

@@ -1,0 +1,73 @@
+"""A request gives its database connection back with its answer, before anybody reads it, and whatever went wrong."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+from django.db import DataError, OperationalError, connection
+from django.test import Client
+
+from tests.conftest import Cast
+from tests.fakes import FakeProvider
+from tests.marks import needs_postgres
+from venice_api import views
+from venice_api.editor import panel
+
+pytestmark = [needs_postgres, pytest.mark.django_db(transaction=True, serialized_rollback=True)]
+FEED = "/v1/integrations/instagram/feed"
+
+
+@pytest.fixture(autouse=True)
+def _pool(transactional_db: None) -> Iterator[None]:
+    yield
+    connection.close()
+
+
+def in_use() -> int:
+    stats = connection.pool.get_stats()  # type: ignore[attr-defined]
+    return int(stats["pool_size"] - stats["pool_available"])
+
+
+@pytest.mark.parametrize(
+    ("error", "status"),
+    [
+        (None, 200),
+        (ValueError, 500),
+        (OperationalError, 503),
+        (DataError, 400),
+        (SystemExit, None),
+        (KeyError, 500),
+    ],
+)
+@pytest.mark.parametrize("path", [f"{FEED}?instanceId={{}}", "/editor/{}/"])
+def test_nothing_is_held_once_there_is_an_answer(
+    people: Cast,
+    make_instance: Callable[..., Any],
+    provider: FakeProvider,
+    monkeypatch: pytest.MonkeyPatch,
+    path: str,
+    error: type[BaseException] | None,
+    status: int | None,
+) -> None:
+    row = make_instance()
+    client: Client = people.editor
+    client.raise_request_exception = False
+
+    def fails(*_: object, **__: object) -> None:
+        connection.cursor().execute("SELECT 1")
+        assert in_use() == 1
+        if error is not None:
+            raise error
+
+    monkeypatch.setattr(views.throttles, "check_read", fails)
+    monkeypatch.setattr(panel.paris, "find_connection", fails)
+    connection.close()
+
+    if status is None:
+        with pytest.raises(SystemExit):
+            client.get(path.format(row.pk))
+    else:
+        assert client.get(path.format(row.pk)).status_code == status
+    assert in_use() == 0
