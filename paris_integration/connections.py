@@ -45,6 +45,8 @@ from paris_integration.models import (
     Connection,
     ConnectionLink,
     Feed,
+    ForcedRefresh,
+    QuotaWindow,
     RefreshReceipt,
 )
 from paris_integration.secret import Secret
@@ -313,6 +315,9 @@ def _erase(rows: Iterable[Connection], instance_ids: set[str]) -> None:
     of_account = Q(source_type=SourceType.PROFILE.value, source_value__in=usernames)
     purged = feed_rows.delete(Feed.objects.filter(Q(instance_id__in=instance_ids) | of_account))
     transaction.on_commit(partial(_forget, instance_ids, purged))
+    books = of_account & Q(instance_id__in=instance_ids)
+    QuotaWindow.objects.filter(books).delete()
+    ForcedRefresh.objects.filter(books).update(source_value="")
     showing = instance_ids | {feed.instance_id for feed in purged}
     RefreshReceipt.objects.filter(instance_id__in=showing).delete()
     # Earlier releases wrote the account's name into these notes, and may run on during a deployment.

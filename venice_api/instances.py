@@ -178,15 +178,18 @@ def _forget_on_commit(instance_id: str) -> None:
     transaction.on_commit(partial(forget, _cache_key(instance_id)))
 
 
-@receiver(paris.account_erased, dispatch_uid="venice.forget_hidden_posts")
-def _forget_hidden_posts(instance_ids: Collection[str], usernames: Collection[str], **_: Any) -> None:
-    """Ids of an erased account's posts are the account's data, too."""
+@receiver(paris.account_erased, dispatch_uid="venice.forget_account")
+def _forget_account(instance_ids: Collection[str], usernames: Collection[str], **_: Any) -> None:
+    """Erase what the account's own widgets keep of it: its name as their source, and the ids of hidden posts.
+
+    Without a source a widget shows nothing until its editor chooses one. Public mode would load the posts again.
+    """
     rows = WidgetInstance.objects.filter(
         pk__in=instance_ids, source_type=SourceType.PROFILE.value, source_value__in=usernames
-    ).exclude(hidden_post_ids=[])
+    )
     for row in rows:
-        row.hidden_post_ids = []
-        row.save(update_fields=["hidden_post_ids", "updated_at"])
+        row.source_value, row.hidden_post_ids = "", []
+        row.save(update_fields=["source_value", "hidden_post_ids", "updated_at"])
 
 
 def _cache_key(instance_id: str) -> str:

@@ -24,12 +24,12 @@ from paris_integration.models import (
     PersonFence,
 )
 from paris_integration.providers.oauth import Account
-from paris_integration.public import Login, Selection, Source, SourceType, force_refresh, read_feed
+from paris_integration.public import Login, Selection, Source, SourceType, Warning, force_refresh, read_feed
 from tests.conftest import Cast
 from tests.fakes import FakeLogins, FakeProvider, media
 from tests.stored import everything_stored
 from tests.venice_api.test_connect import SECRETS, come_back, connect, meta, order, signed, state_of
-from venice_api.instances import find_instance, from_row, set_hidden
+from venice_api.instances import find_instance, from_row, load_instance, set_hidden
 from venice_api.models import WidgetInstance
 
 NOW = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
@@ -100,7 +100,9 @@ def test_nothing_is_left(
     )  # fmt: skip
     people.editor.get(f"/editor/{instance.pk}/")
     personal = {ACCOUNT, APP_USER, "token-for-", f"@{USERNAME}", *post_ids}
-    if source != USERNAME:
+    if source == USERNAME:
+        personal.add(USERNAME)
+    else:
         personal -= post_ids  # posts of another account, which did not ask for anything
         personal |= {USERNAME, OTHER.account_id}
     assert HashtagSearch.objects.filter(account_id=ACCOUNT).count() == 1
@@ -117,6 +119,10 @@ def test_nothing_is_left(
     assert people.editor.post(unfinished, {"account": ACCOUNT}).status_code == 400
     assert Connection.objects.count() == 0
     assert client.get(f"/deletion/{told['confirmation_code']}").status_code == 200
+    if source == USERNAME:
+        shown = read_feed(load_instance(instance.pk).feed_key(), Selection(max_posts=12), now=NOW)
+        assert (shown.posts, shown.warnings) == ((), {Warning.SOURCE_NOT_FOUND})
+        assert people.editor.get(f"/editor/{instance.pk}/").status_code == 200
 
 
 def test_posts_of_the_account_go_wherever_they_are_shown(

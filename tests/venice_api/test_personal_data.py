@@ -60,7 +60,8 @@ D, P, W, S, M = End
 
 STAYS_CONNECTED = {P: "a purge forgets posts; the account stays connected"}
 TYPED = "the customer typed which profile to show, and the widget goes on showing it"
-BOOKS = {D: TYPED, P: TYPED, M: TYPED}
+BOOKS = {D: TYPED, P: TYPED}
+SETTING = BOOKS | {M: "the setting of a widget that is not connected to the account; its own widgets lose it"}
 META_COUNTS = "Meta counts an account's tags for seven days, for all apps together; removed after eight"
 META_REFUSED = "what Meta refused is not asked again for a day; then it is removed"
 EDITORS_CHOICE = "the editor's choice, for when the account is connected again"
@@ -82,10 +83,10 @@ OF_ACCOUNTS: dict[str, dict[End, str]] = {
     "paris_integration.HashtagAccount.account_id": dict.fromkeys((D, P, W, S), META_COUNTS),
     "paris_integration.HashtagSearch.account_id": dict.fromkeys((D, P, W, S), META_COUNTS),
     "paris_integration.HashtagRefusal.account_id": dict.fromkeys((D, P, W, S), META_REFUSED),
-    "venice_api.WidgetInstance.source_value": BOOKS,
+    "venice_api.WidgetInstance.source_value": SETTING,
     "venice_api.WidgetInstance.hidden_post_ids": {D: EDITORS_CHOICE, P: EDITORS_CHOICE},
     # The cache's copies of these rows.
-    "cache of WidgetInstance": BOOKS,
+    "cache of WidgetInstance": SETTING,
     "cache": STAYS_CONNECTED,
 }
 
@@ -322,6 +323,9 @@ def test_nothing_survives_but_what_the_table_says(
     may_survive = {field for field, ends in OF_ACCOUNTS.items() if end in ends}
     assert traces(sealed) <= may_survive
     assert Connection.objects.exists() is (end is P)
+    if end is M:
+        account.refresh_from_db()
+        assert account.source_value == ""
 
 
 @pytest.mark.parametrize("end", [W, S])
