@@ -54,7 +54,7 @@ class NoRoute:
 
 def resolve(source: Source, connection: ConnectionFacts | None, *, has_public_mode: bool) -> Route | NoRoute:
     if not source.value:  # the account was erased, and no other source has been chosen
-        return NoRoute(Warning.SOURCE_NOT_FOUND)
+        return NoRoute(Warning.CONNECT_REQUIRED)
     if source.type is SourceType.HASHTAG:
         if connection is None or connection.login is not Login.FACEBOOK:
             return NoRoute(Warning.HASHTAG_REQUIRES_CONNECT)

@@ -121,7 +121,7 @@ def test_nothing_is_left(
     assert client.get(f"/deletion/{told['confirmation_code']}").status_code == 200
     if source == USERNAME:
         shown = read_feed(load_instance(instance.pk).feed_key(), Selection(max_posts=12), now=NOW)
-        assert (shown.posts, shown.warnings) == ((), {Warning.SOURCE_NOT_FOUND})
+        assert (shown.posts, shown.warnings) == ((), {Warning.CONNECT_REQUIRED})
         assert people.editor.get(f"/editor/{instance.pk}/").status_code == 200
 
 
