@@ -1,14 +1,19 @@
-"""gunicorn's settings, from the environment. One process holds its waiting readers in threads."""
+"""gunicorn's settings, from the environment. One process holds its waiting readers in threads, slow clients in none."""
 
 import os
+import resource
 
 bind = f"{os.environ.get('HOST', '127.0.0.1')}:{os.environ.get('PORT', '8000')}"
 workers = int(os.environ.get("WEB_CONCURRENCY", "1"))
-worker_class = "gthread"
+worker_class = "foundation.web_worker.PatientWorker"
 # 176 callers may wait for Meta (paris_integration.flights); the rest of the threads go on answering.
 threads = int(os.environ.get("WEB_THREADS", "192"))
 backlog = 2048
-worker_connections = 2000
+# When they are all taken, whoever has kept us waiting longest gives way to the next.
+worker_connections = int(os.environ.get("WEB_CONNECTIONS", "2000"))
+_files, _files_at_most = resource.getrlimit(resource.RLIMIT_NOFILE)
+if _files < worker_connections + 200 and (_files_at_most == -1 or _files_at_most >= worker_connections + 200):
+    resource.setrlimit(resource.RLIMIT_NOFILE, (worker_connections + 200, _files_at_most))
 keepalive = 15
 timeout = 60
 graceful_timeout = 25

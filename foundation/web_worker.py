@@ -1,0 +1,364 @@
+"""gunicorn's thread worker, made so that a slow or silent client holds no thread.
+
+gunicorn's own worker gives each new connection a thread, and the thread waits for the client: as many clients as there
+are threads stop everybody else by saying nothing, by stopping in the middle of a request, or by not reading the answer.
+Here the main loop does all waiting. A thread gets a request when it has arrived whole, and leaves its answer behind.
+HTTP itself, the threads, the hooks and the graceful stop are gunicorn's.
+
+Relies on the inside of gunicorn 27 (`gthread.ThreadWorker`, `gthread.TConn`); the tests of slow clients and of the
+graceful stop notice when it changes.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import re
+import selectors
+import socket
+import threading
+import time
+from collections import deque
+from collections.abc import Callable
+from functools import partial
+from typing import IO, Any
+
+from gunicorn.http.errors import LimitRequestHeaders
+from gunicorn.workers.gthread import TConn, ThreadWorker
+
+MAX_HEAD_BYTES = 64 * 1024
+# DATA_UPLOAD_MAX_MEMORY_SIZE: the service refuses a longer body by its announced length, without reading it.
+MAX_BODY_BYTES = 64 * 1024
+# Of answers that clients have not read yet, in all. Files count nothing: they are read as they are sent.
+MAX_UNSENT_BYTES = 64 * 1024 * 1024
+REQUEST_SECONDS = 30.0  # from a request's first byte to its last
+SEND_SECONDS = 30.0  # without the client reading anything
+FAIR_SECONDS = 0.5  # that every client gets before it must give way to the next
+LINGER_SECONDS = 2.0  # between our end of a connection and the client's
+
+_HEAD_END = b"\r\n\r\n"
+_LENGTH = re.compile(rb"\r\ncontent-length:[ \t]*([0-9]{1,18})[ \t]*\r\n", re.IGNORECASE)
+_CHUNKED = re.compile(rb"\r\ntransfer-encoding:", re.IGNORECASE)
+_EXPECTS = re.compile(rb"\r\nexpect:[ \t]*100-continue[ \t]*\r\n", re.IGNORECASE)
+_CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
+
+
+class Unsent:
+    """How many bytes all connections of the process have yet to send."""
+
+    def __init__(self) -> None:
+        self._bytes = 0
+        self._lock = threading.Lock()
+
+    def add(self, number: int) -> None:
+        """Raises BrokenPipeError when that is too many: gunicorn then gives the connection up."""
+        with self._lock:
+            if number > 0 and self._bytes + number > MAX_UNSENT_BYTES:
+                raise BrokenPipeError(errno.EPIPE, "too many answers that nobody reads")
+            self._bytes += number
+
+
+class FilePart:
+    """Bytes of a file, sent by the kernel."""
+
+    def __init__(self, file: IO[bytes], offset: int, count: int) -> None:
+        self._descriptor = os.dup(file.fileno())  # gunicorn closes its own when the thread is done
+        self._offset, self._left = offset, count
+
+    def send(self, target: socket.socket) -> bool:
+        """Whether all is sent. Raises BlockingIOError when the client reads too slowly."""
+        while self._left:
+            sent = os.sendfile(target.fileno(), self._descriptor, self._offset, self._left)
+            if not sent:
+                raise BrokenPipeError(errno.EPIPE, "the file has become shorter")
+            self._offset, self._left = self._offset + sent, self._left - sent
+        self.close()
+        return True
+
+    def close(self) -> None:
+        os.close(self._descriptor)
+
+
+class BufferedSocket:
+    """What gunicorn takes for the client's socket. It reads what has arrived, and no call waits."""
+
+    def __init__(self, real: socket.socket, unsent: Unsent) -> None:
+        real.setblocking(False)
+        self.real = real
+        self.received = bytearray()
+        self.is_whole = True  # whether the request came with its whole body
+        self._unsent = unsent
+        self._outgoing: deque[memoryview | FilePart] = deque()
+        self._readable = (
+            0  # bytes of the request that the thread has; what is behind them is the next request's
+        )
+        self._needed: int | None = None  # bytes of the request, once its head is here
+        self._searched = 0
+        self._is_head_too_long = False
+        self._has_continued = False
+
+    # For the main loop
+
+    def receive(self) -> bool:
+        """Take what has arrived; False when the client has ended. Raises OSError."""
+        data = self.real.recv(64 * 1024)
+        self.received += data
+        return bool(data)
+
+    def has_request(self) -> bool:
+        """Whether a thread may begin: the request is here, or can be refused already."""
+        if self._needed is None:
+            self._look_for_head()
+        if self._needed is None or len(self.received) < self._needed:
+            return False
+        self._readable, self._needed, self._searched = self._needed, None, 0
+        return True
+
+    def _look_for_head(self) -> None:
+        if not self._searched:
+            self._has_continued = False
+            del self.received[: len(self.received) - len(self.received.lstrip(b"\r\n"))]
+        end = self.received.find(_HEAD_END, max(0, self._searched - len(_HEAD_END)))
+        self._searched = len(self.received)
+        if end >= 0:
+            self._needed = end + len(_HEAD_END)
+            self._look_at_body(bytes(self.received[: self._needed]))
+        elif len(self.received) > MAX_HEAD_BYTES:
+            self._needed, self.is_whole, self._is_head_too_long = len(self.received), False, True
+
+    def _look_at_body(self, head: bytes) -> None:
+        announced = _LENGTH.search(head)
+        length = int(announced[1]) if announced else 0
+        self.is_whole = length <= MAX_BODY_BYTES and not _CHUNKED.search(head)
+        if self.is_whole and length:
+            assert self._needed is not None  # noqa: S101
+            self._needed += length
+            if _EXPECTS.search(head) and len(self.received) < self._needed:
+                self._has_continued = True
+                self.sendall(_CONTINUE)
+
+    def flush(self) -> bool:
+        """Send what the client takes; whether that was all. Raises OSError."""
+        try:
+            while self._outgoing:
+                part = self._outgoing[0]
+                if isinstance(part, FilePart):
+                    part.send(self.real)
+                    self._outgoing.popleft()
+                    continue
+                sent = self.real.send(part)
+                self._unsent.add(-sent)
+                if sent == len(part):
+                    self._outgoing.popleft()
+                else:
+                    self._outgoing[0] = part[sent:]
+        except BlockingIOError:
+            return False
+        return True
+
+    def has_unsent(self) -> bool:
+        return bool(self._outgoing)
+
+    def discard(self) -> bool:
+        """Throw away what the client still sends; False when it has ended. Raises OSError."""
+        return bool(self.real.recv(64 * 1024))
+
+    def end(self) -> None:
+        """Close for good, whatever was left to send."""
+        for part in self._outgoing:
+            if isinstance(part, FilePart):
+                part.close()
+            else:
+                self._unsent.add(-len(part))
+        self._outgoing.clear()
+        self.real.close()
+
+    # For gunicorn, in a thread
+
+    def recv(self, size: int, flags: int = 0) -> bytes:
+        """Bytes of the one request; none when there are no more. Raises LimitRequestHeaders."""
+        if not self._readable and self._is_head_too_long:
+            raise LimitRequestHeaders("limit request headers")
+        size = min(size, self._readable)
+        data = bytes(self.received[:size])
+        del self.received[:size]
+        self._readable -= size
+        return data
+
+    def sendall(self, data: bytes) -> None:
+        self._unsent.add(len(data))
+        self._outgoing.append(memoryview(data))
+        self.flush()
+
+    def send(self, data: bytes) -> int:
+        """gunicorn's "100 Continue"; the main loop may have sent it before."""
+        if not self._has_continued:
+            self.sendall(data)
+        return len(data)
+
+    def sendfile(self, file: IO[bytes], offset: int = 0, count: int = 0) -> None:
+        self._outgoing.append(FilePart(file, offset, count))
+        self.flush()
+
+    def fileno(self) -> int:
+        return self.real.fileno()
+
+    def gettimeout(self) -> float:
+        return 0.0
+
+    def settimeout(self, seconds: float | None) -> None:
+        """Nothing waits here."""
+
+    def setblocking(self, flag: bool) -> None:
+        """Nothing waits here."""
+
+    def shutdown(self, how: int) -> None:
+        """The main loop does it, when all is sent."""
+
+    def close(self) -> None:
+        """The main loop does it, when all is sent."""
+
+
+class Connection(TConn):  # type: ignore[misc]
+    """gunicorn's connection on such a socket."""
+
+    sock: BufferedSocket
+
+    def __init__(self, worker: PatientWorker, real: socket.socket, client: object) -> None:
+        super().__init__(worker.cfg, BufferedSocket(real, worker.unsent), client, real.getsockname())
+        self.data_ready = True  # gunicorn need not wait for it
+        self.waits_since = self.gives_up_at = 0.0  # monotonic
+
+
+class PatientWorker(ThreadWorker):  # type: ignore[misc]
+    """`worker_class` of config/gunicorn.py."""
+
+    def __init__(self, *arguments: Any, **named: Any) -> None:
+        super().__init__(*arguments, **named)
+        self.unsent = Unsent()
+        self._waiting: dict[Connection, None] = {}  # for its client; the longest waiting first
+        self._next_look = 0.0
+
+    # What gunicorn's main loop calls
+
+    def accept(self, listener: Any) -> None:
+        try:
+            real, client = listener.accept()
+        except OSError as error:
+            if error.errno in (errno.EMFILE, errno.ENFILE):
+                self._drop_longest_waiting()
+            elif error.errno not in (errno.EAGAIN, errno.ECONNABORTED):
+                raise
+            return
+        self.nr_conns += 1
+        self._wait(Connection(self, real, client), selectors.EVENT_READ, self._receive, self.cfg.keepalive)
+
+    def finish_request(self, conn: Connection, done: Any) -> None:
+        """A thread is through with the request."""
+        keeps_alive = not done.cancelled() and not done.exception() and bool(done.result())
+        self._send(keeps_alive, conn)
+
+    def murder_pending(self) -> None:
+        """After each round of events: make room for one more connection, or gunicorn would accept none. Once a second:
+        end those whose client takes too long.
+        """
+        if self.nr_conns >= self.worker_connections:
+            self._drop_longest_waiting()
+        now = time.monotonic()
+        if now < self._next_look:
+            return
+        self._next_look = now + 1.0
+        for conn in [conn for conn in self._waiting if conn.gives_up_at <= now]:
+            self._drop(conn)
+
+    def murder_keepalived(self, force: bool = False) -> None:
+        """They wait like all others."""
+        if force:
+            for conn in list(self._waiting):
+                self._drop(conn)
+
+    def _cap_keepalive(self, deadline: float) -> None:
+        """The worker is to end: requests that are not here yet get until `deadline`, answers the full time."""
+        for conn in self._waiting:
+            if not conn.sock.has_unsent():
+                conn.gives_up_at = min(conn.gives_up_at, deadline)
+
+    def _keepalive_after(self, conn: Connection, keepalive: bool) -> bool:
+        """Not after a body that we did not wait for: where the next request begins is unknown."""
+        return conn.sock.is_whole and bool(super()._keepalive_after(conn, keepalive))
+
+    # Waiting for clients
+
+    def _wait(self, conn: Connection, event: int, act: Callable[[Connection], None], seconds: float) -> None:
+        conn.waits_since = time.monotonic()
+        conn.gives_up_at = conn.waits_since + seconds
+        self._waiting[conn] = None
+        self.poller.register(conn.sock, event, partial(self._act, act, conn))
+
+    def _act(self, act: Callable[[Connection], None], conn: Connection, _: object) -> None:
+        """The client has done something."""
+        if conn not in self._waiting:  # dropped a moment ago, for another event of the same round
+            return
+        try:
+            act(conn)
+        except BlockingIOError:
+            return
+        except OSError:
+            self._drop(conn)
+
+    def _stop_waiting(self, conn: Connection) -> None:
+        if self._waiting.pop(conn, conn) is None:
+            self.poller.unregister(conn.sock)
+
+    def _drop(self, conn: Connection) -> None:
+        self._stop_waiting(conn)
+        self.nr_conns -= 1
+        conn.sock.end()
+
+    def _drop_longest_waiting(self) -> None:
+        longest = next(iter(self._waiting), None)
+        if longest is not None and time.monotonic() - longest.waits_since >= FAIR_SECONDS:
+            self._drop(longest)
+
+    def _receive(self, conn: Connection) -> None:
+        if not conn.sock.received:
+            conn.gives_up_at = time.monotonic() + REQUEST_SECONDS
+        if conn.sock.receive():
+            self._begin_if_here(conn)
+        else:
+            self._drop(conn)
+
+    def _begin_if_here(self, conn: Connection) -> None:
+        if conn.sock.has_request():
+            self._stop_waiting(conn)
+            self.enqueue_req(conn)
+
+    def _send(self, keeps_alive: bool, conn: Connection) -> None:
+        try:
+            is_sent = conn.sock.flush()
+        except OSError:
+            self._drop(conn)
+            return
+        self._stop_waiting(conn)
+        if not is_sent:
+            self._wait(conn, selectors.EVENT_WRITE, partial(self._send, keeps_alive), SEND_SECONDS)
+        elif keeps_alive:
+            seconds = self.cfg.keepalive if self.alive else LINGER_SECONDS
+            self._wait(conn, selectors.EVENT_READ, self._receive, seconds)
+            if conn.sock.received:  # the next request came right behind
+                self._begin_if_here(conn)
+        else:
+            self._linger(conn)
+
+    def _linger(self, conn: Connection) -> None:
+        """Closing at once would make the kernel throw away an answer that the client has not read yet."""
+        try:
+            conn.sock.real.shutdown(socket.SHUT_WR)
+        except OSError:
+            self._drop(conn)
+        else:
+            self._wait(conn, selectors.EVENT_READ, self._discard, LINGER_SECONDS)
+
+    def _discard(self, conn: Connection) -> None:
+        if not conn.sock.discard():
+            self._drop(conn)
