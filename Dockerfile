@@ -1,10 +1,10 @@
 # One image for web, worker and beat; the command chooses.
-FROM python:3.11-slim AS packages
+FROM python:3.11.13-slim AS packages
 COPY requirements.txt .
 RUN python -m venv /venv \
  && /venv/bin/pip install --no-cache-dir --require-hashes -r requirements.txt
 
-FROM python:3.11-slim
+FROM python:3.11.13-slim
 ENV PATH=/venv/bin:$PATH PYTHONDONTWRITEBYTECODE=1 PYTHONUNBUFFERED=1 HOST=0.0.0.0 PORT=8000 VAR_DIR=/var/lib/feeds
 RUN useradd --system --create-home --uid 10001 feeds && install -d -o feeds -g feeds /var/lib/feeds
 COPY --from=packages /venv /venv

@@ -190,7 +190,6 @@ def main() -> int:
         services = yaml.safe_load((ROOT / "compose.yaml").read_text())["services"]
         port = free_port()
         given = {
-            "DATABASE_PASSWORD": "unused",
             "PUBLIC_BASE_URL": f"http://127.0.0.1:{port}",
             "PUBLIC_MODE_IG_USER_ID": OPERATOR_ID,
         }

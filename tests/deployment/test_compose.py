@@ -1,20 +1,25 @@
-"""compose.yaml and the Dockerfile: valid to the compose client, one image, nothing secret, nothing as root."""
+"""compose.yaml and the Dockerfile: valid to the compose client, one image, nothing secret, as few rights as can be."""
 
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import subprocess
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
+import redis
 import yaml
 
-from tests.conftest import needs
+from tests.conftest import needs, run_python
+from tests.processes.service import free_port, wait_until
 
 ROOT = Path(__file__).resolve().parent.parent.parent
-NEEDED = {"DATABASE_PASSWORD": "x", "PUBLIC_BASE_URL": "https://feeds.example"}
+NEEDED = {"PUBLIC_BASE_URL": "https://feeds.example"}
+PINNED = re.compile(r"[a-z]+:\d+\.\d+(\.\d+)?(-[a-z]+)?(@sha256:[0-9a-f]{64})?")
 
 
 @pytest.fixture
@@ -63,10 +68,88 @@ def test_secrets_come_from_files(compose: Any) -> None:
     mounted = {f"/run/secrets/{name}" for name in compose["services"]["web"]["secrets"]}
     from_files = {name: value for name, value in environment.items() if name.endswith("_FILE")}
 
-    assert {"SECRET_KEY_FILE", "TOKEN_ENCRYPTION_KEYS_FILE", "METRICS_TOKEN_FILE"} <= set(from_files)
+    names = {"SECRET_KEY", "SECRET_KEY_FALLBACKS", "TOKEN_ENCRYPTION_KEYS", "METRICS_TOKEN"}
+    names |= {"DATABASE_PASSWORD", "REDIS_PASSWORD"}
+    assert {f"{name}_FILE" for name in names} <= set(from_files)
     assert set(from_files.values()) <= mounted
     assert set(compose["secrets"]) >= set(compose["services"]["web"]["secrets"])
-    assert not {"SECRET_KEY", "TOKEN_ENCRYPTION_KEYS", "METRICS_TOKEN"} & set(environment)
+    assert not names & set(environment)
+    assert "PASSWORD}" not in (ROOT / "compose.yaml").read_text()
+    assert all(urlsplit(environment[name]).password is None for name in ("DATABASE_URL", "REDIS_URL"))
+
+
+def test_the_services_addresses_and_passwords_fit_together(compose: Any, tmp_path: Path) -> None:
+    """The settings as the containers see them, with the files where this test has put them."""
+    environment = {
+        name: str(value).replace("/run/secrets", str(tmp_path))
+        for name, value in compose["services"]["web"]["environment"].items()
+        if not str(value).startswith("${")
+    }
+    for secret in compose["services"]["web"]["secrets"]:
+        (tmp_path / secret).write_text(
+            {"secret_key": "k" * 40, "token_encryption_keys": "A" * 43 + "="}.get(secret, "")
+        )
+    (tmp_path / "database_password").write_text("of-the-database\n")
+    (tmp_path / "redis_password").write_text("of-redis\n")
+    script = "import config.settings as s; print(s.DATABASES['default']['PASSWORD'], s.REDIS_URL, s.CELERY_BROKER_URL)"
+    done = run_python("-c", script, env={**environment, **NEEDED, "VAR_DIR": str(tmp_path)})
+
+    assert done.stdout.split() == ["of-the-database", *["redis://:of-redis@redis:6379/0"] * 2], done.stderr
+
+
+def test_every_container_has_the_fewest_rights(compose: Any) -> None:
+    for name, service in compose["services"].items():
+        assert service["read_only"] is True, name
+        assert service["cap_drop"] == ["ALL"], name
+        assert service["security_opt"] == ["no-new-privileges:true"], name
+        assert "/tmp" in service["tmpfs"], name
+        assert "privileged" not in service, name
+        # Only what starts as root to give its folders away, and never one of ours.
+        needs_rights = {"postgres": {"CHOWN", "DAC_OVERRIDE", "FOWNER"}, "proxy": {"CHOWN"}}.get(name, set())
+        assert set(service.get("cap_add", [])) == needs_rights | (
+            {"SETGID", "SETUID"} if needs_rights else set()
+        ), name
+
+
+def test_images_are_pinned(compose: Any) -> None:
+    others = [service["image"] for service in compose["services"].values() if "build" not in service]
+    bases = re.findall(r"^FROM (\S+)", (ROOT / "Dockerfile").read_text(), flags=re.MULTILINE)
+
+    assert len(others) == 3
+    assert [image for image in (*others, *bases) if not PINNED.fullmatch(image)] == []
+
+
+def test_redis_asks_for_the_password_and_shows_it_to_nobody(compose: Any, tmp_path: Path) -> None:
+    needs("redis-server", shutil.which("redis-server") is not None)
+    service, port = compose["services"]["redis"], free_port()
+    (tmp_path / "redis_password").write_text("of-redis_-1\n")
+    *shell, script = (part.replace("$$", "$") for part in service["command"])
+    script = script.replace("/run/secrets", str(tmp_path)).replace(
+        "/tmp/redis.conf", str(tmp_path / "redis.conf")
+    )
+    process = subprocess.Popen(
+        (*shell, f"{script.rstrip()} --port {port} --bind 127.0.0.1"), stdout=subprocess.DEVNULL
+    )
+    client = redis.Redis(port=port, password="of-redis_-1")
+    check = service["healthcheck"]["test"][1].replace("$$", "$").replace("/run/secrets", str(tmp_path))
+    try:
+        wait_until(
+            lambda: (
+                subprocess.run(("sh", "-c", check.replace("redis-cli", f"redis-cli -p {port}"))).returncode
+                == 0
+            ),
+            10,
+        )
+        assert client.ping()
+        with pytest.raises(redis.AuthenticationError):
+            redis.Redis(port=port).ping()
+        assert b"of-redis" not in Path(f"/proc/{process.pid}/cmdline").read_bytes()
+        assert (tmp_path / "redis.conf").stat().st_mode & 0o077 == 0
+        assert client.config_get("maxmemory-policy")["maxmemory-policy"] == "volatile-lru"
+    finally:
+        client.close()
+        process.terminate()
+        process.wait()
 
 
 def test_the_image_is_slim_runs_without_root_and_holds_neither_secrets_nor_tests() -> None:
