@@ -2,6 +2,13 @@
 
 import os
 import resource
+import sys
+from pathlib import Path
+
+# gunicorn adds it later than this file needs it.
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+
+from foundation.logs import to_stderr
 
 bind = f"{os.environ.get('HOST', '127.0.0.1')}:{os.environ.get('PORT', '8000')}"
 workers = int(os.environ.get("WEB_CONCURRENCY", "1"))
@@ -21,6 +28,14 @@ limit_request_line = 8190
 control_socket_disable = True
 accesslog = None  # the address of a feed may hold an embed token
 loglevel = os.environ.get("LOG_LEVEL", "info").lower()
+# Its own lines are written as the service's are: they quote what cannot be read of a request.
+logconfig_dict = {
+    **to_stderr(os.environ.get("LOG_FORMAT", "json")),
+    "root": {"handlers": ["stderr"]},
+    "loggers": {
+        name: {"handlers": ["stderr"], "propagate": False} for name in ("gunicorn.error", "gunicorn.access")
+    },
+}
 
 
 def worker_exit(server: object, worker: object) -> None:

@@ -21,6 +21,7 @@ from django.core.exceptions import ImproperlyConfigured
 
 from foundation.encryption_keys import parse_encryption_keys
 from foundation.environment import process_environment, with_password
+from foundation.logs import to_stderr
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 
@@ -475,23 +476,7 @@ LOG_FORMAT: str = env.str("LOG_FORMAT", default="json")
 # An unknown level is a system check's to report; to fail here would name no setting.
 _log_level = LOG_LEVEL if LOG_LEVEL in logging.getLevelNamesMapping() else "INFO"
 LOGGING = {
-    "version": 1,
-    "disable_existing_loggers": False,
-    "filters": {
-        "refusals": {"()": "foundation.logs.RefusalFilter"},
-        "redact": {"()": "foundation.logs.RedactionFilter"},
-    },
-    "formatters": {
-        "json": {"()": "foundation.logs.JsonFormatter"},
-        "human": {"format": "%(asctime)s %(levelname)-7s %(name)s %(message)s"},
-    },
-    "handlers": {
-        "stderr": {
-            "class": "logging.StreamHandler",
-            "formatter": "human" if LOG_FORMAT == "human" else "json",
-            "filters": ["refusals", "redact"],
-        }
-    },
+    **to_stderr(LOG_FORMAT),
     "root": {"handlers": ["stderr"], "level": _log_level},
     "loggers": {
         "django.server": {"handlers": ["stderr"], "propagate": False},

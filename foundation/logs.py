@@ -13,6 +13,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar, Token
 from datetime import UTC, datetime
+from typing import Any
 
 MASK = "***"
 REQUEST_ID_HEADER = "feeds_request_id"  # in the messages of refreshes that a request caused; a hint only
@@ -143,3 +144,23 @@ class JsonFormatter(logging.Formatter):
         if record.exc_text:
             line["exception"] = record.exc_text
         return json.dumps(redacted(line))
+
+
+def to_stderr(log_format: str) -> dict[str, Any]:
+    """For `logging.config.dictConfig`: a handler `stderr` that redacts, and writes JSON or, for `human`, text."""
+    return {
+        "version": 1,
+        "disable_existing_loggers": False,
+        "filters": {"refusals": {"()": RefusalFilter}, "redact": {"()": RedactionFilter}},
+        "formatters": {
+            "json": {"()": JsonFormatter},
+            "human": {"format": "%(asctime)s %(levelname)-7s %(name)s %(message)s"},
+        },
+        "handlers": {
+            "stderr": {
+                "class": "logging.StreamHandler",
+                "formatter": "human" if log_format == "human" else "json",
+                "filters": ["refusals", "redact"],
+            }
+        },
+    }

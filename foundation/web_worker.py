@@ -3,7 +3,7 @@
 gunicorn's own worker gives each new connection a thread, and the thread waits for the client: as many clients as there
 are threads stop everybody else by saying nothing, by stopping in the middle of a request, or by not reading the answer.
 Here the main loop does all waiting. A thread gets a request when it has arrived whole, and leaves its answer behind.
-HTTP itself, the threads, the hooks and the graceful stop are gunicorn's.
+HTTP itself, the threads, the hooks and the graceful stop are gunicorn's. Plain HTTP/1 only, as the proxy speaks it.
 
 Relies on the inside of gunicorn 27 (`gthread.ThreadWorker`, `gthread.TConn`); the tests of slow clients and of the
 graceful stop notice when it changes.
@@ -89,9 +89,8 @@ class BufferedSocket:
         self.is_whole = True  # whether the request came with its whole body
         self._unsent = unsent
         self._outgoing: deque[memoryview | FilePart] = deque()
-        self._readable = (
-            0  # bytes of the request that the thread has; what is behind them is the next request's
-        )
+        # Bytes of the request that the thread has; what is behind them is the next request's.
+        self._readable = 0
         self._needed: int | None = None  # bytes of the request, once its head is here
         self._searched = 0
         self._is_head_too_long = False
@@ -250,8 +249,9 @@ class PatientWorker(ThreadWorker):  # type: ignore[misc]
             elif error.errno not in (errno.EAGAIN, errno.ECONNABORTED):
                 raise
             return
+        conn = Connection(self, real, client)
         self.nr_conns += 1
-        self._wait(Connection(self, real, client), selectors.EVENT_READ, self._receive, self.cfg.keepalive)
+        self._wait(conn, selectors.EVENT_READ, self._receive, self.cfg.keepalive)
 
     def finish_request(self, conn: Connection, done: Any) -> None:
         """A thread is through with the request."""

@@ -138,6 +138,18 @@ def test_what_cannot_be_read_is_refused_and_the_connection_ends(
         assert answers.is_over()
 
 
+def test_what_the_server_says_of_a_request_is_one_line_of_json_without_tokens(
+    service: Service, port: int
+) -> None:
+    with closing(connect(port)) as client:
+        client.sendall(b"GET /feed?token=canary-1 and a space HTTP/1.1\r\n" + HOST + b"\r\n")
+        assert Answers(client).next()[0] == 400
+
+    own = [json.loads(line) for line in service.log().splitlines() if "gunicorn.error" in line]
+    assert "Invalid request" in own[-1]["message"]
+    assert "canary-1" not in service.log()
+
+
 def test_a_body_that_is_too_long_is_refused_before_it_is_sent(port: int) -> None:
     with closing(connect(port)) as client:
         order = (
