@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from importlib import import_module
 from typing import Any
 
 import pytest
+from django.apps import apps
 from django.db import DataError, OperationalError, connection
 from django.test import Client
 
@@ -15,12 +17,14 @@ from tests.marks import needs_postgres
 from venice_api import views
 from venice_api.editor import panel
 
-pytestmark = [needs_postgres, pytest.mark.django_db(transaction=True, serialized_rollback=True)]
+pytestmark = [needs_postgres, pytest.mark.django_db(transaction=True)]
+plans: Any = import_module("entitlements.migrations.0002_plans")
 FEED = "/v1/integrations/instagram/feed"
 
 
 @pytest.fixture(autouse=True)
 def _pool(transactional_db: None) -> Iterator[None]:
+    plans.create_plans(apps, None)  # a test before this one may have emptied the tables
     yield
     connection.close()
 
