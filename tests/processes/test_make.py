@@ -175,26 +175,26 @@ def demo(checkout: Path, tmp_path: Path) -> Iterator[Demo]:
     ids=["SIGHUP to make", "SIGTERM to make", "SIGTERM to all", "SIGINT to all"],
 )
 def test_make_run_ends_what_it_started(demo: Demo, send: Any, number: signal.Signals) -> None:
-    wait_until(lambda: "Starting web" in demo.said(), 60)
-    wait_until(lambda: len(demo.children()) > 4, 60)
+    wait_until(lambda: "Starting web" in demo.said(), 150)
+    wait_until(lambda: len(demo.children()) > 4, 150)
 
     send(demo.process.pid, number)
     send(demo.process.pid, number)  # as people press twice, and make passes on what all have been told
-    demo.process.wait(timeout=40)
+    demo.process.wait(timeout=90)
 
-    wait_until(lambda: demo.children() == [], 5)
+    wait_until(lambda: demo.children() == [], 20)
     assert "Traceback" not in demo.said()
 
 
 @pytest.mark.parametrize("step", ["Preparing static files", "Preparing the database", "Starting web"])
 def test_make_run_says_what_it_does_and_can_be_ended_at_any_step(demo: Demo, step: str) -> None:
-    wait_until(lambda: step in demo.said(), 60)
+    wait_until(lambda: step in demo.said(), 150)
     for _ in range(3):
         os.killpg(demo.process.pid, signal.SIGTERM)
         time.sleep(0.05)
-    demo.process.wait(timeout=40)
+    demo.process.wait(timeout=90)
 
-    wait_until(lambda: demo.children() == [], 5)
+    wait_until(lambda: demo.children() == [], 20)
     assert "The service is running." not in demo.said()
 
 
