@@ -107,7 +107,7 @@ def test_the_processes_write_nothing_into_the_checkout_that_install_prepared(
         for _, process in started:
             os.killpg(process.pid, signal.SIGTERM)
         for manager, process in started:
-            process.wait(timeout=40)
+            process.wait(timeout=90)
             manager.__exit__(None, None, None)
 
     assert contents(checkout) == before
@@ -212,5 +212,5 @@ def test_make_run_ends_all_when_its_terminal_is_closed(checkout: Path, tmp_path:
         said += os.read(keyboard, 4_096)
     os.close(keyboard)  # the kernel sends SIGHUP, and whatever is printed now fails
 
-    process.wait(timeout=40)
+    process.wait(timeout=90)
     wait_until(lambda: watched.children() == [], 20)
