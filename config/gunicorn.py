@@ -13,7 +13,7 @@ from foundation.logs import to_stderr
 bind = f"{os.environ.get('HOST', '127.0.0.1')}:{os.environ.get('PORT', '8000')}"
 workers = int(os.environ.get("WEB_CONCURRENCY", "1"))
 worker_class = "foundation.web_worker.PatientWorker"
-# 176 callers may wait for Meta (paris_integration.flights); the rest of the threads go on answering.
+# 176 callers may wait for Meta (paris_integration.waiting); the rest of the threads go on answering.
 threads = int(os.environ.get("WEB_THREADS", "192"))
 backlog = 2048
 # When they are all taken, whoever has kept us waiting longest gives way to the next.
@@ -40,6 +40,6 @@ logconfig_dict = {
 
 def worker_exit(server: object, worker: object) -> None:
     """The day's usage that is still in memory is written while the process ends in order."""
-    from paris_integration import usage
+    from paris_integration.public import flush_usage
 
-    usage.flush()
+    flush_usage()

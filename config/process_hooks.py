@@ -24,10 +24,10 @@ _bound: dict[str, Any] = {}
 @worker_ready.connect
 def say_where_the_numbers_are(**_: Any) -> None:
     from foundation.metrics import worker_last_seen
-    from paris_integration.metrics_text import announce_of_worker
+    from paris_integration.public import announce_worker_metrics
 
     worker_last_seen.set(time.time())
-    announce_of_worker()
+    announce_worker_metrics()
 
 
 @heartbeat_sent.connect
@@ -39,9 +39,9 @@ def worker_lives(**_: Any) -> None:
 
 @worker_shutdown.connect
 def write_usage(**_: Any) -> None:
-    from paris_integration import usage
+    from paris_integration.public import flush_usage
 
-    usage.flush()
+    flush_usage()
 
 
 @beat_init.connect

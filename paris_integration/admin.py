@@ -11,7 +11,6 @@ from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
 from django.utils import timezone
 
-from paris_integration import usage
 from paris_integration.models import (
     AuditEvent,
     Connection,
@@ -21,6 +20,7 @@ from paris_integration.models import (
     Incident,
     ProviderWindow,
 )
+from paris_integration.observing import usage
 
 
 class ReadOnlyAdmin(admin.ModelAdmin):

@@ -8,7 +8,7 @@ class ParisConfig(AppConfig):
     def ready(self) -> None:
         from entitlements.signals import limits_changed
         from foundation import metric_files
-        from paris_integration import checks, refresh  # noqa: F401 - registers the system checks
+        from paris_integration.feeds import refreshing
 
         metric_files.fold_ended()
-        limits_changed.connect(refresh.on_limits_changed, dispatch_uid="paris.reschedule")
+        limits_changed.connect(refreshing.on_limits_changed, dispatch_uid="paris.reschedule")

@@ -1,34 +1,15 @@
-"""The public face of Paris: all that other rooms may import."""
+"""The public API of Paris: everything that other apps may import."""
 
-from paris_integration.audit import SERVICE, Action, Actor, note_act
-from paris_integration.erasure import erase_instance, move_instance
-from paris_integration.errors import (
-    LoginFailed,
-    ParisError,
-    PreviewBudgetSpent,
-    RefreshBlocked,
-    StoreUnavailable,
-    TooBusy,
-)
-from paris_integration.feeds import current_view as look_at
-from paris_integration.feeds import read_feed
-from paris_integration.forced import force_refresh
-from paris_integration.glances import glance_at
-from paris_integration.key_rotation import rotate as rotate_encryption_keys
-from paris_integration.links import instances_connected_as
-from paris_integration.links import load as find_connection
-from paris_integration.maintenance import refresh_due_now, retire_other_sources
-from paris_integration.meta_callbacks import (
+from paris_integration.connections.callbacks import (
     InvalidSignedRequest,
     deauthorise,
     delete_data,
     find_deletion,
 )
-from paris_integration.metrics import count_feed_request
-from paris_integration.metrics_text import metrics_text
-from paris_integration.oauth_pipeline import (
+from paris_integration.connections.key_rotation import rotate_encryption_keys
+from paris_integration.connections.links import find_connection, instances_connected_as
+from paris_integration.connections.logins import (
     Attempt,
-    Caller,
     begin_login,
     choose_account,
     complete_login,
@@ -37,14 +18,31 @@ from paris_integration.oauth_pipeline import (
     offers,
     take_state,
 )
-from paris_integration.signals import account_erased
-from paris_integration.sources import (
+from paris_integration.connections.withdrawal import account_erased
+from paris_integration.errors import (
+    LoginFailed,
+    ParisError,
+    PreviewBudgetSpent,
+    RefreshBlocked,
+    StoreUnavailable,
+    TooBusy,
+)
+from paris_integration.feeds.glances import glance_at
+from paris_integration.feeds.reading import read_feed
+from paris_integration.feeds.refreshing import retire_other_sources
+from paris_integration.feeds.sources import (
     InvalidSource,
     parse_source,
     parse_source_type,
     source_from_profile_url,
 )
-from paris_integration.support import (
+from paris_integration.observing.audit import SERVICE, Action, note_act
+from paris_integration.observing.metrics import count_feed_request
+from paris_integration.observing.metrics_page import announce_worker_metrics, metrics_text
+from paris_integration.observing.usage import flush_usage
+from paris_integration.quota.forcing import force_refresh
+from paris_integration.retention.erasure import erase_instance, move_instance
+from paris_integration.support.acts import (
     MAX_PAUSE,
     MAX_UNITS,
     ask_to_reconnect,
@@ -55,7 +53,9 @@ from paris_integration.support import (
     pause,
     purge,
 )
+from paris_integration.tasks import refresh_due_now
 from paris_integration.types import (
+    Actor,
     Allowance,
     BlockReason,
     ConnectionFacts,
@@ -86,7 +86,6 @@ __all__ = [
     "Allowance",
     "Attempt",
     "BlockReason",
-    "Caller",
     "ConnectionFacts",
     "ConnectionState",
     "EncodedPost",
@@ -113,6 +112,7 @@ __all__ = [
     "TooBusy",
     "Warning",
     "account_erased",
+    "announce_worker_metrics",
     "ask_to_reconnect",
     "begin_login",
     "choose_account",
@@ -126,11 +126,12 @@ __all__ = [
     "find_choice",
     "find_connection",
     "find_deletion",
+    "flush_usage",
     "force_refresh",
     "glance_at",
     "grant_units",
     "instances_connected_as",
-    "look_at",
+    "look_at_feed",
     "metrics_text",
     "move_instance",
     "note_act",
@@ -142,9 +143,12 @@ __all__ = [
     "pause",
     "purge",
     "read_feed",
+    "read_feed_as_member",
     "refresh_due_now",
     "retire_other_sources",
     "rotate_encryption_keys",
     "source_from_profile_url",
     "take_state",
 ]
+
+from paris_integration.quota.members import look_at_feed, read_feed_as_member

@@ -11,8 +11,7 @@ from paris_integration.providers.base import Provider
 from paris_integration.providers.graph import GraphProvider
 from paris_integration.providers.http import HttpClient
 from paris_integration.providers.oauth import App, MetaLogins, Urls
-from paris_integration.secret import Secret
-from paris_integration.types import Login
+from paris_integration.types import Login, Secret
 
 
 def _http_client() -> HttpClient:

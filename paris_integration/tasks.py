@@ -1,27 +1,39 @@
-"""Celery entry points: thin, idempotent, ids in. A lost, doubled or late message changes nothing."""
+"""Background work: the Celery tasks, and the same work done once in place for the `refresh_due` command.
+
+Tasks are thin and idempotent, and take ids. A lost, doubled or late message changes nothing.
+"""
 
 from __future__ import annotations
 
 import logging
+from collections import Counter
+from datetime import datetime
 from uuid import UUID
 
 from celery import shared_task
+from django.db import connection
 from django.utils import timezone
 
-from foundation import faults, statements
-from paris_integration import clock, judgements, notices, quota, refresh, renewals, retention
+from foundation import faults, statements, threads
+from paris_integration import clock
+from paris_integration.connections import health, notices, renewals
+from paris_integration.feeds import refreshing
+from paris_integration.feeds.dispatch import REFRESH_FEED_TASK
+from paris_integration.quota import ledger
+from paris_integration.retention import expiry
 
 logger = logging.getLogger(__name__)
 
 CLAIM_BATCH = 100
 CLAIM_BATCHES_PER_TICK = 20
+PARALLEL = 8
 
 
-@shared_task(name="paris_integration.tasks.refresh_feed")
+@shared_task(name=REFRESH_FEED_TASK)
 def refresh_feed(feed_id: str) -> None:
     """Refresh one feed if it is due. Never raises for expected outcomes; the database's absence is one."""
     try:
-        outcome = refresh.refresh_feed(UUID(feed_id), now=timezone.now())
+        outcome = refreshing.refresh_feed(UUID(feed_id), now=timezone.now())
     except faults.DRIVER_ERRORS as error:
         logger.warning("refresh put off, database unavailable: %s", type(error).__name__)
         return
@@ -36,7 +48,7 @@ def enqueue_due_refreshes() -> int:
     handed_over = 0
     for _ in range(CLAIM_BATCHES_PER_TICK):
         try:
-            claimed = refresh.claim_due(now=timezone.now(), limit=CLAIM_BATCH)
+            claimed = refreshing.claim_due(now=timezone.now(), limit=CLAIM_BATCH)
         except faults.DRIVER_ERRORS as error:
             logger.warning("due feeds not claimed, database unavailable: %s", type(error).__name__)
             break
@@ -52,7 +64,7 @@ def enqueue_due_refreshes() -> int:
 def settle_orphans() -> int:
     """Settle the ledger lines of processes that died in the middle of a forced refresh; how many."""
     try:
-        return quota.settle_orphans(older_than=refresh.dead_after())
+        return ledger.settle_orphans(older_than=refreshing.dead_after())
     except faults.DRIVER_ERRORS as error:
         logger.warning("ledger not settled, database unavailable: %s", type(error).__name__)
         return 0
@@ -63,7 +75,7 @@ def clean_up() -> dict[str, int]:
     """Remove what has outlived its retention; what is left when the database fails is removed in an hour."""
     try:
         with statements.limited_to(statements.LONG_JOB_SECONDS):
-            removed = retention.clean_up(now=timezone.now())
+            removed = expiry.remove_expired(now=timezone.now())
     except faults.DRIVER_ERRORS as error:
         logger.warning("not cleaned up, database unavailable: %s", type(error).__name__)
         return {}
@@ -87,7 +99,7 @@ def renew_token(connection_id: str) -> None:
 def check_connection(connection_id: str) -> None:
     """Ask Meta whether one connection's token still works, if that is due. Never raises for expected outcomes."""
     try:
-        verdict = judgements.check_connection(UUID(connection_id))
+        verdict = health.check_connection(UUID(connection_id))
     except faults.DRIVER_ERRORS as error:
         logger.warning("check put off, database unavailable: %s", type(error).__name__)
         return
@@ -103,9 +115,9 @@ def look_after_connections() -> int:
     """
     try:
         now = clock.database_now()
-        judgements.probe_incidents()
+        health.probe_incidents()
         renewals.note_expiring(now=now)
-        for connection_id in judgements.due_checks(limit=CLAIM_BATCH):
+        for connection_id in health.due_checks(limit=CLAIM_BATCH):
             check_connection.delay(str(connection_id))
         due = renewals.due_connections(now=now, limit=CLAIM_BATCH)
         for connection_id in due:
@@ -125,3 +137,38 @@ def reconcile_hashtags() -> int:
     except faults.DRIVER_ERRORS as error:
         logger.warning("hashtag ledgers not compared, database unavailable: %s", type(error).__name__)
         return 0
+
+
+def refresh_due_now(*, now: datetime) -> dict[str, int]:
+    """What beat and the workers do, once and here: refresh every due feed; how many ended in which way."""
+    results: Counter[str] = Counter()
+    while claimed := refreshing.claim_due(now=now, limit=CLAIM_BATCH):
+        if connection.in_atomic_block:
+            results.update(_refresh(feed_id, now) for feed_id in claimed)
+        else:
+            with threads.Executor(max_workers=PARALLEL) as pool:
+                results.update(pool.map(lambda feed_id: _refresh(feed_id, now), claimed))
+    renewed = _look_after_connections()
+    settled = ledger.settle_orphans(older_than=refreshing.dead_after())
+    return {
+        "due": results.total(),
+        "settled": settled,
+        "renewed": renewed,
+        **dict(sorted(results.items())),
+    }
+
+
+def _look_after_connections() -> int:
+    """Probe incidents, mark what ends soon, renew and check what is due; how many tokens were renewed."""
+    now = clock.database_now()
+    health.probe_incidents()
+    renewals.note_expiring(now=now)
+    due = renewals.due_connections(now=now, limit=CLAIM_BATCH)
+    renewed = [renewals.renew_token(connection_id, now=now) for connection_id in due]
+    for connection_id in health.due_checks(limit=CLAIM_BATCH):
+        health.check_connection(connection_id)
+    return sum(renewal.result == "renewed" for renewal in renewed)
+
+
+def _refresh(feed_id: UUID, now: datetime) -> str:
+    return refreshing.refresh_feed(feed_id, now=now).result.value

@@ -1,8 +1,8 @@
-"""Values that cross rooms: plain, frozen, and free of Django."""
+"""Values that packages exchange: plain, frozen, and free of Django."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 from typing import NotRequired, TypedDict
@@ -87,6 +87,41 @@ class FilterKind(StrEnum):
     VIDEO = "video"
 
 
+class Secret:
+    """A string that does not show itself: `repr`, `str` and formatting give a mask; `reveal()` gives the text."""
+
+    __slots__ = ("_text",)
+
+    def __init__(self, text: str) -> None:
+        self._text = text
+
+    def reveal(self) -> str:
+        return self._text
+
+    def __repr__(self) -> str:
+        return "Secret(***)"
+
+    __str__ = __repr__
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Secret) and other._text == self._text
+
+    def __hash__(self) -> int:
+        return hash(self._text)
+
+
+@dataclass(frozen=True, slots=True)
+class Actor:
+    """Who acts: a user, or with `user_id` None a command or the service itself, by name.
+
+    `session`: the key of the user's session, which a login at Meta is bound to; only its hash is stored.
+    """
+
+    user_id: int | None
+    name: str
+    session: str = field(default="", repr=False)
+
+
 @dataclass(frozen=True, slots=True)
 class Source:
     """A normalised source: `value` is a lower-case username or tag, without `@` or `#`."""
@@ -102,6 +137,16 @@ class FeedKey:
     workspace_id: UUID
     instance_id: str
     source: Source
+
+    @property
+    def columns(self) -> dict[str, UUID | str]:
+        """The key as every table has it."""
+        return {
+            "workspace_id": self.workspace_id,
+            "instance_id": self.instance_id,
+            "source_type": self.source.type.value,
+            "source_value": self.source.value,
+        }
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,6 +164,26 @@ class ConnectionFacts:
     state: ConnectionState
     token_version: int
     expires_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class FeedState:
+    """What deciding about a feed needs. All times aware, UTC, and as far as they count; `jitter` from 0 to 1.
+
+    `blocked_until`: the provider's back-off. `paused_until`: staff's pause. `slowed_until`: holds back automatic
+    refreshes only.
+    """
+
+    fetched_at: datetime | None
+    blocked_until: datetime | None
+    jitter: float
+    paused_until: datetime | None = None
+    slowed_until: datetime | None = None
+
+    @property
+    def held_until(self) -> datetime | None:
+        """When forced refreshes may call again, too."""
+        return max((at for at in (self.blocked_until, self.paused_until) if at is not None), default=None)
 
 
 class ExternalChild(TypedDict):

@@ -16,7 +16,9 @@ from django.utils import timezone
 
 from foundation.cache import database_breaker, redis_breaker
 from foundation.counters import memory_counters
-from paris_integration import clock, feeds, forced, registry
+from paris_integration import clock, registry
+from paris_integration.feeds import reading
+from paris_integration.quota import forcing
 from tests.fakes import FakeLogins, FakeProvider, InlineBoard, RecordingDispatcher
 
 OPERATOR_ID = "17841400000000001"
@@ -68,8 +70,8 @@ def logins(monkeypatch: pytest.MonkeyPatch) -> FakeLogins:
 def board(monkeypatch: pytest.MonkeyPatch) -> InlineBoard:
     """First fills run in the reader's own thread: the test's transaction is not visible to another."""
     inline = InlineBoard()
-    monkeypatch.setattr(feeds, "board", inline)
-    monkeypatch.setattr(forced, "board", inline)
+    monkeypatch.setattr(reading, "board", inline)
+    monkeypatch.setattr(forcing, "board", inline)
     return inline
 
 
@@ -77,7 +79,7 @@ def board(monkeypatch: pytest.MonkeyPatch) -> InlineBoard:
 def dispatched(monkeypatch: pytest.MonkeyPatch) -> RecordingDispatcher:
     """What would have been handed to the worker."""
     recorder = RecordingDispatcher()
-    monkeypatch.setattr(feeds, "dispatcher", recorder)
+    monkeypatch.setattr(reading, "dispatcher", recorder)
     return recorder
 
 

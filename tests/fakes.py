@@ -9,11 +9,10 @@ from urllib.parse import urlencode
 from uuid import UUID
 
 from paris_integration.errors import LoginFailed, ProviderError, RateLimited, SourceNotFound
-from paris_integration.flights import Wait
 from paris_integration.providers.base import FeedRequest, HashtagRequest, RawFeed, Usage
 from paris_integration.providers.oauth import Account, LoginResult, Token
-from paris_integration.secret import Secret
-from paris_integration.types import Login
+from paris_integration.types import Login, Secret
+from paris_integration.waiting import Wait
 
 
 def media(number: int, **changes: Any) -> dict[str, Any]:

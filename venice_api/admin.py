@@ -150,6 +150,6 @@ def _view(row: WidgetInstance) -> paris.FeedView:
     known: paris.FeedView | None = getattr(row, "_view", None)
     if known is None:
         instance = from_row(row)
-        known = paris.look_at(instance.feed_key(), instance.selection(), now=timezone.now())
+        known = paris.look_at_feed(instance.feed_key(), instance.selection(), now=timezone.now())
         row._view = known  # type: ignore[attr-defined]
     return known

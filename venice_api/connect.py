@@ -67,7 +67,7 @@ class ConnectView(ApiView):
             paris.begin_login(
                 instance.feed_key(),
                 login,
-                caller=_caller(http_request, user),
+                actor=_actor(http_request, user),
                 redirect_uri=redirect_uri,
                 callback_uri=callback_uri(login),
                 now=now,
@@ -81,11 +81,11 @@ def callback(request: HttpRequest, login: Login) -> HttpResponse:
     user = request.user
     if not isinstance(user, User) or not user.is_active:
         return _start_again(request, "signed_out")
-    caller, now = _caller(request, user), timezone.now()
+    actor, now = _actor(request, user), timezone.now()
     states, codes = (
         [_without_fragment(text) for text in request.GET.getlist(name)] for name in ("state", "code")
     )
-    attempt = paris.take_state(login, states[0], caller=caller, now=now) if len(states) == 1 else None
+    attempt = paris.take_state(login, states[0], actor=actor, now=now) if len(states) == 1 else None
     if attempt is None:
         return _back(_editor_list(), status="error", reason="STATE_INVALID")
     try:
@@ -96,7 +96,7 @@ def callback(request: HttpRequest, login: Login) -> HttpResponse:
             raise paris.LoginFailed("EXCHANGE_FAILED")
         _check_rights_again(request, attempt)
         account = paris.complete_login(
-            attempt, codes[0], caller=caller, callback_uri=callback_uri(login), now=now
+            attempt, codes[0], actor=actor, callback_uri=callback_uri(login), now=now
         )
     except paris.LoginFailed as failure:
         return _back(attempt.redirect_uri, status="error", reason=failure.reason)
@@ -116,8 +116,8 @@ def choose(request: HttpRequest, attempt_id: UUID) -> HttpResponse:
     user = request.user
     if not isinstance(user, User) or not user.is_active:
         return _start_again(request, "signed_out")
-    caller, now = _caller(request, user), timezone.now()
-    attempt = paris.find_choice(attempt_id, caller=caller, now=now)
+    actor, now = _actor(request, user), timezone.now()
+    attempt = paris.find_choice(attempt_id, actor=actor, now=now)
     if attempt is None:
         return _start_again(request, "too_late")
     if request.method != "POST":
@@ -127,7 +127,7 @@ def choose(request: HttpRequest, attempt_id: UUID) -> HttpResponse:
         return _choice_page(request, attempt, missing=True)
     try:
         _check_rights_again(request, attempt)
-        account = paris.choose_account(attempt, chosen, caller=caller, now=now)
+        account = paris.choose_account(attempt, chosen, actor=actor, now=now)
     except paris.LoginFailed as failure:
         return _back(attempt.redirect_uri, status="error", reason=failure.reason)
     return _back(attempt.redirect_uri, status="connected", account=account.username)
@@ -257,8 +257,8 @@ def _check_rights_again(request: HttpRequest, attempt: paris.Attempt) -> None:
         raise paris.LoginFailed("PLAN_RESTRICTED")
 
 
-def _caller(request: HttpRequest, user: Any) -> paris.Caller:
-    return paris.Caller(user.pk, user.get_username(), request.session.session_key or "")
+def _actor(request: HttpRequest, user: Any) -> paris.Actor:
+    return paris.Actor(user.pk, user.get_username(), request.session.session_key or "")
 
 
 def _to_meta(url: str) -> HttpResponse:

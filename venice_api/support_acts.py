@@ -81,10 +81,10 @@ def _grant(instance: Instance, typed: dict[str, Any], actor: paris.Actor, now: d
 
 def _clear_backoff(instance: Instance, typed: dict[str, Any], actor: paris.Actor, now: datetime) -> Done:
     key, selection = instance.feed_key(), instance.selection()
-    was_paused = paris.look_at(key, selection, now=now).paused_until is not None
+    was_paused = paris.look_at_feed(key, selection, now=now).paused_until is not None
     cleared = paris.clear_backoff(key, actor=actor, now=now, note=typed["note"])
     done = "The back-off is cleared." if cleared or was_paused else "Nothing was held back."
-    return Done(f"{done} {_refresh_words(instance, paris.look_at(key, selection, now=now))}")
+    return Done(f"{done} {_refresh_words(instance, paris.look_at_feed(key, selection, now=now))}")
 
 
 def _open_window(instance: Instance, typed: dict[str, Any], actor: paris.Actor, now: datetime) -> Done:

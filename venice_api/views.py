@@ -75,12 +75,12 @@ class FeedView(ApiView):
         is_preview = source != instance.source
         if is_preview and not is_member:
             raise problems.source_mismatch()
-        self.view = view = paris.read_feed(
+        read = paris.read_feed_as_member if is_member else paris.read_feed
+        self.view = view = read(
             instance.feed_key(source),
             instance.selection(query.max_posts, query.filter),
             now=timezone.now(),
             is_preview=is_preview,
-            for_member=is_member,
         )
         return http_caching.feed_response(http_request, caller, view, feed_body(view, source))
 

@@ -7,8 +7,7 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from paris_integration.errors import ProviderError
-from paris_integration.secret import Secret
-from paris_integration.types import Login
+from paris_integration.types import Login, Secret
 
 
 @dataclass(frozen=True, slots=True)

@@ -29,8 +29,7 @@ from paris_integration.providers.fields import (
 )
 from paris_integration.providers.http import Deadline, HttpAnswer, HttpClient
 from paris_integration.providers.paging import NO_MEDIA, Edge, Page, Pages, items_and_paging
-from paris_integration.secret import Secret
-from paris_integration.types import Login
+from paris_integration.types import Login, Secret
 
 PAGE_POSTS = 50
 _USERNAME = re.compile(r"[a-z0-9._]{1,30}", re.ASCII)

@@ -32,7 +32,7 @@ from urllib3.util.connection import allowed_gai_family, create_connection
 from foundation.metrics import provider_calls, timed
 from paris_integration.errors import ProviderUnavailable
 from paris_integration.providers.base import Usage
-from paris_integration.secret import Secret
+from paris_integration.types import Secret
 
 # urllib3's DEBUG lines hold the path with its query, and the query holds secrets.
 logging.getLogger("urllib3").setLevel(logging.WARNING)

@@ -27,8 +27,7 @@ from paris_integration.errors import (
 from paris_integration.providers.faults import fault_of
 from paris_integration.providers.graph import appsecret_proof
 from paris_integration.providers.http import Deadline, HttpAnswer, HttpClient
-from paris_integration.secret import Secret
-from paris_integration.types import Login
+from paris_integration.types import Login, Secret
 
 INSTAGRAM_SCOPES = ("instagram_business_basic",)
 FACEBOOK_SCOPES = (

@@ -14,7 +14,7 @@ import pytest
 from django.test import Client
 from prometheus_client import REGISTRY
 
-from paris_integration.gauges import DatabaseGauges
+from paris_integration.observing.gauges import DatabaseGauges
 from tests.conftest import needs
 from tests.processes.service import ROOT
 

@@ -18,21 +18,19 @@ from django.db.models import QuerySet
 from django.utils import timezone
 
 from entitlements.models import Plan, Workspace
-from paris_integration import connections, links, login_fences, oauth_pipeline
-from paris_integration.audit import SERVICE
+from paris_integration.connections import lifecycle, links, login_fences, logins, withdrawal
 from paris_integration.errors import LoginFailed
 from paris_integration.models import Connection, ConnectionLink, Feed, LoginAttempt
-from paris_integration.oauth_pipeline import Caller
+from paris_integration.observing.audit import SERVICE
 from paris_integration.providers.oauth import Account
-from paris_integration.secret import Secret
-from paris_integration.types import FeedKey, Login, Mode, Source, SourceType
+from paris_integration.types import Actor, FeedKey, Login, Mode, Secret, Source, SourceType
 from tests.fakes import FakeLogins
 from tests.marks import needs_postgres
 from tests.paris_integration.test_connections import FACEBOOK
 
 pytestmark = [needs_postgres, pytest.mark.django_db(transaction=True)]
 
-CALLER = Caller(7, "editor", "session-1")
+CALLER = Actor(7, "editor", "session-1")
 PERSON = FACEBOOK.app_user_id
 OTHER = replace(
     FACEBOOK,
@@ -112,16 +110,16 @@ def at_once(run: Any, first: Callable[[], object], second: Callable[[], object])
     return futures
 
 
-def store(key: FeedKey, grant: connections.Grant = FACEBOOK) -> None:
-    connections.store_grant(key, grant, actor=SERVICE, now=timezone.now())
+def store(key: FeedKey, grant: lifecycle.Grant = FACEBOOK) -> None:
+    lifecycle.store_grant(key, grant, actor=SERVICE, now=timezone.now())
 
 
 def disconnect(key: FeedKey) -> None:
-    connections.disconnect(key, actor=SERVICE, now=timezone.now())
+    lifecycle.disconnect(key, actor=SERVICE, now=timezone.now())
 
 
 def forget(*, erase: bool = True, user_id: str = PERSON) -> int:
-    return connections.forget_account(Login.FACEBOOK, user_id, erase=erase, now=timezone.now())
+    return withdrawal.forget_account(Login.FACEBOOK, user_id, erase=erase, now=timezone.now())
 
 
 def add_feed(key: FeedKey) -> None:
@@ -222,24 +220,24 @@ def two_accounts(logins: FakeLogins) -> FakeLogins:
     return logins
 
 
-def begun_login(key: FeedKey) -> oauth_pipeline.Attempt:
+def begun_login(key: FeedKey) -> logins.Attempt:
     """A login whose person has just come back from Meta."""
-    url = oauth_pipeline.begin_login(
-        key, Login.FACEBOOK, caller=CALLER, redirect_uri="https://x.example", callback_uri="https://y.example",
+    url = logins.begin_login(
+        key, Login.FACEBOOK, actor=CALLER, redirect_uri="https://x.example", callback_uri="https://y.example",
         now=timezone.now(),
     )  # fmt: skip
     state = url.partition("state=")[2].partition("&")[0]
-    attempt = oauth_pipeline.take_state(Login.FACEBOOK, state, caller=CALLER, now=timezone.now())
+    attempt = logins.take_state(Login.FACEBOOK, state, actor=CALLER, now=timezone.now())
     assert attempt is not None
     return attempt
 
 
-def complete(attempt: oauth_pipeline.Attempt) -> str:
+def complete(attempt: logins.Attempt) -> str:
     try:
-        oauth_pipeline.complete_login(
+        logins.complete_login(
             attempt,
             str(attempt.attempt_id),
-            caller=CALLER,
+            actor=CALLER,
             callback_uri="https://y.example",
             now=timezone.now(),
         )
@@ -248,17 +246,17 @@ def complete(attempt: oauth_pipeline.Attempt) -> str:
     return "stored"
 
 
-def waiting_choice(key: FeedKey) -> oauth_pipeline.Attempt:
+def waiting_choice(key: FeedKey) -> logins.Attempt:
     attempt = begun_login(key)
     assert complete(attempt) == "stored"
-    waiting = oauth_pipeline.find_choice(attempt.attempt_id, caller=CALLER, now=timezone.now())
+    waiting = logins.find_choice(attempt.attempt_id, actor=CALLER, now=timezone.now())
     assert waiting is not None
     return waiting
 
 
-def choose(attempt: oauth_pipeline.Attempt, account_id: str) -> str:
+def choose(attempt: logins.Attempt, account_id: str) -> str:
     try:
-        oauth_pipeline.choose_account(attempt, account_id, caller=CALLER, now=timezone.now())
+        logins.choose_account(attempt, account_id, actor=CALLER, now=timezone.now())
     except LoginFailed as failure:
         return failure.reason
     return "stored"
@@ -364,7 +362,7 @@ def test_an_account_that_another_person_connects_meanwhile_is_theirs(
 
     row = Connection.objects.get()
     assert (row.app_user_id, row.state) == ("2", "active")
-    assert connections.open_token(links.facts_of(row)) == Secret("EAAB-second")
+    assert lifecycle.open_token(links.facts_of(row)) == Secret("EAAB-second")
     assert ConnectionLink.objects.filter(pk="wgt_2", connection=row).exists()
 
 

@@ -13,9 +13,8 @@ from entitlements.changes import Actor as Changer
 from entitlements.changes import set_plan
 from entitlements.models import Plan, Workspace
 from foundation import cache
-from paris_integration import connections, feed_cache, hashtags, links, refresh
-from paris_integration.audit import Actor
-from paris_integration.connections import Grant
+from paris_integration.connections import hashtags, lifecycle, links, withdrawal
+from paris_integration.connections.lifecycle import Grant
 from paris_integration.errors import (
     HashtagQuotaExhausted,
     PermissionMissing,
@@ -23,11 +22,21 @@ from paris_integration.errors import (
     SourceNotFound,
     TokenRejected,
 )
+from paris_integration.feeds import fast_copy, refreshing
 from paris_integration.models import AuditEvent, Connection, ConnectionLink, Feed, HashtagSearch
+from paris_integration.models.feeds import copy_key
 from paris_integration.providers.base import HashtagRequest, OwnMediaRequest
-from paris_integration.public import FeedKey, Selection, Source, SourceType, Warning, force_refresh, read_feed
-from paris_integration.secret import Secret
-from paris_integration.types import ConnectionState, FeedView, Login, Mode
+from paris_integration.public import (
+    FeedKey,
+    Selection,
+    Source,
+    SourceType,
+    Warning,
+    force_refresh,
+    read_feed,
+    read_feed_as_member,
+)
+from paris_integration.types import Actor, ConnectionState, FeedView, Login, Mode, Secret
 from tests.fakes import FakeProvider
 
 NOW = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
@@ -75,7 +84,7 @@ def act(django_capture_on_commit_callbacks: Any) -> Any:
 @pytest.fixture
 def connect(act: Any, key: FeedKey) -> Any:
     def store(grant: Grant = GRANT, of: FeedKey | None = None) -> Any:
-        return act(connections.store_grant, of or key, grant, actor=EDITOR, now=NOW)
+        return act(lifecycle.store_grant, of or key, grant, actor=EDITOR, now=NOW)
 
     return store
 
@@ -105,7 +114,7 @@ def test_connecting_again_keeps_one_connection_and_puts_the_new_token_in(key: Fe
 
     row = Connection.objects.get()
     assert row.token_version == 3
-    assert connections.open_token(links.facts_of(row)) == Secret("IGAA-second")
+    assert lifecycle.open_token(links.facts_of(row)) == Secret("IGAA-second")
     assert ConnectionLink.objects.get().instance_id == "wgt_1"
 
 
@@ -144,7 +153,7 @@ def test_a_dead_token_stops_the_calls_and_keeps_the_posts(
     read(key)
     provider.raises(TokenRejected(code=190))
     later = NOW + timedelta(hours=2)
-    act(refresh.refresh_feed, Feed.objects.get().pk, now=later)
+    act(refreshing.refresh_feed, Feed.objects.get().pk, now=later)
 
     row = Connection.objects.get()
     assert (row.state, row.cause, row.next_renewal_at) == (
@@ -188,13 +197,13 @@ def test_whoever_failed_with_an_older_token_condemns_nothing(connect: Any) -> No
     facts = connect()
     connect(replace(GRANT, token=Secret("IGAA-renewed")))
 
-    connections.condemn(facts, TokenRejected(code=190), now=NOW)
+    lifecycle.condemn(facts, TokenRejected(code=190), now=NOW)
 
     assert Connection.objects.get().state == "active"
 
 
 def test_passing_faults_condemn_nothing(connect: Any) -> None:
-    connections.condemn(connect(), ProviderUnavailable(status=503), now=NOW)
+    lifecycle.condemn(connect(), ProviderUnavailable(status=503), now=NOW)
     assert Connection.objects.get().state == "active"
 
 
@@ -205,15 +214,15 @@ def test_a_disconnect_leaves_nothing(
     connect()
     read(key)
 
-    revocable = act(connections.disconnect, key, actor=EDITOR, now=NOW)
+    revocable = act(lifecycle.disconnect, key, actor=EDITOR, now=NOW)
 
     assert (revocable.login, revocable.token) == (Login.INSTAGRAM, GRANT.token)
     assert Connection.objects.count() == ConnectionLink.objects.count() == Feed.objects.count() == 0
-    assert feed_cache.find(key, Mode.CONNECTED) is None
-    assert links.find(key) is None
+    assert fast_copy.find(key, Mode.CONNECTED) is None
+    assert links.recall(key) is None
     after = read(key)
     assert (after.posts, after.warnings) == ((), {Warning.CONNECT_REQUIRED})
-    assert act(connections.disconnect, key, actor=EDITOR, now=NOW) is None
+    assert act(lifecycle.disconnect, key, actor=EDITOR, now=NOW) is None
     assert AuditEvent.objects.filter(action="disconnected").count() == 1
 
 
@@ -221,12 +230,12 @@ def test_a_refresh_under_way_writes_nothing_after_a_disconnect(
     key: FeedKey, connect: Any, provider: FakeProvider, act: Any
 ) -> None:
     connect()
-    provider.during_call = lambda: act(connections.disconnect, key, actor=EDITOR, now=NOW)
+    provider.during_call = lambda: act(lifecycle.disconnect, key, actor=EDITOR, now=NOW)
 
     read(key)
 
     assert Feed.objects.filter(mode="connected").count() == 0
-    assert feed_cache.find(key, Mode.CONNECTED) is None
+    assert fast_copy.find(key, Mode.CONNECTED) is None
 
 
 @pytest.mark.parametrize("stored_by", ["a refresh", "a reader"])
@@ -246,19 +255,19 @@ def test_a_copy_stored_after_a_disconnect_is_taken_back(
     put = cache.store
 
     def put_late(*args: Any, **kwargs: Any) -> None:
-        if args[0] == feed_cache.cache_key(key, Mode.CONNECTED):
+        if args[0] == copy_key(key, Mode.CONNECTED):
             monkeypatch.setattr(cache, "store", put)
-            act(connections.disconnect, key, actor=EDITOR, now=NOW)
+            act(lifecycle.disconnect, key, actor=EDITOR, now=NOW)
         put(*args, **kwargs)
 
     monkeypatch.setattr(cache, "store", put_late)
     if stored_by == "a refresh":
-        refresh.refresh_feed(row.pk, now=NOW)
+        refreshing.refresh_feed(row.pk, now=NOW)
     else:
         read(key)
 
     assert not Feed.objects.filter(pk=row.pk).exists()
-    assert store.get(feed_cache.cache_key(key, Mode.CONNECTED)) is None
+    assert store.get(copy_key(key, Mode.CONNECTED)) is None
 
 
 def test_a_connection_lives_as_long_as_an_instance_uses_it(key: FeedKey, connect: Any, act: Any) -> None:
@@ -266,16 +275,16 @@ def test_a_connection_lives_as_long_as_an_instance_uses_it(key: FeedKey, connect
     connect()
     connect(of=twin)
 
-    assert act(connections.disconnect, key, actor=EDITOR, now=NOW) is None
+    assert act(lifecycle.disconnect, key, actor=EDITOR, now=NOW) is None
     assert Connection.objects.count() == 1
-    assert act(connections.disconnect, twin, actor=EDITOR, now=NOW) is not None
+    assert act(lifecycle.disconnect, twin, actor=EDITOR, now=NOW) is not None
     assert Connection.objects.count() == 0
 
 
 def test_another_workspace_disconnects_nothing_here(key: FeedKey, connect: Any, act: Any) -> None:
     connect()
     stranger = Workspace.objects.create(name="Other", plan=Plan.objects.get(key="pro"))
-    act(connections.disconnect, replace(key, workspace_id=stranger.pk), actor=EDITOR, now=NOW)
+    act(lifecycle.disconnect, replace(key, workspace_id=stranger.pk), actor=EDITOR, now=NOW)
     assert Connection.objects.count() == ConnectionLink.objects.count() == 1
 
 
@@ -287,11 +296,11 @@ def test_meta_says_the_person_withdrew(
     connect()
     read(key)
 
-    assert act(connections.forget_account, Login.FACEBOOK, user_id, erase=erase, now=NOW) == 0
-    assert act(connections.forget_account, Login.INSTAGRAM, user_id, erase=erase, now=NOW) == 1
+    assert act(withdrawal.forget_account, Login.FACEBOOK, user_id, erase=erase, now=NOW) == 0
+    assert act(withdrawal.forget_account, Login.INSTAGRAM, user_id, erase=erase, now=NOW) == 1
 
     assert Feed.objects.filter(mode="connected").count() == 0
-    assert feed_cache.find(key, Mode.CONNECTED) is None
+    assert fast_copy.find(key, Mode.CONNECTED) is None
     if erase:
         assert Connection.objects.count() == 0
     else:
@@ -315,7 +324,7 @@ def test_a_token_that_cannot_be_opened_asks_for_a_reconnect(
 
 def test_members_hear_of_a_token_that_ends_soon(key: FeedKey, connect: Any, provider: FakeProvider) -> None:
     connect(replace(GRANT, expires_at=NOW + 6 * DAY))
-    assert Warning.TOKEN_EXPIRING in read(key, for_member=True).warnings
+    assert Warning.TOKEN_EXPIRING in read_feed_as_member(key, TWELVE, now=NOW).warnings
     assert Warning.TOKEN_EXPIRING not in read(key).warnings
 
 
@@ -439,11 +448,10 @@ def test_when_a_token_is_renewed(
     expires_at = NOW + expires_in_days * DAY if expires_in_days is not None else None
     for share, days in ((0.0, earliest_days), (1.0, latest_days)):
         assert (
-            connections.next_renewal_at(obtained_at=NOW, expires_at=expires_at, share=share)
-            == NOW + days * DAY
+            lifecycle.next_renewal_at(obtained_at=NOW, expires_at=expires_at, share=share) == NOW + days * DAY
         )
 
 
 def test_copies_of_links_are_plain_json(key: FeedKey, connect: Any) -> None:
     facts = connect()
-    assert links.find(key) == links.find(key) == facts
+    assert links.recall(key) == links.recall(key) == facts

@@ -78,13 +78,14 @@ rows(
     "INSERT INTO paris_integration_connectionlink (instance_id, connection_id, linked_at) "
     "SELECT 'wgt_here', id, %s FROM paris_integration_connection", now,
 )
-from paris_integration import links, receipts
-from paris_integration.receipts import Repeatable
+from paris_integration.connections import links
+from paris_integration.quota import receipts
+from paris_integration.quota.receipts import Repeatable
 from venice_api.instances import from_row
 from venice_api.models import WidgetInstance
 key = from_row(WidgetInstance.objects.get(pk="wgt_here")).feed_key()
 found["previous receipt"] = receipts.state_of(Repeatable(2, "wgt_here", "k2"), now=now).name
-found["previous link"] = links.load(key).account_id
+found["previous link"] = links.find_connection(key).account_id
 receipts.keep(Repeatable(3, "wgt_here", "k3"), now=now)
 found["new receipt"] = rows("SELECT answer FROM paris_integration_refreshreceipt WHERE user_id = 3")
 migrate("paris_integration", "0006")

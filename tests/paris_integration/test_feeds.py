@@ -17,7 +17,7 @@ from django.db.backends.utils import CursorWrapper
 
 from entitlements.changes import Actor, set_override, set_plan
 from entitlements.models import Plan, Workspace
-from paris_integration import feed_cache, feeds, lease, refresh, tasks
+from paris_integration import tasks
 from paris_integration.errors import (
     PermissionMissing,
     PreviewBudgetSpent,
@@ -26,8 +26,9 @@ from paris_integration.errors import (
     StoreUnavailable,
     TokenRejected,
 )
-from paris_integration.flights import Wait
+from paris_integration.feeds import lease, reading, refreshing
 from paris_integration.models import Feed, ProviderWindow
+from paris_integration.models.feeds import copy_key
 from paris_integration.providers.base import Usage
 from paris_integration.public import read_feed, refresh_due_now, retire_other_sources
 from paris_integration.types import (
@@ -40,6 +41,7 @@ from paris_integration.types import (
     SourceType,
     Warning,
 )
+from paris_integration.waiting import Wait
 from tests.fakes import FakeProvider, InlineBoard, RecordingDispatcher, media, video
 
 NOW = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
@@ -114,7 +116,7 @@ def test_a_stale_feed_is_served_at_once_and_refreshed_behind_the_answer(
     assert provider.calls == []
     assert len(dispatched.feed_ids) == 1
 
-    assert refresh.refresh_feed(dispatched.feed_ids[0], now=later).result is refresh.Result.SUCCEEDED
+    assert refreshing.refresh_feed(dispatched.feed_ids[0], now=later).result is refreshing.Result.SUCCEEDED
     renewed = read(key, later)
     assert (renewed.is_stale, len(renewed.posts), renewed.last_updated_at) == (False, 4, later)
 
@@ -130,7 +132,7 @@ def test_between_ttl_and_jitter_a_stale_feed_waits_and_says_until_when(
     assert view.is_stale
     assert view.next_refresh_allowed_at == NOW + HOUR * 1.1
     assert dispatched.feed_ids == []
-    assert refresh.refresh_feed(filled.pk, now=NOW + HOUR).result is refresh.Result.NOT_DUE
+    assert refreshing.refresh_feed(filled.pk, now=NOW + HOUR).result is refreshing.Result.NOT_DUE
 
 
 @pytest.mark.parametrize(
@@ -149,19 +151,23 @@ def test_a_failed_refresh_keeps_the_old_posts_and_backs_off(
     later = NOW + JITTERED_HOUR
     provider.raises(fault)
 
-    assert refresh.refresh_feed(filled.pk, now=later).result is refresh.Result.FAILED
+    assert refreshing.refresh_feed(filled.pk, now=later).result is refreshing.Result.FAILED
     view = read(key, later)
 
     assert (len(view.posts), view.last_updated_at, view.is_stale) == (3, NOW, True)
     assert view.warnings == {warning}
     assert view.next_refresh_allowed_at is not None
     assert later < view.next_refresh_allowed_at <= later + timedelta(seconds=31)
-    assert refresh.refresh_feed(filled.pk, now=later + timedelta(seconds=5)).result is refresh.Result.NOT_DUE
+    assert (
+        refreshing.refresh_feed(filled.pk, now=later + timedelta(seconds=5)).result
+        is refreshing.Result.NOT_DUE
+    )
     assert dispatched.feed_ids == []
 
     provider.recovers()
     assert (
-        refresh.refresh_feed(filled.pk, now=view.next_refresh_allowed_at).result is refresh.Result.SUCCEEDED
+        refreshing.refresh_feed(filled.pk, now=view.next_refresh_allowed_at).result
+        is refreshing.Result.SUCCEEDED
     )
     assert read(key, later).warnings == frozenset()
 
@@ -173,7 +179,7 @@ def test_a_throttle_holds_back_every_feed_of_the_credential(
     other = replace(key, instance_id="wgt_2", source=Source(SourceType.PROFILE, "other.one"))
     later = NOW + JITTERED_HOUR
     provider.rate_limits(1_800)
-    refresh.refresh_feed(filled.pk, now=later)
+    refreshing.refresh_feed(filled.pk, now=later)
     provider.recovers()
     provider.calls.clear()
 
@@ -208,10 +214,13 @@ def test_a_success_that_closes_the_window_announces_when_it_opens(
     before = read(key, opens_at - timedelta(seconds=1))
     assert (before.is_stale, before.next_refresh_allowed_at) == (True, opens_at)
     feed_id = Feed.objects.get().pk
-    assert refresh.refresh_feed(feed_id, now=opens_at - timedelta(seconds=1)).result is refresh.Result.NOT_DUE
+    assert (
+        refreshing.refresh_feed(feed_id, now=opens_at - timedelta(seconds=1)).result
+        is refreshing.Result.NOT_DUE
+    )
     assert dispatched.feed_ids == []
     provider.usage = Usage()
-    assert refresh.refresh_feed(feed_id, now=opens_at).result is refresh.Result.SUCCEEDED
+    assert refreshing.refresh_feed(feed_id, now=opens_at).result is refreshing.Result.SUCCEEDED
 
 
 def test_a_window_that_opens_before_the_ttl_ends_changes_nothing(
@@ -275,10 +284,10 @@ def test_automatic_refreshes_slow_down_near_a_limit(
     assert read(key).next_refresh_allowed_at == announced, "the fast copy says the same"
     feed_id = Feed.objects.get().pk
     for moment, result in (
-        (announced - timedelta(seconds=1), refresh.Result.NOT_DUE),
-        (announced, refresh.Result.SUCCEEDED),
+        (announced - timedelta(seconds=1), refreshing.Result.NOT_DUE),
+        (announced, refreshing.Result.SUCCEEDED),
     ):
-        assert refresh.refresh_feed(feed_id, now=moment).result is result
+        assert refreshing.refresh_feed(feed_id, now=moment).result is result
 
 
 def test_beat_keeps_to_the_slower_pace_and_returns_to_the_usual_one(
@@ -287,11 +296,11 @@ def test_beat_keeps_to_the_slower_pace_and_returns_to_the_usual_one(
     provider.usage = Usage(percent=90)
     read(key)
     feed_id = Feed.objects.get().pk
-    assert refresh.claim_due(now=NOW + JITTERED_HOUR, limit=10) == []
-    assert refresh.claim_due(now=NOW + 2 * HOUR, limit=10) == [feed_id]
+    assert refreshing.claim_due(now=NOW + JITTERED_HOUR, limit=10) == []
+    assert refreshing.claim_due(now=NOW + 2 * HOUR, limit=10) == [feed_id]
 
     provider.usage = Usage(percent=30)
-    refresh.refresh_feed(feed_id, now=NOW + 2 * HOUR)
+    refreshing.refresh_feed(feed_id, now=NOW + 2 * HOUR)
 
     announced = read(key, NOW + 2 * HOUR).next_refresh_allowed_at
     assert announced is not None
@@ -302,7 +311,7 @@ def test_beat_keeps_to_the_slower_pace_and_returns_to_the_usual_one(
 def test_an_empty_answer_empties_the_feed(key: FeedKey, provider: FakeProvider) -> None:
     provider.accounts["acme.bakery"] = []
     later = NOW + JITTERED_HOUR
-    refresh.refresh_feed(Feed.objects.get().pk, now=later)
+    refreshing.refresh_feed(Feed.objects.get().pk, now=later)
 
     view = read(key, later)
 
@@ -316,14 +325,14 @@ def test_a_partial_answer_does_not_replace_a_fuller_copy(
     provider.later_page_error = ProviderUnavailable()
     later = NOW + JITTERED_HOUR
 
-    assert refresh.refresh_feed(filled.pk, now=later).result is refresh.Result.FAILED
+    assert refreshing.refresh_feed(filled.pk, now=later).result is refreshing.Result.FAILED
     view = read(key, later)
     assert (len(view.posts), view.last_updated_at) == (3, NOW)
     assert view.warnings == {Warning.PARTIAL_DATA, Warning.PROVIDER_UNAVAILABLE}
 
     provider.recovers()
     after = later + timedelta(minutes=2)
-    assert refresh.refresh_feed(filled.pk, now=after).result is refresh.Result.SUCCEEDED
+    assert refreshing.refresh_feed(filled.pk, now=after).result is refreshing.Result.SUCCEEDED
     assert read(key, after).warnings == frozenset()
 
 
@@ -397,7 +406,7 @@ def test_after_a_downgrade_the_last_posts_stay_and_nothing_is_refreshed(
 
     assert (len(view.posts), view.warnings) == (3, {Warning.PLAN_RESTRICTED})
     assert view.next_refresh_allowed_at is None
-    assert refresh.refresh_feed(Feed.objects.get().pk, now=later).result is refresh.Result.NOT_ALLOWED
+    assert refreshing.refresh_feed(Feed.objects.get().pk, now=later).result is refreshing.Result.NOT_ALLOWED
     assert (provider.calls, dispatched.feed_ids) == ([], [])
 
 
@@ -427,7 +436,7 @@ def test_a_flight_elsewhere_is_not_repeated(key: FeedKey, filled: Feed, provider
     later = NOW + JITTERED_HOUR
     assert lease.acquire(filled.pk, seen_fence=filled.fence, lasts=timedelta(minutes=1))
 
-    assert refresh.refresh_feed(filled.pk, now=later).result is refresh.Result.HELD
+    assert refreshing.refresh_feed(filled.pk, now=later).result is refreshing.Result.HELD
     assert provider.calls == []
 
 
@@ -447,15 +456,15 @@ def test_who_looked_during_a_flight_does_not_repeat_it_after_its_landing(
     later = NOW + JITTERED_HOUR
     flight = lease.acquire(filled.pk, seen_fence=filled.fence, lasts=timedelta(minutes=1))
     assert flight is not None
-    decide = refresh.route_of
+    decide = refreshing.route_of
 
     def land_meanwhile(*args: Any) -> Any:
         assert lease.write(flight, fetched_at=later, attempted_at=later)
         return decide(*args)
 
-    monkeypatch.setattr(refresh, "route_of", land_meanwhile)
+    monkeypatch.setattr(refreshing, "route_of", land_meanwhile)
 
-    assert refresh.refresh_feed(filled.pk, now=later).result is refresh.Result.HELD
+    assert refreshing.refresh_feed(filled.pk, now=later).result is refreshing.Result.HELD
     assert provider.calls == []
 
 
@@ -468,14 +477,14 @@ def test_a_leader_paused_beyond_its_lease_cannot_write(
         provider.during_call = lambda: None
         Feed.objects.update(lease_expires_at=NOW - timedelta(days=400))
         assert (
-            refresh.refresh_feed(filled.pk, now=later + timedelta(seconds=9)).result
-            is refresh.Result.SUCCEEDED
+            refreshing.refresh_feed(filled.pk, now=later + timedelta(seconds=9)).result
+            is refreshing.Result.SUCCEEDED
         )
         provider.accounts["acme.bakery"] = [media(50)]
 
     provider.during_call = overtake
 
-    assert refresh.refresh_feed(filled.pk, now=later).result is refresh.Result.FENCED
+    assert refreshing.refresh_feed(filled.pk, now=later).result is refreshing.Result.FENCED
     cache.clear()
     assert len(read(key, later).posts) == 3
 
@@ -483,7 +492,7 @@ def test_a_leader_paused_beyond_its_lease_cannot_write(
 def test_a_feed_deleted_in_flight_is_not_written_again(filled: Feed, provider: FakeProvider) -> None:
     provider.during_call = lambda: Feed.objects.all().delete() and None
 
-    assert refresh.refresh_feed(filled.pk, now=NOW + JITTERED_HOUR).result is refresh.Result.FENCED
+    assert refreshing.refresh_feed(filled.pk, now=NOW + JITTERED_HOUR).result is refreshing.Result.FENCED
     assert not Feed.objects.exists()
 
 
@@ -493,18 +502,18 @@ def test_a_bug_gives_the_lease_back_and_rises(filled: Feed, provider: FakeProvid
 
     provider.during_call = stumble
     with pytest.raises(ZeroDivisionError):
-        refresh.refresh_feed(filled.pk, now=NOW + JITTERED_HOUR)
+        refreshing.refresh_feed(filled.pk, now=NOW + JITTERED_HOUR)
 
     assert not lease.is_held(filled.pk)
 
 
 def test_beat_claims_what_is_due_and_was_read_lately_once(key: FeedKey, filled: Feed) -> None:
     later = NOW + JITTERED_HOUR
-    assert refresh.claim_due(now=NOW + timedelta(minutes=59), limit=10) == []
-    assert refresh.claim_due(now=later, limit=10) == [filled.pk]
-    assert refresh.claim_due(now=later, limit=10) == []
-    assert refresh.claim_due(now=later + timedelta(minutes=2), limit=10) == [filled.pk]
-    assert refresh.claim_due(now=NOW + timedelta(days=8), limit=10) == []
+    assert refreshing.claim_due(now=NOW + timedelta(minutes=59), limit=10) == []
+    assert refreshing.claim_due(now=later, limit=10) == [filled.pk]
+    assert refreshing.claim_due(now=later, limit=10) == []
+    assert refreshing.claim_due(now=later + timedelta(minutes=2), limit=10) == [filled.pk]
+    assert refreshing.claim_due(now=NOW + timedelta(days=8), limit=10) == []
 
 
 def test_doubled_and_late_messages_change_nothing(
@@ -526,14 +535,14 @@ def test_refresh_due_does_what_beat_and_worker_do(filled: Feed, provider: FakePr
 
 def test_a_higher_plan_counts_at_once(workspace: Workspace, key: FeedKey, filled: Feed) -> None:
     quarter = NOW + timedelta(minutes=17)
-    assert refresh.claim_due(now=quarter, limit=10) == []
+    assert refreshing.claim_due(now=quarter, limit=10) == []
     put_on(workspace, "business")
     Feed.objects.update(
         next_refresh_at=quarter
     )  # the change was announced at the wall clock's now, not at ours
 
     assert read(key, quarter).is_stale
-    assert refresh.claim_due(now=quarter, limit=10) == [filled.pk]
+    assert refreshing.claim_due(now=quarter, limit=10) == [filled.pk]
 
 
 def test_changing_the_source_retires_the_old_feed_without_losing_its_times(
@@ -541,7 +550,7 @@ def test_changing_the_source_retires_the_old_feed_without_losing_its_times(
 ) -> None:
     retire_other_sources(replace(key, source=Source(SourceType.PROFILE, "new.name")))
 
-    assert refresh.claim_due(now=NOW + JITTERED_HOUR, limit=10) == []
+    assert refreshing.claim_due(now=NOW + JITTERED_HOUR, limit=10) == []
     assert len(read(key, NOW + timedelta(minutes=5)).posts) == 3
     assert provider.calls == []
 
@@ -562,7 +571,7 @@ def test_previews_are_bounded_per_workspace_and_hour(
     assert refusal.value.retry_at == NOW + HOUR
     assert len(read(drafts[0], is_preview=True).posts) == 1
     assert len(read(drafts[2], NOW + HOUR, is_preview=True).posts) == 1
-    assert refresh.claim_due(now=NOW + timedelta(days=1), limit=10) == []
+    assert refreshing.claim_due(now=NOW + timedelta(days=1), limit=10) == []
 
 
 def test_media_links_expire_by_their_own_word(key: FeedKey, provider: FakeProvider) -> None:
@@ -617,13 +626,13 @@ def test_without_database_and_copy_the_reader_is_told_to_come_back(key: FeedKey)
     ],
 )
 def test_a_poisoned_copy_is_replaced_by_the_truth(key: FeedKey, filled: Feed, poison: Any) -> None:
-    cache.set(feed_cache.cache_key(key, Mode.PUBLIC), poison)
+    cache.set(copy_key(key, Mode.PUBLIC), poison)
 
     assert len(read(key).posts) == 3
 
 
 def test_a_copy_of_the_previous_release_is_read(key: FeedKey, filled: Feed) -> None:
-    at = feed_cache.cache_key(key, Mode.PUBLIC)
+    at = copy_key(key, Mode.PUBLIC)
     stored = json.loads(cache.get(at))
     of_the_previous_release = stored | {"value": stored["value"][:9], "checked_at": time.time()}
     cache.set(at, json.dumps(of_the_previous_release))
@@ -643,7 +652,7 @@ def test_the_cold_wait_is_the_settings(
             return Wait.STILL_FLYING
 
     settings.FEED_COLD_WAIT_SECONDS = 3
-    monkeypatch.setattr(feeds, "board", Board())
+    monkeypatch.setattr(reading, "board", Board())
     read(key)
 
     assert asked == [3]

@@ -19,9 +19,8 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 from entitlements.changes import Actor as Changer
 from entitlements.changes import remove_override, set_override, set_plan
 from entitlements.models import EntitlementOverride, Plan, Workspace
-from paris_integration import quota
 from paris_integration.errors import ProviderUnavailable, RefreshBlocked
-from paris_integration.freshness import backoff_seconds
+from paris_integration.feeds.schedule import backoff_seconds
 from paris_integration.models import Feed, ForcedRefresh, ProviderWindow, QuotaWindow
 from paris_integration.providers.base import Usage
 from paris_integration.public import (
@@ -34,6 +33,7 @@ from paris_integration.public import (
     force_refresh,
     grant_units,
 )
+from paris_integration.quota import ledger
 from tests.fakes import FakeProvider
 
 START = datetime(2026, 11, 23, 20, 0, tzinfo=UTC)
@@ -347,7 +347,7 @@ def test_a_charge_that_waited_across_midnight_lands_in_the_new_day(
     before = datetime(2026, 11, 23, 23, 59, 59, 900_000, tzinfo=UTC)
     after = datetime(2026, 11, 24, 0, 0, 0, 100_000, tzinfo=UTC)
     moments = itertools.chain([before, before], itertools.repeat(after))
-    monkeypatch.setattr(quota.clock, "database_now", lambda: next(moments))
+    monkeypatch.setattr(ledger.clock, "database_now", lambda: next(moments))
 
     force_refresh(key, ALL, actor=EDITOR, now=before)
 

@@ -12,24 +12,26 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from entitlements.limits import Limits
-from paris_integration.errors import ProviderError, ProviderUnavailable, RateLimited, SourceNotFound
-from paris_integration.feed_cache import FeedCopy
-from paris_integration.freshness import (
+from paris_integration.clock import (
     CLOCK_TOLERANCE,
     LONG_CEILING,
     PAUSE_CEILING,
+    backoff_ceiling,
+    counted_until,
+)
+from paris_integration.errors import ProviderError, ProviderUnavailable, RateLimited, SourceNotFound
+from paris_integration.feeds.fast_copy import FeedCopy
+from paris_integration.feeds.schedule import (
     Age,
-    FeedState,
     Verdict,
-    back_off_ceiling,
     backoff_seconds,
     classify,
-    counted_until,
     next_refresh_at,
     parking,
     slowed_until,
     whole_second,
 )
+from paris_integration.types import FeedState
 
 NOW = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
 HOURLY = Limits(
@@ -165,7 +167,7 @@ def copy(**times: Any) -> FeedCopy:
 @settings(max_examples=200)
 @given(
     times=st.fixed_dictionaries(
-        stored | {"fetched_at": any_moment, "blocked_at": any_moment, "paused_at": any_moment}
+        stored | {"fetched_at": any_moment, "backoff_set_at": any_moment, "paused_at": any_moment}
     ),
     ttl=st.integers(1, 1_440),
 )
@@ -181,13 +183,13 @@ def test_nothing_that_is_stored_holds_a_feed_back_beyond_the_ceilings(
     assert automatic is None or automatic <= latest + PAUSE_CEILING
     assert by_force is None or by_force <= latest + PAUSE_CEILING
     assert unpaused is None or unpaused <= latest + max(timedelta(minutes=ttl) * 1.1, LONG_CEILING)
-    assert feed.blocked_until is None or feed.blocked_until <= latest + back_off_ceiling(times["fault"])
+    assert feed.blocked_until is None or feed.blocked_until <= latest + backoff_ceiling(times["fault"])
 
 
 @settings(max_examples=200)
 @given(
     times=st.fixed_dictionaries(
-        stored | {"fetched_at": right_moment, "blocked_at": right_moment, "paused_at": right_moment}
+        stored | {"fetched_at": right_moment, "backoff_set_at": right_moment, "paused_at": right_moment}
     )
 )
 def test_what_the_ceilings_leave_is_announced_and_enforced(times: dict[str, Any]) -> None:

@@ -10,7 +10,7 @@ from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from paris_integration.errors import ProviderUnavailable
-from paris_integration.public import Warning, glance_at, look_at, read_feed
+from paris_integration.public import Warning, glance_at, look_at_feed, read_feed
 from tests.conftest import Cast
 from tests.fakes import FakeProvider
 from venice_api.instances import from_row
@@ -38,7 +38,7 @@ def test_a_glance_says_what_a_look_says(people: Cast, make_instance: Any, provid
 
     for instance in instances:
         glance = glances[instance.instance_id]
-        view = look_at(instance.feed_key(), instance.selection(), now=now)
+        view = look_at_feed(instance.feed_key(), instance.selection(), now=now)
         assert (glance.last_updated_at, glance.last_tried_at, glance.warnings) == (
             view.last_updated_at,
             view.last_tried_at,

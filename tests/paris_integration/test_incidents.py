@@ -15,9 +15,10 @@ from django.utils import timezone
 
 from config.celery import app
 from entitlements.models import Membership, Plan, Workspace
-from paris_integration import connections, judgements, links, notices, renewals, tasks
-from paris_integration.audit import Actor
-from paris_integration.connections import Grant
+from paris_integration import tasks
+from paris_integration.connections import health, lifecycle, links, notices, renewals
+from paris_integration.connections.incidents import BurstLimits, is_incident, probe_wait
+from paris_integration.connections.lifecycle import Grant
 from paris_integration.errors import (
     PermissionMissing,
     ProviderError,
@@ -25,7 +26,6 @@ from paris_integration.errors import (
     RateLimited,
     TokenRejected,
 )
-from paris_integration.incidents import BurstLimits, is_incident, probe_wait
 from paris_integration.models import AuditEvent, Connection, Feed, Incident
 from paris_integration.providers.base import DiscoveryRequest, FeedRequest, HashtagRequest, OwnMediaRequest
 from paris_integration.public import (
@@ -36,10 +36,10 @@ from paris_integration.public import (
     Warning,
     force_refresh,
     read_feed,
+    read_feed_as_member,
     refresh_due_now,
 )
-from paris_integration.secret import Secret
-from paris_integration.types import ConnectionFacts, FeedView, Login
+from paris_integration.types import Actor, ConnectionFacts, FeedView, Login, Secret
 from tests.fakes import FakeLogins, FakeProvider, media
 from tests.metrics import scrape
 
@@ -86,11 +86,15 @@ class World:
             self.provider.accounts[f"shop.{number}"] = [media(n) for n in range(3)]
             key = key_of(self.workspace, number)
             with self.commit(execute=True):
-                connections.store_grant(key, grant_of(number, login), actor=EDITOR, now=timezone.now())
+                lifecycle.store_grant(key, grant_of(number, login), actor=EDITOR, now=timezone.now())
 
-    def read(self, number: int, **options: Any) -> FeedView:
+    def read(self, number: int) -> FeedView:
         with self.commit(execute=True):
-            return read_feed(key_of(self.workspace, number), TWELVE, now=timezone.now(), **options)
+            return read_feed(key_of(self.workspace, number), TWELVE, now=timezone.now())
+
+    def read_as_member(self, number: int) -> FeedView:
+        with self.commit(execute=True):
+            return read_feed_as_member(key_of(self.workspace, number), TWELVE, now=timezone.now())
 
     def force(self, number: int) -> FeedView:
         with self.commit(execute=True):
@@ -309,7 +313,7 @@ def test_a_check_that_meta_did_not_answer_decides_nothing_and_is_repeated(world:
 
 def test_the_command_looks_after_connections_as_beat_does(world: World, logins: FakeLogins) -> None:
     world.fill(*range(6))
-    judgements.doubt(world.facts(0), at=timezone.now())
+    health.doubt(world.facts(0), at=timezone.now())
     world.refuse(*range(5))
     world.pass_time(10 * MINUTE)
     refresh_due_now(now=timezone.now())
@@ -323,10 +327,10 @@ def test_the_command_looks_after_connections_as_beat_does(world: World, logins: 
 
 def test_two_processes_check_a_connection_once(world: World) -> None:
     world.connect(1)
-    judgements.doubt(world.facts(1), at=NOW)
+    health.doubt(world.facts(1), at=NOW)
     inner: list[str] = []
-    world.provider.during_call = lambda: inner.append(judgements.check_connection(world.connection(1).pk))
-    assert judgements.check_connection(world.connection(1).pk) == "accepted"
+    world.provider.during_call = lambda: inner.append(health.check_connection(world.connection(1).pk))
+    assert health.check_connection(world.connection(1).pk) == "accepted"
     assert inner == ["not_due"]
 
 
@@ -356,7 +360,7 @@ def test_a_refused_renewal_is_checked_before_it_ends_a_connection(world: World, 
 def test_an_old_token_that_is_refused_late_says_nothing_about_the_new_one(world: World) -> None:
     world.connect(1)
     world.refuse(1)
-    world.provider.during_call = lambda: connections.store_grant(
+    world.provider.during_call = lambda: lifecycle.store_grant(
         key_of(world.workspace, 1), replace(grant_of(1), token=Secret("new")), actor=EDITOR, now=NOW
     )
     view = world.read(1)
@@ -465,7 +469,7 @@ def test_trouble_of_our_app_ends_four_connections_at_most_and_mends_itself(
     view = world.read(waiting)
     assert (len(view.posts), view.is_stale) == (3, True)
     assert view.warnings == {Warning.PROVIDER_UNAVAILABLE}
-    remaining = world.read(waiting, for_member=True).forced
+    remaining = world.read_as_member(waiting).forced
     view = world.force(waiting)
     assert view.warnings == {Warning.PROVIDER_UNAVAILABLE}
     assert remaining is not None
@@ -514,8 +518,8 @@ def test_in_an_incident_nothing_of_that_login_is_called_and_the_other_login_goes
 
     world.connect(30)
     assert world.read(30).warnings == {Warning.PROVIDER_UNAVAILABLE}
-    preview = read_feed(
-        key_of(world.workspace, 30, "shop.30"), TWELVE, now=timezone.now(), is_preview=True, for_member=True
+    preview = read_feed_as_member(
+        key_of(world.workspace, 30, "shop.30"), TWELVE, now=timezone.now(), is_preview=True
     )
     assert preview.warnings == {Warning.PROVIDER_UNAVAILABLE}
     assert len(world.provider.requests) == before
@@ -535,8 +539,8 @@ def test_probes_are_made_by_one_process(world: World) -> None:
     incident = Incident.objects.get()
     world.clock.move_to(incident.next_probe_at, tick=False)
     before = len(world.provider.requests)
-    world.provider.during_call = judgements.probe_incidents
-    judgements.probe_incidents()
+    world.provider.during_call = health.probe_incidents
+    health.probe_incidents()
     assert len(world.provider.requests) - before <= 2
 
 
@@ -561,7 +565,7 @@ def test_a_new_token_from_within_the_incident_is_left_alone(world: World) -> Non
     reconnected = int(world.dead()[0].partition(".")[2])
     new = replace(grant_of(reconnected), token=Secret("new"))
     with world.commit(execute=True):
-        connections.store_grant(key_of(world.workspace, reconnected), new, actor=EDITOR, now=timezone.now())
+        lifecycle.store_grant(key_of(world.workspace, reconnected), new, actor=EDITOR, now=timezone.now())
     version = world.connection(reconnected).token_version
     world.recover()
     world.work(25)

@@ -13,15 +13,15 @@ from django.utils import timezone
 from entitlements.models import Plan, Workspace
 from instagram_standin.server import StandIn
 from instagram_standin.tokens import Family
-from paris_integration import connections, refresh, registry
-from paris_integration.audit import Actor
-from paris_integration.connections import Grant
+from paris_integration import registry
+from paris_integration.connections import lifecycle
+from paris_integration.connections.lifecycle import Grant
+from paris_integration.feeds import refreshing
 from paris_integration.models import Feed
 from paris_integration.providers.graph import GraphProvider
 from paris_integration.providers.http import HttpClient
 from paris_integration.public import FeedKey, Selection, Source, SourceType, Warning, read_feed
-from paris_integration.secret import Secret
-from paris_integration.types import FeedView, Login
+from paris_integration.types import Actor, FeedView, Login, Secret
 
 NOW = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
 HOUR = timedelta(hours=1)
@@ -65,7 +65,7 @@ def connected(
     grant = Grant(
         login, account_id, "28970000000000001", "corner.cafe", (), Secret(token), NOW + 1_440 * HOUR
     )
-    connections.store_grant(key, grant, actor=Actor(None, "test"), now=NOW)
+    lifecycle.store_grant(key, grant, actor=Actor(None, "test"), now=NOW)
     return key
 
 
@@ -95,7 +95,7 @@ def test_a_page_with_all_posts_is_complete_whatever_a_further_call_would_bring(
     plant(standin, *[IMAGE] * 5)
     standin.faults.add("status", status=400, code=4, after=True)
     clock.move_to(NOW + 3 * HOUR, tick=False)
-    refresh.refresh_feed(Feed.objects.get().pk, now=timezone.now())
+    refreshing.refresh_feed(Feed.objects.get().pk, now=timezone.now())
 
     view = read(key)
     assert (len(view.posts), view.warnings) == (5, frozenset())

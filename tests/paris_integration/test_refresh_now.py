@@ -8,9 +8,8 @@ from typing import Any
 import pytest
 
 from entitlements.limits import Grants
-from paris_integration.allowance import Book, Tally, refresh_now
-from paris_integration.freshness import FeedState
-from paris_integration.types import RefreshEffect, RefreshNow, Source, SourceType
+from paris_integration.quota.allowance import Book, Tally, refresh_now
+from paris_integration.types import FeedState, RefreshEffect, RefreshNow, Source, SourceType
 
 NOW = datetime(2026, 11, 23, 12, 20, tzinfo=UTC)
 PROFILE = Source(SourceType.PROFILE, "acme.bakery")

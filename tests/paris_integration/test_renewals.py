@@ -13,13 +13,12 @@ from django.contrib.auth.models import User
 from django.core import mail
 
 from entitlements.models import Membership, Plan, Workspace
-from paris_integration import connections, key_rotation, links, notices, renewals, retention, vault
-from paris_integration.audit import Actor
+from paris_integration.connections import key_rotation, lifecycle, links, notices, renewals, vault, withdrawal
+from paris_integration.connections.notices import DEAD, due_notice
 from paris_integration.errors import ProviderUnavailable, TokenRejected
 from paris_integration.models import AuditEvent, Connection, LoginAttempt
-from paris_integration.notices import DEAD, due_notice
-from paris_integration.secret import Secret
-from paris_integration.types import FeedKey, Login, Source, SourceType
+from paris_integration.retention import expiry
+from paris_integration.types import Actor, FeedKey, Login, Secret, Source, SourceType
 from tests.fakes import FakeLogins, FakeProvider
 from tests.paris_integration.test_connections import GRANT
 
@@ -45,13 +44,13 @@ def key(workspace: Workspace) -> FeedKey:
 @pytest.fixture
 def row(key: FeedKey) -> Connection:
     """A connection whose token ends in 60 days."""
-    connections.store_grant(key, GRANT, actor=EDITOR, now=NOW)
+    lifecycle.store_grant(key, GRANT, actor=EDITOR, now=NOW)
     return Connection.objects.get()
 
 
 def token_of(row: Connection) -> str:
     row.refresh_from_db()
-    return connections.open_token(links.facts_of(row)).reveal()
+    return lifecycle.open_token(links.facts_of(row)).reveal()
 
 
 def due_at(row: Connection) -> datetime:
@@ -107,7 +106,7 @@ def test_190_during_a_renewal_that_another_has_won_keeps_the_new_token(
     row: Connection, key: FeedKey, logins: FakeLogins, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def another_wins(*_: Any, **__: Any) -> Any:
-        connections.store_grant(key, replace(GRANT, token=Secret("IGAA-winner")), actor=EDITOR, now=NOW)
+        lifecycle.store_grant(key, replace(GRANT, token=Secret("IGAA-winner")), actor=EDITOR, now=NOW)
         raise TokenRejected(code=190)
 
     monkeypatch.setattr(logins, "renew", another_wins)
@@ -122,7 +121,7 @@ def test_a_renewal_does_not_overwrite_a_newer_token(
 ) -> None:
     """The account is connected again while its old token is renewed: what the login brought stays."""
     newer = replace(GRANT, token=Secret("IGAA-newer"), expires_at=NOW + 99 * DAY)
-    logins.during_renewal = lambda: connections.store_grant(key, newer, actor=EDITOR, now=NOW)
+    logins.during_renewal = lambda: lifecycle.store_grant(key, newer, actor=EDITOR, now=NOW)
 
     assert renewals.renew_token(row.pk, now=due_at(row)).result == "not_due"
 
@@ -136,7 +135,7 @@ def test_a_failed_renewal_does_not_put_off_a_newer_token(
     row: Connection, key: FeedKey, logins: FakeLogins
 ) -> None:
     newer = replace(GRANT, expires_at=NOW + 59 * DAY)
-    logins.during_renewal = lambda: connections.store_grant(key, newer, actor=EDITOR, now=NOW)
+    logins.during_renewal = lambda: lifecycle.store_grant(key, newer, actor=EDITOR, now=NOW)
     logins.renewal_error = ProviderUnavailable(status=503)
 
     assert renewals.renew_token(row.pk, now=due_at(row)).result == "failed"
@@ -150,7 +149,7 @@ def test_a_failed_renewal_does_not_put_off_a_newer_token(
 def test_a_withdrawal_during_a_renewal_wins(
     row: Connection, logins: FakeLogins, user_id: str, erase: bool
 ) -> None:
-    logins.during_renewal = lambda: connections.forget_account(Login.INSTAGRAM, user_id, erase=erase, now=NOW)
+    logins.during_renewal = lambda: withdrawal.forget_account(Login.INSTAGRAM, user_id, erase=erase, now=NOW)
 
     assert renewals.renew_token(row.pk, now=due_at(row)).result == "not_due"
 
@@ -160,7 +159,7 @@ def test_a_withdrawal_during_a_renewal_wins(
 
 def test_a_token_that_never_ends_is_not_renewed(row: Connection, key: FeedKey, logins: FakeLogins) -> None:
     """Also one of which only the renewal says so; a token whose end is not told is renewed daily."""
-    connections.store_grant(key, replace(GRANT, expires_at=None), actor=EDITOR, now=NOW)
+    lifecycle.store_grant(key, replace(GRANT, expires_at=None), actor=EDITOR, now=NOW)
     at = due_at(row)
     assert NOW + DAY <= at <= NOW + 1.25 * DAY
     logins.lasts = None
@@ -173,10 +172,10 @@ def test_a_token_that_never_ends_is_not_renewed(row: Connection, key: FeedKey, l
     assert renewals.note_expiring(now=at + 900 * DAY) == 0
     row.refresh_from_db()
     assert row.state == "active"
-    connections.store_grant(key, GRANT, actor=EDITOR, now=NOW)
+    lifecycle.store_grant(key, GRANT, actor=EDITOR, now=NOW)
     row.refresh_from_db()
     assert (row.never_expires, row.expires_at) == (False, GRANT.expires_at)
-    connections.store_grant(key, replace(GRANT, expires_at=None, never_expires=True), actor=EDITOR, now=NOW)
+    lifecycle.store_grant(key, replace(GRANT, expires_at=None, never_expires=True), actor=EDITOR, now=NOW)
     assert renewals.due_connections(now=at + 900 * DAY, limit=9) == []
 
 
@@ -202,7 +201,7 @@ def test_a_disconnect_during_a_renewal_wins(
     real = logins.renew
 
     def slow(*args: Any, **kwargs: Any) -> Any:
-        connections.disconnect(key, actor=EDITOR, now=NOW)
+        lifecycle.disconnect(key, actor=EDITOR, now=NOW)
         return real(*args, **kwargs)
 
     monkeypatch.setattr(logins, "renew", slow)
@@ -270,12 +269,12 @@ def test_editors_and_owners_hear_once_each_time(row: Connection) -> None:
 
 
 def test_a_dead_token_is_told_and_a_reconnect_begins_anew(row: Connection, key: FeedKey) -> None:
-    connections.condemn(links.facts_of(row), TokenRejected(code=190), now=NOW)
+    lifecycle.condemn(links.facts_of(row), TokenRejected(code=190), now=NOW)
     assert notices.send_due(now=NOW + timedelta(minutes=9)) == 0
     assert notices.send_due(now=NOW + timedelta(minutes=10)) == 1
     assert notices.send_due(now=NOW + timedelta(minutes=10)) == 0
     assert mail.outbox[0].subject == "@acme.bakery: please reconnect Instagram"
-    connections.store_grant(key, GRANT, actor=EDITOR, now=NOW)
+    lifecycle.store_grant(key, GRANT, actor=EDITOR, now=NOW)
     assert notices.send_due(now=NOW + 47 * DAY) == 1
     assert "ends in 14 days" in mail.outbox[-1].body
 
@@ -287,24 +286,24 @@ OLD, NEW = b"o" * 32, b"n" * 32
 
 def test_rotation_brings_everything_under_the_first_key(key: FeedKey, settings: Any) -> None:
     settings.TOKEN_ENCRYPTION_KEYS = (OLD,)
-    connections.store_grant(key, GRANT, actor=EDITOR, now=NOW)
+    lifecycle.store_grant(key, GRANT, actor=EDITOR, now=NOW)
     row = Connection.objects.get()
-    assert key_rotation.rotate().rotated == 0
+    assert key_rotation.rotate_encryption_keys().rotated == 0
     settings.TOKEN_ENCRYPTION_KEYS = (NEW, OLD)
 
-    report = key_rotation.rotate()
+    report = key_rotation.rotate_encryption_keys()
 
     assert (report.rotated, report.unreadable, report.left) == (1, 0, 0)
     settings.TOKEN_ENCRYPTION_KEYS = (NEW,)
     assert token_of(row) == "IGAA-canary"
-    assert key_rotation.rotate().rotated == 0
+    assert key_rotation.rotate_encryption_keys().rotated == 0
 
 
 def test_rotation_leaves_what_it_cannot_open(row: Connection, settings: Any) -> None:
     assert row.token is not None
     before = row.token.raw
     settings.TOKEN_ENCRYPTION_KEYS = (NEW,)
-    report = key_rotation.rotate()
+    report = key_rotation.rotate_encryption_keys()
     assert (report.rotated, report.unreadable, report.left) == (0, 1, 0)
     row.refresh_from_db()
     assert row.token is not None
@@ -326,7 +325,7 @@ def test_a_token_renewed_meanwhile_is_left_alone(
         return real(sealed, row_id=row_id)
 
     monkeypatch.setattr(vault, "open_token", while_it_is_open)
-    key_rotation.rotate()
+    key_rotation.rotate_encryption_keys()
 
     assert token_of(row) == "IGAA-renewed"
 
@@ -336,5 +335,5 @@ def test_login_attempts_do_not_pile_up(workspace: Workspace) -> None:
         state_hash="x", user_id=1, session_hash="y", workspace=workspace, instance_id="wgt_1", login="instagram",
         redirect_uri="https://x.example", expires_at=NOW,
     )  # fmt: skip
-    assert retention.clean_up(now=NOW + timedelta(minutes=59))["loginAttempts"] == 0
-    assert retention.clean_up(now=NOW + timedelta(minutes=61))["loginAttempts"] == 1
+    assert expiry.remove_expired(now=NOW + timedelta(minutes=59))["loginAttempts"] == 0
+    assert expiry.remove_expired(now=NOW + timedelta(minutes=61))["loginAttempts"] == 1

@@ -8,7 +8,7 @@ from uuid import UUID
 
 import pytest
 
-from paris_integration.resolver import Call, NoRoute, Route, resolve
+from paris_integration.feeds.routing import Call, NoRoute, Route, resolve
 from paris_integration.types import (
     ConnectionFacts,
     ConnectionState,

@@ -8,9 +8,10 @@ from typing import Any
 import pytest
 
 from entitlements.models import Plan, Workspace
-from paris_integration import feed_cache, retention
+from paris_integration.feeds import fast_copy
 from paris_integration.models import Feed, ForcedRefresh, HashtagRefusal
 from paris_integration.public import read_feed
+from paris_integration.retention import expiry
 from paris_integration.types import FeedKey, Mode, Selection, Source, SourceType
 from tests.fakes import FakeProvider
 
@@ -57,7 +58,7 @@ def feed(workspace: Workspace, name: str = "acme.bakery", **values: Any) -> Feed
 def test_what_is_removed(workspace: Workspace, values: dict[str, Any], stays: bool) -> None:
     feed(workspace, **values)
 
-    assert retention.clean_up(now=NOW)["feeds"] == (0 if stays else 1)
+    assert expiry.remove_expired(now=NOW)["feeds"] == (0 if stays else 1)
     assert Feed.objects.exists() is stays
 
 
@@ -65,13 +66,13 @@ def test_an_active_feed_stays_however_short_the_retention(workspace: Workspace, 
     settings.UNREAD_FEED_RETENTION_DAYS, settings.ACTIVE_FEED_DAYS = 1, 7
     feed(workspace, last_read_at=NOW - 6 * DAY)
 
-    assert retention.remove_unread_feeds(now=NOW) == 0
+    assert expiry.remove_unread_feeds(now=NOW) == 0
 
 
 def test_many_go_in_batches_and_the_ledger_stays(
     workspace: Workspace, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(retention, "FEED_BATCH", 2)
+    monkeypatch.setattr(expiry, "FEED_BATCH", 2)
     rows = [feed(workspace, f"acme.{number}") for number in range(5)]
     kept = feed(workspace, "acme.read", last_read_at=NOW)
     line = ForcedRefresh.objects.create(
@@ -79,7 +80,7 @@ def test_many_go_in_batches_and_the_ledger_stays(
         fence=1, reserved_at=NOW, day_starts_at=NOW, hour_starts_at=NOW, state="succeeded", settled_at=NOW,
     )  # fmt: skip
 
-    assert retention.remove_unread_feeds(now=NOW) == 5
+    assert expiry.remove_unread_feeds(now=NOW) == 5
     assert list(Feed.objects.values_list("pk", flat=True)) == [kept.pk]
     line.refresh_from_db()
     assert line.feed_id is None
@@ -91,8 +92,8 @@ def test_whoever_asks_again_fills_it_anew(workspace: Workspace, provider: FakePr
     removed = Feed.objects.get()
 
     later = NOW + 91 * DAY
-    assert retention.remove_unread_feeds(now=later) == 1
-    assert feed_cache.find(key, Mode.PUBLIC) is None
+    assert expiry.remove_unread_feeds(now=later) == 1
+    assert fast_copy.find(key, Mode.PUBLIC) is None
     view = read_feed(key, TWELVE, now=later)
 
     assert view.posts
@@ -104,5 +105,5 @@ def test_refused_tags_are_forgotten_once_they_may_be_asked_for_again() -> None:
     for tag, until in (("old", NOW - timedelta(seconds=1)), ("current", NOW + timedelta(hours=1))):
         HashtagRefusal.objects.create(account_id="1", tag=tag, until=until)
 
-    assert retention.clean_up(now=NOW)["hashtagRefusals"] == 1
+    assert expiry.remove_expired(now=NOW)["hashtagRefusals"] == 1
     assert HashtagRefusal.objects.get().tag == "current"

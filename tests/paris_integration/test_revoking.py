@@ -10,21 +10,20 @@ from typing import Any
 import pytest
 
 from entitlements.models import Plan, Workspace
-from paris_integration import connections, links, oauth_pipeline, revoking
-from paris_integration.audit import SERVICE
-from paris_integration.connections import GivenUp, Grant
+from paris_integration.connections import lifecycle, links, revoking
+from paris_integration.connections.lifecycle import GivenUp, Grant
+from paris_integration.connections.logins import begin_login, complete_login, take_state
 from paris_integration.errors import LoginFailed, ProviderUnavailable
 from paris_integration.models import AuditEvent, Connection, ConnectionLink, Incident, LoginAttempt
-from paris_integration.oauth_pipeline import Caller
+from paris_integration.observing.audit import SERVICE
 from paris_integration.providers.oauth import Account
-from paris_integration.secret import Secret
-from paris_integration.types import FeedKey, Login, Source, SourceType
+from paris_integration.types import Actor, FeedKey, Login, Secret, Source, SourceType
 from tests.fakes import FakeLogins
 from tests.paris_integration.test_connections import FACEBOOK, GRANT
 
 NOW = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
 SECOND = timedelta(seconds=1)
-CALLER = Caller(7, "editor", "session-1")
+CALLER = Actor(7, "editor", "session-1")
 CALLBACK = "https://feeds.example/callback"
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("clock")]
@@ -45,27 +44,27 @@ def elsewhere() -> Workspace:
 
 
 def store(at: FeedKey, grant: Grant) -> None:
-    connections.store_grant(at, grant, actor=SERVICE, now=NOW)
+    lifecycle.store_grant(at, grant, actor=SERVICE, now=NOW)
 
 
 def disconnect(at: FeedKey) -> GivenUp:
-    given_up = connections.disconnect(at, actor=SERVICE, now=NOW)
+    given_up = lifecycle.disconnect(at, actor=SERVICE, now=NOW)
     assert given_up is not None
     return given_up
 
 
 def begin(at: FeedKey, login: Login = Login.FACEBOOK) -> str:
     """Send the person to Meta; the state they come back with."""
-    url = oauth_pipeline.begin_login(
-        at, login, caller=CALLER, redirect_uri="https://x.example", callback_uri=CALLBACK, now=NOW
+    url = begin_login(
+        at, login, actor=CALLER, redirect_uri="https://x.example", callback_uri=CALLBACK, now=NOW
     )
     return url.partition("state=")[2].partition("&")[0]
 
 
 def come_back(state: str, code: str = "code", login: Login = Login.FACEBOOK) -> Account | None:
-    attempt = oauth_pipeline.take_state(login, state, caller=CALLER, now=NOW)
+    attempt = take_state(login, state, actor=CALLER, now=NOW)
     assert attempt is not None
-    return oauth_pipeline.complete_login(attempt, code, caller=CALLER, callback_uri=CALLBACK, now=NOW)
+    return complete_login(attempt, code, actor=CALLER, callback_uri=CALLBACK, now=NOW)
 
 
 def outcomes() -> list[tuple[str, str]]:
@@ -116,7 +115,7 @@ def test_what_else_rests_on_the_grant_keeps_it(
 
     assert logins.revoked == []
     assert outcomes() == [("refused", "STILL_CONNECTED")]
-    assert connections.open_token(links.load(key(elsewhere, "wgt_2"))) == other.token  # type: ignore[arg-type]
+    assert lifecycle.open_token(links.find_connection(key(elsewhere, "wgt_2"))) == other.token  # type: ignore[arg-type]
 
 
 def test_the_other_account_of_a_workspace_lives_on(workspace: Workspace, logins: FakeLogins) -> None:
@@ -179,7 +178,7 @@ def test_nothing_is_revoked_in_an_incident_or_before_its_refusals_have_been_chec
 def test_there_is_nothing_to_give_back_without_a_token(workspace: Workspace) -> None:
     store(key(workspace), FACEBOOK)
     Connection.objects.update(token=None)
-    assert connections.disconnect(key(workspace), actor=SERVICE, now=NOW) is None
+    assert lifecycle.disconnect(key(workspace), actor=SERVICE, now=NOW) is None
     assert ConnectionLink.objects.count() == Connection.objects.count() == 0
 
 
@@ -247,7 +246,7 @@ def test_a_login_that_came_to_nothing_keeps_no_grant(
         with pytest.raises(LoginFailed):
             come_back(state, code="bad")
     else:
-        assert oauth_pipeline.take_state(Login.FACEBOOK, state, caller=CALLER, now=NOW) is not None
+        assert take_state(Login.FACEBOOK, state, actor=CALLER, now=NOW) is not None
         clock.move_to(NOW + timedelta(seconds=20), tick=False)
     store(key(workspace), FACEBOOK)
     assert revoking.revoke_unless_used(disconnect(key(workspace)))

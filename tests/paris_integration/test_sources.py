@@ -4,7 +4,12 @@ from __future__ import annotations
 
 import pytest
 
-from paris_integration.sources import InvalidSource, parse_source, parse_source_type, source_from_profile_url
+from paris_integration.feeds.sources import (
+    InvalidSource,
+    parse_source,
+    parse_source_type,
+    source_from_profile_url,
+)
 from paris_integration.types import Source, SourceType
 
 PROFILE, HASHTAG = SourceType.PROFILE, SourceType.HASHTAG

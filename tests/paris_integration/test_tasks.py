@@ -10,15 +10,19 @@ import pytest
 from django.db import InterfaceError, InternalError, OperationalError, ProgrammingError
 
 from foundation import statements
-from paris_integration import notices, quota, refresh, renewals, retention, tasks
+from paris_integration import tasks
+from paris_integration.connections import notices, renewals
+from paris_integration.feeds import refreshing
+from paris_integration.quota import ledger
+from paris_integration.retention import expiry
 from venice_api import tasks as venice_tasks
 
 ID = "6f1c2f0e-7f53-4b6e-9a53-0a3d3f1f8c11"
 JOBS: list[tuple[Callable[..., Any], tuple[str, ...], object, str, object]] = [
-    (tasks.refresh_feed, (ID,), refresh, "refresh_feed", None),
-    (tasks.enqueue_due_refreshes, (), refresh, "claim_due", 0),
-    (tasks.settle_orphans, (), quota, "settle_orphans", 0),
-    (tasks.clean_up, (), retention, "clean_up", {}),
+    (tasks.refresh_feed, (ID,), refreshing, "refresh_feed", None),
+    (tasks.enqueue_due_refreshes, (), refreshing, "claim_due", 0),
+    (tasks.settle_orphans, (), ledger, "settle_orphans", 0),
+    (tasks.clean_up, (), expiry, "remove_expired", {}),
     (tasks.renew_token, (ID,), renewals, "renew_token", None),
     (tasks.look_after_connections, (), renewals, "note_expiring", 0),
     (tasks.look_after_connections, (), notices, "send_due", 0),
@@ -56,7 +60,7 @@ def test_a_task_survives_a_fault_of_the_database(
 @pytest.mark.parametrize(
     ("task", "module", "name"),
     [
-        (tasks.clean_up, retention, "clean_up"),
+        (tasks.clean_up, expiry, "remove_expired"),
         (venice_tasks.forget_failed_sign_ins, venice_tasks, "_forget_overdue"),
     ],
 )

@@ -13,8 +13,9 @@ from django.db import OperationalError
 from django.test import Client
 from django.utils import timezone
 
-from paris_integration import retention, usage
 from paris_integration.models import DailyUsage
+from paris_integration.observing import usage
+from paris_integration.retention import expiry
 from tests.conftest import Cast
 from tests.fakes import FakeProvider
 from venice_api.embed_tokens import issue
@@ -39,8 +40,8 @@ def test_reads_are_counted_without_a_write_each(
         for _ in range(4):
             Client().get(FEED, {"token": token})
     assert not DailyUsage.objects.exists()
-    usage.flush()
-    usage.flush()
+    usage.flush_usage()
+    usage.flush_usage()
     found = DailyUsage.objects.get()
     assert (found.workspace_id, found.day) == (row.workspace_id, timezone.now().date())
     assert (found.feed_requests, found.automatic_refreshes, found.forced_refreshes) == (5, 1, 0)
@@ -57,7 +58,7 @@ def test_processes_add_to_one_row(people: Cast) -> None:
 def test_a_deleted_workspace_takes_nobody_along(people: Cast) -> None:
     usage.note(uuid4(), "feed_requests")
     usage.note(people.workspace.pk, "feed_requests")
-    usage.flush()
+    usage.flush_usage()
     assert DailyUsage.objects.get().workspace_id == people.workspace.pk
 
 
@@ -69,8 +70,8 @@ def test_what_the_database_does_not_take_is_kept(people: Cast, monkeypatch: pyte
 
     with monkeypatch.context() as patch:
         patch.setattr(usage, "_add_to_row", away)
-        usage.flush()
-    usage.flush()
+        usage.flush_usage()
+    usage.flush_usage()
     assert DailyUsage.objects.get().provider_errors == 1
 
 
@@ -110,5 +111,5 @@ def test_old_days_are_cleaned_up(people: Cast, settings: Any) -> None:
     now = timezone.now()
     for days in (29, 30, 31):
         DailyUsage.objects.create(workspace=people.workspace, day=(now - timedelta(days=days)).date())
-    assert retention.clean_up(now=now)["dailyUsage"] == 1
+    assert expiry.remove_expired(now=now)["dailyUsage"] == 1
     assert DailyUsage.objects.count() == 2

@@ -6,15 +6,14 @@ from typing import Any
 
 import pytest
 
-from paris_integration.secret import Secret
-from paris_integration.vault import (
+from paris_integration.connections.vault import (
     CannotOpen,
-    SealedToken,
-    SealedTokenField,
     is_on_first_key,
     open_token,
     seal_token,
 )
+from paris_integration.models.fields import SealedToken, SealedTokenField
+from paris_integration.types import Secret
 
 OLD, NEW = b"o" * 32, b"n" * 32
 TOKEN = Secret("IGAA-canary-token-Ä")

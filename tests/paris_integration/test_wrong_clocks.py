@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -10,8 +11,10 @@ import pytest
 from django.core.cache import cache
 
 from entitlements.models import Plan, Workspace
-from paris_integration import connections, gauges, hashtags, lease, oauth_pipeline, quota, refresh, renewals
+from paris_integration.connections import hashtags, lifecycle, renewals
+from paris_integration.connections.logins import begin_login, take_state
 from paris_integration.errors import HashtagQuotaExhausted, ProviderUnavailable, SourceNotFound
+from paris_integration.feeds import lease, refreshing
 from paris_integration.models import (
     Connection,
     Feed,
@@ -22,10 +25,11 @@ from paris_integration.models import (
     Pause,
     ProviderWindow,
 )
+from paris_integration.observing import gauges
 from paris_integration.providers.base import Usage
 from paris_integration.public import Actor, force_refresh, read_feed
-from paris_integration.secret import Secret
-from paris_integration.types import FeedKey, FeedView, Login, Selection, Source, SourceType, Warning
+from paris_integration.quota import ledger
+from paris_integration.types import FeedKey, FeedView, Login, Secret, Selection, Source, SourceType, Warning
 from tests.fakes import FakeLogins, FakeProvider, media
 from tests.paris_integration.test_connections import GRANT
 
@@ -73,11 +77,11 @@ def test_a_back_off_stamped_days_ahead_ends_when_the_clock_is_right_again(
     key: FeedKey, stale: Feed, provider: FakeProvider
 ) -> None:
     provider.raises(ProviderUnavailable(status=503))
-    refresh.refresh_feed(stale.pk, now=NOW + AHEAD)
+    refreshing.refresh_feed(stale.pk, now=NOW + AHEAD)
     provider.recovers()
 
     assert read(key).next_refresh_allowed_at is None
-    assert refresh.refresh_feed(stale.pk, now=NOW).result is refresh.Result.SUCCEEDED
+    assert refreshing.refresh_feed(stale.pk, now=NOW).result is refreshing.Result.SUCCEEDED
 
 
 STORED = [
@@ -115,7 +119,7 @@ def test_what_a_back_off_announces_is_what_it_enforces(
     assert read(key).next_refresh_allowed_at == announced
     assert read(key).next_refresh_allowed_at == announced, "the fast copy says the same"
     if announced is not None:
-        assert refresh.refresh_feed(stale.pk, now=announced - SECOND).result is refresh.Result.NOT_DUE
+        assert refreshing.refresh_feed(stale.pk, now=announced - SECOND).result is refreshing.Result.NOT_DUE
         clock.move_to(announced - SECOND, tick=False)
         view = force_refresh(key, TWELVE, actor=EDITOR, now=announced - SECOND)
         assert (provider.calls, view.next_refresh_allowed_at) == ([], announced)
@@ -136,9 +140,9 @@ def test_a_copy_stamped_in_the_future_is_stale(key: FeedKey, stale: Feed, minute
 def test_beat_finds_a_feed_whose_next_time_is_far_ahead(stale: Feed) -> None:
     stamp(next_refresh_at=NOW + AHEAD)
 
-    assert refresh.claim_due(now=NOW, limit=10) == [stale.pk]
-    assert refresh.claim_due(now=NOW, limit=10) == []
-    assert refresh.refresh_feed(stale.pk, now=NOW).result is refresh.Result.SUCCEEDED
+    assert refreshing.claim_due(now=NOW, limit=10) == [stale.pk]
+    assert refreshing.claim_due(now=NOW, limit=10) == []
+    assert refreshing.refresh_feed(stale.pk, now=NOW).result is refreshing.Result.SUCCEEDED
 
 
 def test_what_is_due_comes_before_what_is_far_ahead(
@@ -149,20 +153,20 @@ def test_what_is_due_comes_before_what_is_far_ahead(
     Feed.objects.filter(pk=stale.pk).update(next_refresh_at=NOW + AHEAD)
     due = Feed.objects.exclude(pk=stale.pk).get()
 
-    assert refresh.claim_due(now=NOW, limit=1) == [due.pk]
-    assert refresh.claim_due(now=NOW, limit=1) == [stale.pk]
+    assert refreshing.claim_due(now=NOW, limit=1) == [due.pk]
+    assert refreshing.claim_due(now=NOW, limit=1) == [stale.pk]
 
 
 def test_a_feed_marked_as_read_in_the_future_is_marked_anew_by_its_next_reader(
     key: FeedKey, stale: Feed
 ) -> None:
     stamp(last_read_at=NOW + AHEAD)
-    assert refresh.claim_due(now=NOW, limit=10) == []
+    assert refreshing.claim_due(now=NOW, limit=10) == []
 
     read(key)
 
     assert Feed.objects.get().last_read_at == NOW
-    assert refresh.claim_due(now=NOW, limit=10) == [stale.pk]
+    assert refreshing.claim_due(now=NOW, limit=10) == [stale.pk]
 
 
 def test_a_lease_stamped_far_ahead_does_not_count(key: FeedKey, stale: Feed, provider: FakeProvider) -> None:
@@ -183,7 +187,7 @@ def test_a_pause_stamped_in_the_future_does_not_count(
     provider.accounts["new.source"] = [media(1)]
 
     assert read(key).next_refresh_allowed_at is None
-    assert refresh.refresh_feed(stale.pk, now=NOW).result is refresh.Result.SUCCEEDED
+    assert refreshing.refresh_feed(stale.pk, now=NOW).result is refreshing.Result.SUCCEEDED
     assert len(read(replace(key, source=Source(SourceType.PROFILE, "new.source"))).posts) == 1
 
 
@@ -252,7 +256,7 @@ def test_a_line_opened_in_the_future_is_settled(key: FeedKey, stale: Feed) -> No
     force_refresh(key, TWELVE, actor=EDITOR, now=NOW)
     ForcedRefresh.objects.update(state="reserved", settled_at=None, reserved_at=NOW + AHEAD)
 
-    assert quota.settle_orphans(older_than=25 * SECOND) == 1
+    assert ledger.settle_orphans(older_than=25 * SECOND) == 1
 
 
 # Connections and logins
@@ -260,7 +264,7 @@ def test_a_line_opened_in_the_future_is_settled(key: FeedKey, stale: Feed) -> No
 
 @pytest.fixture
 def connected(key: FeedKey) -> Connection:
-    connections.store_grant(key, GRANT, actor=EDITOR, now=NOW)
+    lifecycle.store_grant(key, GRANT, actor=EDITOR, now=NOW)
     return Connection.objects.get()
 
 
@@ -294,7 +298,7 @@ def test_a_token_stored_by_a_clock_ahead_is_not_tried_more_often_than_daily(
 
 
 def test_a_token_that_lives_for_years_is_renewed_within_weeks(key: FeedKey) -> None:
-    connections.store_grant(key, replace(GRANT, expires_at=NOW + 1_000 * DAY), actor=EDITOR, now=NOW)
+    lifecycle.store_grant(key, replace(GRANT, expires_at=NOW + 1_000 * DAY), actor=EDITOR, now=NOW)
 
     assert renewals.due_connections(now=NOW, limit=10) == []
     assert len(renewals.due_connections(now=NOW + 41 * DAY, limit=10)) == 1
@@ -312,14 +316,14 @@ def test_a_renewal_lease_stamped_far_ahead_does_not_count(connected: Connection,
 def test_a_login_lasts_ten_minutes_by_any_clock(
     key: FeedKey, logins: FakeLogins, monkeypatch: pytest.MonkeyPatch, ahead: bool
 ) -> None:
-    caller = oauth_pipeline.Caller(7, "editor", "session")
-    monkeypatch.setattr(oauth_pipeline.secrets, "token_urlsafe", lambda _: "state")
-    oauth_pipeline.begin_login(
-        key, Login.INSTAGRAM, caller=caller, redirect_uri="https://x.example/", callback_uri="https://y.example/",
+    caller = Actor(7, "editor", "session")
+    monkeypatch.setattr(secrets, "token_urlsafe", lambda _: "state")
+    begin_login(
+        key, Login.INSTAGRAM, actor=caller, redirect_uri="https://x.example/", callback_uri="https://y.example/",
         now=NOW + AHEAD if ahead else NOW,
     )  # fmt: skip
 
-    taken = oauth_pipeline.take_state(Login.INSTAGRAM, "state", caller=caller, now=NOW)
+    taken = take_state(Login.INSTAGRAM, "state", actor=caller, now=NOW)
 
     assert (taken is None) is ahead
     assert LoginAttempt.objects.filter(consumed_at__isnull=False).exists() is not ahead

@@ -28,11 +28,11 @@ FEED_PATH = "/v1/integrations/instagram/feed"
 _AGE = """
 from datetime import timedelta
 from paris_integration.models import Feed
-from paris_integration import feed_cache
+from paris_integration.feeds import fast_copy
 row = Feed.objects.get(source_value="{source_value}")
 row.fetched_at -= timedelta(days=10)
 row.save()
-feed_cache.publish(row)
+fast_copy.publish(row)
 """
 
 

@@ -10,7 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from config import gunicorn
-from paris_integration.flights import FLIGHT_PLACES, ORDER_PLACES, WAITING_PLACES
+from paris_integration.waiting import FLIGHT_PLACES, ORDER_PLACES, WAITING_PLACES
 from tests.marks import needs_postgres
 from tests.processes.members import Member, ask, calling, join, read_as
 from tests.processes.service import Answer, Service, running_service, wait_until

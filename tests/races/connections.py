@@ -60,11 +60,10 @@ def _key(workspace_id: str, instance_id: str) -> Any:
 
 
 def _connect(key: Any, *, now: Any, number: int = 1) -> Any:
-    from paris_integration import connections
-    from paris_integration.audit import SERVICE
-    from paris_integration.connections import Grant
-    from paris_integration.secret import Secret
-    from paris_integration.types import Login
+    from paris_integration.connections import lifecycle
+    from paris_integration.connections.lifecycle import Grant
+    from paris_integration.observing.audit import SERVICE
+    from paris_integration.types import Login, Secret
 
     grant = Grant(
         login=Login.INSTAGRAM,
@@ -75,7 +74,7 @@ def _connect(key: Any, *, now: Any, number: int = 1) -> Any:
         token=Secret(f"IGAA-token-{number}"),
         expires_at=now + timedelta(days=60),
     )
-    return connections.store_grant(key, grant, actor=SERVICE, now=now)
+    return lifecycle.store_grant(key, grant, actor=SERVICE, now=now)
 
 
 def refresher(environment: dict[str, str], workspace_id: str, rounds: int, barrier: Any) -> None:
@@ -83,17 +82,17 @@ def refresher(environment: dict[str, str], workspace_id: str, rounds: int, barri
     _set_up(environment)
     from django.utils import timezone
 
-    from paris_integration import feeds, refresh
+    from paris_integration.feeds import reading, refreshing
     from paris_integration.types import Selection
 
     for number in range(rounds):
         key = _key(workspace_id, f"wgt_race_{number}")
         _connect(key, now=timezone.now())
-        row = feeds.find_or_create_row(key, timezone.now())
+        row = reading.find_or_create_row(key, timezone.now())
         assert row is not None
         barrier.wait()
-        refresh.refresh_feed(row.pk, now=timezone.now())
-        feeds.read_feed(key, Selection(max_posts=3), now=timezone.now())
+        refreshing.refresh_feed(row.pk, now=timezone.now())
+        reading.read_feed(key, Selection(max_posts=3), now=timezone.now())
         barrier.wait()
         barrier.wait()  # until the other has looked
 
@@ -106,9 +105,10 @@ def disconnector(
     from django.core.cache import cache
     from django.utils import timezone
 
-    from paris_integration import connections, feed_cache
-    from paris_integration.audit import SERVICE
+    from paris_integration.connections import lifecycle
     from paris_integration.models import Connection, ConnectionLink, Feed
+    from paris_integration.models.feeds import copy_key
+    from paris_integration.observing.audit import SERVICE
     from paris_integration.types import Mode
 
     chance = random.Random(11)  # noqa: S311 - the same moments in every run
@@ -117,11 +117,11 @@ def disconnector(
         key = _key(workspace_id, f"wgt_race_{number}")
         barrier.wait()
         time.sleep(chance.random() * 0.02)
-        connections.disconnect(key, actor=SERVICE, now=timezone.now())
+        lifecycle.disconnect(key, actor=SERVICE, now=timezone.now())
         barrier.wait()
         left["tokens"] += Connection.objects.filter(token__isnull=False).count()
         left["links"] += ConnectionLink.objects.count()
-        left["copies"] += cache.get(feed_cache.cache_key(key, Mode.CONNECTED)) is not None
+        left["copies"] += cache.get(copy_key(key, Mode.CONNECTED)) is not None
         connected = Feed.objects.filter(mode="connected")
         left["posts"] += connected.exclude(posts_encoded="[]").count()
         barrier.wait()
@@ -134,25 +134,26 @@ def logger_in(environment: dict[str, str], workspace_id: str, rounds: int, barri
     In every other round the person has already returned with two accounts, and chooses one now.
     """
     _set_up(environment)
-    from paris_integration import oauth_pipeline, registry
+    from paris_integration import registry
     from paris_integration.errors import LoginFailed
     from paris_integration.providers.oauth import Account
+    from paris_integration.types import Actor
     from tests.fakes import FakeLogins
 
-    logins = FakeLogins()
-    registry.logins = lambda: logins  # type: ignore[assignment, return-value]
+    fake = FakeLogins()
+    registry.logins = lambda: fake  # type: ignore[assignment, return-value]
     account, another = Account("17841400000000001", "acme.bakery"), Account("17841400000000002", "trails")
-    caller = oauth_pipeline.Caller(1, "editor", "session-1")
+    caller = Actor(1, "editor", "session-1")
     chance = random.Random(7)  # noqa: S311 - the same moments in every run
     for number in range(rounds):
         is_choice = number % 2 == 1
-        logins.accounts = (account, another) if is_choice else (account,)
-        logins.during_exchange = lambda: None
+        fake.accounts = (account, another) if is_choice else (account,)
+        fake.during_exchange = lambda: None
         attempt = _begun(_key(workspace_id, f"wgt_login_{number % 5}"), caller)
         if is_choice:
             _complete(attempt, caller, str(number))
         else:
-            logins.during_exchange = lambda: time.sleep(chance.random() * 0.02)
+            fake.during_exchange = lambda: time.sleep(chance.random() * 0.02)
         barrier.wait()
         with suppress(LoginFailed):
             if is_choice:
@@ -169,36 +170,36 @@ def _begun(key: Any, caller: Any) -> Any:
 
     from django.utils import timezone
 
-    from paris_integration import oauth_pipeline
+    from paris_integration.connections import logins
     from paris_integration.types import Login
 
-    url = oauth_pipeline.begin_login(
-        key, Login.FACEBOOK, caller=caller, redirect_uri="https://x.example",
+    url = logins.begin_login(
+        key, Login.FACEBOOK, actor=caller, redirect_uri="https://x.example",
         callback_uri="https://x.example/callback", now=timezone.now(),
     )  # fmt: skip
     state = parse_qs(urlsplit(url).query)["state"][0]
-    return oauth_pipeline.take_state(Login.FACEBOOK, state, caller=caller, now=timezone.now())
+    return logins.take_state(Login.FACEBOOK, state, actor=caller, now=timezone.now())
 
 
 def _complete(attempt: Any, caller: Any, code: str) -> None:
     from django.utils import timezone
 
-    from paris_integration import oauth_pipeline
+    from paris_integration.connections import logins
 
-    oauth_pipeline.complete_login(
-        attempt, code, caller=caller, callback_uri="https://x.example/callback", now=timezone.now()
+    logins.complete_login(
+        attempt, code, actor=caller, callback_uri="https://x.example/callback", now=timezone.now()
     )
 
 
 def _choose(attempt: Any, account_id: str, caller: Any, wait_seconds: float) -> None:
     from django.utils import timezone
 
-    from paris_integration import oauth_pipeline
+    from paris_integration.connections import logins
 
-    waiting = oauth_pipeline.find_choice(attempt.attempt_id, caller=caller, now=timezone.now())
+    waiting = logins.find_choice(attempt.attempt_id, actor=caller, now=timezone.now())
     if waiting is not None:
         time.sleep(wait_seconds)
-        oauth_pipeline.choose_account(waiting, account_id, caller=caller, now=timezone.now())
+        logins.choose_account(waiting, account_id, actor=caller, now=timezone.now())
 
 
 def withdrawer(
@@ -208,9 +209,10 @@ def withdrawer(
     _set_up(environment)
     from django.utils import timezone
 
-    from paris_integration import connections
-    from paris_integration.audit import SERVICE
+    from paris_integration.connections import lifecycle
+    from paris_integration.connections.withdrawal import forget_account
     from paris_integration.models import Connection, LoginAttempt
+    from paris_integration.observing.audit import SERVICE
     from paris_integration.types import Login
 
     chance = random.Random(13)  # noqa: S311 - the same moments in every run
@@ -221,10 +223,10 @@ def withdrawer(
         time.sleep(chance.random() * 0.03)
         if what == "disconnect":
             key = _key(workspace_id, f"wgt_login_{number % 5}")
-            connections.disconnect(key, actor=SERVICE, now=timezone.now())
+            lifecycle.disconnect(key, actor=SERVICE, now=timezone.now())
         else:
             erase = what == "deletion"
-            connections.forget_account(Login.FACEBOOK, "28970000000000001", erase=erase, now=timezone.now())
+            forget_account(Login.FACEBOOK, "28970000000000001", erase=erase, now=timezone.now())
         barrier.wait()
         left[what] += Connection.objects.filter(token__isnull=False).count()
         left[what] += LoginAttempt.objects.filter(token__isnull=False).count()
@@ -239,7 +241,8 @@ def renewer(environment: dict[str, str], connection_id: str, at: str, threads: i
 
     from django.db import connection
 
-    from paris_integration import registry, renewals
+    from paris_integration import registry
+    from paris_integration.connections import renewals
     from tests.fakes import FakeLogins
 
     logins = FakeLogins()
@@ -273,18 +276,19 @@ def refused_refresher(environment: dict[str, str], feed_ids: list[str], barrier:
     from django.db import connection
     from django.utils import timezone
 
-    from paris_integration import refresh, registry
+    from paris_integration import registry
     from paris_integration.errors import TokenRejected
+    from paris_integration.feeds import refreshing
 
     lines: list[str] = []
     handler = logging.Handler()
     handler.emit = lambda record: lines.append(record.getMessage())  # type: ignore[method-assign]
-    logging.getLogger("paris_integration.incidents").addHandler(handler)
+    logging.getLogger("paris_integration.connections.incidents").addHandler(handler)
     registry.provider().raises(TokenRejected(code=190))  # type: ignore[attr-defined]
 
     def once(feed_id: str) -> None:
         try:
-            refresh.refresh_feed(UUID(feed_id), now=timezone.now())
+            refreshing.refresh_feed(UUID(feed_id), now=timezone.now())
         finally:
             connection.close()
 
@@ -299,15 +303,15 @@ def state_taker(environment: dict[str, str], state: str, threads: int, report: A
     from django.db import connection
     from django.utils import timezone
 
-    from paris_integration import oauth_pipeline
-    from paris_integration.types import Login
+    from paris_integration.connections import logins
+    from paris_integration.types import Actor, Login
 
-    caller = oauth_pipeline.Caller(1, "editor", "session-1")
+    caller = Actor(1, "editor", "session-1")
 
     def once(_: int) -> bool:
         try:
             now = timezone.now()
-            return oauth_pipeline.take_state(Login.INSTAGRAM, state, caller=caller, now=now) is not None
+            return logins.take_state(Login.INSTAGRAM, state, actor=caller, now=now) is not None
         finally:
             connection.close()
 
@@ -416,11 +420,11 @@ def prepare_state(workspace_id: str) -> str:
 
     from django.utils import timezone
 
-    from paris_integration import oauth_pipeline
-    from paris_integration.types import Login
+    from paris_integration.connections import logins
+    from paris_integration.types import Actor, Login
 
-    url = oauth_pipeline.begin_login(
-        _key(workspace_id, "wgt_states"), Login.INSTAGRAM, caller=oauth_pipeline.Caller(1, "editor", "session-1"),
+    url = logins.begin_login(
+        _key(workspace_id, "wgt_states"), Login.INSTAGRAM, actor=Actor(1, "editor", "session-1"),
         redirect_uri="https://x.example", callback_uri="https://x.example/callback", now=timezone.now(),
     )  # fmt: skip
     return parse_qs(urlsplit(url).query)["state"][0]
@@ -436,7 +440,7 @@ def prepare_rows(workspace_id: str, rows: int) -> None:
 def prepare_feeds(workspace_id: str, feeds: int) -> list[str]:
     from django.utils import timezone
 
-    from paris_integration.feeds import find_or_create_row
+    from paris_integration.feeds.reading import find_or_create_row
 
     ids = []
     for number in range(feeds):
@@ -455,7 +459,7 @@ def count_condemned(workspace_id: str) -> int:
 
 
 def count_unreadable(_: bool) -> int:
-    from paris_integration import vault
+    from paris_integration.connections import vault
     from paris_integration.models import Connection
 
     unreadable = 0

@@ -70,8 +70,9 @@ def deleter(environment: dict[str, str], workspace_id: str, rounds: int, barrier
     from django.core.cache import cache
     from django.db import DatabaseError
 
-    from paris_integration import feed_cache, retention
     from paris_integration.models import Connection, ConnectionLink, Feed, RefreshReceipt
+    from paris_integration.models.feeds import copy_key
+    from paris_integration.retention import expiry
     from paris_integration.types import Mode
     from venice_api.models import WidgetInstance
 
@@ -91,12 +92,10 @@ def deleter(environment: dict[str, str], workspace_id: str, rounds: int, barrier
         left["links"] += ConnectionLink.objects.count()
         left["posts"] += Feed.objects.exclude(posts_encoded="[]").count()
         left["copies"] += sum(
-            cache.get(feed_cache.cache_key(_key(workspace_id, pk), mode)) is not None
-            for pk in ids
-            for mode in Mode
+            cache.get(copy_key(_key(workspace_id, pk), mode)) is not None for pk in ids for mode in Mode
         )
         left["rows"] += Feed.objects.count()
-        retention.clean_up(now=_now())
+        expiry.remove_expired(now=_now())
         left["receipts"] += RefreshReceipt.objects.count()
         barrier.wait()
     report.put((faults, left))

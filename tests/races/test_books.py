@@ -16,13 +16,12 @@ from django.db.models import QuerySet
 from entitlements.changes import Actor as Changer
 from entitlements.changes import set_override
 from entitlements.models import Plan, Workspace
-from paris_integration import previews, quota
-from paris_integration.audit import Actor
 from paris_integration.errors import PreviewBudgetSpent, RefreshRefused, StoreUnavailable
-from paris_integration.freshness import FeedState
-from paris_integration.lease import Lease
+from paris_integration.feeds import previews
+from paris_integration.feeds.lease import Lease
 from paris_integration.models import AuditEvent, Feed, ForcedRefresh, PreviewWindow, QuotaWindow
-from paris_integration.types import FeedKey, Source, SourceType
+from paris_integration.quota import ledger
+from paris_integration.types import Actor, FeedKey, FeedState, Source, SourceType
 from tests.marks import needs_postgres
 from tests.processes.service import wait_until
 
@@ -53,7 +52,7 @@ def charge(key: FeedKey) -> Charge:
     @transaction.atomic
     def reserve() -> int | None:
         state = FeedState(None, None, 0.0)
-        return quota.reserve(key, state, Lease(feed.pk, 1), actor=EDITOR, idempotency_key=None)
+        return ledger.reserve(key, state, Lease(feed.pk, 1), actor=EDITOR, idempotency_key=None)
 
     return reserve
 
@@ -91,14 +90,14 @@ def other_charges(monkeypatch: pytest.MonkeyPatch, charge: Charge) -> Any:
     """The next charge reads the books; then, before it writes, another one begins. That one's outcome."""
     with ThreadPoolExecutor(max_workers=1) as pool:
         others: list[Future[int | None]] = []
-        grants_for = quota.fresh_grants_for
+        grants_for = ledger.fresh_grants_for
 
         def let_another_begin(*args: Any) -> Any:
-            monkeypatch.setattr(quota, "fresh_grants_for", grants_for)
+            monkeypatch.setattr(ledger, "fresh_grants_for", grants_for)
             others.append(beside(pool, charge))
             return grants_for(*args)
 
-        monkeypatch.setattr(quota, "fresh_grants_for", let_another_begin)
+        monkeypatch.setattr(ledger, "fresh_grants_for", let_another_begin)
         yield others
 
 
@@ -168,8 +167,8 @@ def settle_twice(line: int | None, first: Any, second: Any) -> bool:
     assert line is not None
     with ThreadPoolExecutor(max_workers=1) as pool:
         with transaction.atomic():
-            assert quota.settle(line, first, fault="PROVIDER_UNAVAILABLE")
-            other = beside(pool, lambda: quota.settle(line, second, fault="PROVIDER_ERROR"))
+            assert ledger.settle(line, first, fault="PROVIDER_UNAVAILABLE")
+            other = beside(pool, lambda: ledger.settle(line, second, fault="PROVIDER_ERROR"))
         settled: bool = other.result()
         return settled
 
@@ -177,7 +176,7 @@ def settle_twice(line: int | None, first: Any, second: Any) -> bool:
 def test_a_line_is_settled_once(charge: Charge) -> None:
     charge()
 
-    assert settle_twice(charge(), quota.State.FAILED, quota.State.FAILED) is False
+    assert settle_twice(charge(), ledger.State.FAILED, ledger.State.FAILED) is False
 
     assert used() == {1}, "the unit was given back once"
     assert ForcedRefresh.objects.filter(state="failed", fault="PROVIDER_UNAVAILABLE").count() == 1
@@ -185,7 +184,7 @@ def test_a_line_is_settled_once(charge: Charge) -> None:
 
 
 def test_a_line_settled_as_in_doubt_gives_nothing_back(charge: Charge) -> None:
-    assert settle_twice(charge(), quota.State.IN_DOUBT, quota.State.FAILED) is False
+    assert settle_twice(charge(), ledger.State.IN_DOUBT, ledger.State.FAILED) is False
 
     assert used() == {1}
     assert ForcedRefresh.objects.get().state == "in_doubt"

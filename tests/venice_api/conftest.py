@@ -9,7 +9,6 @@ import pytest
 from django.contrib.auth.models import User
 from django.test import Client
 
-from paris_integration import oauth_pipeline
 from tests.fakes import FakeLogins
 
 
@@ -35,5 +34,5 @@ def act(django_capture_on_commit_callbacks: Any) -> Callable[..., Any]:
 def revoked(monkeypatch: pytest.MonkeyPatch, logins: FakeLogins) -> list[str]:
     """The tokens that were to be revoked at Meta; revoking runs in the test's own thread."""
 
-    monkeypatch.setattr(oauth_pipeline.threads, "start", lambda work, *args: work(*args))
+    monkeypatch.setattr(logins.threads, "start", lambda work, *args: work(*args))
     return logins.revoked

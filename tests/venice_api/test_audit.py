@@ -111,7 +111,7 @@ def test_a_new_widget(people: Cast, desk: Client) -> None:
 def test_a_change_and_its_event_are_one(
     people: Cast, instance: WidgetInstance, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from paris_integration import audit
+    from paris_integration.observing import audit
 
     monkeypatch.setattr(audit.AuditEvent.objects, "create", lambda **_: 1 / 0)
     people.editor.raise_request_exception = False

@@ -17,8 +17,8 @@ from django.utils import timezone
 
 from entitlements.changes import Actor, set_plan
 from entitlements.models import Membership, Plan
-from paris_integration import oauth_pipeline, vault
 from paris_integration import public as paris
+from paris_integration.connections import logins, vault
 from paris_integration.errors import LoginFailed
 from paris_integration.models import Connection, ConnectionLink, DeletionRequest, LoginAttempt
 from paris_integration.providers.oauth import Account
@@ -310,7 +310,7 @@ def test_a_token_that_never_ends_is_known_as_one(
 
 def test_disconnect(people: Cast, instance: WidgetInstance, monkeypatch: pytest.MonkeyPatch) -> None:
     revoked: list[Any] = []
-    monkeypatch.setattr(oauth_pipeline, "_revoke", lambda *args: revoked.append(args))
+    monkeypatch.setattr(logins, "_revoke", lambda *args: revoked.append(args))
     come_back(people.editor, code="1", state=state_of(connect(people.editor, instance)))
 
     def post(client: Client) -> Any:

@@ -10,9 +10,9 @@ import pytest
 from django.core.cache import cache
 
 from entitlements.models import Workspace
-from paris_integration import connections, feed_cache, hashtags, links, retention
-from paris_integration.audit import Action, Actor, Outcome, note
+from paris_integration.connections import hashtags, lifecycle, links
 from paris_integration.errors import SourceNotFound, TokenRejected
+from paris_integration.feeds import fast_copy
 from paris_integration.models import (
     AuditEvent,
     Connection,
@@ -23,8 +23,11 @@ from paris_integration.models import (
     LoginAttempt,
     PersonFence,
 )
+from paris_integration.observing.audit import Action, Outcome, note
 from paris_integration.providers.oauth import Account
 from paris_integration.public import Login, Selection, Source, SourceType, Warning, force_refresh, read_feed
+from paris_integration.retention import expiry
+from paris_integration.types import Actor
 from tests.conftest import Cast
 from tests.fakes import FakeLogins, FakeProvider, media
 from tests.stored import everything_stored
@@ -151,12 +154,12 @@ def test_another_persons_connection_of_the_same_account_stays(
     people.editor.post(waiting_choice(people, instance, "code-1"), {"account": ACCOUNT})
     mine = Connection.objects.get()
     other = Workspace.objects.create(name="Other", plan=people.workspace.plan)
-    grant = connections.Grant(
-        Login.FACEBOOK, ACCOUNT, "102000000000009", USERNAME, (), connections.Secret("EAAB-2"), None
+    grant = lifecycle.Grant(
+        Login.FACEBOOK, ACCOUNT, "102000000000009", USERNAME, (), lifecycle.Secret("EAAB-2"), None
     )
     key = replace(from_row(instance).feed_key(), workspace_id=other.pk, instance_id="wgt_other")
-    facts = connections.store_grant(key, grant, actor=Actor(9, "other"), now=NOW)
-    token = connections.open_token(facts)
+    facts = lifecycle.store_grant(key, grant, actor=Actor(9, "other"), now=NOW)
+    token = lifecycle.open_token(facts)
     hashtags.number_of("bread", account_id=ACCOUNT, token=token, now=NOW)
 
     erase()
@@ -175,9 +178,9 @@ def test_a_search_under_way_leaves_no_entry_in_the_ledger(
     """The refresh holds its token already when the account is erased; and so does the daily comparison."""
     instance = make_instance(source_type="hashtag", source_value="bread")
     people.editor.post(waiting_choice(people, instance, "code-1"), {"account": ACCOUNT})
-    facts = links.load(from_row(instance).feed_key())
+    facts = links.find_connection(from_row(instance).feed_key())
     assert facts is not None
-    token = connections.open_token(facts)
+    token = lifecycle.open_token(facts)
 
     erase()
     hashtags.number_of("bread", account_id=ACCOUNT, token=token, now=NOW)
@@ -191,7 +194,7 @@ def test_a_search_under_way_leaves_no_entry_in_the_ledger(
 
     assert ACCOUNT not in everything_stored()
     with pytest.raises(TokenRejected):
-        connections.open_token(facts)
+        lifecycle.open_token(facts)
 
 
 def test_a_copy_that_is_stored_late_is_removed(
@@ -223,7 +226,7 @@ def test_a_feeds_copy_that_is_published_late_is_removed(make_instance: Any, mode
         source_value=USERNAME, mode=mode, fetched_at=NOW, profile={"username": USERNAME},
     )  # fmt: skip
     Feed.objects.all().delete()
-    feed_cache.publish(row)
+    fast_copy.publish(row)
     assert USERNAME not in everything_stored()
 
 
@@ -256,12 +259,12 @@ def test_fences_and_ledgers_do_not_pile_up(
     people: Cast, make_instance: Any, logins: FakeLogins, clock: Any, erase: Any
 ) -> None:
     erase()
-    hashtags.number_of("bread", account_id=ACCOUNT, token=connections.Secret("EAAB"), now=NOW)
+    hashtags.number_of("bread", account_id=ACCOUNT, token=lifecycle.Secret("EAAB"), now=NOW)
     clock.move_to(NOW + timedelta(hours=1, minutes=59), tick=False)
-    removed = retention.clean_up(now=NOW + timedelta(hours=1, minutes=59))
+    removed = expiry.remove_expired(now=NOW + timedelta(hours=1, minutes=59))
     assert (removed["personFences"], removed["hashtagSearches"], removed["hashtagAccounts"]) == (0, 0, 0)
     clock.move_to(NOW + timedelta(days=9), tick=False)
-    removed = retention.clean_up(now=NOW + timedelta(days=9))
+    removed = expiry.remove_expired(now=NOW + timedelta(days=9))
     assert (removed["personFences"], removed["hashtagSearches"], removed["hashtagAccounts"]) == (1, 1, 1)
     assert PersonFence.objects.count() == HashtagAccount.objects.count() == 0
     assert DeletionRequest.objects.count() == 1

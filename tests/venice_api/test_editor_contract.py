@@ -17,7 +17,7 @@ from django.utils import timezone
 
 from entitlements.changes import Actor, set_override, set_plan
 from entitlements.models import Plan
-from paris_integration import feed_cache, public
+from paris_integration import public
 from paris_integration.models import Connection, ConnectionLink, Feed, ProviderWindow
 from paris_integration.public import BlockReason, ConnectionState, Warning
 from paris_integration.types import Mode
@@ -76,7 +76,8 @@ class Scene:
         """A copy that is fresh, with whatever happened to it."""
         key = from_row(self.instance).feed_key()
         Feed.objects.create(
-            **feed_cache.row_lookup(key, mode),
+            **key.columns,
+            mode=mode.value,
             **{"fetched_at": NOW, "attempted_at": NOW, "last_read_at": NOW} | values,
         )
 

@@ -12,7 +12,7 @@ from django.test import Client
 
 from foundation import logs
 from foundation.logs import JsonFormatter, RedactionFilter
-from paris_integration.dispatch import Dispatcher
+from paris_integration.feeds.dispatch import Dispatcher
 from tests.conftest import Cast
 from tests.fakes import FakeProvider
 from venice_api.embed_tokens import issue
@@ -89,7 +89,7 @@ def test_a_failed_refresh_names_the_request_that_flew_it(
     provider.rate_limits(60)
     row = make_instance()
     Client().get(FEED, {"token": issue(row.pk, row.token_version)}, headers={"X-Request-ID": "reader-8"})
-    (line,) = lines.of("paris_integration.refresh")
+    (line,) = lines.of("paris_integration.feeds.refreshing")
     assert (line["request_id"], line["workspace"], line["instance"]) == (
         "reader-8",
         str(row.workspace_id),

@@ -19,8 +19,8 @@ from entitlements import metric_labels
 from entitlements.metric_labels import labels
 from entitlements.models import Plan, Workspace
 from foundation import cache as foundation_cache
-from paris_integration import gauges
 from paris_integration.errors import ProviderUnavailable, TokenRejected
+from paris_integration.observing import gauges
 from paris_integration.public import refresh_due_now
 from tests.conftest import Cast
 from tests.fakes import FakeProvider

@@ -28,11 +28,11 @@ from django.urls import reverse
 
 from entitlements.models import Workspace
 from paris_integration import public as paris
-from paris_integration import retention
 from paris_integration.errors import SourceNotFound
 from paris_integration.models import Connection, LoginAttempt
+from paris_integration.models.fields import SealedTokenField
 from paris_integration.providers.oauth import Account
-from paris_integration.vault import SealedTokenField
+from paris_integration.retention import expiry
 from tests.conftest import Cast
 from tests.fakes import FakeLogins, FakeProvider, media
 from tests.venice_api.test_connect import SECRETS, come_back, connect, meta, order, signed, state_of
@@ -334,7 +334,7 @@ def test_in_the_end_nothing_is_left(
 ) -> None:
     sealed = sealed_tokens()
     act(end_it, end, people, desk, account)
-    retention.clean_up(now=NOW + timedelta(days=9))
+    expiry.remove_expired(now=NOW + timedelta(days=9))
     assert traces(sealed) == set()
 
 

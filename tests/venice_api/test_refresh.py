@@ -15,10 +15,9 @@ from django.test import Client
 
 from entitlements.changes import Actor, set_override, set_plan
 from entitlements.models import Membership, Plan
-from paris_integration import forced, lease, quota, retention
 from paris_integration import public as paris
 from paris_integration.errors import ProviderUnavailable
-from paris_integration.flights import OrderPlaces, Wait
+from paris_integration.feeds import lease
 from paris_integration.models import (
     AuditEvent,
     Feed,
@@ -28,6 +27,9 @@ from paris_integration.models import (
     RefreshReceipt,
 )
 from paris_integration.providers.base import Usage
+from paris_integration.quota import forcing, ledger
+from paris_integration.retention import expiry
+from paris_integration.waiting import OrderPlaces, Wait
 from tests.conftest import Cast
 from tests.fakes import FakeProvider, InlineBoard, media
 from venice_api import embed_tokens
@@ -493,7 +495,7 @@ def test_a_repeat_brings_nothing_back(
 def test_receipts_last_a_day_whether_cleaned_up_or_not(ask: Any, provider: FakeProvider, clock: Any) -> None:
     ask(key="click-1")
     clock.move_to(NOW + 24 * HOUR, tick=False)
-    assert retention.clean_up(now=NOW + 24 * HOUR)["receipts"] == 0
+    assert expiry.remove_expired(now=NOW + 24 * HOUR)["receipts"] == 0
     ask(key="click-1")
     assert len(provider.calls) == 1
 
@@ -505,7 +507,7 @@ def test_receipts_last_a_day_whether_cleaned_up_or_not(ask: Any, provider: FakeP
     clock.move_to(NOW + 48 * HOUR, tick=False)
     ask(key="click-1")
     assert len(provider.calls) == 2
-    assert retention.clean_up(now=NOW + 49 * HOUR)["receipts"] == 1
+    assert expiry.remove_expired(now=NOW + 49 * HOUR)["receipts"] == 1
 
 
 def test_an_old_receipt_of_a_refresh_without_a_unit_gives_way_too(
@@ -564,15 +566,15 @@ def test_what_a_dead_process_left_open_is_settled_as_spent(
     ask()
     ForcedRefresh.objects.update(state="reserved", settled_at=None)
     clock.move_to(NOW + 24 * SECOND, tick=False)
-    assert quota.settle_orphans(older_than=timedelta(seconds=25)) == 0
+    assert ledger.settle_orphans(older_than=timedelta(seconds=25)) == 0
     clock.move_to(NOW + 26 * SECOND, tick=False)
 
-    assert quota.settle_orphans(older_than=timedelta(seconds=25)) == 1
+    assert ledger.settle_orphans(older_than=timedelta(seconds=25)) == 1
 
     assert ForcedRefresh.objects.get().state == "in_doubt"
     assert used() == {"day": 1, "hour": 1}
     assert audit()[-1] == ("editor", "in_doubt", "")
-    assert quota.settle_orphans(older_than=timedelta(seconds=25)) == 0
+    assert ledger.settle_orphans(older_than=timedelta(seconds=25)) == 0
 
 
 def test_a_line_is_settled_once(ask: Any) -> None:
@@ -583,9 +585,9 @@ def test_a_line_is_settled_once(ask: Any) -> None:
     ForcedRefresh.objects.filter(pk=line.pk).update(state="reserved", settled_at=None)
     events = AuditEvent.objects.count()
 
-    assert quota.settle(line.pk, quota.State.FAILED) is True
-    assert quota.settle(line.pk, quota.State.FAILED) is False
-    assert quota.settle(line.pk, quota.State.IN_DOUBT) is False
+    assert ledger.settle(line.pk, ledger.State.FAILED) is True
+    assert ledger.settle(line.pk, ledger.State.FAILED) is False
+    assert ledger.settle(line.pk, ledger.State.IN_DOUBT) is False
 
     assert used() == {"day": 1, "hour": 1}
     assert AuditEvent.objects.count() == events + 1
@@ -652,7 +654,7 @@ def test_a_click_gets_what_the_flight_under_way_brings(
     ask: Any, flight: lease.Lease, provider: FakeProvider, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     newer = NOW + SECOND
-    monkeypatch.setattr(forced, "board", Board(lambda: lease.write(flight, fetched_at=newer)))
+    monkeypatch.setattr(forcing, "board", Board(lambda: lease.write(flight, fetched_at=newer)))
 
     answer = ask()
 
@@ -663,7 +665,7 @@ def test_a_click_gets_what_the_flight_under_way_brings(
 def test_a_feed_that_is_deleted_while_a_click_waits_is_an_answer(
     ask: Any, flight: lease.Lease, provider: FakeProvider, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(forced, "board", Board(Feed.objects.all().delete))
+    monkeypatch.setattr(forcing, "board", Board(Feed.objects.all().delete))
 
     answer = ask()
 
@@ -675,7 +677,7 @@ def test_a_feed_that_is_deleted_while_a_click_waits_is_an_answer(
 def test_a_workspace_that_is_deleted_while_a_click_waits_is_an_answer(
     ask: Any, flight: lease.Lease, people: Cast, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(forced, "board", Board(people.workspace.delete))
+    monkeypatch.setattr(forcing, "board", Board(people.workspace.delete))
 
     answer = ask()
 
@@ -696,7 +698,7 @@ def test_a_click_waits_on_when_another_process_takes_over_from_a_dead_one(
         assert second[0] is not None
         assert lease.write(second[0], fetched_at=newer)
 
-    monkeypatch.setattr(forced, "board", Board(die_and_be_followed, land))
+    monkeypatch.setattr(forcing, "board", Board(die_and_be_followed, land))
 
     assert ask().json()["lastUpdated"] == "2026-11-23T12:20:01Z"
     assert (provider.calls, used()) == ([], {"day": 1, "hour": 1})
@@ -706,7 +708,7 @@ def test_a_click_leads_when_the_process_it_waited_for_has_died(
     ask: Any, flight: lease.Lease, provider: FakeProvider, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     gone = NOW - timedelta(days=400)
-    monkeypatch.setattr(forced, "board", Board(lambda: Feed.objects.update(lease_expires_at=gone)))
+    monkeypatch.setattr(forcing, "board", Board(lambda: Feed.objects.update(lease_expires_at=gone)))
 
     assert ask().status_code == 200
     assert (len(provider.calls), used()) == (1, {"day": 2, "hour": 2})
@@ -716,7 +718,7 @@ def test_without_a_place_to_wait_nothing_is_charged_nor_called(
     ask: Any, provider: FakeProvider, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     places = OrderPlaces(1)
-    monkeypatch.setattr(forced, "order_places", places)
+    monkeypatch.setattr(forcing, "order_places", places)
     with places.taken():
         refused = ask()
 

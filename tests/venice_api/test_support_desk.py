@@ -568,14 +568,14 @@ def test_the_audit_trail_can_be_read_and_searched_but_not_altered(
 
 def test_old_events_and_lines_are_cleaned_up(instance: WidgetInstance, settings: Any) -> None:
     from paris_integration.models import ForcedRefresh, QuotaWindow
-    from paris_integration.retention import clean_up
+    from paris_integration.retention.expiry import remove_expired
 
     settings.AUDIT_RETENTION_DAYS, settings.LEDGER_RETENTION_DAYS = 30, 10
     refresh(instance)
 
-    assert set(clean_up(now=NOW + timedelta(days=9)).values()) == {0}
-    clean_up(now=NOW + timedelta(days=11))
+    assert set(remove_expired(now=NOW + timedelta(days=9)).values()) == {0}
+    remove_expired(now=NOW + timedelta(days=11))
     assert (ForcedRefresh.objects.count(), QuotaWindow.objects.count()) == (0, 0)
     assert AuditEvent.objects.count() == 1
-    clean_up(now=NOW + timedelta(days=31))
+    remove_expired(now=NOW + timedelta(days=31))
     assert AuditEvent.objects.count() == 0

@@ -15,7 +15,6 @@ from django.urls import reverse
 
 from entitlements.models import Membership, Workspace
 from paris_integration import public as paris
-from paris_integration import retention
 from paris_integration.models import (
     AuditEvent,
     Connection,
@@ -27,6 +26,7 @@ from paris_integration.models import (
     QuotaWindow,
     RefreshReceipt,
 )
+from paris_integration.retention import expiry
 from tests.conftest import Cast
 from tests.fakes import FakeLogins, FakeProvider
 from tests.marks import needs_postgres
@@ -182,7 +182,7 @@ def test_a_connection_stays_while_another_widget_uses_it(
 def test_a_deletion_that_is_rolled_back_erases_nothing(
     connected: Callable[..., WidgetInstance], monkeypatch: pytest.MonkeyPatch, revoked: list[str]
 ) -> None:
-    from paris_integration import audit
+    from paris_integration.observing import audit
 
     instance = connected()
     instance_id = instance.pk
@@ -239,10 +239,10 @@ def test_what_slipped_through_goes_with_the_next_clean_up(
         source_value="acme.bakery", mode="public",
     )  # fmt: skip
 
-    retention.clean_up(now=NOW)
+    expiry.remove_expired(now=NOW)
     assert not Feed.objects.exists()
     assert ErasedInstance.objects.exists()
-    retention.clean_up(now=NOW + timedelta(days=1, seconds=1))
+    expiry.remove_expired(now=NOW + timedelta(days=1, seconds=1))
     assert not ErasedInstance.objects.exists()
 
 
@@ -260,7 +260,7 @@ def test_the_refresh_of_a_widget_that_goes_meanwhile(
 
     assert (answer.status_code, answer.json()["posts"]) == (200, [])
     assert not Feed.objects.exists()
-    retention.clean_up(now=NOW)
+    expiry.remove_expired(now=NOW)
     assert not RefreshReceipt.objects.exists()
 
 
@@ -352,8 +352,8 @@ def test_no_path_reads_by_another_workspaces_account(
     WidgetInstance.objects.filter(pk=instance.pk).update(workspace=elsewhere)
     moved = from_row(WidgetInstance.objects.get(pk=instance.pk))
 
-    for for_member in (False, True):
-        view = paris.read_feed(moved.feed_key(), moved.selection(), now=NOW, for_member=for_member)
+    for read in (paris.read_feed, paris.read_feed_as_member):
+        view = read(moved.feed_key(), moved.selection(), now=NOW)
         assert (view.posts, view.warnings) == ((), {paris.Warning.CONNECT_REQUIRED})
     body = {"instanceId": instance.pk}
     forced = people.editor.post(REFRESH, body, content_type="application/json").json()

@@ -40,7 +40,7 @@ def show(
     now = timezone.now()
     known = from_row(instance)
     # All posts, the hidden ones too: they can be shown again.
-    view = paris.look_at(known.feed_key(), paris.Selection(max_posts=SHOWN_POSTS), now=now)
+    view = paris.look_at_feed(known.feed_key(), paris.Selection(max_posts=SHOWN_POSTS), now=now)
     notes = words.notes(view, known.source.type, limits.plan_name)
     context = {
         "instance": instance,

@@ -8,7 +8,7 @@ from typing import Any
 from django.core.management.base import BaseCommand
 from django.utils import timezone
 
-from paris_integration.maintenance import refresh_due_now
+from paris_integration.tasks import refresh_due_now
 
 
 class Command(BaseCommand):

@@ -34,8 +34,7 @@ from paris_integration.providers.base import (
 )
 from paris_integration.providers.graph import GraphProvider
 from paris_integration.providers.http import HttpClient
-from paris_integration.secret import Secret
-from paris_integration.types import Login
+from paris_integration.types import Login, Secret
 
 NOW = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
 BASE = "https://graph.example/prefix"

@@ -14,8 +14,7 @@ import responses
 from paris_integration.errors import LoginFailed, ProviderUnavailable, TokenRejected
 from paris_integration.providers.http import HttpClient
 from paris_integration.providers.oauth import Account, App, MetaLogins, Urls
-from paris_integration.secret import Secret
-from paris_integration.types import Login
+from paris_integration.types import Login, Secret
 
 NOW = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
 URLS = Urls(

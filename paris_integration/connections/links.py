@@ -1,0 +1,116 @@
+"""Which connection an instance reads by: looked up for every read, remembered, and forgotten with every change."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import asdict
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from foundation import cache
+from paris_integration.models import Connection, ConnectionLink
+from paris_integration.types import ConnectionFacts, ConnectionState, FeedKey, Login
+
+
+def recall(key: FeedKey) -> ConnectionFacts | None:
+    """The instance's connection, None without one. Raises StoreAway when nobody can tell."""
+    loaded: list[ConnectionFacts | None] = []
+
+    def load_now() -> tuple[ConnectionFacts | None]:
+        loaded.append(_load(key.instance_id))
+        return (loaded[-1],)
+
+    # Wrapped, because that there is no connection is worth remembering, too.
+    (facts,) = cache.remember(
+        _key(key.instance_id),
+        load_now,
+        encode=lambda found: [_encode(found[0])],
+        decode=lambda value: (_decode(value[0]),),
+    )
+    # A copy stored after its connection was erased is removed: a look after storing finds out, whichever came first.
+    if loaded and facts is not None:
+        connection = Connection.objects.filter(pk=facts.connection_id)
+        if not cache.guarded_load(connection.exists):
+            forget([key.instance_id])
+            return None
+    return _of_workspace(facts, key)
+
+
+def find_connection(key: FeedKey) -> ConnectionFacts | None:
+    """The instance's connection as the database has it now, None without one."""
+    return _of_workspace(_load(key.instance_id), key)
+
+
+def find_connections(keys: Iterable[FeedKey]) -> dict[str, ConnectionFacts]:
+    """As `find_connection`, for many at once, by instance id; instances without a connection are left out."""
+    wanted = {key.instance_id: key for key in keys}
+    rows = ConnectionLink.objects.filter(pk__in=wanted).select_related("connection")
+    found = {link.pk: _of_workspace(facts_of(link.connection), wanted[link.pk]) for link in rows}
+    return {instance_id: facts for instance_id, facts in found.items() if facts}
+
+
+def _load(instance_id: str) -> ConnectionFacts | None:
+    link = ConnectionLink.objects.filter(pk=instance_id).select_related("connection").first()
+    return facts_of(link.connection) if link else None
+
+
+def _of_workspace(facts: ConnectionFacts | None, key: FeedKey) -> ConnectionFacts | None:
+    """A connection of another workspace counts as none: the instance came from there, or lives there by now."""
+    return facts if facts and facts.workspace_id == key.workspace_id else None
+
+
+def instances_connected_as(username: str) -> list[str]:
+    """The instances that read by an account of this name, in any workspace."""
+    found = ConnectionLink.objects.filter(connection__username=username.lower())
+    return list(found.values_list("pk", flat=True))
+
+
+def forget(instance_ids: Iterable[str]) -> None:
+    cache.forget(*(_key(instance_id) for instance_id in instance_ids))
+
+
+def instances_of(connection_id: UUID) -> list[str]:
+    return list(ConnectionLink.objects.filter(connection_id=connection_id).values_list("pk", flat=True))
+
+
+def facts_of(row: Connection) -> ConnectionFacts:
+    return ConnectionFacts(
+        connection_id=row.pk,
+        workspace_id=row.workspace_id,
+        login=Login(row.login),
+        account_id=row.account_id,
+        username=row.username,
+        state=ConnectionState(row.state),
+        token_version=row.token_version,
+        expires_at=row.expires_at,
+    )
+
+
+def _key(instance_id: str) -> str:
+    return f"paris:link:v2:{instance_id.encode().hex()}"
+
+
+def _encode(facts: ConnectionFacts | None) -> object:
+    if facts is None:
+        return None
+    return asdict(facts) | {
+        "connection_id": str(facts.connection_id),
+        "workspace_id": str(facts.workspace_id),
+        "expires_at": facts.expires_at.isoformat() if facts.expires_at else None,
+    }
+
+
+def _decode(value: Any) -> ConnectionFacts | None:
+    if value is None:
+        return None
+    return ConnectionFacts(
+        connection_id=UUID(value["connection_id"]),
+        workspace_id=UUID(value["workspace_id"]),
+        login=Login(value["login"]),
+        account_id=str(value["account_id"]),
+        username=str(value["username"]),
+        state=ConnectionState(value["state"]),
+        token_version=int(value["token_version"]),
+        expires_at=datetime.fromisoformat(value["expires_at"]) if value["expires_at"] else None,
+    )

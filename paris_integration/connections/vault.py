@@ -1,0 +1,59 @@
+"""The token vault: the only module that turns a stored token into text.
+
+A token is sealed for one row: both keys are derived from the ring's key and the row's id, so that a value moved to
+another row cannot be opened there. The first key of `TOKEN_ENCRYPTION_KEYS` seals, all of them open. AES-256-CBC with
+HMAC-SHA256 (encrypt then MAC) from django-cryptography's maintained fork; its own `encrypt()` field is not used, as it
+pickles and knows neither rotation nor rows.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from typing import Any
+
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.kdf.hkdf import HKDF
+from django.conf import settings
+from django.core.signing import BadSignature
+from django_cryptography.core.signing import FernetSigner
+from django_cryptography.utils.crypto import FernetBytes, InvalidToken
+
+from paris_integration.models.fields import KEY_ID_BYTES, SealedToken
+from paris_integration.types import Secret
+
+VERSION = b"\x01"
+
+
+class CannotOpen(Exception):
+    """No key of the ring opens this value for this row. The row stays as it is, and asks for a reconnect."""
+
+
+def seal_token(token: Secret, *, row_id: object) -> SealedToken:
+    key = settings.TOKEN_ENCRYPTION_KEYS[0]
+    sealed: bytes = _box(key, row_id).encrypt(token.reveal().encode())
+    return SealedToken(VERSION + _key_id(key) + sealed)
+
+
+def open_token(sealed: SealedToken, *, row_id: object) -> Secret:
+    """The token in clear. Raises CannotOpen for an unknown key, another row's value, and anything altered."""
+    for key in settings.TOKEN_ENCRYPTION_KEYS:
+        if sealed.raw[:1] != VERSION or _key_id(key) != sealed.key_id:
+            continue
+        try:
+            return Secret(_box(key, row_id).decrypt(sealed.raw[1 + KEY_ID_BYTES :]).decode())
+        except (BadSignature, InvalidToken, ValueError):
+            raise CannotOpen from None
+    raise CannotOpen
+
+
+def is_on_first_key(sealed: SealedToken) -> bool:
+    return sealed.key_id == _key_id(settings.TOKEN_ENCRYPTION_KEYS[0])
+
+
+def _box(key: bytes, row_id: object) -> Any:
+    derived = HKDF(SHA256(), 64, None, f"igfeed/token/{row_id}".encode()).derive(key)
+    return FernetBytes(derived[:32], FernetSigner(derived[32:]))
+
+
+def _key_id(key: bytes) -> bytes:
+    return hashlib.sha256(b"igfeed/key-id/" + key).digest()[:KEY_ID_BYTES]

@@ -1,0 +1,119 @@
+"""What happens when Meta says that a person withdrew the app, or wants their data deleted.
+
+Tokens, connected feeds and logins under way go at once; a deletion also erases what shows the person's accounts. The
+lock order of `lifecycle` holds here too.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import datetime
+from functools import partial
+from itertools import chain
+
+from django.db import transaction
+from django.db.models import F, Q
+from django.dispatch import Signal
+
+from paris_integration import clock
+from paris_integration.connections import hashtags, links, login_fences
+from paris_integration.connections.lifecycle import hold_connections
+from paris_integration.models import (
+    AuditEvent,
+    Connection,
+    ConnectionLink,
+    Feed,
+    ForcedRefresh,
+    QuotaWindow,
+    RefreshReceipt,
+)
+from paris_integration.observing import audit
+from paris_integration.observing.audit import Action, Outcome
+from paris_integration.types import Actor, ConnectionState, Login, Mode, SourceType
+
+# Sent after the commit that erased a person's data at Meta's request. `instance_ids`: the widgets that read by the
+# person's accounts; `usernames`: the names of these accounts.
+account_erased = Signal()
+
+
+@transaction.atomic
+def forget_account(login: Login, user_id: str, *, erase: bool, now: datetime) -> int:
+    """Meta says the person withdrew: tokens and connected feeds go at once, and logins under way store nothing more.
+
+    With `erase` everything held of the person goes: the connections, the account's posts in whichever widget shows
+    them, receipts, and the tag ledger. `user_id` may be either of the ids that Meta uses. Returns how many connections
+    were concerned; doing it twice is fine.
+    """
+    login_fences.withdraw(login, user_id, at=clock.database_now())
+    # Whatever stores for this person or account waits for the fence: no connection of theirs, and no link, is added.
+    of_person = Q(login=login.value) & (Q(account_id=user_id) | Q(app_user_id=user_id))
+    ids = Connection.objects.filter(of_person).values_list("account_id", "app_user_id")
+    login_fences.cancel_for_persons(login, {user_id, *chain.from_iterable(ids if erase else ())} - {""})
+    links_of_person = ConnectionLink.objects.filter(connection__in=Connection.objects.filter(of_person))
+    linked = list(links_of_person.select_for_update(of=("self",)).order_by("pk"))
+    held = hold_connections(of_person)
+    instances = {row.pk: [link.pk for link in linked if link.connection_id == row.pk] for row in held}
+    instance_ids = set(chain.from_iterable(instances.values()))
+    if erase:
+        _erase(held, instance_ids)
+    else:
+        Feed.objects.filter(instance_id__in=instance_ids, mode=Mode.CONNECTED.value).purge()
+        transaction.on_commit(partial(links.forget, instance_ids))
+        _withdraw_tokens(held, now)
+    for row in held:
+        audit.note(
+            Action.DATA_DELETED if erase else Action.DEAUTHORISED,
+            Outcome.DONE,
+            workspace_id=row.workspace_id,
+            instance_id=next(iter(instances[row.pk]), ""),
+            actor=Actor(None, f"Meta ({login})"),
+            at=now,
+        )
+    return len(held)
+
+
+def _withdraw_tokens(rows: Iterable[Connection], now: datetime) -> None:
+    Connection.objects.filter(pk__in=[row.pk for row in rows]).update(
+        token=None,
+        token_version=F("token_version") + 1,
+        state=ConnectionState.DEAUTHORISED.value,
+        cause="withdrawn at Meta",
+        state_changed_at=now,
+        next_renewal_at=None,
+    )
+
+
+def _erase(rows: Iterable[Connection], instance_ids: set[str]) -> None:
+    """Erase the connections, which are held, and all that was read by them or shows their accounts."""
+    usernames = {row.username for row in rows}
+    of_account = Q(source_type=SourceType.PROFILE.value, source_value__in=usernames)
+    purged = Feed.objects.filter(Q(instance_id__in=instance_ids) | of_account).purge()
+    transaction.on_commit(partial(links.forget, instance_ids))
+    books = of_account & Q(instance_id__in=instance_ids)
+    QuotaWindow.objects.filter(books).delete()
+    ForcedRefresh.objects.filter(books).update(source_value="")
+    showing = instance_ids | {feed.instance_id for feed in purged}
+    RefreshReceipt.objects.filter(instance_id__in=showing).delete()
+    # Earlier releases wrote the account's name into these notes, and may run on during a deployment.
+    AuditEvent.objects.filter(
+        workspace_id__in={row.workspace_id for row in rows},
+        action__in=[Action.CONNECTED, Action.DISCONNECTED],
+        note__startswith="@",
+    ).update(note="")
+    Connection.objects.filter(pk__in=[row.pk for row in rows]).delete()
+    transaction.on_commit(partial(_erase_ledgers, {row.account_id for row in rows}))
+    transaction.on_commit(
+        partial(account_erased.send, Connection, instance_ids=instance_ids, usernames=usernames)
+    )
+
+
+def _erase_ledgers(account_ids: Iterable[str]) -> None:
+    """Erase the tag ledgers of accounts that no connection reads by any more.
+
+    After the commit, and after the note of it: `hashtags` looks for that note after each entry, so whichever comes
+    last leaves nothing behind.
+    """
+    for account_id in account_ids:
+        if not Connection.objects.filter(account_id=account_id).exists():
+            login_fences.note_erased_account(account_id)
+            hashtags.erase(account_id)

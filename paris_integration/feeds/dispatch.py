@@ -1,0 +1,76 @@
+"""Handing refreshes to the worker without ever waiting for the broker.
+
+A reader drops the feed's id into a small queue of this process; one thread of our own talks to the broker, and may
+hang with it. A message is a hint: what does not get through is found by beat.
+"""
+
+from __future__ import annotations
+
+import logging
+import queue
+import threading
+import time
+from uuid import UUID
+
+from celery import current_app
+from django.core.cache import cache
+
+from foundation import logs, threads
+
+logger = logging.getLogger(__name__)
+
+# Sent by name: the task itself is above this package.
+REFRESH_FEED_TASK = "paris_integration.tasks.refresh_feed"
+ASK_AGAIN_SECONDS = 5.0
+QUEUE_LENGTH = 1_000
+
+
+class Dispatcher:
+    """Sends each feed at most once in `ASK_AGAIN_SECONDS`, over all processes while the cache is there to tell."""
+
+    def __init__(self) -> None:
+        self._waiting: queue.Queue[tuple[UUID, str]] = queue.Queue(maxsize=QUEUE_LENGTH)
+        self._asked: dict[UUID, float] = {}
+        self._lock = threading.Lock()
+        self._thread: threading.Thread | None = None
+
+    def request_refresh(self, feed_id: UUID) -> None:
+        """Ask the worker to look at this feed soon. Returns at once, whatever the broker does."""
+        if not self._is_news(feed_id):
+            return
+        try:
+            self._waiting.put_nowait((feed_id, logs.current_request_id()))
+        except queue.Full:
+            return
+        self._ensure_thread()
+
+    def _is_news(self, feed_id: UUID) -> bool:
+        now = time.monotonic()
+        with self._lock:
+            if now - self._asked.get(feed_id, -ASK_AGAIN_SECONDS) < ASK_AGAIN_SECONDS:
+                return False
+            if len(self._asked) > 10 * QUEUE_LENGTH:
+                self._asked.clear()
+            self._asked[feed_id] = now
+        return cache.add(f"paris:asked:v1:{feed_id}", 1, timeout=int(ASK_AGAIN_SECONDS))
+
+    def _ensure_thread(self) -> None:
+        with self._lock:
+            if self._thread is None or not self._thread.is_alive():
+                self._thread = threads.repeat(self._send_next, name="refresh-dispatch")
+
+    def _send_next(self) -> None:
+        feed_id, request_id = self._waiting.get()
+        try:
+            current_app.send_task(
+                REFRESH_FEED_TASK,
+                args=(str(feed_id),),
+                retry=False,
+                expires=60,
+                headers={logs.REQUEST_ID_HEADER: request_id},
+            )
+        except Exception as error:  # noqa: BLE001 - kombu raises what its transports raise
+            logger.warning("refresh not handed to the worker: %s", type(error).__name__)
+
+
+dispatcher = Dispatcher()

@@ -1,0 +1,49 @@
+"""How many widgets' feeds fare, for lists: without posts, and without a query for each."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+from datetime import datetime
+
+from entitlements.limits import Limits, fresh_limits_for
+from paris_integration.connections import links
+from paris_integration.feeds import fast_copy, pauses, reading, routing
+from paris_integration.models import Feed
+from paris_integration.types import ConnectionFacts, FeedKey, Glance, Mode, Warning
+
+
+def glance_at(keys: Iterable[FeedKey], *, now: datetime) -> dict[str, Glance]:
+    """How each instance's feed fares, by instance id. The queries grow with the workspaces, not with the widgets."""
+    wanted = list(keys)
+    instance_ids = [key.instance_id for key in wanted]
+    connections = links.find_connections(wanted)
+    rows = fast_copy.rows_without_posts(instance_ids)
+    paused_until = pauses.ends_of(instance_ids, now=now)
+    limits = {
+        workspace_id: fresh_limits_for(workspace_id, now=now)
+        for workspace_id in {key.workspace_id for key in wanted}
+    }
+    return {
+        key.instance_id: replace(
+            _glance(key, connections.get(key.instance_id), rows, limits[key.workspace_id], now),
+            paused_until=paused_until.get(key.instance_id),
+        )
+        for key in wanted
+    }
+
+
+def _glance(
+    key: FeedKey,
+    via: ConnectionFacts | None,
+    rows: Mapping[tuple[FeedKey, Mode], Feed],
+    limits: Limits,
+    now: datetime,
+) -> Glance:
+    route = routing.by_connection(key, via)
+    beside = reading.warnings_beside(key, route, limits) | reading.warnings_of_connection(via, now)
+    row = rows.get((key, route.mode)) if isinstance(route, routing.Route) else None
+    if row is None:
+        return Glance(None, None, beside)
+    told = (*row.data_warnings, row.fault) if row.fault else row.data_warnings
+    return Glance(row.fetched_at, row.attempted_at, beside | {Warning(name) for name in told})

@@ -1,0 +1,47 @@
+"""Pauses that staff ordered: kept per instance, carried by its feeds."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import datetime
+from uuid import UUID
+
+from paris_integration import clock
+from paris_integration.models import Pause
+
+
+def columns_of(instance_id: str, *, now: datetime) -> dict[str, datetime | None]:
+    """What a new feed of the instance carries of its pause; nothing when there is none."""
+    pause = Pause.objects.filter(pk=instance_id, until__gt=now).first()
+    return {"paused_at": pause.ordered_at, "paused_until": pause.until} if pause else {}
+
+
+def ends_at(instance_id: str, *, now: datetime) -> datetime | None:
+    """When the instance's pause ends, None when there is none."""
+    return ends_of([instance_id], now=now).get(instance_id)
+
+
+def ends_of(instance_ids: Iterable[str], *, now: datetime) -> dict[str, datetime]:
+    """As `ends_at`, for many at once; instances without a pause are left out."""
+    running = Pause.objects.filter(pk__in=list(instance_ids), until__gt=now)
+    ends = {pause.pk: _counted_until(pause, now) for pause in running}
+    return {pk: end for pk, end in ends.items() if end is not None and end > now}
+
+
+def begin(workspace_id: UUID, instance_id: str, *, until: datetime, now: datetime) -> None:
+    Pause.objects.update_or_create(
+        pk=instance_id, defaults={"workspace_id": workspace_id, "ordered_at": now, "until": until}
+    )
+
+
+def end(instance_id: str) -> None:
+    Pause.objects.filter(pk=instance_id).delete()
+
+
+def move(instance_id: str, *, to: UUID) -> None:
+    """The instance has moved to another workspace; staff's order stands."""
+    Pause.objects.filter(pk=instance_id).update(workspace_id=to)
+
+
+def _counted_until(pause: Pause, now: datetime) -> datetime | None:
+    return clock.counted_until(pause.until, set_at=pause.ordered_at, ceiling=clock.PAUSE_CEILING, now=now)

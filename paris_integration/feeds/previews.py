@@ -1,0 +1,23 @@
+"""The hourly budget for previews of unsaved sources: one conditional write each, so that races cannot overspend."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from uuid import UUID
+
+from django.conf import settings
+from django.db.models import F
+
+from paris_integration.errors import PreviewBudgetSpent
+from paris_integration.models import PreviewWindow
+from paris_integration.observing import metrics
+
+
+def charge(workspace_id: UUID, *, now: datetime) -> None:
+    """Take one preview of this hour (UTC). Raises PreviewBudgetSpent with the time the next hour begins."""
+    starts_at = now.replace(minute=0, second=0, microsecond=0)
+    window, _ = PreviewWindow.objects.get_or_create(workspace_id=workspace_id, starts_at=starts_at)
+    charged = PreviewWindow.objects.filter(pk=window.pk, used__lt=settings.PREVIEW_FETCHES_PER_HOUR)
+    if not charged.update(used=F("used") + 1):
+        metrics.count_blocked(workspace_id, "PREVIEW_BUDGET")
+        raise PreviewBudgetSpent(retry_at=starts_at + timedelta(hours=1))

@@ -1,0 +1,61 @@
+"""Rate-limit windows of our credentials. A throttle met by one feed holds back all that share its token."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from django.db import transaction
+
+from paris_integration import clock
+from paris_integration.feeds import schedule
+from paris_integration.models import ProviderWindow
+from paris_integration.providers.base import Usage
+
+
+def parked_until(credential: str, *, now: datetime) -> datetime | None:
+    """When this credential may be used again; None when it may be used now."""
+    row = ProviderWindow.objects.filter(credential=credential, parked_until__gt=now).first()
+    counted = _counted_until(row, now) if row else None
+    return counted if counted is not None and counted > now else None
+
+
+def throttles(credential: str) -> int:
+    """Throttles in a row so far, for a back-off that doubles where the provider names no time."""
+    return (
+        ProviderWindow.objects.filter(credential=credential).values_list("throttles", flat=True).first() or 0
+    )
+
+
+@transaction.atomic
+def park(credential: str, *, until: datetime, now: datetime) -> None:
+    """No call with this credential before `until`; never shortens a longer wait."""
+    ProviderWindow.objects.get_or_create(credential=credential)
+    row = ProviderWindow.objects.select_for_update().get(credential=credential)
+    counted = _counted_until(row, now)
+    if counted is None or counted < until:
+        row.parked_at, row.parked_until = now, until
+    row.throttles += 1
+    row.save(update_fields=("parked_at", "parked_until", "throttles"))
+
+
+def open_window(credential: str) -> None:
+    """Forget what closed the credential's window."""
+    ProviderWindow.objects.filter(credential=credential).update(
+        parked_at=None, parked_until=None, throttles=0
+    )
+
+
+def note_usage(credential: str, usage: Usage, *, now: datetime) -> None:
+    """Note a successful call and what its usage headers said, which may close the window."""
+    row = ProviderWindow.objects.filter(credential=credential)
+    row.filter(throttles__gt=0).update(throttles=0)
+    if usage == Usage():
+        return
+    ProviderWindow.objects.update_or_create(credential=credential, defaults={"usage_percent": usage.percent})
+    wait = schedule.parking(usage.percent, usage.regain_minutes)
+    if wait is not None:
+        park(credential, until=now + wait, now=now)
+
+
+def _counted_until(row: ProviderWindow, now: datetime) -> datetime | None:
+    return clock.counted_until(row.parked_until, set_at=row.parked_at, ceiling=clock.LONG_CEILING, now=now)

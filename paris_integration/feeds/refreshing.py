@@ -1,0 +1,387 @@
+"""The write path: provider → normalise → feed, one flight per feed, every attempt leaving its mark on the row.
+
+Who may call it: the worker, beat's command and the cold read's flight. Messages and callers are hints; whether a
+refresh is due is decided here, from the row and the limits of this moment.
+"""
+
+from __future__ import annotations
+
+import logging
+import random
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from enum import StrEnum
+from typing import Any
+from uuid import UUID
+
+from django.conf import settings
+from django.db import connection, transaction
+from django.db.models import Q
+
+from entitlements.limits import Limits, WorkspaceNotFound, fresh_limits_for
+from foundation import logs
+from paris_integration import clock, registry
+from paris_integration.connections import health, incidents
+from paris_integration.errors import PermissionMissing, ProviderError, RateLimited, TokenRejected
+from paris_integration.feeds import fast_copy, lease, rate_limits, routing, schedule
+from paris_integration.models import Feed
+from paris_integration.models.feeds import forget_copies
+from paris_integration.observing import metrics
+from paris_integration.providers import normalize
+from paris_integration.providers.base import RawFeed
+from paris_integration.types import Dataset, FeedKey, FeedState, Mode, Warning
+
+logger = logging.getLogger(__name__)
+
+CLAIM_LASTS = timedelta(seconds=60)  # a claim whose message got lost is due again after this
+IN_DOUBT_MARGIN = timedelta(seconds=5)
+LEASE_MARGIN = timedelta(seconds=10)  # beyond the provider's deadline: normalising and one write
+
+
+class Result(StrEnum):
+    """How a call of `refresh_feed` ended."""
+
+    SUCCEEDED = "succeeded"
+    FAILED = "failed"  # the provider refused or failed; the back-off is on the row
+    NOT_DUE = "not_due"  # TTL or back-off not over
+    HELD = "held"  # another flight is under way, or has just landed
+    NOT_ALLOWED = "not_allowed"  # plan or missing credentials: nothing to call
+    FENCED = "fenced"  # a later flight had begun, or the feed is gone: the result was thrown away
+    GONE = "gone"  # no such feed
+
+
+class Kind(StrEnum):
+    """Who asked for a flight."""
+
+    AUTOMATIC = "automatic"
+    COLD = "cold"  # the first read
+    PREVIEW = "preview"  # an editor, for a source that is not saved
+    FORCED = "forced"
+
+
+@dataclass(frozen=True, slots=True)
+class RefreshOutcome:
+    result: Result
+    fault: ProviderError | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Hold:
+    """Until when no call may be made, and the warning that tells readers why."""
+
+    until: datetime
+    why: Warning
+
+
+OnLanding = Callable[[RefreshOutcome], object]
+
+
+@dataclass(frozen=True, slots=True)
+class Flight:
+    """One refresh under its lease. `on_landing` is called inside the transaction that writes the result."""
+
+    row: Feed
+    held: lease.Lease
+    route: routing.Route
+    limits: Limits
+    now: datetime
+    kind: Kind
+    on_landing: OnLanding = lambda _: None
+
+
+def refresh_feed(feed_id: UUID, *, now: datetime, kind: Kind = Kind.AUTOMATIC) -> RefreshOutcome:
+    """Refresh the feed if it is due and nobody else is at it. Expected outcomes are returned, never raised."""
+    row = Feed.objects.filter(pk=feed_id).first()
+    if row is None:
+        return RefreshOutcome(Result.GONE)
+    with logs.bound(workspace=str(row.workspace_id), instance=row.instance_id):
+        return _refresh_row(row, now, kind)
+
+
+def _refresh_row(row: Feed, now: datetime, kind: Kind) -> RefreshOutcome:
+    try:
+        limits = fresh_limits_for(row.workspace_id, now=now)
+    except WorkspaceNotFound:
+        return RefreshOutcome(Result.GONE)
+    route = route_of(row, limits)
+    if route is None:
+        _look_again(row, at=None, now=now)
+        return RefreshOutcome(Result.NOT_ALLOWED)
+    allowed_at = _allowed_at(row, limits, now)
+    if allowed_at is not None:
+        _look_again(row, at=allowed_at, now=now)
+        return RefreshOutcome(Result.NOT_DUE)
+    hold = hold_of(route, now)
+    if hold is not None:
+        hold_back(row, hold, now=now)
+        return RefreshOutcome(Result.NOT_DUE)
+    held = lease.acquire(row.pk, seen_fence=row.fence, lasts=lease_lasts())
+    if held is None:
+        return RefreshOutcome(Result.HELD)
+    return fly(Flight(row, held, route, limits, now, kind))
+
+
+def claim_due(*, now: datetime, limit: int) -> list[UUID]:
+    """Up to `limit` feeds to refresh: due, and read within ACTIVE_FEED_DAYS. Claimed by nobody else for a minute.
+
+    No right clock stamps a feed further ahead than beat looks at it: such a feed is looked at, too.
+    """
+    active_since = now - timedelta(days=settings.ACTIVE_FEED_DAYS)
+    active = Feed.objects.filter(
+        last_read_at__gte=active_since, last_read_at__lte=now + clock.CLOCK_TOLERANCE
+    ).order_by("next_refresh_at")
+    if connection.features.has_select_for_update_skip_locked:
+        active = active.select_for_update(skip_locked=True)
+    far_ahead = now + schedule.LOOK_AT_LEAST_EVERY + clock.CLOCK_TOLERANCE
+    ids: list[UUID] = []
+    with transaction.atomic():
+        # Two questions, each a range of the index, where one would read all of it.
+        for is_due in (Q(next_refresh_at__lte=now), Q(next_refresh_at__gt=far_ahead)):
+            ids += active.filter(is_due).values_list("pk", flat=True)[: limit - len(ids)]
+        Feed.objects.filter(pk__in=ids).update(next_refresh_at=now + CLAIM_LASTS)
+    return ids
+
+
+def on_limits_changed(sender: object, *, workspace_ids: Any, now: datetime, **_: object) -> None:
+    """Let beat look at the feeds of these workspaces at once: their times were computed under other limits."""
+    Feed.objects.filter(workspace_id__in=workspace_ids, last_read_at__isnull=False).update(
+        next_refresh_at=now
+    )
+
+
+def retire_other_sources(key: FeedKey) -> None:
+    """The instance now shows `key.source`: its other feeds are no longer refreshed in the background.
+
+    They keep their copies and times, so that changing back and forth does not get round the TTL.
+    """
+    others = Feed.objects.of_instance(key).exclude(
+        source_type=key.source.type.value, source_value=key.source.value
+    )
+    rows = list(others.filter(last_read_at__isnull=False))
+    others.update(last_read_at=None, next_refresh_at=None)
+    forget_copies(rows)
+
+
+def route_of(row: Feed, limits: Limits) -> routing.Route | None:
+    """How this feed is read now; None when plan, link or credentials allow no call."""
+    key = row.key
+    route = routing.load(key)
+    if isinstance(route, routing.NoRoute) or route.mode is not Mode(row.mode) or not route.is_open:
+        return None
+    return route if routing.is_in_plan(key, route, limits) else None
+
+
+def _allowed_at(row: Feed, limits: Limits, now: datetime) -> datetime | None:
+    return schedule.classify(row.state_at(now), limits, now).refresh_allowed_at
+
+
+def fly(flight: Flight) -> RefreshOutcome:
+    """Call the provider and land: one fenced write, with what belongs to it in the same transaction."""
+    ended = "crashed"
+    try:
+        outcome = _fly(flight)
+        ended = outcome.result.value
+        return outcome
+    finally:
+        metrics.count_attempt(flight.row.workspace_id, flight.kind.value, ended)
+
+
+def _fly(flight: Flight) -> RefreshOutcome:
+    try:
+        request = routing.request_for(flight.route, flight.row.key.source, now=flight.now)
+        raw = registry.provider().fetch(request, max_posts=settings.FEED_FETCH_POSTS)
+        dataset = normalize.dataset(
+            raw,
+            fetched_at=flight.now,
+            max_posts=settings.FEED_FETCH_POSTS,
+            plain_http_hosts=settings.MEDIA_HOSTS,
+        )
+    except ProviderError as fault:
+        _count(fault, flight)
+        return _land_failure(flight, _judge(fault, flight.route))
+    except BaseException:
+        # A bug or a stop: give the feed back at once, and let the error rise.
+        lease.write(flight.held, attempted_at=flight.now)
+        raise
+    if flight.route.via is not None:
+        health.after_success(flight.route.via, is_own_account=_reads_own_account(flight.route))
+    if raw.later_page_error is not None:
+        _count(raw.later_page_error, flight)
+    if raw.later_page_error is not None and _would_lose_posts(flight.row, dataset):
+        return _land_partial(flight, raw.later_page_error)
+    return _land_success(flight, raw, dataset)
+
+
+def _land_success(flight: Flight, raw: RawFeed, dataset: Dataset) -> RefreshOutcome:
+    now, credential = flight.now, flight.route.credential
+    # Before the row is written: a window that this very success closes is announced by the row, too.
+    rate_limits.note_usage(credential, raw.usage, now=now)
+    if isinstance(raw.later_page_error, RateLimited):
+        _park(flight.route, raw.later_page_error, now)
+    closed_until = rate_limits.parked_until(credential, now=now)
+    jitter = random.random()  # noqa: S311 - spreads load, guards nothing
+    state = FeedState(
+        fetched_at=now,
+        blocked_until=closed_until,
+        jitter=jitter,
+        slowed_until=schedule.slowed_until(raw.usage.percent, raw.usage.regain_minutes, flight.limits, now),
+    )
+    warnings = dataset.warnings | ({Warning.HASHTAG_RECENT_ONLY} if raw.is_recent_only else set())
+    return _land(
+        flight,
+        RefreshOutcome(Result.SUCCEEDED),
+        posts_encoded=fast_copy.encode_posts(dataset.posts),
+        profile=dataset.profile,
+        data_warnings=sorted(warning.value for warning in warnings),
+        fetched_at=now,
+        jitter=jitter,
+        next_refresh_at=schedule.next_look_at(schedule.next_refresh_at(state, flight.limits, now), now),
+        attempted_at=now,
+        outcome=Feed.Outcome.SUCCEEDED,
+        fault="",
+        fault_detail="",
+        failures=0,
+        blocked_at=now if closed_until is not None else None,
+        blocked_until=closed_until,
+        slowed_until=state.slowed_until,
+    )
+
+
+def _land_failure(flight: Flight, fault: ProviderError, **also_written: Any) -> RefreshOutcome:
+    row, now, warning = flight.row, flight.now, fault.warning
+    failures = row.failures + 1
+    if isinstance(fault, RateLimited):
+        blocked_until = _park(flight.route, fault, now)
+    else:
+        share = random.random()  # noqa: S311 - spreads load, guards nothing
+        blocked_until = now + timedelta(seconds=schedule.backoff_seconds(fault, failures, share))
+    closed_until = rate_limits.parked_until(flight.route.credential, now=now)
+    if closed_until is not None and closed_until > blocked_until:
+        # Another feed has met a throttle meanwhile: that is what this one will wait for.
+        blocked_until = closed_until
+        if warning.value in clock.TRANSIENT_FAULTS:
+            warning = Warning.PROVIDER_RATE_LIMITED
+    log = logger.warning if type(fault) is not ProviderError else logger.error
+    log("refresh failed: %s", fault, extra={"fields": {"feed": str(row.pk), "warning": fault.warning.value}})
+    return _land(
+        flight,
+        RefreshOutcome(Result.FAILED, fault),
+        attempted_at=now,
+        outcome=Feed.Outcome.FAILED,
+        fault=warning.value,
+        fault_detail=str(fault)[:200],
+        failures=failures,
+        blocked_at=now,
+        blocked_until=blocked_until,
+        next_refresh_at=blocked_until,
+        **also_written,
+    )
+
+
+def _land_partial(flight: Flight, fault: ProviderError) -> RefreshOutcome:
+    """The beginning came, the rest failed, and the copy we have is fuller: keep it, and say so."""
+    warnings = sorted({*flight.row.data_warnings, Warning.PARTIAL_DATA.value})
+    return _land_failure(flight, fault, data_warnings=warnings)
+
+
+def _land(flight: Flight, landed: RefreshOutcome, /, **values: Any) -> RefreshOutcome:
+    with transaction.atomic():
+        if not lease.write(flight.held, **values):
+            landed = RefreshOutcome(Result.FENCED, landed.fault)
+        flight.on_landing(landed)
+    if landed.result is not Result.FENCED:
+        _publish(flight.row.pk)
+    return landed
+
+
+def _would_lose_posts(row: Feed, dataset: Dataset) -> bool:
+    return row.fetched_at is not None and len(fast_copy.decode_posts(row.posts_encoded)) > len(dataset.posts)
+
+
+def _park(route: routing.Route, fault: RateLimited, now: datetime) -> datetime:
+    """Close the credential's window for as long as the provider says, for every feed that shares it."""
+    throttles = rate_limits.throttles(route.credential) + 1
+    share = random.random()  # noqa: S311 - spreads load, guards nothing
+    until = now + timedelta(seconds=schedule.backoff_seconds(fault, throttles, share))
+    rate_limits.park(route.credential, until=until, now=now)
+    return until
+
+
+def _count(fault: ProviderError, flight: Flight) -> None:
+    metrics.count_provider_error(
+        flight.row.workspace_id, fault, of_operator=_is_operators(fault, flight.route)
+    )
+
+
+def _judge(fault: ProviderError, route: routing.Route) -> ProviderError:
+    """Judge the credentials by the fault; returns the fault for the feed's row."""
+    if route.via is None:
+        return _blame(fault, route)
+    return health.after_fault(route.via, fault, is_own_account=_reads_own_account(route))
+
+
+def _reads_own_account(route: routing.Route) -> bool:
+    return route.call is routing.Call.OWN_MEDIA
+
+
+def _is_operators(fault: ProviderError, route: routing.Route) -> bool:
+    return route.mode is Mode.PUBLIC and isinstance(fault, TokenRejected | PermissionMissing)
+
+
+def _blame(fault: ProviderError, route: routing.Route) -> ProviderError:
+    """In public mode a dead or powerless token is the operator's: the widget's owner can do nothing about it."""
+    if _is_operators(fault, route):
+        logger.error("the operator's public-mode credentials were refused: %s", fault)
+        return ProviderError(
+            f"operator credentials: {type(fault).__name__}",
+            code=fault.code,
+            subcode=fault.subcode,
+            status=fault.status,
+            trace_id=fault.trace_id,
+        )
+    return fault
+
+
+def _look_again(row: Feed, *, at: datetime | None, now: datetime) -> None:
+    """Correct when beat looks at this feed again, and what readers see of it."""
+    look_at = schedule.next_look_at(at, now)
+    if row.next_refresh_at != look_at:
+        Feed.objects.filter(pk=row.pk, fence=row.fence).update(next_refresh_at=look_at)
+    fast_copy.publish(row)
+
+
+def hold_of(route: routing.Route, now: datetime) -> Hold | None:
+    """What forbids calls by this route now: a throttle of its credential, or an incident of its login."""
+    closed_until = rate_limits.parked_until(route.credential, now=now)
+    if closed_until is not None:
+        return Hold(closed_until, Warning.PROVIDER_RATE_LIMITED)
+    closed_until = incidents.held_until(route.via, now=now) if route.via is not None else None
+    return Hold(closed_until, Warning.PROVIDER_UNAVAILABLE) if closed_until is not None else None
+
+
+def hold_back(row: Feed, hold: Hold, *, now: datetime) -> None:
+    """Let the feed wait with the others that share its credential or login, with the warning for its readers."""
+    Feed.objects.filter(pk=row.pk, fence=row.fence).update(
+        blocked_at=now,
+        blocked_until=hold.until,
+        next_refresh_at=hold.until,
+        fault=hold.why.value,
+    )
+    _publish(row.pk)
+
+
+def _publish(feed_id: UUID) -> None:
+    row = Feed.objects.filter(pk=feed_id).first()
+    if row is not None:
+        fast_copy.publish(row)
+
+
+def lease_lasts() -> timedelta:
+    """Longer than any flight: a lease that has run out belongs to a process that died or stalled."""
+    return timedelta(seconds=settings.PROVIDER_TIMEOUT_SECONDS) + LEASE_MARGIN
+
+
+def dead_after() -> timedelta:
+    """A flight that began longer ago than this has lost its lease, and with it the right to write."""
+    return lease_lasts() + IN_DOUBT_MARGIN

@@ -1,0 +1,141 @@
+"""How a source is read now: by which provider call, or which warning takes its place.
+
+A linked connection wins over public mode, and a dead one does not fall back to it. Instagram Login reads only its own
+account. Facebook Login reads its own account, other professional accounts by Business Discovery, and tags. `resolve`
+is pure; the functions after it look up its facts, and `request_for` opens the token at the last moment.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+
+from django.conf import settings
+
+from entitlements.limits import Limits
+from paris_integration import registry
+from paris_integration.connections import hashtags, lifecycle, links
+from paris_integration.models import ErasedInstance
+from paris_integration.providers.base import DiscoveryRequest, FeedRequest, HashtagRequest, OwnMediaRequest
+from paris_integration.types import (
+    ConnectionFacts,
+    ConnectionState,
+    FeedKey,
+    Login,
+    Mode,
+    Secret,
+    Source,
+    SourceType,
+    Warning,
+)
+
+PUBLIC_CREDENTIAL = "public"
+_CANNOT_CALL = {
+    ConnectionState.RECONNECT_REQUIRED: Warning.RECONNECT_REQUIRED,
+    ConnectionState.PERMISSION_MISSING: Warning.PERMISSION_MISSING,
+    ConnectionState.DEAUTHORISED: Warning.RECONNECT_REQUIRED,
+}
+
+
+class Call(StrEnum):
+    OWN_MEDIA = "own_media"
+    DISCOVERY = "discovery"
+    HASHTAG = "hashtag"
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """How a source is read. `via` None: by the operator's own credentials.
+
+    `warnings` belong to every answer. `is_open` False: the grant is dead, so that what we have is served and nothing
+    is called.
+    """
+
+    mode: Mode
+    call: Call
+    via: ConnectionFacts | None
+    warnings: frozenset[Warning] = frozenset()
+    is_open: bool = True
+
+    @property
+    def credential(self) -> str:
+        """The name of the rate-limit window that calls count against."""
+        return str(self.via.connection_id) if self.via else PUBLIC_CREDENTIAL
+
+
+@dataclass(frozen=True, slots=True)
+class NoRoute:
+    """Why a source cannot be read now."""
+
+    warning: Warning
+
+
+def resolve(source: Source, connection: ConnectionFacts | None, *, has_public_mode: bool) -> Route | NoRoute:
+    if not source.value:  # the account was erased, and no other source has been chosen
+        return NoRoute(Warning.CONNECT_REQUIRED)
+    if source.type is SourceType.HASHTAG:
+        if connection is None or connection.login is not Login.FACEBOOK:
+            return NoRoute(Warning.HASHTAG_REQUIRES_CONNECT)
+        return _connected(Call.HASHTAG, connection)
+    if connection is None:
+        return _public() if has_public_mode else NoRoute(Warning.CONNECT_REQUIRED)
+    if connection.username == source.value:
+        return _connected(Call.OWN_MEDIA, connection)
+    if connection.login is Login.FACEBOOK:
+        return _connected(Call.DISCOVERY, connection)
+    return _public(Warning.WRONG_ACCOUNT) if has_public_mode else NoRoute(Warning.WRONG_ACCOUNT)
+
+
+def _public(*warnings: Warning) -> Route:
+    return Route(Mode.PUBLIC, Call.DISCOVERY, None, frozenset(warnings))
+
+
+def _connected(call: Call, connection: ConnectionFacts) -> Route:
+    dead = _CANNOT_CALL.get(connection.state)
+    return Route(Mode.CONNECTED, call, connection, frozenset({dead} if dead else ()), is_open=dead is None)
+
+
+def find(key: FeedKey) -> Route | NoRoute:
+    """By what is remembered of the connection; half a minute old at most."""
+    return by_connection(key, links.recall(key))
+
+
+def load(key: FeedKey) -> Route | NoRoute:
+    """By the database, for everything that calls or writes."""
+    if ErasedInstance.objects.covers(key):
+        return NoRoute(Warning.CONNECT_REQUIRED)
+    return by_connection(key, links.find_connection(key))
+
+
+def is_in_plan(key: FeedKey, route: Route | NoRoute, limits: Limits) -> bool:
+    """Whether the plan allows the source, and the connection where one is used."""
+    by_connection = isinstance(route, Route) and route.via is not None
+    return is_source_in_plan(key.source, limits) and (limits.oauth_enabled or not by_connection)
+
+
+def by_connection(key: FeedKey, connection: ConnectionFacts | None) -> Route | NoRoute:
+    """By a connection that the caller has at hand."""
+    return resolve(key.source, connection, has_public_mode=registry.has_public_mode())
+
+
+def is_source_in_plan(source: Source, limits: Limits) -> bool:
+    """Whether the plan allows this type of source."""
+    return limits.hashtag_enabled if source.type is SourceType.HASHTAG else limits.profile_enabled
+
+
+def request_for(route: Route, source: Source, *, now: datetime) -> FeedRequest:
+    """Raises ProviderError and its kin: TokenRejected without a token, and what finding a tag's number raises."""
+    via = route.via
+    if via is None:
+        operator = Secret(settings.PUBLIC_MODE_ACCESS_TOKEN)
+        return DiscoveryRequest(settings.PUBLIC_MODE_IG_USER_ID, source.value, operator)
+    token = lifecycle.open_token(via)
+    match route.call:
+        case Call.OWN_MEDIA:
+            return OwnMediaRequest(via.login, via.account_id, via.username, token)
+        case Call.DISCOVERY:
+            return DiscoveryRequest(via.account_id, source.value, token)
+        case Call.HASHTAG:
+            number = hashtags.number_of(source.value, account_id=via.account_id, token=token, now=now)
+            return HashtagRequest(via.account_id, number, token)

@@ -1,0 +1,162 @@
+"""When a feed is stale, and when it may be refreshed: pure functions of state, limits and `now`.
+
+Age counts from the last success. The TTL is a floor: jitter is only ever added, at most a tenth of the TTL. What is
+announced is what is enforced, so every time that leaves here is rounded up to a whole second.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from enum import StrEnum
+
+from entitlements.limits import Limits
+from paris_integration import clock
+from paris_integration.errors import (
+    HashtagQuotaExhausted,
+    ProviderError,
+    RateLimited,
+    SourceNotFound,
+    is_refusal,
+)
+from paris_integration.types import FeedState
+
+JITTER_SHARE = 0.1
+TRANSIENT_FIRST_SECONDS = 30.0
+NOT_FOUND_FIRST_SECONDS = 300.0
+LONGEST_SECONDS = clock.LONG_CEILING.total_seconds()
+THROTTLE_DEFAULT_SECONDS = 3_600.0
+FLOOR_SECONDS = 10.0  # a failed leader's waiters come back at once; they must find the door closed
+PARK_WITHOUT_TIME = timedelta(minutes=15)
+SLOW_FROM_PERCENT = 85.0
+# Beat looks at an active feed at least this often, a little later than the longest usual wait ends (a day and 10 %).
+LOOK_AT_LEAST_EVERY = timedelta(hours=27)
+
+
+class Age(StrEnum):
+    FRESH = "fresh"
+    STALE = "stale"
+    MISSING = "missing"
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """`refresh_allowed_at`: when the next automatic refresh is allowed; None when it is allowed now."""
+
+    age: Age
+    refresh_allowed_at: datetime | None
+
+    @property
+    def is_due(self) -> bool:
+        return self.refresh_allowed_at is None and self.age is not Age.FRESH
+
+
+def classify(state: FeedState, limits: Limits, now: datetime) -> Verdict:
+    """How old the feed is under these limits, and when it may be refreshed automatically."""
+    allowed_at = next_refresh_at(state, limits, now)
+    open_now = allowed_at is None or allowed_at <= now
+    return Verdict(age=_age(state, limits, now), refresh_allowed_at=None if open_now else allowed_at)
+
+
+def next_refresh_at(state: FeedState, limits: Limits, now: datetime) -> datetime | None:
+    """When nothing holds back an automatic refresh any more; None when there is nothing to wait for."""
+    wait = _latest(ttl_ends_at(state, limits, now), state.held_until, state.slowed_until)
+    return None if wait is None else whole_second(wait)
+
+
+def next_look_at(wanted_at: datetime | None, now: datetime) -> datetime | None:
+    """When beat looks at the feed again, which is no later than LOOK_AT_LEAST_EVERY, whatever it waits for."""
+    return None if wanted_at is None else min(wanted_at, now + LOOK_AT_LEAST_EVERY)
+
+
+def ttl_ends_at(state: FeedState, limits: Limits, now: datetime) -> datetime | None:
+    """When the TTL has elapsed, its jitter included; None for a feed without a usable copy."""
+    if state.fetched_at is None or _is_from_a_wrong_clock(state.fetched_at, now):
+        return None
+    ttl = refresh_ttl(limits)
+    return whole_second(state.fetched_at + ttl + ttl * JITTER_SHARE * state.jitter)
+
+
+def refresh_ttl(limits: Limits) -> timedelta:
+    minutes = max(limits.refresh_ttl_minutes_min, limits.cache_ttl_minutes_default or 0)
+    return timedelta(minutes=minutes)
+
+
+def stale_after(limits: Limits) -> timedelta:
+    return timedelta(minutes=limits.cache_ttl_minutes_default or limits.refresh_ttl_minutes_min)
+
+
+def backoff_seconds(fault: ProviderError, failures: int, random_share: float) -> float:
+    """How long to leave the provider alone after the `failures`-th failure in a row (1 is the first).
+
+    Throttles: the provider's own time, else an hour, doubling. Unknown sources and refusals: five minutes, doubling
+    to a day.
+    Everything else: full jitter under a cap that doubles from 30 seconds to an hour.
+    """
+    doublings = min(max(failures, 1) - 1, 30)
+    if isinstance(fault, RateLimited):
+        if fault.retry_after_seconds is not None:
+            # Its own word, and a little later, so that everybody it told does not return in the same second.
+            return min(
+                max(fault.retry_after_seconds, FLOOR_SECONDS) * (1 + 0.1 * random_share),
+                LONGEST_SECONDS,
+            )
+        return min(
+            THROTTLE_DEFAULT_SECONDS * 2.0**doublings * (1 + 0.1 * random_share),
+            LONGEST_SECONDS,
+        )
+    if isinstance(fault, HashtagQuotaExhausted):
+        return min(
+            max(fault.retry_after_seconds or THROTTLE_DEFAULT_SECONDS, FLOOR_SECONDS),
+            LONGEST_SECONDS,
+        )
+    if isinstance(fault, SourceNotFound) or is_refusal(fault):
+        return float(min(NOT_FOUND_FIRST_SECONDS * 2.0**doublings, LONGEST_SECONDS))
+    cap = min(TRANSIENT_FIRST_SECONDS * 2.0**doublings, clock.TRANSIENT_CEILING.total_seconds())
+    return max(FLOOR_SECONDS, cap * random_share)
+
+
+def parking(usage_percent: float, regain_minutes: float) -> timedelta | None:
+    """How long to make no call with a credential after a success with these usage headers; None: go on.
+
+    At 100 % the window is as good as closed, and the header may say for how long.
+    """
+    if regain_minutes > 0:
+        return min(timedelta(minutes=regain_minutes), clock.LONG_CEILING)
+    return PARK_WITHOUT_TIME if usage_percent >= 100 else None
+
+
+def slowed_until(
+    usage_percent: float, regain_minutes: float, limits: Limits, now: datetime
+) -> datetime | None:
+    """Near a limit, the next automatic refresh waits for two TTLs, a day at most; None: go on at the usual pace.
+
+    A header that names a time closes the window until then (`parking`), and is not waited for twice.
+    """
+    if usage_percent < SLOW_FROM_PERCENT or regain_minutes > 0:
+        return None
+    return now + min(2 * refresh_ttl(limits), clock.LONG_CEILING)
+
+
+def whole_second(moment: datetime) -> datetime:
+    """The first whole second not before `moment`."""
+    if moment.microsecond == 0:
+        return moment
+    return moment.replace(microsecond=0) + timedelta(seconds=1)
+
+
+def _age(state: FeedState, limits: Limits, now: datetime) -> Age:
+    if state.fetched_at is None:
+        return Age.MISSING
+    if _is_from_a_wrong_clock(state.fetched_at, now) or now - state.fetched_at >= stale_after(limits):
+        return Age.STALE
+    return Age.FRESH
+
+
+def _is_from_a_wrong_clock(fetched_at: datetime, now: datetime) -> bool:
+    """A copy that was stamped in the future must not freeze the feed."""
+    return fetched_at - now > clock.CLOCK_TOLERANCE
+
+
+def _latest(*moments: datetime | None) -> datetime | None:
+    return max((moment for moment in moments if moment is not None), default=None)

@@ -1,0 +1,41 @@
+"""The ORM models of Paris, a module for each package that owns them."""
+
+from paris_integration.models.connections import (
+    Connection,
+    ConnectionLink,
+    DeletionRequest,
+    HashtagAccount,
+    HashtagNumber,
+    HashtagRefusal,
+    HashtagSearch,
+    Incident,
+    LoginAttempt,
+    PersonFence,
+)
+from paris_integration.models.feeds import Feed, Pause, PreviewWindow, ProviderWindow
+from paris_integration.models.observing import AuditEvent, DailyUsage
+from paris_integration.models.quota import ForcedRefresh, QuotaWindow, RefreshReceipt
+from paris_integration.models.retention import ErasedInstance
+
+__all__ = [
+    "AuditEvent",
+    "Connection",
+    "ConnectionLink",
+    "DailyUsage",
+    "DeletionRequest",
+    "ErasedInstance",
+    "Feed",
+    "ForcedRefresh",
+    "HashtagAccount",
+    "HashtagNumber",
+    "HashtagRefusal",
+    "HashtagSearch",
+    "Incident",
+    "LoginAttempt",
+    "Pause",
+    "PersonFence",
+    "PreviewWindow",
+    "ProviderWindow",
+    "QuotaWindow",
+    "RefreshReceipt",
+]

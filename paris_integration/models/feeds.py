@@ -1,0 +1,233 @@
+"""Rows of `feeds`: the cached feed with its schedule, back-off and lease; pauses, rate limits and previews."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import uuid
+from collections.abc import Iterable
+from datetime import datetime, timedelta
+from typing import Protocol
+
+from django.db import models, transaction
+
+from entitlements.models import Workspace
+from foundation import cache
+from paris_integration import clock
+from paris_integration.types import FeedKey, FeedState, Mode, Source, SourceType, Warning
+
+# Part of the fast copies' keys. It stays while older copies can be read, so that forgetting a feed also removes the
+# copy that a process of the previous release has stored.
+COPY_VERSION = 1
+
+
+class StoredTimes(Protocol):
+    """What a row of a feed, or a copy of it, says about its times."""
+
+    @property
+    def fetched_at(self) -> datetime | None: ...
+    @property
+    def backoff_set_at(self) -> datetime | None: ...
+    @property
+    def blocked_until(self) -> datetime | None: ...
+    @property
+    def paused_at(self) -> datetime | None: ...
+    @property
+    def paused_until(self) -> datetime | None: ...
+    @property
+    def slowed_until(self) -> datetime | None: ...
+    @property
+    def jitter(self) -> float: ...
+    @property
+    def fault(self) -> str: ...
+
+
+def state_of(stored: StoredTimes, now: datetime) -> FeedState:
+    """The feed's state, each time up to its ceiling. What is announced and what is enforced both start from here."""
+
+    def counted(until: datetime | None, set_at: datetime | None, ceiling: timedelta) -> datetime | None:
+        return clock.counted_until(until, set_at=set_at, ceiling=ceiling, now=now)
+
+    return FeedState(
+        fetched_at=stored.fetched_at,
+        blocked_until=counted(
+            stored.blocked_until, stored.backoff_set_at, clock.backoff_ceiling(stored.fault)
+        ),
+        jitter=stored.jitter,
+        paused_until=counted(stored.paused_until, stored.paused_at, clock.PAUSE_CEILING),
+        slowed_until=counted(stored.slowed_until, stored.fetched_at, clock.LONG_CEILING),
+    )
+
+
+def copy_key(key: FeedKey, mode: Mode) -> str:
+    """Where the fast copy of this feed is cached."""
+    parts = [*key.columns.values(), mode.value]
+    digest = hashlib.sha256(json.dumps([str(part) for part in parts]).encode()).hexdigest()
+    return f"paris:feed:v{COPY_VERSION}:{digest}"
+
+
+class FeedQuerySet(models.QuerySet["Feed"]):
+    def of_key(self, key: FeedKey, mode: Mode) -> FeedQuerySet:
+        """The one feed of this cache key, if there is one."""
+        return self.filter(**key.columns, mode=mode.value)
+
+    def of_instance(self, key: FeedKey) -> FeedQuerySet:
+        """The instance's feeds, whatever their source and mode."""
+        return self.filter(workspace_id=key.workspace_id, instance_id=key.instance_id)
+
+    def without_posts(self) -> FeedQuerySet:
+        return self.defer("posts_encoded", "profile")
+
+    def hold(self) -> list[Feed]:
+        """Lock the feeds until the transaction ends, in the order of their keys; returned without their posts."""
+        return list(self.without_posts().select_for_update().order_by("pk"))
+
+    @transaction.atomic
+    def purge(self) -> list[Feed]:
+        """Delete the feeds and, after the commit, their fast copies.
+
+        They are locked first: deleting alone would take the ledger's rows before the feed's, and miss a line that is
+        opened between the two. A feed that is created meanwhile stays.
+        """
+        held = self.hold()
+        Feed.objects.filter(pk__in=[feed.pk for feed in held]).delete()
+        transaction.on_commit(lambda: forget_copies(held))
+        return held
+
+
+def forget_copies(feeds: Iterable[Feed]) -> None:
+    cache.forget(*(feed.copy_key for feed in feeds))
+
+
+class Feed(models.Model):
+    """The cached dataset of one cache key: last good copy, schedule, back-off, and the lease of its one refresher.
+
+    `fence` rises when a flight begins, by compare-and-set, and when it lands. Only the holder of the current number
+    may write. Nothing else in this row is trusted to keep two refreshers apart.
+    """
+
+    class Outcome(models.TextChoices):
+        NEVER = "", "never tried"
+        SUCCEEDED = "succeeded", "succeeded"
+        FAILED = "failed", "failed"
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    workspace = models.ForeignKey(Workspace, on_delete=models.CASCADE, related_name="feeds")
+    instance_id = models.CharField(max_length=200)
+    source_type = models.CharField(max_length=16, choices=[(t.value, t.value) for t in SourceType])
+    source_value = models.CharField(max_length=100)
+    mode = models.CharField(max_length=16, choices=[(m.value, m.value) for m in Mode])
+
+    # The last good copy. Posts are kept in the text they leave in, so that no read encodes them again.
+    posts_encoded = models.TextField(default="[]")
+    profile = models.JSONField(null=True, blank=True)
+    data_warnings = models.JSONField(default=list, blank=True)
+    fetched_at = models.DateTimeField(null=True, blank=True)
+
+    # Schedule. `jitter` is this copy's share (0 to 1) of the delay added to the TTL; `next_refresh_at` is when beat
+    # looks at the feed again: an index into due work, always re-checked against the limits of that moment.
+    jitter = models.FloatField(default=0.0)
+    next_refresh_at = models.DateTimeField(null=True, blank=True)
+    last_read_at = models.DateTimeField(null=True, blank=True)
+
+    # The last attempt, and the back-off it left.
+    attempted_at = models.DateTimeField(null=True, blank=True)
+    outcome = models.CharField(max_length=16, choices=Outcome, default=Outcome.NEVER, blank=True)
+    fault = models.CharField(max_length=40, blank=True, choices=[(w.value, w.value) for w in Warning])
+    fault_detail = models.CharField(max_length=200, blank=True)
+    failures = models.PositiveIntegerField(default=0)
+    blocked_at = models.DateTimeField(null=True, blank=True)  # when `blocked_until` was written
+    blocked_until = models.DateTimeField(null=True, blank=True)
+
+    # Waits beside the provider's back-off: a pause that staff ordered, and a slower pace of automatic refreshes.
+    paused_at = models.DateTimeField(null=True, blank=True)
+    paused_until = models.DateTimeField(null=True, blank=True)
+    slowed_until = models.DateTimeField(null=True, blank=True)
+
+    # The lease, on the database's clock.
+    fence = models.BigIntegerField(default=0)
+    lease_expires_at = models.DateTimeField(null=True, blank=True)
+
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    objects = FeedQuerySet.as_manager()
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["workspace", "instance_id", "source_type", "source_value", "mode"],
+                name="feed_cache_key",
+            )
+        ]
+        indexes = [
+            models.Index(
+                fields=["next_refresh_at"], name="feed_due", condition=models.Q(next_refresh_at__isnull=False)
+            ),
+            models.Index(fields=["instance_id"], name="feed_instance"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.source_type} {self.source_value} ({self.instance_id})"
+
+    @property
+    def key(self) -> FeedKey:
+        source = Source(SourceType(self.source_type), self.source_value)
+        return FeedKey(self.workspace_id, self.instance_id, source)
+
+    @property
+    def copy_key(self) -> str:
+        return copy_key(self.key, Mode(self.mode))
+
+    @property
+    def backoff_set_at(self) -> datetime | None:
+        # An attempt of the previous release has left a back-off without saying when.
+        return max((at for at in (self.blocked_at, self.attempted_at) if at is not None), default=None)
+
+    def state_at(self, now: datetime) -> FeedState:
+        return state_of(self, now)
+
+
+class Pause(models.Model):
+    """Staff's order to fetch nothing for an instance before `until`, whatever it shows and however it is connected.
+
+    Its feeds carry it as `paused_until`; a feed that is made meanwhile takes it from here.
+    """
+
+    instance_id = models.CharField(primary_key=True, max_length=200)
+    workspace = models.ForeignKey(Workspace, on_delete=models.CASCADE, related_name="+")
+    ordered_at = models.DateTimeField(null=True, blank=True)
+    until = models.DateTimeField()
+
+    def __str__(self) -> str:
+        return f"{self.instance_id} until {self.until:%Y-%m-%d %H:%M}"
+
+
+class ProviderWindow(models.Model):
+    """A credential's rate-limit window at the provider: no call with it before `parked_until`.
+
+    One row per credential, `public` for the operator's own: a throttle met by one feed holds back all that share it.
+    """
+
+    credential = models.CharField(primary_key=True, max_length=64)
+    parked_at = models.DateTimeField(null=True, blank=True)  # when `parked_until` was written
+    parked_until = models.DateTimeField(null=True, blank=True)
+    throttles = models.PositiveIntegerField(default=0)
+    usage_percent = models.FloatField(default=0.0)
+    updated_at = models.DateTimeField(auto_now=True)
+
+    def __str__(self) -> str:
+        return self.credential
+
+
+class PreviewWindow(models.Model):
+    """How many previews of unsaved sources a workspace fetched in one hour (UTC)."""
+
+    workspace = models.ForeignKey(Workspace, on_delete=models.CASCADE, related_name="+")
+    starts_at = models.DateTimeField()
+    used = models.PositiveIntegerField(default=0)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["workspace", "starts_at"], name="preview_window")]
+
+    def __str__(self) -> str:
+        return f"{self.workspace_id} {self.starts_at:%Y-%m-%d %H}h"

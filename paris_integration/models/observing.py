@@ -1,0 +1,83 @@
+"""Rows of `observing`: the audit trail and the daily usage."""
+
+from __future__ import annotations
+
+from django.db import models
+
+from entitlements.models import Workspace
+
+
+class AuditEvent(models.Model):
+    """Who did what to which widget, and what came of it. Written with the act, never altered; holds no secret."""
+
+    class Action(models.TextChoices):
+        FORCED_REFRESH = "forced_refresh", "refresh asked for"
+        UNITS_GRANTED = "units_granted", "units granted"
+        CONNECTED = "connected", "connected"
+        DISCONNECTED = "disconnected", "disconnected"
+        TOKEN_DIED = "token_died", "token died"
+        TOKEN_RENEWED = "token_renewed", "token renewed"
+        TOKEN_ACCEPTED = "token_accepted", "token accepted again"
+        REVOKED = "revoked", "revoked at Meta"
+        DEAUTHORISED = "deauthorised", "deauthorised at Meta"
+        DATA_DELETED = "data_deleted", "data deleted on request"
+        BACKOFF_CLEARED = "backoff_cleared", "back-off cleared"
+        ON_BEHALF = "on_behalf", "refreshed on behalf"
+        PAUSED = "paused", "paused"
+        PURGED = "purged", "posts purged"
+        RECONNECT_ASKED = "reconnect_asked", "asked to reconnect"
+        TOKEN_ROTATED = "token_rotated", "embed token rotated"
+        WINDOW_OPENED = "window_opened", "rate-limit window opened"
+        WIDGET_CREATED = "widget_created", "widget created"
+        WIDGET_DELETED = "widget_deleted", "widget deleted"
+        WIDGET_MOVED = "widget_moved", "widget moved to another workspace"
+        SETTINGS_CHANGED = "settings_changed", "settings changed"
+        POST_HIDDEN = "post_hidden", "post hidden"
+        POST_SHOWN = "post_shown", "post shown again"
+
+    class Outcome(models.TextChoices):
+        DONE = "done", "done"
+        REFUSED = "refused", "refused"
+        FAILED = "failed", "failed"
+        IN_DOUBT = "in_doubt", "in doubt"
+
+    at = models.DateTimeField()
+    workspace = models.ForeignKey(Workspace, null=True, on_delete=models.SET_NULL, related_name="+")
+    instance_id = models.CharField(max_length=200, blank=True)
+    actor = models.CharField(max_length=150)
+    user_id = models.BigIntegerField(null=True)
+    action = models.CharField(max_length=32, choices=Action)
+    outcome = models.CharField(max_length=12, choices=Outcome)
+    reason = models.CharField(max_length=40, blank=True)
+    note = models.CharField(max_length=500, blank=True)
+
+    class Meta:
+        ordering = ["-at", "-id"]
+        indexes = [
+            models.Index(fields=["instance_id", "at"], name="audit_by_instance"),
+            models.Index(fields=["workspace", "at"], name="audit_by_workspace"),
+            models.Index(fields=["at"], name="audit_age"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.at:%Y-%m-%d %H:%M:%S} {self.action} {self.outcome}"
+
+
+class DailyUsage(models.Model):
+    """What a workspace used on one day (UTC); `paris_integration.observing.usage` adds to it."""
+
+    workspace = models.ForeignKey(Workspace, on_delete=models.CASCADE, related_name="+")
+    day = models.DateField()
+    feed_requests = models.PositiveBigIntegerField(default=0)
+    automatic_refreshes = models.PositiveBigIntegerField(default=0)
+    forced_refreshes = models.PositiveBigIntegerField(default=0)
+    blocked_refreshes = models.PositiveBigIntegerField(default=0)
+    provider_errors = models.PositiveBigIntegerField(default=0)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["workspace", "day"], name="daily_usage_once")]
+        indexes = [models.Index(fields=["day"], name="daily_usage_age")]
+        verbose_name_plural = "daily usage"
+
+    def __str__(self) -> str:
+        return f"{self.workspace_id} {self.day}"

@@ -1,0 +1,107 @@
+"""Rows of `quota`: units used, the ledger of forced refreshes, and receipts of requests."""
+
+from __future__ import annotations
+
+from django.db import models
+
+from entitlements.models import Workspace
+from paris_integration.models.feeds import Feed
+from paris_integration.types import SourceType
+
+
+class QuotaWindow(models.Model):
+    """Units of one calendar day or hour (UTC) of one source of one widget.
+
+    `used` rises by one conditional write per forced refresh and falls when the unit is given back. `granted`: units
+    that staff added to this window.
+    """
+
+    class Kind(models.TextChoices):
+        DAY = "day", "day"
+        HOUR = "hour", "hour"
+
+    workspace = models.ForeignKey(Workspace, on_delete=models.CASCADE, related_name="+")
+    instance_id = models.CharField(max_length=200)
+    source_type = models.CharField(max_length=16, choices=[(t.value, t.value) for t in SourceType])
+    source_value = models.CharField(max_length=100)
+    kind = models.CharField(max_length=4, choices=Kind)
+    starts_at = models.DateTimeField()
+    used = models.PositiveIntegerField(default=0)
+    granted = models.PositiveIntegerField(default=0)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["workspace", "instance_id", "source_type", "source_value", "kind", "starts_at"],
+                name="quota_window",
+            )
+        ]
+        indexes = [models.Index(fields=["starts_at"], name="quota_window_age")]
+
+    def __str__(self) -> str:
+        return f"{self.instance_id} {self.kind} {self.starts_at:%Y-%m-%d %H}h: {self.used}"
+
+
+class ForcedRefresh(models.Model):
+    """The ledger of forced refreshes: one line per unit charged, opened before the call and settled after it.
+
+    A line left open by a process that died is settled as in doubt, its unit kept.
+    """
+
+    class State(models.TextChoices):
+        RESERVED = "reserved", "under way"
+        SUCCEEDED = "succeeded", "succeeded"
+        FAILED = "failed", "failed, unit given back"
+        IN_DOUBT = "in_doubt", "in doubt, unit kept"
+
+    workspace = models.ForeignKey(Workspace, on_delete=models.CASCADE, related_name="+")
+    instance_id = models.CharField(max_length=200)
+    source_type = models.CharField(max_length=16, choices=[(t.value, t.value) for t in SourceType])
+    source_value = models.CharField(max_length=100)
+    feed = models.ForeignKey(Feed, null=True, on_delete=models.SET_NULL, related_name="+")
+    fence = models.BigIntegerField()
+    user_id = models.BigIntegerField(null=True)
+    username = models.CharField(max_length=150, blank=True)
+    reserved_at = models.DateTimeField()
+    day_starts_at = models.DateTimeField()
+    hour_starts_at = models.DateTimeField()
+    state = models.CharField(max_length=12, choices=State, default=State.RESERVED)
+    settled_at = models.DateTimeField(null=True, blank=True)
+    fault = models.CharField(max_length=40, blank=True)
+
+    class Meta:
+        verbose_name_plural = "forced refreshes"
+        indexes = [
+            models.Index(fields=["reserved_at"], name="forced_open", condition=models.Q(state="reserved")),
+            models.Index(fields=["workspace", "reserved_at"], name="forced_by_workspace"),
+            models.Index(fields=["settled_at"], name="forced_age"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.instance_id} {self.reserved_at:%Y-%m-%d %H:%M:%S} {self.state}"
+
+    @property
+    def unit_is_kept(self) -> bool:
+        return self.state != self.State.FAILED
+
+
+class RefreshReceipt(models.Model):
+    """That a refresh was asked for with an Idempotency-Key, and the unit it was charged; counts for a day.
+
+    Written with the charge, so that a repeat finds it whatever became of the first request. Keeps no answer.
+    """
+
+    user_id = models.BigIntegerField()
+    instance_id = models.CharField(max_length=200)
+    key = models.CharField(max_length=200)
+    forced_refresh = models.ForeignKey(ForcedRefresh, null=True, on_delete=models.CASCADE, related_name="+")
+    created_at = models.DateTimeField()
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["user_id", "instance_id", "key"], name="refresh_receipt_once")
+        ]
+        indexes = [models.Index(fields=["created_at"], name="refresh_receipt_age")]
+
+    def __str__(self) -> str:
+        return f"{self.instance_id} {self.created_at:%Y-%m-%d %H:%M:%S}"

@@ -1,0 +1,154 @@
+"""How things stand, asked of the database when the metrics are read: a handful of sums, bounded in time.
+
+The page answers without them while the database is away or slow; `instagram_database_up` then says 0.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import datetime, timedelta
+
+from django.conf import settings
+from django.db import connection, transaction
+from django.db.models import Count, Max, Min, Q, QuerySet
+from django.utils import timezone
+from prometheus_client.core import GaugeMetricFamily
+from prometheus_client.registry import Collector
+
+from foundation import faults, statements, threads
+from foundation.cache import StoreAway, guarded_load
+from paris_integration import clock
+from paris_integration.models import Connection, Feed, ForcedRefresh, Incident, ProviderWindow
+from paris_integration.types import ConnectionState, Login
+
+STATEMENT_TIMEOUT_MS = 1_000
+PUBLIC_CREDENTIAL = "public"
+ENDS_WITHIN_DAYS = (1, 7, 30)
+UNITS = {"succeeded": "spent", "in_doubt": "in_doubt", "failed": "given_back"}
+
+
+class DatabaseGauges(Collector):
+    """Gauges whose truth is in the database; the same whichever process is asked."""
+
+    def collect(self) -> Iterator[GaugeMetricFamily]:
+        up = GaugeMetricFamily("instagram_database_up", "Whether the database answered this scrape in time.")
+        try:
+            with statements.limited_to(STATEMENT_TIMEOUT_MS / 1_000):
+                families = guarded_load(lambda: _read_all(timezone.now()))
+        except (StoreAway, *faults.DRIVER_ERRORS):
+            families = []
+        finally:
+            threads.give_back()
+        up.add_metric([], 1.0 if families else 0.0)
+        yield up
+        yield from families
+
+    def describe(self) -> list[GaugeMetricFamily]:
+        """Nothing: registering must not ask the database."""
+        return []
+
+
+def _read_all(now: datetime) -> list[GaugeMetricFamily]:
+    with transaction.atomic():
+        if connection.vendor == "postgresql":
+            with connection.cursor() as cursor:
+                cursor.execute(f"SET LOCAL statement_timeout = {STATEMENT_TIMEOUT_MS}")
+        return [*_connections(now), *_backlog(now), *_provider(now), *_units(now)]
+
+
+def _connections(now: datetime) -> Iterator[GaugeMetricFamily]:
+    states = GaugeMetricFamily("instagram_connections", "Connections by state.", labels=["kind"])
+    counted = _count_by(Connection.objects.all(), "state")
+    for state in ConnectionState:
+        states.add_metric([state.value], counted.get(state.value, 0))
+    yield states
+    living = Connection.objects.filter(
+        state__in=(ConnectionState.ACTIVE.value, ConnectionState.EXPIRING.value)
+    )
+    within = {
+        f"within_{days}d": Count("pk", filter=Q(expires_at__lt=now + timedelta(days=days)))
+        for days in ENDS_WITHIN_DAYS
+    }
+    ending = living.aggregate(first=Min("expires_at"), **within)
+    first = ending.pop("first")
+    family = GaugeMetricFamily(
+        "instagram_connections_ending",
+        "Living connections whose token ends within so many days.",
+        labels=["kind"],
+    )
+    for name, number in ending.items():
+        family.add_metric([name], number)
+    yield family
+    soonest = GaugeMetricFamily(
+        "instagram_connection_expiry_min_days", "Days until the first living token ends."
+    )
+    if first is not None:
+        soonest.add_metric([], (first - now) / timedelta(days=1))
+    yield soonest
+    incident = GaugeMetricFamily(
+        "instagram_incident",
+        "Whether Meta refuses so many connections of a login that our app must be in trouble.",
+        labels=["kind"],
+    )
+    lasting = set(Incident.objects.filter(ended_at__isnull=True).values_list("login", flat=True))
+    for login in Login:
+        incident.add_metric([login.value], 1.0 if login.value in lasting else 0.0)
+    yield incident
+
+
+def _backlog(now: datetime) -> Iterator[GaugeMetricFamily]:
+    active_since = now - timedelta(days=settings.ACTIVE_FEED_DAYS)
+    due = Feed.objects.filter(next_refresh_at__lte=now, last_read_at__gte=active_since)
+    found = due.aggregate(size=Count("pk"), first=Min("next_refresh_at"))
+    age = (now - found["first"]).total_seconds() if found["first"] else 0.0
+    yield GaugeMetricFamily(
+        "instagram_due_backlog_feeds", "Active feeds due for a refresh.", value=found["size"]
+    )
+    yield GaugeMetricFamily(
+        "instagram_due_backlog_age_seconds", "How long the first of them has been due.", value=age
+    )
+
+
+def _provider(now: datetime) -> Iterator[GaugeMetricFamily]:
+    is_public = Q(credential=PUBLIC_CREDENTIAL)
+    # As far as a window counts as closed: `credentials.parked_until`.
+    set_lately = Q(parked_at__gt=now - clock.LONG_CEILING, parked_at__lte=now + clock.CLOCK_TOLERANCE) | Q(
+        parked_at__isnull=True, parked_until__lte=now + clock.LONG_CEILING
+    )
+    is_parked = Q(parked_until__gt=now) & set_lately
+    found = ProviderWindow.objects.aggregate(
+        public=Max("usage_percent", filter=is_public),
+        connections=Max("usage_percent", filter=~is_public),
+        parked_public=Count("pk", filter=is_public & is_parked),
+        parked_connections=Count("pk", filter=~is_public & is_parked),
+    )
+    usage = GaugeMetricFamily(
+        "instagram_provider_usage_percent",
+        "Meta's own word on used-up limits, the highest of a kind.",
+        labels=["kind"],
+    )
+    parked = GaugeMetricFamily(
+        "instagram_provider_parked_credentials",
+        "Credentials that Meta has throttled for now.",
+        labels=["kind"],
+    )
+    for kind in ("public", "connections"):
+        usage.add_metric([kind], found[kind] or 0.0)
+        parked.add_metric([kind], found[f"parked_{kind}"])
+    yield usage
+    yield parked
+
+
+def _units(now: datetime) -> Iterator[GaugeMetricFamily]:
+    day = now.replace(hour=0, minute=0, second=0, microsecond=0)
+    counted = _count_by(ForcedRefresh.objects.filter(settled_at__gte=day), "state")
+    units = GaugeMetricFamily(
+        "instagram_units_today", "Units of forced refreshes settled today (UTC).", labels=["outcome"]
+    )
+    for state, outcome in UNITS.items():
+        units.add_metric([outcome], counted.get(state, 0))
+    yield units
+
+
+def _count_by(rows: QuerySet[Connection] | QuerySet[ForcedRefresh], field: str) -> dict[str, int]:
+    return dict(rows.order_by().values_list(field).annotate(number=Count("pk")))

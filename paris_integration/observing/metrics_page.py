@@ -1,0 +1,64 @@
+"""The metrics as one text, for web's page and for a worker's own."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable, Iterable
+from typing import Any
+from wsgiref.simple_server import WSGIRequestHandler, WSGIServer, make_server
+
+from django.conf import settings
+from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+
+from foundation import metric_files, threads
+from foundation.metrics_access import may_read
+from paris_integration.observing.gauges import DatabaseGauges
+
+logger = logging.getLogger(__name__)
+_making = threading.Lock()
+
+
+def metrics_text() -> tuple[bytes, str]:
+    """The page and its content type."""
+    # One page at a time: each takes tens of megabytes while it is made, and they all say the same.
+    with _making, metric_files.reading():
+        numbers = generate_latest(metric_files.page_registry())
+    return numbers + generate_latest(DatabaseGauges()), CONTENT_TYPE_LATEST
+
+
+def announce_worker_metrics() -> None:
+    """Say where a worker's numbers are seen; serve them on WORKER_METRICS_PORT when it is set."""
+    directory = str(metric_files.directory())
+    if not settings.WORKER_METRICS_PORT:
+        logger.info(
+            "metrics are seen on /metrics of web processes that share PROMETHEUS_MULTIPROC_DIR",
+            extra={"fields": {"directory": directory}},
+        )
+        return
+    address = (settings.WORKER_METRICS_HOST, settings.WORKER_METRICS_PORT)
+    server = make_server(*address, _page, _Server, _Handler)
+    threads.start(server.serve_forever)
+    url = f"http://{address[0]}:{address[1]}/metrics"
+    logger.info("metrics are served at %s", url, extra={"fields": {"directory": directory}})
+
+
+class _Server(threads.ThreadPerRequest, WSGIServer):
+    """A slow scraper holds up no other."""
+
+
+class _Handler(WSGIRequestHandler):
+    def log_message(self, format: str, *args: Any) -> None:
+        """Nothing: a scrape is no event."""
+
+
+def _page(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
+    if environ.get("PATH_INFO") != "/metrics":
+        start_response("404 Not Found", [("Content-Type", "text/plain")])
+        return [b"/metrics\n"]
+    if not may_read(environ, settings.METRICS_TOKEN):
+        start_response("401 Unauthorized", [("Content-Type", "text/plain"), ("WWW-Authenticate", "Bearer")])
+        return [b"Send METRICS_TOKEN as bearer.\n"]
+    content, content_type = metrics_text()
+    start_response("200 OK", [("Content-Type", content_type), ("Cache-Control", "no-store")])
+    return [content]

@@ -1,0 +1,119 @@
+"""Removes what has outlived its retention, in small batches, so that no table is locked for long."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+from django.conf import settings
+from django.db import connection, transaction
+from django.db.models import Q, QuerySet
+
+from paris_integration import clock
+from paris_integration.models import (
+    AuditEvent,
+    DailyUsage,
+    ErasedInstance,
+    Feed,
+    ForcedRefresh,
+    HashtagAccount,
+    HashtagRefusal,
+    HashtagSearch,
+    LoginAttempt,
+    Pause,
+    PersonFence,
+    PreviewWindow,
+    QuotaWindow,
+    RefreshReceipt,
+)
+from paris_integration.models.feeds import forget_copies
+from paris_integration.quota import receipts
+
+BATCH = 1_000
+FEED_BATCH = 100  # they are large, and each has a copy in the cache
+LOGIN_ATTEMPTS_LAST = timedelta(hours=1)
+PERSON_FENCES_LAST = timedelta(hours=2)  # longer than any login: ten minutes at Meta, ten for the choice
+HASHTAG_SEARCHES_LAST = timedelta(days=8)  # they count for seven days
+WINDOWS_LAST = timedelta(days=2)
+
+
+def remove_expired(*, now: datetime) -> dict[str, int]:
+    """Remove what has outlived its setting; how many rows of which kind."""
+    for workspace_id, instance_id in ErasedInstance.objects.values_list(
+        "workspace_id", "instance_id"
+    ).iterator():
+        sweep(workspace_id, instance_id)
+    ledger = now - timedelta(days=settings.LEDGER_RETENTION_DAYS)
+    settled = ForcedRefresh.objects.exclude(state=ForcedRefresh.State.RESERVED)
+    old: Iterable[tuple[str, QuerySet[Any]]] = (
+        ("receipts", receipts.expired(now=now)),
+        (
+            "auditEvents",
+            AuditEvent.objects.filter(at__lt=now - timedelta(days=settings.AUDIT_RETENTION_DAYS)),
+        ),
+        ("forcedRefreshes", settled.filter(settled_at__lt=ledger)),
+        ("quotaWindows", QuotaWindow.objects.filter(starts_at__lt=min(ledger, now - WINDOWS_LAST))),
+        (
+            "dailyUsage",
+            DailyUsage.objects.filter(day__lt=(now - timedelta(days=settings.USAGE_RETENTION_DAYS)).date()),
+        ),
+        ("pauses", Pause.objects.filter(until__lt=now)),
+        ("hashtagRefusals", HashtagRefusal.objects.filter(until__lt=now)),
+        ("loginAttempts", LoginAttempt.objects.filter(expires_at__lt=now - LOGIN_ATTEMPTS_LAST)),
+        ("erased", ErasedInstance.objects.filter(erased_at__lt=now - ErasedInstance.REMEMBERED_FOR)),
+        (
+            "personFences",
+            PersonFence.objects.filter(held_at__lt=clock.database_now() - PERSON_FENCES_LAST),
+        ),
+        ("hashtagSearches", HashtagSearch.objects.filter(first_at__lt=now - HASHTAG_SEARCHES_LAST)),
+        (
+            "hashtagAccounts",
+            HashtagAccount.objects.exclude(account_id__in=HashtagSearch.objects.values("account_id")),
+        ),
+        ("previewWindows", PreviewWindow.objects.filter(starts_at__lt=now - WINDOWS_LAST)),
+    )
+    removed = {name: _remove(rows) for name, rows in old}
+    return {**removed, "feeds": remove_unread_feeds(now=now)}
+
+
+def sweep(workspace_id: UUID, instance_id: str) -> None:
+    """Remove what was written for an instance while it was being erased."""
+    Feed.objects.filter(workspace_id=workspace_id, instance_id=instance_id).purge()
+    RefreshReceipt.objects.filter(instance_id=instance_id).delete()
+
+
+def remove_unread_feeds(*, now: datetime) -> int:
+    """Remove the feeds that nobody has read, previewed or refreshed for UNREAD_FEED_RETENTION_DAYS; how many.
+
+    Whoever asks for one again fills it anew. A feed in flight stays, as does one that somebody holds this moment: it
+    is looked at again in an hour. Never earlier than ACTIVE_FEED_DAYS, while beat keeps it fresh.
+    """
+    days = max(settings.UNREAD_FEED_RETENTION_DAYS, settings.ACTIVE_FEED_DAYS)
+    removed = 0
+    while rows := _remove_batch_of_feeds(before=now - timedelta(days=days)):
+        forget_copies(rows)
+        removed += len(rows)
+    return removed
+
+
+@transaction.atomic
+def _remove_batch_of_feeds(*, before: datetime) -> list[Feed]:
+    unread = Q(last_read_at__lt=before) | Q(last_read_at__isnull=True, created_at__lt=before)
+    untouched = Q(attempted_at__isnull=True) | Q(attempted_at__lt=before)
+    idle = clock.is_free("lease_expires_at", clock.database_now())
+    feeds = Feed.objects.filter(unread, untouched, idle).without_posts()
+    if connection.features.has_select_for_update_skip_locked:
+        feeds = feeds.select_for_update(skip_locked=True)
+    rows = list(feeds[:FEED_BATCH])
+    Feed.objects.filter(pk__in=[row.pk for row in rows]).delete()
+    return rows
+
+
+def _remove(rows: QuerySet[Any]) -> int:
+    removed = 0
+    while ids := list(rows.values_list("pk", flat=True)[:BATCH]):
+        rows.filter(pk__in=ids).delete()  # still by age: a row may have been used again since it was listed
+        removed += len(ids)
+    return removed
