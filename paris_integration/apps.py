@@ -8,6 +8,7 @@ class ParisConfig(AppConfig):
     def ready(self) -> None:
         from entitlements.signals import limits_changed
         from foundation import metric_files
+        from paris_integration import checks  # noqa: F401 - registers the system checks
         from paris_integration.feeds import refreshing
 
         metric_files.fold_ended()

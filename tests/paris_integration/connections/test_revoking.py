@@ -19,7 +19,7 @@ from paris_integration.observing.audit import SERVICE
 from paris_integration.providers.oauth import Account
 from paris_integration.types import Actor, FeedKey, Login, Secret, Source, SourceType
 from tests.fakes import FakeLogins
-from tests.paris_integration.test_connections import FACEBOOK, GRANT
+from tests.paris_integration.connections.test_connections import FACEBOOK, GRANT
 
 NOW = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
 SECOND = timedelta(seconds=1)

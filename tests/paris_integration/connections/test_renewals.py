@@ -20,7 +20,7 @@ from paris_integration.models import AuditEvent, Connection, LoginAttempt
 from paris_integration.retention import expiry
 from paris_integration.types import Actor, FeedKey, Login, Secret, Source, SourceType
 from tests.fakes import FakeLogins, FakeProvider
-from tests.paris_integration.test_connections import GRANT
+from tests.paris_integration.connections.test_connections import GRANT
 
 NOW = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
 DAY = timedelta(days=1)

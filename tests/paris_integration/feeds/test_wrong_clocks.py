@@ -31,7 +31,7 @@ from paris_integration.public import Actor, force_refresh, read_feed
 from paris_integration.quota import ledger
 from paris_integration.types import FeedKey, FeedView, Login, Secret, Selection, Source, SourceType, Warning
 from tests.fakes import FakeLogins, FakeProvider, media
-from tests.paris_integration.test_connections import GRANT
+from tests.paris_integration.connections.test_connections import GRANT
 
 NOW = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
 MINUTE, HOUR, DAY = timedelta(minutes=1), timedelta(hours=1), timedelta(days=1)

@@ -26,7 +26,7 @@ from paris_integration.providers.oauth import Account
 from paris_integration.types import Actor, FeedKey, Login, Mode, Secret, Source, SourceType
 from tests.fakes import FakeLogins
 from tests.marks import needs_postgres
-from tests.paris_integration.test_connections import FACEBOOK
+from tests.paris_integration.connections.test_connections import FACEBOOK
 
 pytestmark = [needs_postgres, pytest.mark.django_db(transaction=True)]
 
