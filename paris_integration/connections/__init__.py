@@ -1,5 +1,5 @@
-"""Connected Instagram accounts: logins, tokens and their renewal, links to widgets, and Meta's callbacks about people.
+"""Connected Instagram accounts: logins, tokens, renewals, links to widgets, and Meta's callbacks.
 
-Owns the only module that opens a token (`vault`), the judgement whether a connection is alive, incidents of a login,
-and the ledger of searched tags. Knows nothing of schedules, quotas or requests.
+Owns the only module that decrypts tokens (`vault`), the check whether a connection still works, incidents, and the
+count of searched hashtags. Knows nothing about schedules, quotas or requests.
 """

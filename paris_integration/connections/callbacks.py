@@ -1,7 +1,8 @@
-"""Meta's orders about a person: deauthorise, and delete data. Signed by the app's secret of the login family.
+"""Meta's callbacks about a person: deauthorise, and delete data. Each is signed with the app secret of its login.
 
-Source: "Data Deletion Request Callback" and "signed_request" (Meta, 2026). Repeats are harmless; an unknown person gets
-the same answer as a known one; a signature that does not hold, or one that is over a day old, touches nothing.
+Repeating a callback is harmless, and an unknown person gets the same answer as a known one. A request with an invalid
+signature, or one older than a day, changes nothing.
+Source: "Data Deletion Request Callback" and "signed_request" (Meta, 2026).
 """
 
 from __future__ import annotations
@@ -28,12 +29,12 @@ _CODE_LENGTH = 16
 
 
 class InvalidSignedRequest(ValueError):
-    """Not signed by the app's secret, too old, or not in the documented shape. Callers are not told which."""
+    """Not signed with the app's secret, too old, or not in the documented shape."""
 
 
 @dataclass(frozen=True, slots=True)
 class Order:
-    """What a signed request says. `signature_hash` is the same for the same request, and names nobody."""
+    """The content of a signed request. `signature_hash` identifies the request, not the person."""
 
     user_id: str
     signature_hash: str
@@ -41,22 +42,22 @@ class Order:
 
 @dataclass(frozen=True, slots=True)
 class Deletion:
-    """What the status page of a deletion request shows."""
+    """A deletion request as its status page shows it."""
 
     code: str
     requested_at: datetime
 
 
 def deauthorise(login: Login, signed_request: str, *, now: datetime) -> None:
-    """The person withdrew the app: tokens and connected feeds go. Raises InvalidSignedRequest."""
+    """Delete the tokens and connected feeds of a person who removed the app. Raises InvalidSignedRequest."""
     order = _order_of(login, signed_request, now)
     withdrawal.forget_account(login, order.user_id, erase=False, now=now)
 
 
 def delete_data(login: Login, signed_request: str, *, now: datetime) -> Deletion:
-    """Erase what we hold of the person; the receipt, for a known and an unknown one alike.
+    """Erase the person's data and return the receipt, also for an unknown person. Raises InvalidSignedRequest.
 
-    The same signed request sent again erases again, and gets the first receipt.
+    Sending the same request again erases again and returns the first receipt.
     """
     order = _order_of(login, signed_request, now)
     erased = withdrawal.forget_account(login, order.user_id, erase=True, now=now)
@@ -80,12 +81,14 @@ def find_deletion(code: str) -> Deletion | None:
 def _order_of(login: Login, signed_request: str, now: datetime) -> Order:
     secret = registry.app_secret(login)
     if secret is None:
-        raise InvalidSignedRequest("not configured")
+        raise InvalidSignedRequest(
+            "not configured"
+        )  # this login has no app here, so Meta cannot have signed it
     return verify(signed_request, secret, now=now)
 
 
 def verify(signed_request: str, secret: Secret, *, now: datetime) -> Order:
-    """What a signed request says. The signature is over the encoded payload exactly as received."""
+    """The content of a signed request. Raises InvalidSignedRequest."""
     if len(signed_request) > MAX_LENGTH or signed_request.count(".") != 1:
         raise InvalidSignedRequest("malformed")
     signature, payload = signed_request.split(".")
@@ -94,6 +97,7 @@ def verify(signed_request: str, secret: Secret, *, now: datetime) -> Order:
         encoded = payload.encode("ascii")
     except (ValueError, binascii.Error):
         raise InvalidSignedRequest("malformed") from None
+    # Meta signs the base64 text as sent, so decoding and encoding it again would not give the same signature.
     expected = hmac.new(secret.reveal().encode(), encoded, hashlib.sha256).digest()
     if not hmac.compare_digest(sent, expected):
         raise InvalidSignedRequest("signature")
@@ -106,6 +110,7 @@ def verify(signed_request: str, secret: Secret, *, now: datetime) -> Order:
     if not _is_recent(said.get("issued_at"), now):
         raise InvalidSignedRequest("issued_at")
     user_id = said.get("user_id")
+    # The id may be text or a number.
     text = str(user_id) if isinstance(user_id, str | int) and not isinstance(user_id, bool) else ""
     if not text.isdecimal() or len(text) > 40:
         raise InvalidSignedRequest("user_id")
@@ -113,11 +118,13 @@ def verify(signed_request: str, secret: Secret, *, now: datetime) -> Order:
 
 
 def _is_recent(issued_at: object, now: datetime) -> bool:
-    """Whether the time, in Unix seconds, is at most a day old. NaN and infinity are in no range."""
+    """Whether `issued_at`, in Unix seconds, is at most a day old."""
     if isinstance(issued_at, bool) or not isinstance(issued_at, int | float):
         return False
+    # JSON may hold NaN or Infinity: neither lies within the range.
     return (now - MAX_AGE).timestamp() <= issued_at <= (now + MAX_SKEW).timestamp()
 
 
 def _decode(text: str) -> bytes:
+    # Meta leaves the padding out.
     return base64.b64decode(text.encode("ascii") + b"=" * (-len(text) % 4), altchars=b"-_", validate=True)

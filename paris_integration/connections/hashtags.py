@@ -1,7 +1,7 @@
-"""Tags: their numbers, known for ever, and the ledger of the 30 that an account may search in 7 days.
+"""Hashtags: Meta's number for each, and the count of the 30 that an account may search in 7 days.
 
-The ledger is per Instagram account, over all workspaces, and asked *before* a call: Meta's own refusal is unreliable,
-and every further tag would be refused, too. Source: "Hashtag search" (2024-01-26).
+Searches are counted per Instagram account, over all workspaces, and checked before each call.
+Source: "Hashtag search" (2024-01-26).
 """
 
 from __future__ import annotations
@@ -27,22 +27,23 @@ TAGS_AT_ONCE = 30
 WINDOW = timedelta(days=7)
 UNAVAILABLE_FOR = timedelta(days=1)
 NO_SUCH_TAG = 24  # Meta's code
-FOREIGN = "id:"  # before the number of a tag that somebody else searched with this account
+FOREIGN = "id:"  # prefix for a tag known only by its number: another app searched it with this account
 
 
 def number_of(tag: str, *, account_id: str, token: Secret, now: datetime) -> str:
-    """Meta's number for the tag, the account's search of it entered in the ledger.
+    """Meta's number for the tag. Counts the search.
 
-    Raises HashtagQuotaExhausted without a call when the account's 30 tags are used up, SourceNotFound for a tag that
-    does not exist or is blocked (remembered for a day), and ProviderError and its kin.
+    Raises HashtagQuotaExhausted, without a call, when the account has searched 30 tags; SourceNotFound for an unknown
+    or blocked tag (remembered for a day); and other ProviderErrors.
     """
     known = HashtagNumber.objects.filter(tag=tag).first()
     if _is_unavailable(tag, known, account_id, now):
         raise SourceNotFound("tag known to be unavailable")
-    # A search that a clock ahead has entered: when it was is not known, so that its seven days begin now.
+    # An entry from the future was written by a wrong clock. Its real time is unknown, so its seven days begin now.
     HashtagSearch.objects.filter(account_id=account_id, first_at__gt=now + CLOCK_TOLERANCE).update(
         first_at=now
     )
+    # Counted before the call: Meta's own refusal is unreliable, and a crash after the call would lose the count.
     _enter(account_id, tag, now)
     _forget_if_erased(account_id)
     if known is not None and known.number:
@@ -50,6 +51,7 @@ def number_of(tag: str, *, account_id: str, token: Secret, now: datetime) -> str
     try:
         number = registry.provider().find_hashtag_id(account_id, tag, token)
     except SourceNotFound as refusal:
+        # A tag that Meta refuses takes none of the 30.
         HashtagSearch.objects.filter(account_id=account_id, tag=tag).delete()
         _remember(refusal, tag, account_id, now)
         _forget_if_erased(account_id)
@@ -59,12 +61,12 @@ def number_of(tag: str, *, account_id: str, token: Secret, now: datetime) -> str
 
 
 def searched(account_id: str, *, now: datetime) -> int:
-    """How many different tags the account has searched within the window."""
+    """How many different tags the account has searched in the last 7 days."""
     return HashtagSearch.objects.filter(account_id=account_id, first_at__gt=now - WINDOW).count()
 
 
 def reconcile(account_id: str, token: Secret, *, now: datetime) -> int:
-    """Enter what Meta counts and we do not, as other apps search with the same account; how many tags."""
+    """Add the searches that Meta counts and we don't: other apps may use the same account. Returns how many."""
     tags = {number.number: number.tag for number in HashtagNumber.objects.exclude(number="")}
     entered = 0
     for number in registry.provider().recently_searched(account_id, token):
@@ -78,14 +80,14 @@ def reconcile(account_id: str, token: Secret, *, now: datetime) -> int:
 
 
 def erase(account_id: str) -> None:
-    """Erase all that is noted of the account's searches."""
+    """Delete everything recorded about the account's searches."""
     for model in (HashtagSearch, HashtagRefusal, HashtagAccount):
         model._default_manager.filter(account_id=account_id).delete()
 
 
 def _is_unavailable(tag: str, known: HashtagNumber | None, account_id: str, now: datetime) -> bool:
-    """Whether the tag was refused within a day. A time further ahead was stored by a wrong clock."""
-    latest = now + UNAVAILABLE_FOR
+    """Whether Meta refused the tag within the last day, to this account or to everyone."""
+    latest = now + UNAVAILABLE_FOR  # a later time was stored by a wrong clock
     if known is not None and known.unavailable_until is not None and now < known.unavailable_until <= latest:
         return True
     refusals = HashtagRefusal.objects.filter(account_id=account_id, tag=tag)
@@ -93,12 +95,10 @@ def _is_unavailable(tag: str, known: HashtagNumber | None, account_id: str, now:
 
 
 def _remember(refusal: SourceNotFound, tag: str, account_id: str, now: datetime) -> None:
-    """Code 24 says that the tag is unknown or blocked, for all accounts; anything else may concern this one alone.
-
-    Tags are the same for everyone ("Hashtag search", 2024-01-26), but code 100 has many causes, and an empty list is
-    also Meta's answer where a right is missing.
-    """
+    """Remember the refusal for a day: for all accounts, or for this one only."""
     until = now + UNAVAILABLE_FOR
+    # Code 24 means unknown or blocked, and tags are the same for everyone ("Hashtag search", 2024-01-26). Code 100 has
+    # many causes, and Meta also returns an empty list when a permission is missing.
     if refusal.code == NO_SUCH_TAG:
         HashtagNumber.objects.update_or_create(tag=tag, defaults={"number": "", "unavailable_until": until})
     else:
@@ -107,6 +107,7 @@ def _remember(refusal: SourceNotFound, tag: str, account_id: str, now: datetime)
 
 @transaction.atomic
 def _enter(account_id: str, tag: str, now: datetime) -> None:
+    # The lock keeps two workers from counting 29 each and both adding a tag.
     HashtagAccount.objects.select_for_update().get_or_create(account_id=account_id)
     current = HashtagSearch.objects.filter(account_id=account_id)
     current.filter(first_at__lte=now - WINDOW).delete()
@@ -121,7 +122,7 @@ def _enter(account_id: str, tag: str, now: datetime) -> None:
 
 
 def _forget_if_erased(account_id: str) -> None:
-    """Take the entry back when the account was erased while the caller still held its token."""
+    """Delete the new entry if the account was erased while the caller still held its token."""
     erased = login_fences.is_erased_account(account_id)
     if erased and not Connection.objects.filter(account_id=account_id).exists():
         erase(account_id)

@@ -1,8 +1,8 @@
-"""Incidents: Meta refuses many connections of one login within minutes, so our app is in trouble, not their owners.
+"""Incidents: Meta refuses many connections of one login within minutes, so the cause is our app, not their owners.
 
-While an incident lasts, no connection of its login changes state, no mail goes out, and a probe now and then is the
-only call. Refusals are counted by one query over the connections' rows, and an incident is one row per login that is
-opened and closed by conditional writes on the database's clock: whatever the number of processes, one of them alerts.
+During an incident no connection of the login changes state, no mail is sent, and calls wait while probes check whether
+it is over. Each login has one row, opened and closed by conditional writes on the database's clock, so only one
+process logs the alert.
 """
 
 from __future__ import annotations
@@ -30,29 +30,29 @@ REFUSED_STATES = (ConnectionState.RECONNECT_REQUIRED.value, ConnectionState.PERM
 
 @dataclass(frozen=True, slots=True)
 class BurstLimits:
-    """From how many refused connections, and from which share of those tried, refusals are an incident."""
+    """An incident needs at least this many refused connections, and this share of the connections tried."""
 
     connections: int
     share_percent: float
 
 
 def is_incident(refused: int, tried: int, limits: BurstLimits) -> bool:
-    """Whether so many refused among so many tried connections are the app's trouble. Pure."""
+    """Whether this many refusals among the connections tried count as an incident. Pure."""
     return refused >= limits.connections and refused * 100 >= tried * limits.share_percent
 
 
 def probe_wait(probes: int) -> timedelta:
-    """How long to wait after so many probes: a minute, doubling to a quarter of an hour. Pure."""
+    """How long to wait after this many probes: one minute, doubling up to 15 minutes. Pure."""
     return min(PROBE_FIRST * (1 << min(probes, 10)), PROBE_CAP)
 
 
 def open_logins() -> list[str]:
-    """The logins that have an incident now."""
+    """The logins with an open incident."""
     return list(Incident.objects.filter(ended_at__isnull=True).values_list("login", flat=True))
 
 
 def held_until(facts: ConnectionFacts, *, now: datetime) -> datetime | None:
-    """When the connection may be called with again, None when it may now: soon after the next probe, spread out."""
+    """When the connection may be used again, shortly after the next probe; None if it may be used now."""
     incident = Incident.objects.filter(pk=facts.login.value, ended_at__isnull=True).first()
     if incident is None:
         return None
@@ -64,34 +64,33 @@ def held_until(facts: ConnectionFacts, *, now: datetime) -> datetime | None:
 
 
 def note_tried(facts: ConnectionFacts, *, at: datetime) -> None:
-    """Meta answered a call with this token."""
+    """Record that Meta answered a call with this token."""
     _row_of(facts).update(tried_at=at)
 
 
 def note_accepted(facts: ConnectionFacts, *, at: datetime) -> None:
-    """Meta let this token read its own account: whatever was doubted is settled."""
+    """Record that this token read its own account. Cancels a scheduled check."""
     _row_of(facts).update(tried_at=at, refused_at=None, check_at=None)
 
 
 def note_refused(facts: ConnectionFacts, *, at: datetime) -> bool:
-    """Meta did not let this token read its own account. False when the connection has another token by now."""
+    """Record that Meta refused this token its own account. False if the connection has a newer token by now."""
     return bool(_row_of(facts).update(tried_at=at, refused_at=at))
 
 
 def forget_refusal(facts: ConnectionFacts) -> None:
-    """The refusals of this token are settled."""
+    """Forget that this token was refused, and cancel a scheduled check."""
     _row_of(facts).update(refused_at=None, check_at=None)
 
 
 def covers(login: Login, *, at: datetime) -> bool:
-    """Whether the login has an incident, or the refusals of the last minutes begin one.
-
-    What was refused before the last incident's end does not count for the next.
-    """
+    """Whether the login has an incident. Opens one if the refusals of the last ten minutes are enough."""
     last = Incident.objects.filter(pk=login.value).first()
     if last is not None and last.ended_at is None:
         return True
     since = at - WINDOW
+    # Refusals from before the end of the last incident don't count towards the next. An end far ahead of now was
+    # written by a wrong clock.
     if last is not None and last.ended_at is not None and last.ended_at <= at + WINDOW:
         since = max(since, last.ended_at)
     found = Connection.objects.filter(login=login.value, tried_at__gt=since).aggregate(
@@ -109,8 +108,9 @@ def covers(login: Login, *, at: datetime) -> bool:
 
 
 def claim_probe(login: Login, *, at: datetime) -> Incident | None:
-    """The login's incident when a probe is due, for one caller over all processes."""
-    is_due = Q(next_probe_at__lte=at) | Q(next_probe_at__gt=at + PROBE_CAP)  # the second: a clock was wrong
+    """The login's incident if a probe is due, for one caller only; None for all others."""
+    # A probe is never scheduled further ahead than PROBE_CAP: a later time was written by a wrong clock.
+    is_due = Q(next_probe_at__lte=at) | Q(next_probe_at__gt=at + PROBE_CAP)
     incident = Incident.objects.filter(is_due, pk=login.value, ended_at__isnull=True).first()
     if incident is None:
         return None
@@ -120,14 +120,14 @@ def claim_probe(login: Login, *, at: datetime) -> Incident | None:
 
 
 def refused_in(incident: Incident) -> QuerySet[Connection]:
-    """The connections that Meta refuses in this incident, those included that were condemned as it began."""
+    """The connections refused in this incident, including those marked as refused while it began."""
     return Connection.objects.filter(
         login=incident.login, token__isnull=False, refused_at__gt=incident.began_at - WINDOW
     )
 
 
 def narrow(incident: Incident, *, at: datetime) -> None:
-    """A connection that was not refused works: from now on only the refused ones wait."""
+    """Record that a connection that wasn't refused works. From now on only the refused ones wait."""
     if _still(incident).filter(narrowed_at__isnull=True).update(narrowed_at=at):
         logger.warning(
             "incident narrowed: connections that were not refused work",
@@ -136,19 +136,19 @@ def narrow(incident: Incident, *, at: datetime) -> None:
 
 
 def end(incident: Incident, *, at: datetime) -> None:
-    """The app works again. The connections that were condemned as it began are checked once more."""
+    """Close the incident, and schedule a check of the connections marked as refused while it began."""
     with transaction.atomic():
         if not _still(incident).update(ended_at=at):
             return
-        condemned = refused_in(incident).filter(state__in=REFUSED_STATES).order_by("pk").select_for_update()
-        ids = list(condemned.values_list("pk", flat=True))
+        refused = refused_in(incident).filter(state__in=REFUSED_STATES).order_by("pk").select_for_update()
+        ids = list(refused.values_list("pk", flat=True))
         Connection.objects.filter(pk__in=ids).update(check_at=at)
     fields = {"login": incident.login, "minutes": round((at - incident.began_at).total_seconds() / 60)}
     logger.error("incident ends: Meta accepts connections of this login again", extra={"fields": fields})
 
 
 def _begin(login: Login, at: datetime) -> bool:
-    """Open the login's incident; whether this call did it."""
+    """Open the login's incident. False if another process was first."""
     values = {
         "began_at": at,
         "ended_at": None,
@@ -161,7 +161,7 @@ def _begin(login: Login, at: datetime) -> bool:
 
 
 def _still(incident: Incident) -> QuerySet[Incident]:
-    """The very incident that was read, as long as it lasts."""
+    """The same incident, while it is open: a later one of the login doesn't match."""
     return Incident.objects.filter(pk=incident.pk, began_at=incident.began_at, ended_at__isnull=True)
 
 

@@ -1,8 +1,4 @@
-"""Bringing every sealed value under the first key of the ring, beside live renewals.
-
-Each row is written only while it still holds what was read, so that a token renewed meanwhile stays; a run that was
-killed is begun again. What cannot be opened is left as it is and counted.
-"""
+"""Re-encrypts every stored token with the first key. Safe to run, interrupt and repeat while the service is live."""
 
 from __future__ import annotations
 
@@ -20,7 +16,7 @@ BATCH = 200
 
 @dataclass(frozen=True, slots=True)
 class RotationReport:
-    """`left`: rows still on another key that could have been opened; 0 when the old keys may go."""
+    """Rows per outcome. `left`: readable rows still on another key; at 0 the old keys can be removed."""
 
     rotated: int
     unreadable: int
@@ -28,7 +24,7 @@ class RotationReport:
 
 
 def rotate_encryption_keys() -> RotationReport:
-    """Re-seal every value that is not under the first key."""
+    """Re-encrypt every token that doesn't use the first key. Unreadable tokens are counted and left unchanged."""
     rotated = unreadable = 0
     for row in _rows_on_other_keys():
         try:
@@ -37,6 +33,7 @@ def rotate_encryption_keys() -> RotationReport:
             unreadable += 1
             continue
         sealed = vault.seal_token(token, row_id=row.pk)
+        # Written only if the row still holds the token that was read: a renewal may have replaced it meanwhile.
         rotated += type(row)._default_manager.filter(pk=row.pk, token=row.token).update(token=sealed)
     left = sum(1 for row in _rows_on_other_keys() if _opens(row))
     return RotationReport(rotated, unreadable, left)

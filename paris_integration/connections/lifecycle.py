@@ -1,16 +1,16 @@
-"""A connection's life: granted, linked, renewed, found dead, unlinked, erased. Disconnect wins over anything in flight.
+"""The states of a connection: granted, linked, renewed, refused, unlinked, erased.
 
-Rows of connected feeds are deleted with the link, so that a refresh under way finds no row to write to. Logins under
-way are cancelled (`login_fences`). Whoever holds an older token can condemn nothing: every judgement names the token
-version it was made with.
+A disconnect overrides anything in progress: the connected feeds are deleted with the link, so a running refresh has no
+row to write to, and pending logins are cancelled (`login_fences`). Changes of state name the token version they are
+about, so a call with an older token changes nothing.
 
-Lock order. Every transaction that locks rows of several of these kinds takes them in this order, several rows of one
-kind by primary key, so that no two transactions wait for each other:
+Lock order: a transaction that locks rows of several kinds locks them in this order, and rows of one kind by primary
+key, so that no two transactions deadlock:
 
     person fences → login attempts → links → connections → feeds → quota windows, ledger → receipts → audit
 
-A new connection's row is inserted after all other connections are locked. Only the process that settles a ledger line
-locks it, so lines and quota windows need no order between them. Nothing is locked during a call to Meta.
+A new connection is inserted after all other connections are locked. Only the process that settles a ledger line locks
+it, so ledger lines and quota windows need no order. No lock is held during a call to Meta.
 """
 
 from __future__ import annotations
@@ -47,17 +47,17 @@ from paris_integration.types import (
 
 logger = logging.getLogger(__name__)
 
-ALIVE = (ConnectionState.ACTIVE.value, ConnectionState.EXPIRING.value)
-RENEW_FROM = timedelta(days=20)  # before the end
+USABLE_STATES = (ConnectionState.ACTIVE.value, ConnectionState.EXPIRING.value)
+RENEW_FROM = timedelta(days=20)  # before the token expires
 RENEW_AT_AGE = timedelta(hours=24)  # Meta refuses to renew younger tokens
 RENEW_EVERY = timedelta(days=1)
-RENEW_WITHIN = timedelta(days=40)  # however long the token lives
+RENEW_WITHIN = timedelta(days=40)  # also for tokens that last longer
 EXPIRING_WITHIN = timedelta(days=7)
 
 
 @dataclass(frozen=True, slots=True)
 class Grant:
-    """What a completed login yields. `expires_at` None: never, or when `never_expires` is not set, Meta did not say."""
+    """The result of a login. `expires_at` None without `never_expires`: Meta didn't say when the token expires."""
 
     login: Login
     account_id: str
@@ -71,7 +71,7 @@ class Grant:
 
 @dataclass(frozen=True, slots=True)
 class GivenUp:
-    """A token that was erased with its connection, and whose it was. `app_user_id` may be empty: not known."""
+    """A token deleted with its connection, and its owner. `app_user_id` is empty if it isn't known."""
 
     workspace_id: UUID
     instance_id: str
@@ -85,11 +85,11 @@ class GivenUp:
 def store_grant(
     key: FeedKey, grant: Grant, *, actor: Actor, now: datetime, attempt_id: UUID | None = None
 ) -> ConnectionFacts:
-    """Create or renew the account's connection in this workspace, and link the instance to it.
+    """Create or update the account's connection in this workspace, and link the instance to it.
 
-    `attempt_id`: the login that brought the grant; it is used up. Raises LoginFailed when it was used or cancelled.
+    `attempt_id`: the login attempt to use up. Raises LoginFailed if it was used or cancelled.
     """
-    # The account's fence also keeps two logins from inserting the same connection.
+    # The lock on the account also keeps two logins from inserting the same connection.
     persons = (grant.app_user_id, grant.account_id)
     if attempt_id is None:
         login_fences.hold_persons(grant.login, persons)
@@ -135,10 +135,9 @@ def store_grant(
 
 @transaction.atomic
 def disconnect(key: FeedKey, *, actor: Actor, now: datetime) -> GivenUp | None:
-    """Unlink the instance and purge its connected feeds; the connection goes when no other instance uses it.
+    """Unlink the instance, delete its connected feeds, and delete the connection if no other instance uses it.
 
-    Logins of the instance that are under way store nothing more. Returns the token that was erased with the
-    connection, for `revoking`; None when there was none. Doing it twice is fine.
+    Also cancels the instance's pending logins. Returns the deleted token for `revoking`, or None. Idempotent.
     """
     login_fences.cancel_for_instance(key)
     link = (
@@ -169,7 +168,7 @@ def disconnect(key: FeedKey, *, actor: Actor, now: datetime) -> GivenUp | None:
 
 
 def open_token(facts: ConnectionFacts) -> Secret:
-    """The connection's token in clear, for one call. Raises TokenRejected when it is gone or cannot be opened."""
+    """The connection's decrypted token, for one call. Raises TokenRejected if it is gone or can't be decrypted."""
     row = Connection.objects.filter(pk=facts.connection_id).first()
     if row is None or row.token is None:
         raise TokenRejected("no token")
@@ -180,10 +179,11 @@ def open_token(facts: ConnectionFacts) -> Secret:
         raise TokenRejected("the stored token cannot be opened") from None
 
 
-def condemn(facts: ConnectionFacts, error: ProviderError, *, now: datetime) -> None:
-    """Meta refused this very token: no more calls with it until the account is connected again.
+def mark_refused(facts: ConnectionFacts, error: ProviderError, *, now: datetime) -> None:
+    """Stop calls with this token until the account is connected again.
 
-    Whether a refusal ends the connection is for `judgements` to decide.
+    `health` decides whether a refusal ends the connection. Errors other than TokenRejected and PermissionMissing, and
+    refusals of an older token, change nothing.
     """
     states = {
         TokenRejected: ConnectionState.RECONNECT_REQUIRED,
@@ -194,7 +194,7 @@ def condemn(facts: ConnectionFacts, error: ProviderError, *, now: datetime) -> N
         return
     with transaction.atomic():
         rows = Connection.objects.filter(pk=facts.connection_id, token_version=facts.token_version)
-        if not rows.filter(state__in=ALIVE).update(
+        if not rows.filter(state__in=USABLE_STATES).update(
             state=state.value, cause=str(error)[:200], state_changed_at=now, next_renewal_at=None
         ):
             return
@@ -212,8 +212,8 @@ def condemn(facts: ConnectionFacts, error: ProviderError, *, now: datetime) -> N
         transaction.on_commit(lambda: links.forget(instance_ids))
 
 
-def revive(facts: ConnectionFacts, *, now: datetime) -> None:
-    """Meta accepts this very token after all: end the state that its refusals led to, and refresh the feeds."""
+def mark_working(facts: ConnectionFacts, *, now: datetime) -> None:
+    """Undo `mark_refused` for this token, and let its feeds refresh at once."""
     with transaction.atomic():
         refused = Connection.objects.select_for_update().filter(
             pk=facts.connection_id,
@@ -246,14 +246,16 @@ def revive(facts: ConnectionFacts, *, now: datetime) -> None:
         transaction.on_commit(lambda: links.forget(instance_ids))
 
 
-def living(login: str) -> QuerySet[Connection]:
-    """The connections of this login that may be called with."""
-    return Connection.objects.filter(login=login, state__in=ALIVE, token__isnull=False)
+def usable(login: str) -> QuerySet[Connection]:
+    """The connections of this login whose token may be used."""
+    return Connection.objects.filter(login=login, state__in=USABLE_STATES, token__isnull=False)
 
 
 def _put_token(row: Connection, grant: Grant, now: datetime) -> None:
     row.token = vault.seal_token(grant.token, row_id=row.pk)
-    row.token_version += 1
+    row.token_version += (
+        1  # calls still running with the old token can't change the connection's state any more
+    )
     row.obtained_at = now
     row.expires_at = grant.expires_at
     row.never_expires = grant.never_expires
@@ -269,9 +271,9 @@ def _put_token(row: Connection, grant: Grant, now: datetime) -> None:
 def next_renewal_at(
     *, obtained_at: datetime, expires_at: datetime | None, share: float, never_expires: bool = False
 ) -> datetime | None:
-    """When to renew first: 20 days before the end, spread over a day, never under 24 hours of age.
+    """When to renew: 20 days before expiry, but not before 24 hours of age and not after 40 days. Pure.
 
-    Daily when Meta did not say when the token ends; never (None) when it said that the token never ends. Pure.
+    Daily if Meta didn't say when the token expires; None if it never does. `share` (0 to 1) spreads the load.
     """
     if never_expires:
         return None
@@ -282,7 +284,7 @@ def next_renewal_at(
 
 
 def share() -> float:
-    """A random share of a delay, so that not everybody comes at once."""
+    """A random number from 0 to 1, to spread load."""
     return random.random()  # noqa: S311 - spreads load, guards nothing
 
 
@@ -311,7 +313,7 @@ def hold_connections(which: Q) -> list[Connection]:
 
 
 def _drop_if_unused(held: Connection) -> bool:
-    """Delete the connection, which is held, when no instance links to it; whether it went."""
+    """Delete the locked connection if no instance links to it. Returns whether it was deleted."""
     if held.links.exists():
         return False
     held.delete()
@@ -323,7 +325,7 @@ def _connected_feeds(key: FeedKey) -> FeedQuerySet:
 
 
 def _reopen_feeds(connection_id: UUID, now: datetime) -> None:
-    """A new grant ends the back-off that the dead one left."""
+    """End the back-off that the refused token left on the connection's feeds."""
     feeds = Feed.objects.filter(instance_id__in=links.instances_of(connection_id))
     feeds.hold()
     feeds.filter(mode=Mode.CONNECTED.value).update(

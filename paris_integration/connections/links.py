@@ -1,4 +1,4 @@
-"""Which connection an instance reads by: looked up for every read, remembered, and forgotten with every change."""
+"""The connection that each instance uses. Cached for reads; every change clears the cached copy."""
 
 from __future__ import annotations
 
@@ -14,21 +14,21 @@ from paris_integration.types import ConnectionFacts, ConnectionState, FeedKey, L
 
 
 def recall(key: FeedKey) -> ConnectionFacts | None:
-    """The instance's connection, None without one. Raises StoreAway when nobody can tell."""
+    """The instance's connection from the cache, or None. Raises StoreAway when cache and database are both away."""
     loaded: list[ConnectionFacts | None] = []
 
     def load_now() -> tuple[ConnectionFacts | None]:
         loaded.append(_load(key.instance_id))
         return (loaded[-1],)
 
-    # Wrapped, because that there is no connection is worth remembering, too.
+    # Wrapped in a tuple so that "no connection" can be cached as well.
     (facts,) = cache.remember(
         _key(key.instance_id),
         load_now,
         encode=lambda found: [_encode(found[0])],
         decode=lambda value: (_decode(value[0]),),
     )
-    # A copy stored after its connection was erased is removed: a look after storing finds out, whichever came first.
+    # The connection may have been erased between loading and caching it. Checking after storing leaves no stale copy.
     if loaded and facts is not None:
         connection = Connection.objects.filter(pk=facts.connection_id)
         if not cache.guarded_load(connection.exists):
@@ -38,12 +38,12 @@ def recall(key: FeedKey) -> ConnectionFacts | None:
 
 
 def find_connection(key: FeedKey) -> ConnectionFacts | None:
-    """The instance's connection as the database has it now, None without one."""
+    """The instance's connection from the database, or None."""
     return _of_workspace(_load(key.instance_id), key)
 
 
 def find_connections(keys: Iterable[FeedKey]) -> dict[str, ConnectionFacts]:
-    """As `find_connection`, for many at once, by instance id; instances without a connection are left out."""
+    """As `find_connection`, for many instances, by instance id. Instances without a connection are left out."""
     wanted = {key.instance_id: key for key in keys}
     rows = ConnectionLink.objects.filter(pk__in=wanted).select_related("connection")
     found = {link.pk: _of_workspace(facts_of(link.connection), wanted[link.pk]) for link in rows}
@@ -56,12 +56,13 @@ def _load(instance_id: str) -> ConnectionFacts | None:
 
 
 def _of_workspace(facts: ConnectionFacts | None, key: FeedKey) -> ConnectionFacts | None:
-    """A connection of another workspace counts as none: the instance came from there, or lives there by now."""
+    """The connection if it belongs to the key's workspace, else None."""
+    # The workspaces differ for a moment while an instance moves between them.
     return facts if facts and facts.workspace_id == key.workspace_id else None
 
 
 def instances_connected_as(username: str) -> list[str]:
-    """The instances that read by an account of this name, in any workspace."""
+    """The instances connected to an account of this name, in any workspace."""
     found = ConnectionLink.objects.filter(connection__username=username.lower())
     return list(found.values_list("pk", flat=True))
 

@@ -1,8 +1,8 @@
-"""Which logins under way may still store what they bring: a disconnect, a deauthorisation or a deletion wins over them.
+"""Whether a pending login may still store its result: a disconnect, a deauthorisation or a deletion cancels it.
 
-A widget's disconnect deletes its login attempts. Whose grant a login brings is known only after the code is exchanged,
-so Meta's callbacks also leave the time of the withdrawal in a row for the person, which every login locks and reads
-when it stores. All functions belong in the transaction that stores or erases. Times are the database's.
+A disconnect deletes the widget's login attempts. The person behind a login is known only after the code exchange, so
+Meta's callbacks also store the time of the withdrawal in a row for the person. Every login locks and reads that row
+before it stores. Call all functions inside the transaction that stores or erases. Times are the database's.
 """
 
 from __future__ import annotations
@@ -21,13 +21,13 @@ from paris_integration.types import FeedKey, Login
 
 
 def claim(attempt_id: UUID, login: Login, person_ids: Iterable[str]) -> LoginAttempt:
-    """Lock the persons and the attempt, and return the attempt, which may now store what it brings.
+    """Lock the persons and the login attempt, and return the attempt, which may now store its result.
 
-    `person_ids`: the ids of the person and the accounts. Raises LoginFailed when the attempt was used or cancelled, or
-    when one of them was withdrawn after it began.
+    `person_ids`: the ids of the person and the accounts. Raises LoginFailed if the attempt was used or cancelled, or if
+    one of the persons withdrew after it began.
     """
     fences = hold_persons(login, person_ids)
-    # All attempts of the widget are locked, so that two logins for one widget are stored one after the other.
+    # Lock all attempts of the widget, so that two logins for it store one after the other.
     instance_ids = LoginAttempt.objects.filter(pk=attempt_id).values("instance_id")
     attempt = _hold(LoginAttempt.objects.filter(instance_id__in=instance_ids)).get(attempt_id)
     if attempt is None:
@@ -38,9 +38,10 @@ def claim(attempt_id: UUID, login: Login, person_ids: Iterable[str]) -> LoginAtt
 
 
 def hold_persons(login: Login, person_ids: Iterable[str]) -> list[str]:
-    """Lock the rows of these persons, which are made where they are missing; the keys, in the order of the locks."""
+    """Lock the rows of these persons, creating missing ones. Returns the keys in lock order."""
     keys = sorted({_key(login, person_id) for person_id in person_ids if person_id})
     now = clock.database_now()
+    # An upsert locks existing and new rows in one statement, in the order given.
     PersonFence.objects.bulk_create(
         [PersonFence(person_hash=key, held_at=now) for key in keys],
         update_conflicts=True,
@@ -51,18 +52,18 @@ def hold_persons(login: Login, person_ids: Iterable[str]) -> list[str]:
 
 
 def withdraw(login: Login, person_id: str, *, at: datetime) -> None:
-    """Lock the person or account, and let none of their logins store anything that began at `at` or before."""
+    """Lock the person or account, and refuse their logins that began at `at` or earlier."""
     fence = PersonFence.objects.filter(pk__in=hold_persons(login, [person_id]))
     fence.filter(Q(withdrawn_at__isnull=True) | Q(withdrawn_at__lt=at)).update(withdrawn_at=at)
 
 
 def end_withdrawal(login: Login, person_id: str, *, until: datetime, at: datetime) -> None:
-    """A withdrawal that was noted to last until `until` ended at `at` already."""
+    """Move the end of a withdrawal from `until` to `at`."""
     PersonFence.objects.filter(pk=_key(login, person_id), withdrawn_at=until).update(withdrawn_at=at)
 
 
 def note_erased_account(account_id: str) -> None:
-    """Note that what was held of the account was erased. Kept as long as a fence."""
+    """Record that the account's data was erased. Kept as long as the other rows."""
     withdraw(Login.FACEBOOK, _erased(account_id), at=clock.database_now())
 
 
@@ -71,12 +72,12 @@ def is_erased_account(account_id: str) -> bool:
 
 
 def cancel_for_instance(key: FeedKey) -> None:
-    """Cancel the widget's logins under way, also those whose code is being exchanged."""
+    """Cancel the widget's pending logins, including those whose code is being exchanged."""
     _delete(LoginAttempt.objects.filter(workspace_id=key.workspace_id, instance_id=key.instance_id))
 
 
 def cancel_for_persons(login: Login, person_ids: Iterable[str]) -> None:
-    """Cancel the logins that brought one of these persons or accounts, and still wait for the choice of an account."""
+    """Cancel the logins of these persons or accounts that wait for the choice of an account."""
     wanted = set(person_ids)
     brought = LoginAttempt.objects.filter(login=login.value).exclude(app_user_id="", token__isnull=True)
     concerned = [
@@ -100,4 +101,4 @@ def _key(login: Login, person_id: str) -> str:
 
 
 def _erased(account_id: str) -> str:
-    return f"erased {account_id}"  # like no id of Meta's: it concerns no login
+    return f"erased {account_id}"  # the prefix keeps it apart from Meta's ids, which are numbers

@@ -1,8 +1,7 @@
-"""From "connect" to a stored grant: the state that goes out, the callback that comes back, the choice of an account.
+"""Logins at Meta: the OAuth state, the callback, the choice of an account, and the stored grant.
 
-A state is 256 random bits, good once and for ten minutes, for one user, session, workspace, instance, login and
-redirect. It is consumed by one conditional write before the code is exchanged: of a hundred callbacks with one state,
-one makes a call. What the login brings is stored once, and only while nothing has cancelled it (`login_fences`).
+A state is 256 random bits. It works once, for ten minutes, for one user, session, workspace, instance, login and
+redirect URI. The result of a login is stored once, unless it was cancelled meanwhile (`login_fences`).
 """
 
 from __future__ import annotations
@@ -31,12 +30,12 @@ from paris_integration.waiting import order_places
 logger = logging.getLogger(__name__)
 
 STATE_LASTS = timedelta(minutes=10)
-LONGEST = STATE_LASTS + CLOCK_TOLERANCE  # what ends later was begun by a wrong clock
+LONGEST = STATE_LASTS + CLOCK_TOLERANCE  # a later expiry was written by a wrong clock
 
 
 @dataclass(frozen=True, slots=True)
 class Attempt:
-    """A login under way, as Venice needs it: what it is for, and where it ends."""
+    """A pending login: what it is for, and where to send the user afterwards."""
 
     attempt_id: UUID
     workspace_id: UUID
@@ -47,7 +46,7 @@ class Attempt:
 
     @property
     def key(self) -> FeedKey:
-        # Connections belong to instances, whatever these show: the source does not matter here.
+        # Connections belong to instances, so the source doesn't matter here.
         return FeedKey(self.workspace_id, self.instance_id, Source(SourceType.PROFILE, ""))
 
 
@@ -59,7 +58,7 @@ def offers(login: Login) -> bool:
 def begin_login(
     key: FeedKey, login: Login, *, actor: Actor, redirect_uri: str, callback_uri: str, now: datetime
 ) -> str:
-    """Note a new attempt; the address at Meta to send the person to."""
+    """Store a new login attempt. Returns the URL at Meta to redirect the user to."""
     state = secrets.token_urlsafe(32)
     LoginAttempt.objects.create(
         state_hash=_hash(state),
@@ -76,7 +75,7 @@ def begin_login(
 
 
 def take_state(login: Login, state: str, *, actor: Actor, now: datetime) -> Attempt | None:
-    """Consume the state; None unless it is fresh, unused, and this very caller's for this login."""
+    """Use up the state. None unless it is valid, unused, and belongs to this user, session and login."""
     row = LoginAttempt.objects.filter(
         state_hash=_hash(state),
         login=login.value,
@@ -86,6 +85,7 @@ def take_state(login: Login, state: str, *, actor: Actor, now: datetime) -> Atte
         expires_at__lte=now + LONGEST,
         consumed_at__isnull=True,
     )
+    # One conditional write before the code exchange: of many callbacks with the same state, only one calls Meta.
     if not row.update(consumed_at=now):
         return None
     return _attempt_of(LoginAttempt.objects.get(state_hash=_hash(state)))
@@ -94,10 +94,10 @@ def take_state(login: Login, state: str, *, actor: Actor, now: datetime) -> Atte
 def complete_login(
     attempt: Attempt, code: str, *, actor: Actor, callback_uri: str, now: datetime
 ) -> Account | None:
-    """Exchange the code and store the grant; None when several accounts came and one must be chosen.
+    """Exchange the code and store the grant. None if the login has several accounts and the user must choose one.
 
-    Raises LoginFailed: also STATE_INVALID when the login was cancelled meanwhile; and TooBusy when too many wait for
-    Meta. A code is used once, whatever comes of it.
+    Raises LoginFailed (STATE_INVALID if the login was cancelled meanwhile), and TooBusy if too many requests wait for
+    Meta. The code can't be used again afterwards.
     """
     try:
         with order_places.taken():
@@ -112,13 +112,13 @@ def complete_login(
 
 
 def find_choice(attempt_id: UUID, *, actor: Actor, now: datetime) -> Attempt | None:
-    """An attempt of this caller's that waits for the choice of an account; None otherwise."""
+    """The caller's login attempt that waits for the choice of an account, or None."""
     row = _waiting(attempt_id, actor, now).first()
     return _attempt_of(row) if row else None
 
 
 def choose_account(attempt: Attempt, account_id: str, *, actor: Actor, now: datetime) -> Account:
-    """Store the grant for one of the accounts the login brought. Raises LoginFailed."""
+    """Store the grant for one of the login's accounts. Raises LoginFailed."""
     row = _waiting(attempt.attempt_id, actor, now).first()
     chosen = next((account for account in attempt.accounts if account.account_id == account_id), None)
     if row is None or row.token is None or chosen is None:
@@ -142,10 +142,10 @@ def choose_account(attempt: Attempt, account_id: str, *, actor: Actor, now: date
 
 
 def disconnect(key: FeedKey, *, actor: Actor, now: datetime) -> None:
-    """Unlink the instance and erase what it read by the connection; then try to revoke the grant at Meta."""
+    """Unlink the instance and delete its connected feeds; then try to revoke the grant at Meta, in a thread."""
     given_up = lifecycle.disconnect(key, actor=actor, now=now)
     if given_up is not None:
-        # The answer does not wait for Meta: the token is gone from our side already.
+        # The response doesn't wait for Meta: the token is already deleted here.
         transaction.on_commit(partial(threads.start, _revoke, given_up))
 
 
@@ -177,7 +177,7 @@ def _store_grant(attempt: Attempt, grant: Grant, actor: Actor, now: datetime) ->
 
 @transaction.atomic
 def _keep_for_choice(attempt: Attempt, result: LoginResult, now: datetime) -> None:
-    """Keep the token, sealed, with the accounts it brought, until one is chosen. Raises LoginFailed."""
+    """Store the encrypted token with its accounts until one is chosen. Raises LoginFailed."""
     persons = (result.app_user_id, *(account.account_id for account in result.accounts))
     row = login_fences.claim(attempt.attempt_id, attempt.login, persons)
     row.token = vault.seal_token(result.token.secret, row_id=row.pk)
@@ -213,7 +213,7 @@ def _attempt_of(row: LoginAttempt) -> Attempt:
 
 
 def _user_of(actor: Actor) -> int:
-    """A login belongs to a signed-in user; a command or the service itself has none."""
+    """The actor's user id. Raises ValueError for a command or the service, which can't log in at Meta."""
     if actor.user_id is None:
         raise ValueError("a login at Meta needs a user")
     return actor.user_id

@@ -1,4 +1,4 @@
-"""Mail about connections: before a token ends, and when it has died; each notice once, with the way to mend it."""
+"""Mail about connections: before a token expires, and when the account must be reconnected. Each is sent once."""
 
 from __future__ import annotations
 
@@ -23,8 +23,8 @@ from paris_integration.types import ConnectionState
 logger = logging.getLogger(__name__)
 
 DAYS_BEFORE = (14, 7, 3, 1)
-DEAD = 0  # what `told_days` says once the last notice is out
-_DEAD_STATES = (
+LAST_NOTICE = 0  # value of `told_days` once the mail about reconnecting is sent
+_RECONNECT_STATES = (
     ConnectionState.RECONNECT_REQUIRED.value,
     ConnectionState.PERMISSION_MISSING.value,
     ConnectionState.DEAUTHORISED.value,
@@ -32,16 +32,16 @@ _DEAD_STATES = (
 
 
 def due_notice(
-    *, expires_at: datetime | None, is_dead: bool, told_days: int | None, now: datetime
+    *, expires_at: datetime | None, needs_reconnect: bool, told_days: int | None, now: datetime
 ) -> int | None:
-    """Which notice is due: days before the end, DEAD, or None. A notice missed is not caught up by two. Pure."""
-    if is_dead:
-        return DEAD if told_days != DEAD else None
+    """Which notice is due: a number of days before expiry, LAST_NOTICE, or None. Missed notices are skipped. Pure."""
+    if needs_reconnect:
+        return LAST_NOTICE if told_days != LAST_NOTICE else None
     if expires_at is None:
         return None
     left = expires_at - now
-    if left <= timedelta():  # our clock may be wrong: a renewal asks Meta
-        return None
+    if left <= timedelta():
+        return None  # no mail: our clock may be wrong, and the renewal that is due now asks Meta
     reached = [days for days in DAYS_BEFORE if left <= timedelta(days=days)]
     if not reached or (told_days is not None and told_days <= min(reached)):
         return None
@@ -49,13 +49,16 @@ def due_notice(
 
 
 def send_due(*, now: datetime) -> int:
-    """Send every notice that is due; how many. Claimed before it is sent, so that no two processes send one."""
+    """Send every notice that is due. Returns how many were sent."""
     sent = 0
-    for row in _ending(now).union(_dead(now)):
-        is_dead = row.state in _DEAD_STATES
-        notice = due_notice(expires_at=row.expires_at, is_dead=is_dead, told_days=row.told_days, now=now)
+    for row in _ending(now).union(_to_reconnect(now)):
+        needs_reconnect = row.state in _RECONNECT_STATES
+        notice = due_notice(
+            expires_at=row.expires_at, needs_reconnect=needs_reconnect, told_days=row.told_days, now=now
+        )
         if notice is None:
             continue
+        # Claimed before it is sent, so that no two processes send it. A crash between the two loses the mail.
         claimed = Connection.objects.filter(
             pk=row.pk, told_days=row.told_days, token_version=row.token_version
         )
@@ -66,20 +69,21 @@ def send_due(*, now: datetime) -> int:
 
 def _ending(now: datetime) -> QuerySet[Connection]:
     within = Connection.objects.filter(expires_at__lte=now + timedelta(days=DAYS_BEFORE[0]))
-    return within.exclude(state__in=_DEAD_STATES).exclude(login__in=incidents.open_logins())
+    return within.exclude(state__in=_RECONNECT_STATES).exclude(login__in=incidents.open_logins())
 
 
-def _dead(now: datetime) -> QuerySet[Connection]:
-    """Dead connections whose people may be mailed: not while an incident may still begin, lasts, or is looked into."""
+def _to_reconnect(now: datetime) -> QuerySet[Connection]:
+    """Connections to mail about reconnecting."""
+    # Not while an incident is open, may still begin (the window), or is being checked (`check_at`).
     is_settled = Q(check_at__isnull=True) | Q(token__isnull=True)
     settled = Connection.objects.filter(
-        is_settled, state__in=_DEAD_STATES, state_changed_at__lte=now - incidents.WINDOW
+        is_settled, state__in=_RECONNECT_STATES, state_changed_at__lte=now - incidents.WINDOW
     )
-    return settled.exclude(told_days=DEAD).exclude(login__in=incidents.open_logins())
+    return settled.exclude(told_days=LAST_NOTICE).exclude(login__in=incidents.open_logins())
 
 
 def ask_to_reconnect(connection_id: UUID, instance_id: str) -> int:
-    """Send the way to reconnect now, because somebody of the staff asks for it; to how many people it went."""
+    """Mail the reconnect link now, at the request of staff. Returns the number of recipients."""
     row = Connection.objects.filter(pk=connection_id).first()
     if row is None:
         return 0
@@ -92,12 +96,12 @@ def _send(row: Connection, notice: int) -> int:
     if not instance_ids:
         return 0
     context = {
-        "kind": "dead" if notice == DEAD else "ending",
+        "kind": "dead" if notice == LAST_NOTICE else "ending",
         "username": row.username,
         "days": notice,
         "reconnect_url": _reconnect_url(row, instance_ids[0]),
     }
-    subject = "please reconnect Instagram" if notice == DEAD else "access ends soon"
+    subject = "please reconnect Instagram" if notice == LAST_NOTICE else "access ends soon"
     return min(_mail(row, f"@{row.username}: {subject}", context), 1)
 
 
@@ -107,7 +111,7 @@ def _reconnect_url(row: Connection, instance_id: str) -> str:
 
 
 def _mail(row: Connection, subject: str, context: Mapping[str, object]) -> int:
-    """To every editor and owner of the connection's workspace who has an address; to how many it was tried."""
+    """Mail every active editor and owner of the workspace. Returns the number of recipients, reached or not."""
     people = User.objects.filter(
         memberships__workspace_id=row.workspace_id,
         memberships__role__in=[Role.EDITOR, Role.OWNER],
@@ -115,7 +119,7 @@ def _mail(row: Connection, subject: str, context: Mapping[str, object]) -> int:
     ).exclude(email="")
     addresses = sorted(set(people.values_list("email", flat=True)))
     text = render_to_string("mail/connection.txt", {**context, "workspace": row.workspace.name})
-    threads.give_back()  # a mail server may be slow
+    threads.give_back()  # a slow mail server must not hold a database connection
     for address in addresses:
         try:
             send_mail(subject, text, None, [address])

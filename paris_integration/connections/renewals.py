@@ -1,8 +1,7 @@
-"""Tokens kept alive: renewed by beat well before their end, one renewal per connection over all processes.
+"""Renews tokens well before they expire, with one renewal per connection at a time over all processes.
 
-The right to renew is taken by one conditional write with the database's clock. A failure never destroys a grant that
-still works: the old token stays until a new one is there. After a refused renewal, or one that failed at the token's
-end, the connection is checked: only Meta's refusal to read its account ends it.
+A failed renewal keeps the old token. If Meta refused the renewal, or the token has expired, the connection is checked:
+only Meta's refusal to read its account ends it.
 """
 
 from __future__ import annotations
@@ -21,7 +20,7 @@ from foundation.metrics import token_renewals
 from paris_integration import clock, registry
 from paris_integration.clock import CLOCK_TOLERANCE
 from paris_integration.connections import hashtags, health, incidents, lifecycle, links, vault
-from paris_integration.connections.lifecycle import ALIVE, RENEW_AT_AGE, RENEW_EVERY, RENEW_WITHIN
+from paris_integration.connections.lifecycle import RENEW_AT_AGE, RENEW_EVERY, RENEW_WITHIN, USABLE_STATES
 from paris_integration.errors import ProviderError, TokenRejected
 from paris_integration.models import Connection, HashtagSearch
 from paris_integration.observing import audit, metrics
@@ -36,19 +35,19 @@ LEASE_MARGIN = timedelta(seconds=10)
 
 @dataclass(frozen=True, slots=True)
 class Renewal:
-    """How one renewal ended: `renewed`, `failed`, `died`, or `not_due` when there was nothing to do."""
+    """How a renewal ended: `renewed`, `failed`, `died` (the connection was refused) or `not_due`."""
 
     result: str
 
 
 def due_connections(*, now: datetime, limit: int) -> list[UUID]:
-    """Connections whose renewal is due, those due for longest first."""
+    """Up to `limit` connections whose renewal is due, longest due first."""
     due = _due(now).filter(token__isnull=False)
     return list(due.order_by("next_renewal_at").values_list("pk", flat=True)[:limit])
 
 
 def renew_token(connection_id: UUID, *, now: datetime) -> Renewal:
-    """Renew the connection's token if it is due and nobody else is at it."""
+    """Renew the connection's token, unless it isn't due or another process is renewing it."""
     renewal = _renew_token(connection_id, now)
     if renewal.result != "not_due":
         token_renewals.labels(outcome=renewal.result).inc()
@@ -58,6 +57,7 @@ def renew_token(connection_id: UUID, *, now: datetime) -> Renewal:
 def _renew_token(connection_id: UUID, now: datetime) -> Renewal:
     lasts = timedelta(seconds=settings.PROVIDER_TIMEOUT_SECONDS) + LEASE_MARGIN
     mine = _due(now).filter(clock.is_free("renewal_lease_expires_at"), pk=connection_id)
+    # One conditional write on the database's clock gives the renewal to one process.
     taken = mine.update(renewal_lease_expires_at=Now() + lasts)
     row = Connection.objects.filter(pk=connection_id).first() if taken else None
     if row is None or row.token is None:
@@ -74,7 +74,7 @@ def _renew_token(connection_id: UUID, now: datetime) -> Renewal:
         )
         has_ended = row.expires_at is not None and row.expires_at <= now
         if isinstance(error, TokenRejected) or has_ended:
-            health.doubt(facts, at=clock.database_now())
+            health.request_check(facts, at=clock.database_now())
             if health.check_connection(row.pk) is health.Verdict.REFUSED:
                 return Renewal("died")
         return Renewal("failed")
@@ -82,14 +82,14 @@ def _renew_token(connection_id: UUID, now: datetime) -> Renewal:
 
 
 def note_expiring(*, now: datetime) -> int:
-    """Mark living connections whose token ends within a week; how many were marked or unmarked.
+    """Mark usable connections whose token ends within a week; how many were marked or unmarked.
 
     A token whose end has passed is due for a renewal: Meta's answer decides, not our clock.
     """
     soon = now + lifecycle.EXPIRING_WITHIN
-    living = Connection.objects.filter(state__in=ALIVE).exclude(login__in=incidents.open_logins())
-    ending = living.filter(state="active", expires_at__lt=soon)
-    lasting = living.filter(state="expiring").exclude(expires_at__lt=soon)
+    usable = Connection.objects.filter(state__in=USABLE_STATES).exclude(login__in=incidents.open_logins())
+    ending = usable.filter(state="active", expires_at__lt=soon)
+    lasting = usable.filter(state="expiring").exclude(expires_at__lt=soon)
     changed = [*ending.values_list("pk", flat=True), *lasting.values_list("pk", flat=True)]
     ending_ids = list(ending.values_list("pk", flat=True))
     lasting.update(state="active", state_changed_at=now)
@@ -100,14 +100,14 @@ def note_expiring(*, now: datetime) -> int:
 
 
 def reconcile_hashtags(*, now: datetime) -> int:
-    """Compare every searching account's ledger with Meta's own count; how many tags were entered."""
+    """Add the hashtag searches that Meta counts and we don't. Returns how many were added."""
     if Login.FACEBOOK.value in incidents.open_logins():
         return 0
     accounts = HashtagSearch.objects.values_list("account_id", flat=True).distinct()
     entered = 0
     for account_id in list(accounts):
         row = Connection.objects.filter(
-            account_id=account_id, login=Login.FACEBOOK.value, state__in=ALIVE
+            account_id=account_id, login=Login.FACEBOOK.value, state__in=USABLE_STATES
         ).first()
         if row is None:
             continue
@@ -120,7 +120,7 @@ def reconcile_hashtags(*, now: datetime) -> int:
 
 @transaction.atomic
 def _store(row: Connection, token: Token, now: datetime) -> bool:
-    """Put the new token in, unless another has come meanwhile or the connection is gone."""
+    """Store the new token. False if the connection is gone or got another token meanwhile."""
     stored = Connection.objects.filter(pk=row.pk, token_version=row.token_version).update(
         token=vault.seal_token(token.secret, row_id=row.pk),
         token_version=row.token_version + 1,
@@ -157,24 +157,22 @@ def _store(row: Connection, token: Token, now: datetime) -> bool:
 
 
 def _put_off(row: Connection, now: datetime) -> None:
-    """Try again tomorrow, and at the token's end, so that its end is not noticed a day late."""
+    """Try again tomorrow, or when the token expires if that is earlier."""
     tomorrow = now + RENEW_EVERY * (1 + 0.1 * lifecycle.share())
     ends_before = row.expires_at is not None and now < row.expires_at < tomorrow
     Connection.objects.filter(pk=row.pk, token_version=row.token_version).update(
         renewal_failures=row.renewal_failures + 1,
         renewal_lease_expires_at=None,
         next_renewal_at=row.expires_at if ends_before else tomorrow,
-        obtained_at=min(row.obtained_at, now),
+        obtained_at=min(row.obtained_at, now),  # a token from the future was stored by a wrong clock
     )
 
 
 def _due(now: datetime) -> QuerySet[Connection]:
-    """Living connections due for a renewal, but none of a login that has an incident.
-
-    No right clock puts a renewal off for longer than RENEW_WITHIN: what is due later than that is due now.
-    """
+    """Usable connections due for a renewal, without those of a login with an incident."""
+    # No renewal is scheduled further ahead than RENEW_WITHIN: a later time was written by a wrong clock.
     is_due = Q(next_renewal_at__lte=now) | Q(next_renewal_at__gt=now + RENEW_WITHIN + RENEW_EVERY)
-    # A wrong clock has stored a token from the future: its age is not known, and Meta may say that it is too young.
+    # The age of a token from the future is unknown. Trying is harmless: Meta refuses if it is too young.
     is_old_enough = Q(obtained_at__lte=now - RENEW_AT_AGE) | Q(obtained_at__gt=now + CLOCK_TOLERANCE)
-    rows = Connection.objects.filter(is_due, is_old_enough, state__in=ALIVE)
+    rows = Connection.objects.filter(is_due, is_old_enough, state__in=USABLE_STATES)
     return rows.exclude(login__in=incidents.open_logins())

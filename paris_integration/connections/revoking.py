@@ -1,8 +1,8 @@
-"""Giving a grant back to Meta after a disconnect, where that harms nothing else.
+"""Revokes a grant at Meta after a disconnect, if nothing else needs it.
 
-`DELETE me/permissions` ends what a *person* gave the *app*: every account of theirs, in every workspace. So it is
-called only when no living connection of that person is left and none is about to be stored, which is looked at just
-before the call. Otherwise our token is forgotten, and the audit trail says so.
+`DELETE me/permissions` removes everything a person granted to the app: all their accounts, in all workspaces. It is
+called only if that person has no other usable connection and no pending login. Otherwise the token is only deleted
+here, and the audit trail says so.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from django.db.models import Q
 from entitlements.models import Workspace
 from paris_integration import clock, registry
 from paris_integration.connections import incidents, login_fences
-from paris_integration.connections.lifecycle import ALIVE, GivenUp
+from paris_integration.connections.lifecycle import USABLE_STATES, GivenUp
 from paris_integration.errors import ProviderError
 from paris_integration.models import Connection, LoginAttempt
 from paris_integration.observing import audit
@@ -33,10 +33,10 @@ LOGIN_UNDER_WAY = "LOGIN_UNDER_WAY"
 
 
 def revoke_unless_used(given_up: GivenUp) -> bool:
-    """Withdraw the grant at Meta unless the person still uses the app; whether Meta did. Raises no fault of Meta's.
+    """Revoke the grant at Meta unless the person still uses the app. Returns whether Meta revoked it.
 
-    The token of a login that began before the call ended may have ended with the grant: such a login is refused when
-    it stores, and its editor starts again.
+    The call may also end the token of a login that began before it returned. Such a login is refused when it stores,
+    and the editor has to start again.
     """
     person = given_up.app_user_id or given_up.account_id
     with transaction.atomic():
@@ -47,12 +47,12 @@ def revoke_unless_used(given_up: GivenUp) -> bool:
         if not reason:
             login_fences.withdraw(given_up.login, person, at=until)
     if reason:
-        _note(given_up, Outcome.REFUSED, reason, "the token is forgotten, the grant at Meta is kept")
+        _note(given_up, Outcome.REFUSED, reason, "the token is deleted here, the grant at Meta is kept")
         return False
     try:
         registry.logins().revoke(given_up.login, given_up.token)
     except (ProviderError, KeyError) as error:
-        _note(given_up, Outcome.FAILED, type(error).__name__, "the token is forgotten")
+        _note(given_up, Outcome.FAILED, type(error).__name__, "the token is deleted here")
         return False
     login_fences.end_withdrawal(given_up.login, person, until=until, at=clock.database_now())
     _note(given_up, Outcome.DONE, "", "")
@@ -62,14 +62,14 @@ def revoke_unless_used(given_up: GivenUp) -> bool:
 def _reason_to_keep(given_up: GivenUp, now: datetime) -> str:
     if given_up.login.value in incidents.open_logins():
         return INCIDENT
-    # What an incident ended is living, too, until it has been checked once more.
-    living = Q(state__in=ALIVE) | Q(check_at__isnull=False)
-    others = Connection.objects.filter(living, login=given_up.login.value, token__isnull=False)
+    # A connection that waits for a check may still turn out to work: an incident may have marked it as refused.
+    usable = Q(state__in=USABLE_STATES) | Q(check_at__isnull=False)
+    others = Connection.objects.filter(usable, login=given_up.login.value, token__isnull=False)
     if others.filter(_may_be_of(given_up)).exists():
         return STILL_CONNECTED
     attempts = LoginAttempt.objects.filter(login=given_up.login.value, expires_at__gt=now)
-    # Whose login it is, is known only once its code is exchanged. Until then it counts where it may be this person's:
-    # everywhere during the seconds of the exchange, and in this workspace while the person is at Meta.
+    # The person behind a login is known only after the code exchange. During the exchange (seconds), any login may be
+    # theirs; while the user is at Meta (minutes), only those of this workspace count.
     brought = Q(token__isnull=False)
     if given_up.app_user_id:
         brought &= Q(app_user_id=given_up.app_user_id)
@@ -79,11 +79,11 @@ def _reason_to_keep(given_up: GivenUp, now: datetime) -> str:
 
 
 def _may_be_of(given_up: GivenUp) -> Q:
-    """Connections that may rest on the same person's grant."""
+    """Connections that may use the same person's grant."""
     same_id = Q(app_user_id=given_up.app_user_id) if given_up.app_user_id else Q(pk__in=[])
     if given_up.login is Login.INSTAGRAM:  # the person is the account
         return same_id | Q(account_id=given_up.account_id)
-    # Whose grant a connection rests on is not known where the id is empty: it may be this person's.
+    # An empty id means that the person isn't known: it may be this one.
     return same_id | Q(app_user_id="") if given_up.app_user_id else Q()
 
 
@@ -93,9 +93,8 @@ def _call_lasts() -> timedelta:
 
 def _note(given_up: GivenUp, outcome: Outcome, reason: str, note: str) -> None:
     logger.info("revoking at Meta: %s", f"{outcome.value} {reason}".strip())
-    is_there = Workspace.objects.filter(
-        pk=given_up.workspace_id
-    ).exists()  # not when it was deleted with its widgets
+    # The workspace may have been deleted with its widgets.
+    is_there = Workspace.objects.filter(pk=given_up.workspace_id).exists()
     audit.note(
         Action.REVOKED,
         outcome,

@@ -1,9 +1,7 @@
-"""The token vault: the only module that turns a stored token into text.
+"""The token vault: the only module that encrypts and decrypts stored tokens.
 
-A token is sealed for one row: both keys are derived from the ring's key and the row's id, so that a value moved to
-another row cannot be opened there. The first key of `TOKEN_ENCRYPTION_KEYS` seals, all of them open. AES-256-CBC with
-HMAC-SHA256 (encrypt then MAC) from django-cryptography's maintained fork; its own `encrypt()` field is not used, as it
-pickles and knows neither rotation nor rows.
+AES-256-CBC with HMAC-SHA256 (encrypt then MAC), from the maintained fork of django-cryptography. The first key of
+`TOKEN_ENCRYPTION_KEYS` encrypts; every key decrypts. A token is encrypted for one row and can't be read in another.
 """
 
 from __future__ import annotations
@@ -25,7 +23,7 @@ VERSION = b"\x01"
 
 
 class CannotOpen(Exception):
-    """No key of the ring opens this value for this row. The row stays as it is, and asks for a reconnect."""
+    """No configured key decrypts this value for this row. The account has to be reconnected."""
 
 
 def seal_token(token: Secret, *, row_id: object) -> SealedToken:
@@ -35,7 +33,7 @@ def seal_token(token: Secret, *, row_id: object) -> SealedToken:
 
 
 def open_token(sealed: SealedToken, *, row_id: object) -> Secret:
-    """The token in clear. Raises CannotOpen for an unknown key, another row's value, and anything altered."""
+    """The decrypted token. Raises CannotOpen for an unknown key, another row's value, and altered data."""
     for key in settings.TOKEN_ENCRYPTION_KEYS:
         if sealed.raw[:1] != VERSION or _key_id(key) != sealed.key_id:
             continue
@@ -51,6 +49,8 @@ def is_on_first_key(sealed: SealedToken) -> bool:
 
 
 def _box(key: bytes, row_id: object) -> Any:
+    # Both keys depend on the row's id, so a value copied to another row doesn't decrypt. The library's own `encrypt()`
+    # field isn't used: it pickles values, and it knows neither key rotation nor rows.
     derived = HKDF(SHA256(), 64, None, f"igfeed/token/{row_id}".encode()).derive(key)
     return FernetBytes(derived[:32], FernetSigner(derived[32:]))
 

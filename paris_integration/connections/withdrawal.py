@@ -1,7 +1,7 @@
-"""What happens when Meta says that a person withdrew the app, or wants their data deleted.
+"""Deletes a person's tokens or data after Meta's deauthorise and data-deletion callbacks.
 
-Tokens, connected feeds and logins under way go at once; a deletion also erases what shows the person's accounts. The
-lock order of `lifecycle` holds here too.
+Both delete tokens, connected feeds and pending logins. A data deletion also erases everything that shows the person's
+accounts. The lock order is described in `lifecycle`.
 """
 
 from __future__ import annotations
@@ -31,21 +31,20 @@ from paris_integration.observing import audit
 from paris_integration.observing.audit import Action, Outcome
 from paris_integration.types import Actor, ConnectionState, Login, Mode, SourceType
 
-# Sent after the commit that erased a person's data at Meta's request. `instance_ids`: the widgets that read by the
+# Sent after the commit that erased a person's data at Meta's request. `instance_ids`: the widgets connected to the
 # person's accounts; `usernames`: the names of these accounts.
 account_erased = Signal()
 
 
 @transaction.atomic
 def forget_account(login: Login, user_id: str, *, erase: bool, now: datetime) -> int:
-    """Meta says the person withdrew: tokens and connected feeds go at once, and logins under way store nothing more.
+    """Delete the person's tokens and connected feeds, and cancel their pending logins.
 
-    With `erase` everything held of the person goes: the connections, the account's posts in whichever widget shows
-    them, receipts, and the tag ledger. `user_id` may be either of the ids that Meta uses. Returns how many connections
-    were concerned; doing it twice is fine.
+    `erase`: also delete the connections, the account's posts in every widget, receipts and hashtag searches.
+    `user_id`: either of the ids that Meta uses. Returns the number of connections affected. Idempotent.
     """
     login_fences.withdraw(login, user_id, at=clock.database_now())
-    # Whatever stores for this person or account waits for the fence: no connection of theirs, and no link, is added.
+    # From here on the person is locked: logins wait, so no connection or link of theirs is added meanwhile.
     of_person = Q(login=login.value) & (Q(account_id=user_id) | Q(app_user_id=user_id))
     ids = Connection.objects.filter(of_person).values_list("account_id", "app_user_id")
     login_fences.cancel_for_persons(login, {user_id, *chain.from_iterable(ids if erase else ())} - {""})
@@ -84,7 +83,7 @@ def _withdraw_tokens(rows: Iterable[Connection], now: datetime) -> None:
 
 
 def _erase(rows: Iterable[Connection], instance_ids: set[str]) -> None:
-    """Erase the connections, which are held, and all that was read by them or shows their accounts."""
+    """Delete the locked connections, everything fetched with them, and everything that shows their accounts."""
     usernames = {row.username for row in rows}
     of_account = Q(source_type=SourceType.PROFILE.value, source_value__in=usernames)
     purged = Feed.objects.filter(Q(instance_id__in=instance_ids) | of_account).purge()
@@ -108,12 +107,10 @@ def _erase(rows: Iterable[Connection], instance_ids: set[str]) -> None:
 
 
 def _erase_ledgers(account_ids: Iterable[str]) -> None:
-    """Erase the tag ledgers of accounts that no connection reads by any more.
-
-    After the commit, and after the note of it: `hashtags` looks for that note after each entry, so whichever comes
-    last leaves nothing behind.
-    """
+    """Delete the hashtag searches of accounts that no connection uses any more."""
     for account_id in account_ids:
+        # Runs after the commit, and records the erasure first: `hashtags` looks for the record after each entry it
+        # adds, so nothing is left whichever comes last.
         if not Connection.objects.filter(account_id=account_id).exists():
             login_fences.note_erased_account(account_id)
             hashtags.erase(account_id)

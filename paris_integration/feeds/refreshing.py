@@ -199,7 +199,7 @@ def _fly(flight: Flight) -> RefreshOutcome:
         )
     except ProviderError as fault:
         _count(fault, flight)
-        return _land_failure(flight, _judge(fault, flight.route))
+        return _land_failure(flight, _check_credential(fault, flight.route))
     except BaseException:
         # A bug or a stop: give the feed back at once, and let the error rise.
         lease.write(flight.held, attempted_at=flight.now)
@@ -314,10 +314,10 @@ def _count(fault: ProviderError, flight: Flight) -> None:
     )
 
 
-def _judge(fault: ProviderError, route: routing.Route) -> ProviderError:
+def _check_credential(fault: ProviderError, route: routing.Route) -> ProviderError:
     """Judge the credentials by the fault; returns the fault for the feed's row."""
     if route.via is None:
-        return _blame(fault, route)
+        return _without_operator_fault(fault, route)
     return health.after_fault(route.via, fault, is_own_account=_reads_own_account(route))
 
 
@@ -329,7 +329,7 @@ def _is_operators(fault: ProviderError, route: routing.Route) -> bool:
     return route.mode is Mode.PUBLIC and isinstance(fault, TokenRejected | PermissionMissing)
 
 
-def _blame(fault: ProviderError, route: routing.Route) -> ProviderError:
+def _without_operator_fault(fault: ProviderError, route: routing.Route) -> ProviderError:
     """In public mode a dead or powerless token is the operator's: the widget's owner can do nothing about it."""
     if _is_operators(fault, route):
         logger.error("the operator's public-mode credentials were refused: %s", fault)

@@ -92,8 +92,10 @@ def _public(*warnings: Warning) -> Route:
 
 
 def _connected(call: Call, connection: ConnectionFacts) -> Route:
-    dead = _CANNOT_CALL.get(connection.state)
-    return Route(Mode.CONNECTED, call, connection, frozenset({dead} if dead else ()), is_open=dead is None)
+    warning = _CANNOT_CALL.get(connection.state)
+    return Route(
+        Mode.CONNECTED, call, connection, frozenset({warning} if warning else ()), is_open=warning is None
+    )
 
 
 def find(key: FeedKey) -> Route | NoRoute:

@@ -136,11 +136,11 @@ class GraphProvider:
             try:
                 return ask(request, pages, asked, deadline)
             except ProviderError as error:
-                is_mendable = _is_too_much(error) and pages.ask_for_less()
+                can_retry = _is_too_much_data(error) and pages.ask_for_less()
                 if error.rejected_field is not None:
                     name = error.rejected_field
-                    is_mendable = self._refused_fields.refuse(kind, name, asked=asked, fields=fields)
-                if not (is_mendable and pages.may_call):
+                    can_retry = self._refused_fields.refuse(kind, name, asked=asked, fields=fields)
+                if not (can_retry and pages.may_call):
                     raise
 
     def _ask_discovery(self, request: FeedRequest, pages: Pages, asked: Fields, deadline: Deadline) -> Page:
@@ -230,7 +230,7 @@ def _kind_and_fields(request: FeedRequest) -> tuple[Kind, Fields]:
             return (Login.FACEBOOK, "hashtag"), HASHTAG
 
 
-def _is_too_much(error: ProviderError) -> bool:
+def _is_too_much_data(error: ProviderError) -> bool:
     """Code 1 is often "reduce the amount of data" (Graph API "Handle errors", 2026).
 
     It has no subcode, and the text follows the language of the token's owner, so that every code 1 counts.

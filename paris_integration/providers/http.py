@@ -130,9 +130,9 @@ class HttpClient:
         self._before_call()
         with timed("provider"), _Watchdog(deadline) as watchdog:
             answer = self._answer_or_problem(asked, deadline)
-        provider_calls.labels(result="none" if watchdog.has_bitten else _class_of(answer)).inc()
+        provider_calls.labels(result="none" if watchdog.has_expired else _class_of(answer)).inc()
         # Cut while its headers dripped, a connection even looks like an answer that ended early.
-        if watchdog.has_bitten:
+        if watchdog.has_expired:
             raise ProviderUnavailable("timed out")
         if isinstance(answer, str):
             raise ProviderUnavailable(answer)
@@ -268,8 +268,8 @@ class _Watchdog:
         self.deadline = deadline
         self._sockets: list[socket.socket] = []
         self._lock = threading.Lock()
-        self.has_bitten = False
-        self._timer = threading.Timer(max(deadline.remaining_seconds, 0.001), self._bite)
+        self.has_expired = False
+        self._timer = threading.Timer(max(deadline.remaining_seconds, 0.001), self._expire)
         self._timer.daemon = True
 
     def __enter__(self) -> _Watchdog:
@@ -289,13 +289,13 @@ class _Watchdog:
             return
         with watchdog._lock:
             watchdog._sockets.append(sock)
-            too_late = watchdog.has_bitten
+            too_late = watchdog.has_expired
         if too_late:
             _cut(sock)
 
-    def _bite(self) -> None:
+    def _expire(self) -> None:
         with self._lock:
-            self.has_bitten = True
+            self.has_expired = True
             sockets = list(self._sockets)
         for sock in sockets:
             _cut(sock)

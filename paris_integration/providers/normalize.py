@@ -41,7 +41,7 @@ class MediaKind(StrEnum):
     ALBUM = "CAROUSEL_ALBUM"
 
 
-class _Odd(Exception):
+class _NotShowable(Exception):
     """This item cannot be shown."""
 
 
@@ -74,7 +74,7 @@ def dataset(
             continue
         try:
             item = _item(raw_item, rules, fetched_at)
-        except _Odd:
+        except _NotShowable:
             warnings.add(Warning.POSTS_SKIPPED)
             continue
         if item.post.external["id"] not in seen:
@@ -136,7 +136,7 @@ def clean_text(value: object, limit: int) -> str | None:
 
 def _item(raw: object, rules: _Rules, fetched_at: datetime) -> _Item:
     if not isinstance(raw, dict):
-        raise _Odd
+        raise _NotShowable
     kind = _kind(raw)
     published_at = _moment(raw.get("timestamp"))
     base = ExternalPost(
@@ -175,7 +175,7 @@ def _fill_image(
 ) -> frozenset[Warning]:
     picture = media_url(raw.get("media_url"), rules.plain_http_hosts)
     if picture is None:
-        raise _Odd
+        raise _NotShowable
     target["mediaUrl"] = target["thumbnailUrl"] = picture
     return frozenset()
 
@@ -187,7 +187,7 @@ def _fill_video(
     file = media_url(raw.get("media_url"), rules.plain_http_hosts)
     poster = media_url(raw.get("thumbnail_url"), rules.plain_http_hosts)
     if file is None and poster is None:
-        raise _Odd
+        raise _NotShowable
     if poster is not None:
         target["thumbnailUrl"] = poster
     if file is not None:
@@ -211,7 +211,7 @@ def _fill_album(
     for raw_child in _children(raw):
         try:
             child, kind, child_warnings = _child(raw_child, rules)
-        except _Odd:
+        except _NotShowable:
             warnings.add(Warning.POSTS_SKIPPED)
             continue
         children.append(child)
@@ -220,7 +220,7 @@ def _fill_album(
     own = _own_picture(raw, rules)
     cover = own or media_url(raw.get("thumbnail_url"), rules.plain_http_hosts) or _first_picture(children)
     if cover is None and not children:
-        raise _Odd
+        raise _NotShowable
     if cover is not None:
         album["thumbnailUrl"] = cover
     if own is not None:
@@ -249,7 +249,7 @@ def _own_picture(raw: Mapping[str, object], rules: _Rules) -> str | None:
 
 def _child(raw: object, rules: _Rules) -> tuple[ExternalChild, FilterKind, frozenset[Warning]]:
     if not isinstance(raw, dict):
-        raise _Odd
+        raise _NotShowable
     kind = _kind(raw)
     child = ExternalChild(id=_id(raw.get("id")), mediaType=kind.value)
     alt_text = clean_text(raw.get("alt_text"), ALT_TEXT_LIMIT)
@@ -259,7 +259,7 @@ def _child(raw: object, rules: _Rules) -> tuple[ExternalChild, FilterKind, froze
         return child, FilterKind.VIDEO, _fill_video(child, raw, rules)
     if kind is MediaKind.IMAGE:
         return child, FilterKind.IMAGE, _fill_image(child, raw, rules)
-    raise _Odd
+    raise _NotShowable
 
 
 def _children(raw: Mapping[str, object]) -> list[object]:
@@ -276,7 +276,7 @@ def _kind(raw: Mapping[str, object]) -> MediaKind:
     try:
         return MediaKind(raw.get("media_type"))  # type: ignore[arg-type]
     except (ValueError, TypeError):
-        raise _Odd from None
+        raise _NotShowable from None
 
 
 def _id(value: object) -> str:
@@ -284,27 +284,27 @@ def _id(value: object) -> str:
         return str(value)
     if isinstance(value, str) and _ID.fullmatch(value):
         return value
-    raise _Odd
+    raise _NotShowable
 
 
 def _permalink(raw: Mapping[str, object], rules: _Rules) -> str:
     link = media_url(raw.get("permalink"), rules.plain_http_hosts)
     if link is None:
-        raise _Odd
+        raise _NotShowable
     return link
 
 
 def _moment(value: object) -> datetime:
     """Meta writes `2026-11-02T07:15:04+0000`: ISO 8601 with an offset without colon."""
     if not isinstance(value, str) or len(value) > 40:
-        raise _Odd
+        raise _NotShowable
     try:
         moment = datetime.fromisoformat(value)
         if moment.tzinfo is None:
-            raise _Odd
+            raise _NotShowable
         return moment.astimezone(UTC)
     except (ValueError, OverflowError):
-        raise _Odd from None
+        raise _NotShowable from None
 
 
 def _wire(moment: datetime) -> str:

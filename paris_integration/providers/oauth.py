@@ -39,7 +39,7 @@ FACEBOOK_SCOPES = (
 )
 FACEBOOK_NEEDS = ("instagram_basic",)
 MAX_ACCOUNT_PAGES = 10
-LONGEST_LIFE = timedelta(days=366)
+MAX_TOKEN_LIFETIME = timedelta(days=366)
 MAX_USERNAME = 60
 
 
@@ -183,7 +183,7 @@ class MetaLogins:
             return _token_of(
                 self._get(f"{self._urls.instagram_graph}/refresh_access_token", params, deadline), now
             )
-        return self._lengthen_facebook(token, now, deadline)
+        return self._extend_facebook_token(token, now, deadline)
 
     def revoke(self, login: Login, token: Secret) -> None:
         """Withdraw the grant at Meta, as far as Meta lets us. Raises ProviderError and its kin."""
@@ -240,7 +240,7 @@ class MetaLogins:
     def _exchange_facebook(self, form: dict[str, str], now: datetime, deadline: Deadline) -> LoginResult:
         url = f"{self._urls.facebook_graph}/{self._urls.version}/oauth/access_token"
         short = Secret(_text(self._get(url, form, deadline), "access_token"))
-        token = self._lengthen_facebook(short, now, deadline)
+        token = self._extend_facebook_token(short, now, deadline)
         me = self._facebook("me", {"fields": "id"}, token.secret, deadline)
         granted = self._facebook("me/permissions", {}, token.secret, deadline).get("data")
         scopes = tuple(
@@ -255,7 +255,7 @@ class MetaLogins:
             raise LoginFailed("NO_PROFESSIONAL_ACCOUNT")
         return LoginResult(token, _id(me, "id"), accounts, scopes)
 
-    def _lengthen_facebook(self, token: Secret, now: datetime, deadline: Deadline) -> Token:
+    def _extend_facebook_token(self, token: Secret, now: datetime, deadline: Deadline) -> Token:
         """`fb_exchange_token`; what it does not say of the end, `debug_token` does.
 
         Raises TokenRejected when `debug_token`, which answers 200 then, too, says that the token is dead.
@@ -368,7 +368,7 @@ def _token_of(payload: Mapping[str, object], now: datetime) -> Token:
     seconds = payload.get("expires_in")
     expires_at = None
     if isinstance(seconds, int | float) and not isinstance(seconds, bool) and seconds > 0:
-        expires_at = now + min(timedelta(seconds=min(float(seconds), 1e9)), LONGEST_LIFE)
+        expires_at = now + min(timedelta(seconds=min(float(seconds), 1e9)), MAX_TOKEN_LIFETIME)
     return Token(Secret(_text(payload, "access_token")), expires_at)
 
 

@@ -43,13 +43,13 @@ def state_of(request: Repeatable, *, now: datetime) -> State:
 
 def open_for(request: Repeatable, line: ForcedRefresh, *, now: datetime) -> None:
     """Write the receipt of a unit that is charged. Raises IntegrityError when the same request came first."""
-    _give_way(request, now)
+    _delete_expired(request, now)
     RefreshReceipt.objects.create(**_of(request), forced_refresh=line, created_at=now)
 
 
 def keep(request: Repeatable, *, now: datetime) -> None:
     """Write the receipt of a request that cost no unit; one that stands already stays."""
-    _give_way(request, now)
+    _delete_expired(request, now)
     RefreshReceipt.objects.bulk_create(
         [RefreshReceipt(**_of(request), created_at=now)], ignore_conflicts=True
     )
@@ -65,7 +65,7 @@ def _is_expired(now: datetime) -> Q:
     return Q(created_at__lt=now - LASTS) | Q(created_at__gt=now + LASTS)
 
 
-def _give_way(request: Repeatable, now: datetime) -> None:
+def _delete_expired(request: Repeatable, now: datetime) -> None:
     """An expired receipt still holds the unique key. Of two requests that take it over, one inserts."""
     _rows(request).filter(_is_expired(now)).delete()
 

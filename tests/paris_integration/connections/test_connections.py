@@ -197,13 +197,13 @@ def test_whoever_failed_with_an_older_token_condemns_nothing(connect: Any) -> No
     facts = connect()
     connect(replace(GRANT, token=Secret("IGAA-renewed")))
 
-    lifecycle.condemn(facts, TokenRejected(code=190), now=NOW)
+    lifecycle.mark_refused(facts, TokenRejected(code=190), now=NOW)
 
     assert Connection.objects.get().state == "active"
 
 
 def test_passing_faults_condemn_nothing(connect: Any) -> None:
-    lifecycle.condemn(connect(), ProviderUnavailable(status=503), now=NOW)
+    lifecycle.mark_refused(connect(), ProviderUnavailable(status=503), now=NOW)
     assert Connection.objects.get().state == "active"
 
 

@@ -313,7 +313,7 @@ def test_a_check_that_meta_did_not_answer_decides_nothing_and_is_repeated(world:
 
 def test_the_command_looks_after_connections_as_beat_does(world: World, logins: FakeLogins) -> None:
     world.fill(*range(6))
-    health.doubt(world.facts(0), at=timezone.now())
+    health.request_check(world.facts(0), at=timezone.now())
     world.refuse(*range(5))
     world.pass_time(10 * MINUTE)
     refresh_due_now(now=timezone.now())
@@ -327,7 +327,7 @@ def test_the_command_looks_after_connections_as_beat_does(world: World, logins: 
 
 def test_two_processes_check_a_connection_once(world: World) -> None:
     world.connect(1)
-    health.doubt(world.facts(1), at=NOW)
+    health.request_check(world.facts(1), at=NOW)
     inner: list[str] = []
     world.provider.during_call = lambda: inner.append(health.check_connection(world.connection(1).pk))
     assert health.check_connection(world.connection(1).pk) == "accepted"

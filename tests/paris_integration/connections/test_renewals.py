@@ -14,7 +14,7 @@ from django.core import mail
 
 from entitlements.models import Membership, Plan, Workspace
 from paris_integration.connections import key_rotation, lifecycle, links, notices, renewals, vault, withdrawal
-from paris_integration.connections.notices import DEAD, due_notice
+from paris_integration.connections.notices import LAST_NOTICE, due_notice
 from paris_integration.errors import ProviderUnavailable, TokenRejected
 from paris_integration.models import AuditEvent, Connection, LoginAttempt
 from paris_integration.retention import expiry
@@ -239,9 +239,9 @@ def test_what_ends_soon_is_marked_and_the_clock_alone_ends_nothing(row: Connecti
         (-1, False, 1, None),
         (-1, False, None, None),
         (0, False, 3, None),
-        (30, True, None, DEAD),
-        (30, True, 14, DEAD),
-        (30, True, DEAD, None),
+        (30, True, None, LAST_NOTICE),
+        (30, True, 14, LAST_NOTICE),
+        (30, True, LAST_NOTICE, None),
         (None, False, None, None),
     ],
 )
@@ -249,7 +249,7 @@ def test_which_notice_is_due(
     days_left: float | None, dead: bool, told: int | None, notice: int | None
 ) -> None:
     expires_at = NOW + days_left * DAY if days_left is not None else None
-    assert due_notice(expires_at=expires_at, is_dead=dead, told_days=told, now=NOW) == notice
+    assert due_notice(expires_at=expires_at, needs_reconnect=dead, told_days=told, now=NOW) == notice
 
 
 def test_editors_and_owners_hear_once_each_time(row: Connection) -> None:
@@ -269,7 +269,7 @@ def test_editors_and_owners_hear_once_each_time(row: Connection) -> None:
 
 
 def test_a_dead_token_is_told_and_a_reconnect_begins_anew(row: Connection, key: FeedKey) -> None:
-    lifecycle.condemn(links.facts_of(row), TokenRejected(code=190), now=NOW)
+    lifecycle.mark_refused(links.facts_of(row), TokenRejected(code=190), now=NOW)
     assert notices.send_due(now=NOW + timedelta(minutes=9)) == 0
     assert notices.send_due(now=NOW + timedelta(minutes=10)) == 1
     assert notices.send_due(now=NOW + timedelta(minutes=10)) == 0
