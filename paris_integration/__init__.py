@@ -1,1 +1,1 @@
-"""Paris: everything privileged. Others import `paris_integration.public` only."""
+"""Paris: feeds, tokens, quotas and calls to Meta. Other apps import `paris_integration.public` only."""

@@ -82,10 +82,8 @@ def _renew_token(connection_id: UUID, now: datetime) -> Renewal:
 
 
 def note_expiring(*, now: datetime) -> int:
-    """Mark usable connections whose token ends within a week; how many were marked or unmarked.
-
-    A token whose end has passed is due for a renewal: Meta's answer decides, not our clock.
-    """
+    """Mark connections whose token expires within a week, and unmark the others. Returns how many changed."""
+    # A token past its expiry also counts as expiring: Meta's answer to its renewal decides, not our clock.
     soon = now + lifecycle.EXPIRING_WITHIN
     usable = Connection.objects.filter(state__in=USABLE_STATES).exclude(login__in=incidents.open_logins())
     ending = usable.filter(state="active", expires_at__lt=soon)

@@ -1,5 +1,5 @@
-"""Feeds: read from the cache, kept fresh, fetched from the provider.
+"""Feeds: reading them from the cache, and fetching them from the provider.
 
-Owns the cached feed with its schedule, back-off and lease, the route by which a source is read, rate limits of
-credentials, previews and pauses. Knows connections as facts and tokens; knows nothing of quotas, staff or requests.
+Owns the cached feed with its schedule, back-off and lease, the choice of provider call and credential, rate limits,
+previews and pauses. Uses connections; knows nothing about quotas, staff or requests.
 """

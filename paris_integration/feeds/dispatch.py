@@ -1,7 +1,7 @@
-"""Handing refreshes to the worker without ever waiting for the broker.
+"""Sends refreshes to the worker without waiting for the broker.
 
-A reader drops the feed's id into a small queue of this process; one thread of our own talks to the broker, and may
-hang with it. A message is a hint: what does not get through is found by beat.
+A reader puts the feed's id into an in-process queue, and one thread sends it to the broker. Messages may get lost: beat
+finds the feeds that are due.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ QUEUE_LENGTH = 1_000
 
 
 class Dispatcher:
-    """Sends each feed at most once in `ASK_AGAIN_SECONDS`, over all processes while the cache is there to tell."""
+    """Sends each feed at most once per `ASK_AGAIN_SECONDS`: over all processes if the cache works, else per process."""
 
     def __init__(self) -> None:
         self._waiting: queue.Queue[tuple[UUID, str]] = queue.Queue(maxsize=QUEUE_LENGTH)
@@ -35,13 +35,13 @@ class Dispatcher:
         self._thread: threading.Thread | None = None
 
     def request_refresh(self, feed_id: UUID) -> None:
-        """Ask the worker to look at this feed soon. Returns at once, whatever the broker does."""
+        """Ask the worker to refresh this feed if it is due. Never blocks."""
         if not self._is_news(feed_id):
             return
         try:
             self._waiting.put_nowait((feed_id, logs.current_request_id()))
         except queue.Full:
-            return
+            return  # the broker is stuck; beat finds the feed
         self._ensure_thread()
 
     def _is_news(self, feed_id: UUID) -> bool:
@@ -49,6 +49,7 @@ class Dispatcher:
         with self._lock:
             if now - self._asked.get(feed_id, -ASK_AGAIN_SECONDS) < ASK_AGAIN_SECONDS:
                 return False
+            # Bounds the memory. Clearing early only means that a feed may be sent twice.
             if len(self._asked) > 10 * QUEUE_LENGTH:
                 self._asked.clear()
             self._asked[feed_id] = now
@@ -56,6 +57,7 @@ class Dispatcher:
 
     def _ensure_thread(self) -> None:
         with self._lock:
+            # Started on first use: a thread started before the web server forks would not exist in its children.
             if self._thread is None or not self._thread.is_alive():
                 self._thread = threads.repeat(self._send_next, name="refresh-dispatch")
 

@@ -1,7 +1,6 @@
-"""The fast copy of a feed: what a read needs, in the shared cache, checked against the database every half minute.
+"""The cached copy of a feed that readers use, reloaded from the database every half minute.
 
-It knows keys and encoding, no policy. Two writers may publish in the wrong order; the older copy then lives until the
-next check, at most.
+Accepted race: two writers may publish in the wrong order, and the older copy is then served until the next reload.
 """
 
 from __future__ import annotations
@@ -30,7 +29,7 @@ from paris_integration.types import (
 
 @dataclass(frozen=True, slots=True)
 class FeedCopy:
-    """A feed row as readers need it, its times as they are stored. `posts_encoded` is decoded by `decode_posts`."""
+    """The columns of a feed row that readers need. `decode_posts` decodes `posts_encoded`."""
 
     feed_id: UUID
     fetched_at: datetime | None
@@ -51,7 +50,7 @@ class FeedCopy:
 
 
 def find(key: FeedKey, mode: Mode) -> FeedCopy | None:
-    """The feed of this key, None when it has no row yet. Raises StoreAway when nobody can tell."""
+    """The feed of this key, or None if it has no row. Raises StoreAway when cache and database are both away."""
     loaded: list[FeedCopy | None] = []
 
     def load_now() -> FeedCopy | None:
@@ -59,6 +58,7 @@ def find(key: FeedKey, mode: Mode) -> FeedCopy | None:
         return loaded[-1]
 
     copy = cache.remember(copy_key(key, mode), load_now, encode=_encode, decode=_decode)
+    # The row may have been deleted between loading and caching it. Checking after storing leaves no stale copy.
     if loaded and copy is not None and _is_gone(copy.feed_id):
         forget(key, mode)
         return None
@@ -66,24 +66,22 @@ def find(key: FeedKey, mode: Mode) -> FeedCopy | None:
 
 
 def load(key: FeedKey, mode: Mode) -> FeedCopy | None:
-    """The truth of this moment, from the database."""
+    """The feed of this key from the database, or None."""
     row = Feed.objects.of_key(key, mode).first()
     return copy_of(row) if row else None
 
 
 def publish(row: Feed) -> None:
-    """Put the row's copy where readers look first.
-
-    Disconnect, purge and the deletion of a widget delete the row, then forget the copy. Looking once more after
-    storing leaves no copy behind, whichever of the two comes first.
-    """
+    """Cache the row's copy."""
     cache.store(row.copy_key, _encode(copy_of(row)))
+    # Disconnect, purge and widget deletion delete the row first and the copy second. Checking the row after storing
+    # leaves no copy behind, whichever comes first.
     if _is_gone(row.pk):
         forget_copies([row])
 
 
 def _is_gone(feed_id: UUID) -> bool:
-    """Whether the row was deleted; False while the database is away."""
+    """Whether the row was deleted. False while the database is away."""
     try:
         return not cache.guarded_load(lambda: Feed.objects.filter(pk=feed_id).exists())
     except cache.StoreAway:
@@ -95,7 +93,7 @@ def forget(key: FeedKey, mode: Mode) -> None:
 
 
 def rows_without_posts(instance_ids: Iterable[str]) -> dict[tuple[FeedKey, Mode], Feed]:
-    """The rows of these instances by key and mode; their posts are left in the database."""
+    """The rows of these instances by key and mode, with posts and profile deferred."""
     rows = Feed.objects.filter(instance_id__in=list(instance_ids)).without_posts()
     return {(row.key, Mode(row.mode)): row for row in rows}
 
@@ -119,7 +117,7 @@ def copy_of(row: Feed) -> FeedCopy:
 
 
 def encode_posts(posts: Iterable[Post]) -> str:
-    """Posts as they are stored: their wire JSON, beside what a reader needs to choose among them."""
+    """Encode posts for storage: each as its wire JSON, plus what filtering needs without parsing it."""
     return json.dumps(
         [
             [
@@ -137,7 +135,7 @@ def encode_posts(posts: Iterable[Post]) -> str:
 
 @lru_cache(maxsize=128)
 def decode_posts(posts_encoded: str) -> tuple[EncodedPost, ...]:
-    """The reverse of `encode_posts`; kept per process, as the same text is asked for again and again."""
+    """The reverse of `encode_posts`. Cached, because a process reads the same feeds again and again."""
     return tuple(
         EncodedPost(
             id=post_id,
@@ -178,7 +176,7 @@ def _decode(value: Any) -> FeedCopy | None:
     backoff_set_at, paused_at, paused_until, slowed_until = (
         rest or [None] * 4
     )  # none in copies of the previous release
-    decode_posts(posts)  # a copy whose posts cannot be read is no copy
+    decode_posts(posts)  # raises for unreadable posts, so that the cache drops the copy
     return FeedCopy(
         feed_id=UUID(feed_id),
         fetched_at=_moment(fetched_at),

@@ -1,6 +1,6 @@
-"""One refresher per feed: a lease taken by compare-and-set in the database, and a fenced write.
+"""One refresh per feed at a time: a lease taken by compare-and-set in the database, and a fenced write.
 
-Lease times are the database's clock: processes whose clocks disagree still agree on who holds the feed.
+Lease times use the database's clock, so that processes with different clocks agree on who holds the lease.
 """
 
 from __future__ import annotations
@@ -19,18 +19,16 @@ from paris_integration.models import Feed
 
 @dataclass(frozen=True, slots=True)
 class Lease:
-    """The right to refresh `feed_id`, as flight number `fence`."""
+    """The right to refresh `feed_id`. `fence` is the number of this refresh."""
 
     feed_id: UUID
     fence: int
 
 
 def acquire(feed_id: UUID, *, seen_fence: int, lasts: timedelta) -> Lease | None:
-    """Take the feed, or None when another holds it or a flight has begun or ended since the caller looked.
-
-    Comparing with `seen_fence` is the second look inside the lock: a caller that judged the feed by an older row
-    loses, and must look again, instead of repeating the flight that has just landed.
-    """
+    """Take the lease. None if another refresh holds it, or began or ended since the caller read `seen_fence`."""
+    # Comparing the fence is the second check of double-checked locking: a caller that decided by an older row must read
+    # it again instead of repeating the refresh that has just ended.
     taken = Feed.objects.filter(clock.is_free("lease_expires_at"), pk=feed_id, fence=seen_fence).update(
         fence=F("fence") + 1, lease_expires_at=Now() + lasts
     )
@@ -38,20 +36,18 @@ def acquire(feed_id: UUID, *, seen_fence: int, lasts: timedelta) -> Lease | None
 
 
 def write(lease: Lease, **values: Any) -> bool:
-    """Write the flight's result and give the lease back, in one statement; False when another flight has begun.
-
-    The fence rises here, too: a caller that read the row during the flight has not seen its result.
-    """
+    """Write the result and release the lease in one statement. False if another refresh has begun since."""
+    # The fence rises here as well: a caller that read the row during the refresh hasn't seen its result.
     flight = Feed.objects.filter(pk=lease.feed_id, fence=lease.fence)
     return bool(flight.update(fence=F("fence") + 1, lease_expires_at=None, **values))
 
 
 def is_held(feed_id: UUID) -> bool:
-    """Whether a flight of this feed is under way."""
+    """Whether a refresh of this feed is running."""
     return flight_under_way(feed_id) is not None
 
 
 def flight_under_way(feed_id: UUID) -> int | None:
-    """The number of the feed's flight under way, None when there is none."""
+    """The number of the running refresh of this feed, or None."""
     flying = Feed.objects.filter(~clock.is_free("lease_expires_at"), pk=feed_id)
     return flying.values_list("fence", flat=True).first()

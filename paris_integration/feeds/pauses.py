@@ -1,4 +1,4 @@
-"""Pauses that staff ordered: kept per instance, carried by its feeds."""
+"""Pauses ordered by staff: stored per instance, and copied to its feeds."""
 
 from __future__ import annotations
 
@@ -11,18 +11,18 @@ from paris_integration.models import Pause
 
 
 def columns_of(instance_id: str, *, now: datetime) -> dict[str, datetime | None]:
-    """What a new feed of the instance carries of its pause; nothing when there is none."""
+    """The pause columns for a new feed of the instance; empty without a pause."""
     pause = Pause.objects.filter(pk=instance_id, until__gt=now).first()
     return {"paused_at": pause.ordered_at, "paused_until": pause.until} if pause else {}
 
 
 def ends_at(instance_id: str, *, now: datetime) -> datetime | None:
-    """When the instance's pause ends, None when there is none."""
+    """When the instance's pause ends, or None."""
     return ends_of([instance_id], now=now).get(instance_id)
 
 
 def ends_of(instance_ids: Iterable[str], *, now: datetime) -> dict[str, datetime]:
-    """As `ends_at`, for many at once; instances without a pause are left out."""
+    """As `ends_at`, for many instances. Instances without a pause are left out."""
     running = Pause.objects.filter(pk__in=list(instance_ids), until__gt=now)
     ends = {pause.pk: _counted_until(pause, now) for pause in running}
     return {pk: end for pk, end in ends.items() if end is not None and end > now}
@@ -39,7 +39,7 @@ def end(instance_id: str) -> None:
 
 
 def move(instance_id: str, *, to: UUID) -> None:
-    """The instance has moved to another workspace; staff's order stands."""
+    """Keep the pause of an instance that moves to another workspace."""
     Pause.objects.filter(pk=instance_id).update(workspace_id=to)
 
 

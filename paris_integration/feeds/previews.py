@@ -1,4 +1,4 @@
-"""The hourly budget for previews of unsaved sources: one conditional write each, so that races cannot overspend."""
+"""The hourly budget for previews of unsaved sources."""
 
 from __future__ import annotations
 
@@ -14,10 +14,11 @@ from paris_integration.observing import metrics
 
 
 def charge(workspace_id: UUID, *, now: datetime) -> None:
-    """Take one preview of this hour (UTC). Raises PreviewBudgetSpent with the time the next hour begins."""
+    """Count one preview in this hour (UTC). Raises PreviewBudgetSpent with the start of the next hour."""
     starts_at = now.replace(minute=0, second=0, microsecond=0)
     window, _ = PreviewWindow.objects.get_or_create(workspace_id=workspace_id, starts_at=starts_at)
     charged = PreviewWindow.objects.filter(pk=window.pk, used__lt=settings.PREVIEW_FETCHES_PER_HOUR)
+    # One conditional write, so that concurrent previews can't exceed the budget.
     if not charged.update(used=F("used") + 1):
         metrics.count_blocked(workspace_id, "PREVIEW_BUDGET")
         raise PreviewBudgetSpent(retry_at=starts_at + timedelta(hours=1))

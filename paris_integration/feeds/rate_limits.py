@@ -1,4 +1,4 @@
-"""Rate-limit windows of our credentials. A throttle met by one feed holds back all that share its token."""
+"""Rate limits per credential. When Meta throttles a token, all feeds that use it wait."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from paris_integration.providers.base import Usage
 
 
 def parked_until(credential: str, *, now: datetime) -> datetime | None:
-    """When this credential may be used again; None when it may be used now."""
+    """When this credential may be used again; None if it may be used now."""
     row = ProviderWindow.objects.filter(credential=credential, parked_until__gt=now).first()
     counted = _counted_until(row, now) if row else None
     return counted if counted is not None and counted > now else None
 
 
 def throttles(credential: str) -> int:
-    """Throttles in a row so far, for a back-off that doubles where the provider names no time."""
+    """The number of throttles in a row, for the back-off that doubles if the provider names no time."""
     return (
         ProviderWindow.objects.filter(credential=credential).values_list("throttles", flat=True).first() or 0
     )
@@ -28,7 +28,7 @@ def throttles(credential: str) -> int:
 
 @transaction.atomic
 def park(credential: str, *, until: datetime, now: datetime) -> None:
-    """No call with this credential before `until`; never shortens a longer wait."""
+    """Stop calls with this credential until `until`. Never shortens a longer wait."""
     ProviderWindow.objects.get_or_create(credential=credential)
     row = ProviderWindow.objects.select_for_update().get(credential=credential)
     counted = _counted_until(row, now)
@@ -39,18 +39,18 @@ def park(credential: str, *, until: datetime, now: datetime) -> None:
 
 
 def open_window(credential: str) -> None:
-    """Forget what closed the credential's window."""
+    """Allow calls with this credential again."""
     ProviderWindow.objects.filter(credential=credential).update(
         parked_at=None, parked_until=None, throttles=0
     )
 
 
 def note_usage(credential: str, usage: Usage, *, now: datetime) -> None:
-    """Note a successful call and what its usage headers said, which may close the window."""
+    """Record a successful call and its usage headers. Parks the credential if they say that its limit is used up."""
     row = ProviderWindow.objects.filter(credential=credential)
     row.filter(throttles__gt=0).update(throttles=0)
     if usage == Usage():
-        return
+        return  # no headers
     ProviderWindow.objects.update_or_create(credential=credential, defaults={"usage_percent": usage.percent})
     wait = schedule.parking(usage.percent, usage.regain_minutes)
     if wait is not None:

@@ -1,7 +1,6 @@
-"""The write path: provider → normalise → feed, one flight per feed, every attempt leaving its mark on the row.
+"""Refreshes a feed: calls the provider, normalises the answer and writes the row. Every attempt updates the row.
 
-Who may call it: the worker, beat's command and the cold read's flight. Messages and callers are hints; whether a
-refresh is due is decided here, from the row and the limits of this moment.
+Whether a refresh is due is decided here, from the row and the current limits, whatever the caller or message says.
 """
 
 from __future__ import annotations
@@ -34,7 +33,7 @@ from paris_integration.types import Dataset, FeedKey, FeedState, Mode, Warning
 
 logger = logging.getLogger(__name__)
 
-CLAIM_LASTS = timedelta(seconds=60)  # a claim whose message got lost is due again after this
+CLAIM_LASTS = timedelta(seconds=60)  # a feed whose message got lost is due again after this
 IN_DOUBT_MARGIN = timedelta(seconds=5)
 LEASE_MARGIN = timedelta(seconds=10)  # beyond the provider's deadline: normalising and one write
 
@@ -44,19 +43,19 @@ class Result(StrEnum):
 
     SUCCEEDED = "succeeded"
     FAILED = "failed"  # the provider refused or failed; the back-off is on the row
-    NOT_DUE = "not_due"  # TTL or back-off not over
-    HELD = "held"  # another flight is under way, or has just landed
-    NOT_ALLOWED = "not_allowed"  # plan or missing credentials: nothing to call
-    FENCED = "fenced"  # a later flight had begun, or the feed is gone: the result was thrown away
+    NOT_DUE = "not_due"  # the TTL or back-off has not elapsed
+    HELD = "held"  # another refresh is running, or has just ended
+    NOT_ALLOWED = "not_allowed"  # the plan or missing credentials don't allow a call
+    FENCED = "fenced"  # a later refresh had begun, or the feed was deleted: the result was discarded
     GONE = "gone"  # no such feed
 
 
 class Kind(StrEnum):
-    """Who asked for a flight."""
+    """What a refresh is for."""
 
     AUTOMATIC = "automatic"
     COLD = "cold"  # the first read
-    PREVIEW = "preview"  # an editor, for a source that is not saved
+    PREVIEW = "preview"  # an editor previews an unsaved source
     FORCED = "forced"
 
 
@@ -68,7 +67,7 @@ class RefreshOutcome:
 
 @dataclass(frozen=True, slots=True)
 class Hold:
-    """Until when no call may be made, and the warning that tells readers why."""
+    """No call before `until`; `why` is the warning for readers."""
 
     until: datetime
     why: Warning
@@ -79,7 +78,7 @@ OnLanding = Callable[[RefreshOutcome], object]
 
 @dataclass(frozen=True, slots=True)
 class Flight:
-    """One refresh under its lease. `on_landing` is called inside the transaction that writes the result."""
+    """One refresh with its lease. `on_landing` is called inside the transaction that writes the result."""
 
     row: Feed
     held: lease.Lease
@@ -91,7 +90,7 @@ class Flight:
 
 
 def refresh_feed(feed_id: UUID, *, now: datetime, kind: Kind = Kind.AUTOMATIC) -> RefreshOutcome:
-    """Refresh the feed if it is due and nobody else is at it. Expected outcomes are returned, never raised."""
+    """Refresh the feed if it is due and no other process refreshes it. Expected outcomes are returned, not raised."""
     row = Feed.objects.filter(pk=feed_id).first()
     if row is None:
         return RefreshOutcome(Result.GONE)
@@ -123,20 +122,18 @@ def _refresh_row(row: Feed, now: datetime, kind: Kind) -> RefreshOutcome:
 
 
 def claim_due(*, now: datetime, limit: int) -> list[UUID]:
-    """Up to `limit` feeds to refresh: due, and read within ACTIVE_FEED_DAYS. Claimed by nobody else for a minute.
-
-    No right clock stamps a feed further ahead than beat looks at it: such a feed is looked at, too.
-    """
+    """Claim up to `limit` feeds that are due and were read within ACTIVE_FEED_DAYS, for a minute."""
     active_since = now - timedelta(days=settings.ACTIVE_FEED_DAYS)
     active = Feed.objects.filter(
         last_read_at__gte=active_since, last_read_at__lte=now + clock.CLOCK_TOLERANCE
     ).order_by("next_refresh_at")
     if connection.features.has_select_for_update_skip_locked:
         active = active.select_for_update(skip_locked=True)
+    # A time further ahead than beat ever schedules was written by a wrong clock: such feeds are due as well.
     far_ahead = now + schedule.LOOK_AT_LEAST_EVERY + clock.CLOCK_TOLERANCE
     ids: list[UUID] = []
     with transaction.atomic():
-        # Two questions, each a range of the index, where one would read all of it.
+        # Two queries, each a range of the index. One query with OR would read the whole index.
         for is_due in (Q(next_refresh_at__lte=now), Q(next_refresh_at__gt=far_ahead)):
             ids += active.filter(is_due).values_list("pk", flat=True)[: limit - len(ids)]
         Feed.objects.filter(pk__in=ids).update(next_refresh_at=now + CLAIM_LASTS)
@@ -144,17 +141,15 @@ def claim_due(*, now: datetime, limit: int) -> list[UUID]:
 
 
 def on_limits_changed(sender: object, *, workspace_ids: Any, now: datetime, **_: object) -> None:
-    """Let beat look at the feeds of these workspaces at once: their times were computed under other limits."""
+    """Reschedule the feeds of these workspaces now: their times were computed with the previous limits."""
     Feed.objects.filter(workspace_id__in=workspace_ids, last_read_at__isnull=False).update(
         next_refresh_at=now
     )
 
 
 def retire_other_sources(key: FeedKey) -> None:
-    """The instance now shows `key.source`: its other feeds are no longer refreshed in the background.
-
-    They keep their copies and times, so that changing back and forth does not get round the TTL.
-    """
+    """Stop background refreshes of the instance's feeds for sources other than `key.source`."""
+    # The rows keep their posts and times. Deleting them would let an editor skip the TTL by switching back and forth.
     others = Feed.objects.of_instance(key).exclude(
         source_type=key.source.type.value, source_value=key.source.value
     )
@@ -164,7 +159,7 @@ def retire_other_sources(key: FeedKey) -> None:
 
 
 def route_of(row: Feed, limits: Limits) -> routing.Route | None:
-    """How this feed is read now; None when plan, link or credentials allow no call."""
+    """The route of this feed; None if the plan, connection or credentials don't allow a call."""
     key = row.key
     route = routing.load(key)
     if isinstance(route, routing.NoRoute) or route.mode is not Mode(row.mode) or not route.is_open:
@@ -177,7 +172,7 @@ def _allowed_at(row: Feed, limits: Limits, now: datetime) -> datetime | None:
 
 
 def fly(flight: Flight) -> RefreshOutcome:
-    """Call the provider and land: one fenced write, with what belongs to it in the same transaction."""
+    """Call the provider and write the result in one fenced write, with `on_landing` in the same transaction."""
     ended = "crashed"
     try:
         outcome = _fly(flight)
@@ -201,7 +196,7 @@ def _fly(flight: Flight) -> RefreshOutcome:
         _count(fault, flight)
         return _land_failure(flight, _check_credential(fault, flight.route))
     except BaseException:
-        # A bug or a stop: give the feed back at once, and let the error rise.
+        # A bug, or the process is stopping: release the lease so that others need not wait for it to run out.
         lease.write(flight.held, attempted_at=flight.now)
         raise
     if flight.route.via is not None:
@@ -215,7 +210,7 @@ def _fly(flight: Flight) -> RefreshOutcome:
 
 def _land_success(flight: Flight, raw: RawFeed, dataset: Dataset) -> RefreshOutcome:
     now, credential = flight.now, flight.route.credential
-    # Before the row is written: a window that this very success closes is announced by the row, too.
+    # Before the row is written, so that it already announces a wait that this answer's headers ask for.
     rate_limits.note_usage(credential, raw.usage, now=now)
     if isinstance(raw.later_page_error, RateLimited):
         _park(flight.route, raw.later_page_error, now)
@@ -258,7 +253,7 @@ def _land_failure(flight: Flight, fault: ProviderError, **also_written: Any) -> 
         blocked_until = now + timedelta(seconds=schedule.backoff_seconds(fault, failures, share))
     closed_until = rate_limits.parked_until(flight.route.credential, now=now)
     if closed_until is not None and closed_until > blocked_until:
-        # Another feed has met a throttle meanwhile: that is what this one will wait for.
+        # Another feed with this credential was throttled meanwhile, so this one waits for that, too.
         blocked_until = closed_until
         if warning.value in clock.TRANSIENT_FAULTS:
             warning = Warning.PROVIDER_RATE_LIMITED
@@ -280,7 +275,7 @@ def _land_failure(flight: Flight, fault: ProviderError, **also_written: Any) -> 
 
 
 def _land_partial(flight: Flight, fault: ProviderError) -> RefreshOutcome:
-    """The beginning came, the rest failed, and the copy we have is fuller: keep it, and say so."""
+    """Keep the existing posts, with a warning: only the first pages came, and they hold fewer posts."""
     warnings = sorted({*flight.row.data_warnings, Warning.PARTIAL_DATA.value})
     return _land_failure(flight, fault, data_warnings=warnings)
 
@@ -300,7 +295,7 @@ def _would_lose_posts(row: Feed, dataset: Dataset) -> bool:
 
 
 def _park(route: routing.Route, fault: RateLimited, now: datetime) -> datetime:
-    """Close the credential's window for as long as the provider says, for every feed that shares it."""
+    """Stop calls with the credential for as long as the provider asks. Returns the end of the wait."""
     throttles = rate_limits.throttles(route.credential) + 1
     share = random.random()  # noqa: S311 - spreads load, guards nothing
     until = now + timedelta(seconds=schedule.backoff_seconds(fault, throttles, share))
@@ -315,7 +310,7 @@ def _count(fault: ProviderError, flight: Flight) -> None:
 
 
 def _check_credential(fault: ProviderError, route: routing.Route) -> ProviderError:
-    """Judge the credentials by the fault; returns the fault for the feed's row."""
+    """Update the state of the credential after a failed call. Returns the fault to store on the feed."""
     if route.via is None:
         return _without_operator_fault(fault, route)
     return health.after_fault(route.via, fault, is_own_account=_reads_own_account(route))
@@ -330,7 +325,7 @@ def _is_operators(fault: ProviderError, route: routing.Route) -> bool:
 
 
 def _without_operator_fault(fault: ProviderError, route: routing.Route) -> ProviderError:
-    """In public mode a dead or powerless token is the operator's: the widget's owner can do nothing about it."""
+    """Replace a refusal of the operator's token by a plain ProviderError: the widget's owner can't reconnect it."""
     if _is_operators(fault, route):
         logger.error("the operator's public-mode credentials were refused: %s", fault)
         return ProviderError(
@@ -344,7 +339,7 @@ def _without_operator_fault(fault: ProviderError, route: routing.Route) -> Provi
 
 
 def _look_again(row: Feed, *, at: datetime | None, now: datetime) -> None:
-    """Correct when beat looks at this feed again, and what readers see of it."""
+    """Correct the feed's next scheduled check, and update its cached copy."""
     look_at = schedule.next_look_at(at, now)
     if row.next_refresh_at != look_at:
         Feed.objects.filter(pk=row.pk, fence=row.fence).update(next_refresh_at=look_at)
@@ -352,7 +347,7 @@ def _look_again(row: Feed, *, at: datetime | None, now: datetime) -> None:
 
 
 def hold_of(route: routing.Route, now: datetime) -> Hold | None:
-    """What forbids calls by this route now: a throttle of its credential, or an incident of its login."""
+    """Why this route can't be called now (throttled credential or incident of its login), or None."""
     closed_until = rate_limits.parked_until(route.credential, now=now)
     if closed_until is not None:
         return Hold(closed_until, Warning.PROVIDER_RATE_LIMITED)
@@ -361,7 +356,7 @@ def hold_of(route: routing.Route, now: datetime) -> Hold | None:
 
 
 def hold_back(row: Feed, hold: Hold, *, now: datetime) -> None:
-    """Let the feed wait with the others that share its credential or login, with the warning for its readers."""
+    """Put the feed on hold, with a warning for its readers."""
     Feed.objects.filter(pk=row.pk, fence=row.fence).update(
         blocked_at=now,
         blocked_until=hold.until,
@@ -378,10 +373,10 @@ def _publish(feed_id: UUID) -> None:
 
 
 def lease_lasts() -> timedelta:
-    """Longer than any flight: a lease that has run out belongs to a process that died or stalled."""
+    """Longer than any refresh: an expired lease belongs to a process that died or hangs."""
     return timedelta(seconds=settings.PROVIDER_TIMEOUT_SECONDS) + LEASE_MARGIN
 
 
 def dead_after() -> timedelta:
-    """A flight that began longer ago than this has lost its lease, and with it the right to write."""
+    """A refresh that began longer ago than this has lost its lease and can't write any more."""
     return lease_lasts() + IN_DOUBT_MARGIN

@@ -1,8 +1,7 @@
-"""How a source is read now: by which provider call, or which warning takes its place.
+"""Chooses the provider call and credential for a source, or the warning if there is none.
 
-A linked connection wins over public mode, and a dead one does not fall back to it. Instagram Login reads only its own
-account. Facebook Login reads its own account, other professional accounts by Business Discovery, and tags. `resolve`
-is pure; the functions after it look up its facts, and `request_for` opens the token at the last moment.
+A linked connection takes precedence over public mode, even if its token is refused. Instagram Login reads its own
+account. Facebook Login also reads other professional accounts (Business Discovery) and hashtags.
 """
 
 from __future__ import annotations
@@ -46,10 +45,10 @@ class Call(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """How a source is read. `via` None: by the operator's own credentials.
+    """How to read a source. `via` None: with the operator's credentials.
 
-    `warnings` belong to every answer. `is_open` False: the grant is dead, so that what we have is served and nothing
-    is called.
+    `warnings` are part of every answer. `is_open` False: the connection is refused, so cached posts are served and no
+    call is made.
     """
 
     mode: Mode
@@ -60,7 +59,7 @@ class Route:
 
     @property
     def credential(self) -> str:
-        """The name of the rate-limit window that calls count against."""
+        """The key of the rate limit that calls count against."""
         return str(self.via.connection_id) if self.via else PUBLIC_CREDENTIAL
 
 
@@ -72,6 +71,7 @@ class NoRoute:
 
 
 def resolve(source: Source, connection: ConnectionFacts | None, *, has_public_mode: bool) -> Route | NoRoute:
+    """The route for a source and the instance's connection. Pure."""
     if not source.value:  # the account was erased, and no other source has been chosen
         return NoRoute(Warning.CONNECT_REQUIRED)
     if source.type is SourceType.HASHTAG:
@@ -99,25 +99,25 @@ def _connected(call: Call, connection: ConnectionFacts) -> Route:
 
 
 def find(key: FeedKey) -> Route | NoRoute:
-    """By what is remembered of the connection; half a minute old at most."""
+    """The route by the cached connection, at most half a minute old."""
     return by_connection(key, links.recall(key))
 
 
 def load(key: FeedKey) -> Route | NoRoute:
-    """By the database, for everything that calls or writes."""
+    """The route by the database. Use it before calls and writes."""
     if ErasedInstance.objects.covers(key):
         return NoRoute(Warning.CONNECT_REQUIRED)
     return by_connection(key, links.find_connection(key))
 
 
 def is_in_plan(key: FeedKey, route: Route | NoRoute, limits: Limits) -> bool:
-    """Whether the plan allows the source, and the connection where one is used."""
+    """Whether the plan allows the source, and the connection if the route uses one."""
     by_connection = isinstance(route, Route) and route.via is not None
     return is_source_in_plan(key.source, limits) and (limits.oauth_enabled or not by_connection)
 
 
 def by_connection(key: FeedKey, connection: ConnectionFacts | None) -> Route | NoRoute:
-    """By a connection that the caller has at hand."""
+    """The route by a connection that the caller has already loaded."""
     return resolve(key.source, connection, has_public_mode=registry.has_public_mode())
 
 
@@ -127,12 +127,15 @@ def is_source_in_plan(source: Source, limits: Limits) -> bool:
 
 
 def request_for(route: Route, source: Source, *, now: datetime) -> FeedRequest:
-    """Raises ProviderError and its kin: TokenRejected without a token, and what finding a tag's number raises."""
+    """The provider request for a route. May search a hashtag's number, which is a call of its own.
+
+    Raises TokenRejected without a readable token, and the errors of `hashtags.number_of`.
+    """
     via = route.via
     if via is None:
         operator = Secret(settings.PUBLIC_MODE_ACCESS_TOKEN)
         return DiscoveryRequest(settings.PUBLIC_MODE_IG_USER_ID, source.value, operator)
-    token = lifecycle.open_token(via)
+    token = lifecycle.open_token(via)  # decrypted as late as possible, for this one request
     match route.call:
         case Call.OWN_MEDIA:
             return OwnMediaRequest(via.login, via.account_id, via.username, token)

@@ -1,7 +1,7 @@
-"""When a feed is stale, and when it may be refreshed: pure functions of state, limits and `now`.
+"""When a feed is stale, and when it may be refreshed. Pure functions of state, limits and `now`.
 
-Age counts from the last success. The TTL is a floor: jitter is only ever added, at most a tenth of the TTL. What is
-announced is what is enforced, so every time that leaves here is rounded up to a whole second.
+The age counts from the last successful refresh. Jitter adds up to a tenth of the TTL and never shortens it. All times
+are rounded up to whole seconds, because the announced time is also the enforced one.
 """
 
 from __future__ import annotations
@@ -26,10 +26,12 @@ TRANSIENT_FIRST_SECONDS = 30.0
 NOT_FOUND_FIRST_SECONDS = 300.0
 LONGEST_SECONDS = clock.LONG_CEILING.total_seconds()
 THROTTLE_DEFAULT_SECONDS = 3_600.0
-FLOOR_SECONDS = 10.0  # a failed leader's waiters come back at once; they must find the door closed
+FLOOR_SECONDS = (
+    10.0  # requests that waited for the failed one retry at once, and must find the back-off in place
+)
 PARK_WITHOUT_TIME = timedelta(minutes=15)
 SLOW_FROM_PERCENT = 85.0
-# Beat looks at an active feed at least this often, a little later than the longest usual wait ends (a day and 10 %).
+# Beat checks an active feed at least this often: a little after the longest usual wait (a day plus 10 %).
 LOOK_AT_LEAST_EVERY = timedelta(hours=27)
 
 
@@ -41,7 +43,7 @@ class Age(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """`refresh_allowed_at`: when the next automatic refresh is allowed; None when it is allowed now."""
+    """`refresh_allowed_at`: when the next automatic refresh is allowed; None if it is allowed now."""
 
     age: Age
     refresh_allowed_at: datetime | None
@@ -52,25 +54,25 @@ class Verdict:
 
 
 def classify(state: FeedState, limits: Limits, now: datetime) -> Verdict:
-    """How old the feed is under these limits, and when it may be refreshed automatically."""
+    """The feed's age under these limits, and when it may be refreshed automatically."""
     allowed_at = next_refresh_at(state, limits, now)
     open_now = allowed_at is None or allowed_at <= now
     return Verdict(age=_age(state, limits, now), refresh_allowed_at=None if open_now else allowed_at)
 
 
 def next_refresh_at(state: FeedState, limits: Limits, now: datetime) -> datetime | None:
-    """When nothing holds back an automatic refresh any more; None when there is nothing to wait for."""
+    """When the next automatic refresh is allowed; None if there is nothing to wait for."""
     wait = _latest(ttl_ends_at(state, limits, now), state.held_until, state.slowed_until)
     return None if wait is None else whole_second(wait)
 
 
 def next_look_at(wanted_at: datetime | None, now: datetime) -> datetime | None:
-    """When beat looks at the feed again, which is no later than LOOK_AT_LEAST_EVERY, whatever it waits for."""
+    """When beat checks the feed again: at `wanted_at`, but at least every LOOK_AT_LEAST_EVERY."""
     return None if wanted_at is None else min(wanted_at, now + LOOK_AT_LEAST_EVERY)
 
 
 def ttl_ends_at(state: FeedState, limits: Limits, now: datetime) -> datetime | None:
-    """When the TTL has elapsed, its jitter included; None for a feed without a usable copy."""
+    """When the TTL including jitter elapses; None for a feed without usable posts."""
     if state.fetched_at is None or _is_from_a_wrong_clock(state.fetched_at, now):
         return None
     ttl = refresh_ttl(limits)
@@ -87,16 +89,15 @@ def stale_after(limits: Limits) -> timedelta:
 
 
 def backoff_seconds(fault: ProviderError, failures: int, random_share: float) -> float:
-    """How long to leave the provider alone after the `failures`-th failure in a row (1 is the first).
+    """How long to wait after the `failures`-th failure in a row, counted from 1.
 
-    Throttles: the provider's own time, else an hour, doubling. Unknown sources and refusals: five minutes, doubling
-    to a day.
-    Everything else: full jitter under a cap that doubles from 30 seconds to an hour.
+    Rate limits: the provider's time, else an hour, doubling. Unknown sources and refusals: five minutes, doubling up to
+    a day. Everything else: full jitter under a cap that doubles from 30 seconds to an hour.
     """
     doublings = min(max(failures, 1) - 1, 30)
     if isinstance(fault, RateLimited):
         if fault.retry_after_seconds is not None:
-            # Its own word, and a little later, so that everybody it told does not return in the same second.
+            # Up to 10 % later than the provider asks, so that all waiting feeds don't return in the same second.
             return min(
                 max(fault.retry_after_seconds, FLOOR_SECONDS) * (1 + 0.1 * random_share),
                 LONGEST_SECONDS,
@@ -117,22 +118,18 @@ def backoff_seconds(fault: ProviderError, failures: int, random_share: float) ->
 
 
 def parking(usage_percent: float, regain_minutes: float) -> timedelta | None:
-    """How long to make no call with a credential after a success with these usage headers; None: go on.
-
-    At 100 % the window is as good as closed, and the header may say for how long.
-    """
+    """How long to make no call with a credential after a success with these usage headers; None: don't wait."""
     if regain_minutes > 0:
         return min(timedelta(minutes=regain_minutes), clock.LONG_CEILING)
+    # At 100 % the next call would be throttled.
     return PARK_WITHOUT_TIME if usage_percent >= 100 else None
 
 
 def slowed_until(
     usage_percent: float, regain_minutes: float, limits: Limits, now: datetime
 ) -> datetime | None:
-    """Near a limit, the next automatic refresh waits for two TTLs, a day at most; None: go on at the usual pace.
-
-    A header that names a time closes the window until then (`parking`), and is not waited for twice.
-    """
+    """Near a rate limit, the next automatic refresh waits for two TTLs, at most a day; None: the usual TTL applies."""
+    # If the headers name a time, `parking` already waits for it.
     if usage_percent < SLOW_FROM_PERCENT or regain_minutes > 0:
         return None
     return now + min(2 * refresh_ttl(limits), clock.LONG_CEILING)
@@ -154,7 +151,7 @@ def _age(state: FeedState, limits: Limits, now: datetime) -> Age:
 
 
 def _is_from_a_wrong_clock(fetched_at: datetime, now: datetime) -> bool:
-    """A copy that was stamped in the future must not freeze the feed."""
+    """Whether the time lies in the future. Such a feed must not stay fresh until then."""
     return fetched_at - now > clock.CLOCK_TOLERANCE
 
 

@@ -1,7 +1,6 @@
-"""Normalising and validating sources, once, before key, quota and provider. Pure.
+"""Normalises and validates sources before they reach cache keys, quotas and the provider. Pure.
 
-Trim, strip one leading `@` or `#`, lower-case, then match the whole string. The username's grammar is also what keeps
-a name from breaking out of the provider's field expression.
+Input is trimmed, stripped of one leading `@` or `#`, lower-cased, and then matched as a whole.
 """
 
 from __future__ import annotations
@@ -12,6 +11,7 @@ from urllib.parse import urlsplit
 
 from paris_integration.types import Source, SourceType
 
+# The username becomes part of a field expression in the provider's URL: this pattern also prevents injection there.
 USERNAME = re.compile(r"(?!\.)(?!.*\.\.)(?!.*\.\Z)[a-z0-9._]{1,30}", re.ASCII)
 TAG = re.compile(r"[a-z0-9_]{1,50}", re.ASCII)
 TAG_UNICODE_LENGTH = 100
@@ -19,7 +19,7 @@ _INSTAGRAM_HOSTS = {"instagram.com", "www.instagram.com", "m.instagram.com"}
 
 
 class InvalidSource(ValueError):
-    """`field`: sourceType or sourceValue; the message says what would be right."""
+    """`field`: sourceType or sourceValue. The message says what is allowed."""
 
     def __init__(self, field: str, message: str) -> None:
         super().__init__(message)
@@ -34,11 +34,11 @@ def parse_source_type(text: str) -> SourceType:
 
 
 def parse_source(source_type: SourceType, text: str, *, unicode_tags: bool = False) -> Source:
-    """The normalised source. `unicode_tags` admits letters, marks and digits of every script, up to 100.
+    """The normalised source. Raises InvalidSource.
 
-    Raises InvalidSource. Source of the username's rules: reference on input rules, three third-party sources; Meta
-    publishes no grammar.
+    `unicode_tags`: allow letters, marks and digits of every script, up to 100 characters.
     """
+    # Meta publishes no grammar for usernames. The rules come from three third-party sources.
     if source_type is SourceType.PROFILE:
         value = text.strip().removeprefix("@").lower()
         if not (value.isascii() and USERNAME.fullmatch(value)):
@@ -52,7 +52,7 @@ def parse_source(source_type: SourceType, text: str, *, unicode_tags: bool = Fal
 
 
 def source_from_profile_url(text: str) -> Source | None:
-    """The profile a pasted Instagram address points to, None when it is no such address."""
+    """The profile that a pasted Instagram URL points to, or None."""
     candidate = text.strip()
     if "://" not in candidate:
         candidate = f"https://{candidate}"

@@ -1,4 +1,4 @@
-"""The ORM models of Paris, a module for each package that owns them."""
+"""The models of Paris, with one module for each package that owns some."""
 
 from paris_integration.models.connections import (
     Connection,

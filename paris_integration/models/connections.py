@@ -1,4 +1,4 @@
-"""Rows of `connections`: accounts, links, logins under way, incidents, and the ledger of tags."""
+"""Models of `connections`: accounts, links, pending logins, incidents, and hashtag searches."""
 
 from __future__ import annotations
 
@@ -13,11 +13,10 @@ from paris_integration.types import ConnectionState, Login
 
 
 class Connection(models.Model):
-    """One Instagram account that a workspace may read by its owner's grant; instances link to it.
+    """An Instagram account that a workspace may read with its owner's grant. Instances link to it.
 
-    `account_id` is the professional account's id, `app_user_id` the one Meta's callbacks may name instead. The token is
-    sealed for this row and opened by the vault alone; `token_version` rises with every new one, so that whoever failed
-    with an older one condemns nothing.
+    `account_id` is the professional account's id; Meta's callbacks may name `app_user_id` instead. `token_version`
+    rises with every new token, so that a failed call with an older token can't change the state.
     """
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
@@ -31,7 +30,7 @@ class Connection(models.Model):
     token = SealedTokenField(null=True, blank=True)
     token_version = models.PositiveIntegerField(default=1)
     obtained_at = models.DateTimeField()
-    # Without `expires_at` the token either never ends, as Meta said, or Meta did not say when it does.
+    # Null: the token never expires (`never_expires`), or Meta didn't say when it does.
     expires_at = models.DateTimeField(null=True, blank=True)
     never_expires = models.BooleanField(default=False, db_default=False)
 
@@ -43,14 +42,15 @@ class Connection(models.Model):
     cause = models.CharField(max_length=200, blank=True)
     state_changed_at = models.DateTimeField()
 
-    # Renewal: due by `next_renewal_at`, one at a time by the lease, on the database's clock.
+    # Renewal. The lease allows one at a time, on the database's clock.
     next_renewal_at = models.DateTimeField(null=True, blank=True)
     renewal_lease_expires_at = models.DateTimeField(null=True, blank=True)
     renewal_failures = models.PositiveIntegerField(default=0)
+    # The last notice sent: days before expiry, or 0 for the one about reconnecting.
     told_days = models.PositiveSmallIntegerField(null=True, blank=True)
 
-    # What Meta last said of it, on the database's clock. `tried_at`: the last call it answered; `refused_at`: when it
-    # last refused to read the account itself, None since it accepts; `check_at`: when to ask whether the token lives.
+    # Meta's last answers, on the database's clock. `tried_at`: the last call it answered. `refused_at`: when it last
+    # refused to read the account itself; null if it accepts. `check_at`: when to check whether the token still works.
     tried_at = models.DateTimeField(null=True, blank=True)
     refused_at = models.DateTimeField(null=True, blank=True)
     check_at = models.DateTimeField(null=True, blank=True)
@@ -76,10 +76,10 @@ class Connection(models.Model):
 
 
 class Incident(models.Model):
-    """The latest time that Meta refused many connections of one login alike; open while `ended_at` is None.
+    """The latest time that Meta refused many connections of one login at once. Open while `ended_at` is null.
 
-    `narrowed_at`: since when a connection that was never refused is known to work, so that only the refused ones wait.
-    `probes` counts the probes made, `next_probe_at` is when the next is due. All times are the database's clock.
+    `narrowed_at`: since when a connection that wasn't refused is known to work, so that only the refused ones wait.
+    `probes`: the number of probes made. All times use the database's clock.
     """
 
     login = models.CharField(
@@ -96,14 +96,12 @@ class Incident(models.Model):
 
 
 class ConnectionLink(models.Model):
-    """Which connection an instance reads by; one at most, and of the instance's own workspace.
-
-    On PostgreSQL a foreign key over both columns holds connection and workspace together (migration 0007).
-    """
+    """The connection that an instance uses: at most one, and of the same workspace."""
 
     instance_id = models.CharField(primary_key=True, max_length=200)
     connection = models.ForeignKey(Connection, on_delete=models.CASCADE, related_name="links")
-    # Null in links that the previous release wrote.
+    # Null in links written by the previous release. On PostgreSQL a foreign key over both columns makes sure that the
+    # connection belongs to the same workspace (migration 0007).
     workspace = models.ForeignKey(Workspace, null=True, on_delete=models.CASCADE, related_name="+")
     linked_at = models.DateTimeField()
 
@@ -112,11 +110,10 @@ class ConnectionLink(models.Model):
 
 
 class LoginAttempt(models.Model):
-    """One way to Meta and back: the state that was sent, who may come back with it, and once back, the choice.
+    """A pending login at Meta: its OAuth state (hashed), who may complete it, and later its accounts.
 
-    The state itself is not kept, only its hash. `consumed_at` is set by one conditional write before the code is
-    exchanged. When a login brings several accounts, the token waits here, sealed, until one is chosen. The row is the
-    right to store what the login brings: storing deletes it, and so does everything that cancels the login.
+    `consumed_at` is set by one conditional write before the code exchange. If the login has several accounts, the
+    encrypted token is kept here until one is chosen. Storing the result deletes the row; so does cancelling the login.
     """
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
@@ -146,10 +143,10 @@ class LoginAttempt(models.Model):
 
 
 class PersonFence(models.Model):
-    """The row that is held while something is stored for a person, or erased on their behalf.
+    """The row to lock while a person's data is stored or erased. Deleted once the longest login is over.
 
-    `person_hash` is a keyed hash of the login and one of Meta's ids of the person or account; no id is kept. Logins
-    that began at `withdrawn_at` or before store nothing more. Rows outlive the longest login and are then removed.
+    `person_hash`: a keyed hash of the login and one of Meta's ids of the person or account. Logins that began at
+    `withdrawn_at` or earlier are refused.
     """
 
     person_hash = models.CharField(primary_key=True, max_length=64)
@@ -164,9 +161,9 @@ class PersonFence(models.Model):
 
 
 class DeletionRequest(models.Model):
-    """Meta's order to delete a person's data, as its status page shows it. Holds no id of the person.
+    """A data-deletion request from Meta, for its status page. Holds no id of the person.
 
-    `signature_hash` identifies the signed request, so that the same one sent again gets the same code.
+    `signature_hash` identifies the signed request: repeating it returns the same code.
     """
 
     code = models.CharField(primary_key=True, max_length=20)
@@ -180,7 +177,7 @@ class DeletionRequest(models.Model):
 
 
 class HashtagNumber(models.Model):
-    """Meta's number of a tag, static and the same for all accounts; or that there is no such tag, for a while."""
+    """Meta's number for a hashtag, the same for all accounts; or, for a day, that the hashtag doesn't exist."""
 
     tag = models.CharField(primary_key=True, max_length=100)
     number = models.CharField(max_length=40, blank=True)
@@ -191,7 +188,7 @@ class HashtagNumber(models.Model):
 
 
 class HashtagAccount(models.Model):
-    """The row that is held while an account's ledger is counted and written."""
+    """The row to lock while an account's searches are counted and written."""
 
     account_id = models.CharField(primary_key=True, max_length=40)
 
@@ -200,7 +197,7 @@ class HashtagAccount(models.Model):
 
 
 class HashtagSearch(models.Model):
-    """A tag that an Instagram account searched, since when: 30 different ones count within 7 days."""
+    """A hashtag that an Instagram account searched. Meta allows 30 different ones in 7 days."""
 
     account_id = models.CharField(max_length=40)
     tag = models.CharField(max_length=100)
@@ -214,7 +211,7 @@ class HashtagSearch(models.Model):
 
 
 class HashtagRefusal(models.Model):
-    """A tag that Meta refused to one account without saying that it does not exist: not searched before `until`."""
+    """A hashtag that Meta refused to one account without saying that it doesn't exist. Not searched before `until`."""
 
     account_id = models.CharField(max_length=40)
     tag = models.CharField(max_length=100)

@@ -1,4 +1,4 @@
-"""Rows of `feeds`: the cached feed with its schedule, back-off and lease; pauses, rate limits and previews."""
+"""Models of `feeds`: the cached feed with its schedule, back-off and lease; pauses, rate limits and previews."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ from foundation import cache
 from paris_integration import clock
 from paris_integration.types import FeedKey, FeedState, Mode, Source, SourceType, Warning
 
-# Part of the fast copies' keys. It stays while older copies can be read, so that forgetting a feed also removes the
-# copy that a process of the previous release has stored.
+# Part of the cache key. Raise it only if older copies can't be read any more: with the same key, deleting a feed also
+# deletes the copy that a process of the previous release stored.
 COPY_VERSION = 1
 
 
 class StoredTimes(Protocol):
-    """What a row of a feed, or a copy of it, says about its times."""
+    """The times of a feed, as both its row and its cached copy have them."""
 
     @property
     def fetched_at(self) -> datetime | None: ...
@@ -43,7 +43,7 @@ class StoredTimes(Protocol):
 
 
 def state_of(stored: StoredTimes, now: datetime) -> FeedState:
-    """The feed's state, each time up to its ceiling. What is announced and what is enforced both start from here."""
+    """The feed's state, with each wait limited to its ceiling. Used both to announce times and to enforce them."""
 
     def counted(until: datetime | None, set_at: datetime | None, ceiling: timedelta) -> datetime | None:
         return clock.counted_until(until, set_at=set_at, ceiling=ceiling, now=now)
@@ -60,7 +60,7 @@ def state_of(stored: StoredTimes, now: datetime) -> FeedState:
 
 
 def copy_key(key: FeedKey, mode: Mode) -> str:
-    """Where the fast copy of this feed is cached."""
+    """The cache key of this feed's copy."""
     parts = [*key.columns.values(), mode.value]
     digest = hashlib.sha256(json.dumps([str(part) for part in parts]).encode()).hexdigest()
     return f"paris:feed:v{COPY_VERSION}:{digest}"
@@ -79,16 +79,14 @@ class FeedQuerySet(models.QuerySet["Feed"]):
         return self.defer("posts_encoded", "profile")
 
     def hold(self) -> list[Feed]:
-        """Lock the feeds until the transaction ends, in the order of their keys; returned without their posts."""
+        """Lock the feeds in the order of their keys, and return them without their posts."""
         return list(self.without_posts().select_for_update().order_by("pk"))
 
     @transaction.atomic
     def purge(self) -> list[Feed]:
-        """Delete the feeds and, after the commit, their fast copies.
-
-        They are locked first: deleting alone would take the ledger's rows before the feed's, and miss a line that is
-        opened between the two. A feed that is created meanwhile stays.
-        """
+        """Delete the feeds and, after the commit, their cached copies. Returns the feeds."""
+        # Locked first: a plain DELETE updates the ledger's rows before it deletes the feed, and would miss a line added
+        # in between. Deleting by primary key leaves a feed that was created meanwhile.
         held = self.hold()
         Feed.objects.filter(pk__in=[feed.pk for feed in held]).delete()
         transaction.on_commit(lambda: forget_copies(held))
@@ -100,10 +98,10 @@ def forget_copies(feeds: Iterable[Feed]) -> None:
 
 
 class Feed(models.Model):
-    """The cached dataset of one cache key: last good copy, schedule, back-off, and the lease of its one refresher.
+    """The cached posts of one cache key, with schedule, back-off and lease.
 
-    `fence` rises when a flight begins, by compare-and-set, and when it lands. Only the holder of the current number
-    may write. Nothing else in this row is trusted to keep two refreshers apart.
+    `fence` rises, by compare-and-set, when a refresh begins and when it ends. Only the refresh with the current number
+    may write.
     """
 
     class Outcome(models.TextChoices):
@@ -118,19 +116,19 @@ class Feed(models.Model):
     source_value = models.CharField(max_length=100)
     mode = models.CharField(max_length=16, choices=[(m.value, m.value) for m in Mode])
 
-    # The last good copy. Posts are kept in the text they leave in, so that no read encodes them again.
+    # The last successful result. Posts are stored in their wire format, so that reads don't encode them again.
     posts_encoded = models.TextField(default="[]")
     profile = models.JSONField(null=True, blank=True)
     data_warnings = models.JSONField(default=list, blank=True)
     fetched_at = models.DateTimeField(null=True, blank=True)
 
-    # Schedule. `jitter` is this copy's share (0 to 1) of the delay added to the TTL; `next_refresh_at` is when beat
-    # looks at the feed again: an index into due work, always re-checked against the limits of that moment.
+    # Schedule. `jitter` (0 to 1) scales the delay added to the TTL. `next_refresh_at` is when beat checks the feed
+    # again; the check uses the limits of that moment.
     jitter = models.FloatField(default=0.0)
     next_refresh_at = models.DateTimeField(null=True, blank=True)
     last_read_at = models.DateTimeField(null=True, blank=True)
 
-    # The last attempt, and the back-off it left.
+    # The last attempt and its back-off.
     attempted_at = models.DateTimeField(null=True, blank=True)
     outcome = models.CharField(max_length=16, choices=Outcome, default=Outcome.NEVER, blank=True)
     fault = models.CharField(max_length=40, blank=True, choices=[(w.value, w.value) for w in Warning])
@@ -139,7 +137,7 @@ class Feed(models.Model):
     blocked_at = models.DateTimeField(null=True, blank=True)  # when `blocked_until` was written
     blocked_until = models.DateTimeField(null=True, blank=True)
 
-    # Waits beside the provider's back-off: a pause that staff ordered, and a slower pace of automatic refreshes.
+    # Other waits: a pause ordered by staff, and a longer wait for automatic refreshes near a rate limit.
     paused_at = models.DateTimeField(null=True, blank=True)
     paused_until = models.DateTimeField(null=True, blank=True)
     slowed_until = models.DateTimeField(null=True, blank=True)
@@ -180,7 +178,7 @@ class Feed(models.Model):
 
     @property
     def backoff_set_at(self) -> datetime | None:
-        # An attempt of the previous release has left a back-off without saying when.
+        # The previous release writes a back-off without `blocked_at`.
         return max((at for at in (self.blocked_at, self.attempted_at) if at is not None), default=None)
 
     def state_at(self, now: datetime) -> FeedState:
@@ -188,9 +186,9 @@ class Feed(models.Model):
 
 
 class Pause(models.Model):
-    """Staff's order to fetch nothing for an instance before `until`, whatever it shows and however it is connected.
+    """An order by staff to fetch nothing for an instance before `until`, whatever its source or connection.
 
-    Its feeds carry it as `paused_until`; a feed that is made meanwhile takes it from here.
+    Copied to its feeds as `paused_until`; feeds created later take it from here.
     """
 
     instance_id = models.CharField(primary_key=True, max_length=200)
@@ -203,9 +201,9 @@ class Pause(models.Model):
 
 
 class ProviderWindow(models.Model):
-    """A credential's rate-limit window at the provider: no call with it before `parked_until`.
+    """The rate limit of one credential: no call with it before `parked_until`.
 
-    One row per credential, `public` for the operator's own: a throttle met by one feed holds back all that share it.
+    `credential`: a connection's id, or `public` for the operator's credentials.
     """
 
     credential = models.CharField(primary_key=True, max_length=64)

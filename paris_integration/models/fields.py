@@ -1,4 +1,4 @@
-"""The field that holds a sealed token. Sealing and opening belong to `connections.vault`."""
+"""The field for encrypted tokens. `connections.vault` encrypts and decrypts them."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ KEY_ID_BYTES = 4
 
 
 class SealedToken:
-    """Ciphertext as it lies in the database: version, key id, sealed bytes. Shows nothing of itself."""
+    """Stored ciphertext: version, key id, encrypted bytes. Its `repr` shows no content."""
 
     __slots__ = ("raw",)
 
@@ -34,7 +34,7 @@ class SealedToken:
 
 
 class SealedTokenField(models.BinaryField):  # type: ignore[type-arg]
-    """Holds a SealedToken or None; refuses everything else, a token in clear above all."""
+    """Stores a SealedToken or None. Raises TypeError for anything else, such as a plain token."""
 
     def get_prep_value(self, value: Any) -> Any:
         if value is not None and not isinstance(value, SealedToken):
@@ -45,4 +45,4 @@ class SealedTokenField(models.BinaryField):  # type: ignore[type-arg]
         return SealedToken(value) if value is not None else None
 
     def value_to_string(self, obj: Any) -> str:
-        return ""  # what dumps write: nobody restores a token from a fixture
+        return ""  # `dumpdata` must not write tokens

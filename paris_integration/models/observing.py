@@ -1,4 +1,4 @@
-"""Rows of `observing`: the audit trail and the daily usage."""
+"""Models of `observing`: the audit trail and the daily usage."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from entitlements.models import Workspace
 
 
 class AuditEvent(models.Model):
-    """Who did what to which widget, and what came of it. Written with the act, never altered; holds no secret."""
+    """Who did what to which widget, with its outcome. Written in the same transaction, never changed; no secrets."""
 
     class Action(models.TextChoices):
         FORCED_REFRESH = "forced_refresh", "refresh asked for"
@@ -64,7 +64,7 @@ class AuditEvent(models.Model):
 
 
 class DailyUsage(models.Model):
-    """What a workspace used on one day (UTC); `paris_integration.observing.usage` adds to it."""
+    """A workspace's usage on one day (UTC), updated by `paris_integration.observing.usage`."""
 
     workspace = models.ForeignKey(Workspace, on_delete=models.CASCADE, related_name="+")
     day = models.DateField()

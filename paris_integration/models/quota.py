@@ -1,4 +1,4 @@
-"""Rows of `quota`: units used, the ledger of forced refreshes, and receipts of requests."""
+"""Models of `quota`: units used, the ledger of forced refreshes, and receipts of requests."""
 
 from __future__ import annotations
 
@@ -10,10 +10,9 @@ from paris_integration.types import SourceType
 
 
 class QuotaWindow(models.Model):
-    """Units of one calendar day or hour (UTC) of one source of one widget.
+    """The units of one calendar day or hour (UTC) for one source of a widget.
 
-    `used` rises by one conditional write per forced refresh and falls when the unit is given back. `granted`: units
-    that staff added to this window.
+    `used` rises with every forced refresh and falls when a unit is refunded. `granted`: units added by staff.
     """
 
     class Kind(models.TextChoices):
@@ -43,9 +42,9 @@ class QuotaWindow(models.Model):
 
 
 class ForcedRefresh(models.Model):
-    """The ledger of forced refreshes: one line per unit charged, opened before the call and settled after it.
+    """The ledger of forced refreshes: one line per charged unit, written before the call and settled after it.
 
-    A line left open by a process that died is settled as in doubt, its unit kept.
+    A line left open by a process that died is settled as in doubt, and its unit stays charged.
     """
 
     class State(models.TextChoices):
@@ -86,9 +85,9 @@ class ForcedRefresh(models.Model):
 
 
 class RefreshReceipt(models.Model):
-    """That a refresh was asked for with an Idempotency-Key, and the unit it was charged; counts for a day.
+    """A refresh request with an Idempotency-Key, and the unit it was charged. Valid for a day; stores no answer.
 
-    Written with the charge, so that a repeat finds it whatever became of the first request. Keeps no answer.
+    Written in the same transaction as the charge, so that a repeat finds it even if the first request was cut off.
     """
 
     user_id = models.BigIntegerField()

@@ -1,4 +1,4 @@
-"""Rows of `retention`: the instances that were erased recently."""
+"""Models of `retention`: recently erased instances."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ class ErasedInstanceManager(models.Manager["ErasedInstance"]):
         )
 
     def withdraw(self, key: FeedKey) -> None:
-        """The instance has come back to this workspace."""
+        """Forget that the instance was erased: it has come back to this workspace."""
         self.filter(workspace_id=key.workspace_id, instance_id=key.instance_id).delete()
 
     def covers(self, key: FeedKey) -> bool:
@@ -25,15 +25,12 @@ class ErasedInstanceManager(models.Manager["ErasedInstance"]):
 
 
 class ErasedInstance(models.Model):
-    """An instance that was deleted, or left this workspace, recently: nothing is called or written for it any more.
+    """An instance that was recently deleted, or left this workspace. Nothing is fetched or written for it any more."""
 
-    A reader or a refresh that found the widget a moment before its end still has its key. Neither takes more than a
-    minute; a day is remembered. No foreign key, as the workspace may be deleted with it.
-    """
-
+    # A request that found the widget just before its deletion still has its key. It takes a minute at most.
     REMEMBERED_FOR = timedelta(days=1)
 
-    workspace_id = models.UUIDField()
+    workspace_id = models.UUIDField()  # not a foreign key: the workspace may be deleted, too
     instance_id = models.CharField(max_length=200)
     erased_at = models.DateTimeField()
 

@@ -1,4 +1,4 @@
-"""Writing down who did what. Call it inside the transaction of the act."""
+"""Writes the audit trail. Call it inside the transaction of the action."""
 
 from __future__ import annotations
 
@@ -40,7 +40,8 @@ def note(
 
 
 def note_act(action: Action, key: FeedKey, *, actor: Actor, at: datetime, detail: str = "") -> None:
-    """Write down what was done to a widget. `detail` names no account and no post: the trail outlives both."""
+    """Record an action on a widget."""
+    # `detail` must not name an account or a post: the audit trail is kept after both are erased.
     note(
         action,
         Outcome.DONE,

@@ -1,6 +1,6 @@
-"""How things stand, asked of the database when the metrics are read: a handful of sums, bounded in time.
+"""Gauges read from the database when the metrics page is requested, with a time limit per query.
 
-The page answers without them while the database is away or slow; `instagram_database_up` then says 0.
+If the database is away or slow, the page leaves them out and `instagram_database_up` is 0.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ UNITS = {"succeeded": "spent", "in_doubt": "in_doubt", "failed": "given_back"}
 
 
 class DatabaseGauges(Collector):
-    """Gauges whose truth is in the database; the same whichever process is asked."""
+    """Gauges computed from the database. Every process reports the same values."""
 
     def collect(self) -> Iterator[GaugeMetricFamily]:
         up = GaugeMetricFamily("instagram_database_up", "Whether the database answered this scrape in time.")
@@ -44,7 +44,7 @@ class DatabaseGauges(Collector):
         yield from families
 
     def describe(self) -> list[GaugeMetricFamily]:
-        """Nothing: registering must not ask the database."""
+        """Empty, so that registering the collector doesn't query the database."""
         return []
 
 
@@ -73,21 +73,21 @@ def _connections(now: datetime) -> Iterator[GaugeMetricFamily]:
     first = ending.pop("first")
     family = GaugeMetricFamily(
         "instagram_connections_ending",
-        "Living connections whose token ends within so many days.",
+        "Working connections whose token expires within this many days.",
         labels=["kind"],
     )
     for name, number in ending.items():
         family.add_metric([name], number)
     yield family
     soonest = GaugeMetricFamily(
-        "instagram_connection_expiry_min_days", "Days until the first living token ends."
+        "instagram_connection_expiry_min_days", "Days until the next token of a working connection expires."
     )
     if first is not None:
         soonest.add_metric([], (first - now) / timedelta(days=1))
     yield soonest
     incident = GaugeMetricFamily(
         "instagram_incident",
-        "Whether Meta refuses so many connections of a login that our app must be in trouble.",
+        "Whether Meta refuses so many connections of a login that the app is the likely cause.",
         labels=["kind"],
     )
     lasting = set(Incident.objects.filter(ended_at__isnull=True).values_list("login", flat=True))
@@ -105,13 +105,13 @@ def _backlog(now: datetime) -> Iterator[GaugeMetricFamily]:
         "instagram_due_backlog_feeds", "Active feeds due for a refresh.", value=found["size"]
     )
     yield GaugeMetricFamily(
-        "instagram_due_backlog_age_seconds", "How long the first of them has been due.", value=age
+        "instagram_due_backlog_age_seconds", "How long the oldest due feed has been waiting.", value=age
     )
 
 
 def _provider(now: datetime) -> Iterator[GaugeMetricFamily]:
     is_public = Q(credential=PUBLIC_CREDENTIAL)
-    # As far as a window counts as closed: `credentials.parked_until`.
+    # The same rule as `feeds.rate_limits.parked_until`: a wait counts for a day at most.
     set_lately = Q(parked_at__gt=now - clock.LONG_CEILING, parked_at__lte=now + clock.CLOCK_TOLERANCE) | Q(
         parked_at__isnull=True, parked_until__lte=now + clock.LONG_CEILING
     )
@@ -124,12 +124,12 @@ def _provider(now: datetime) -> Iterator[GaugeMetricFamily]:
     )
     usage = GaugeMetricFamily(
         "instagram_provider_usage_percent",
-        "Meta's own word on used-up limits, the highest of a kind.",
+        "Usage of Meta's rate limits as reported by Meta, the highest per kind.",
         labels=["kind"],
     )
     parked = GaugeMetricFamily(
         "instagram_provider_parked_credentials",
-        "Credentials that Meta has throttled for now.",
+        "Credentials throttled by Meta.",
         labels=["kind"],
     )
     for kind in ("public", "connections"):

@@ -1,4 +1,4 @@
-"""What Paris counts: for Prometheus, and for the day's usage of the workspace."""
+"""Counts events for Prometheus and for the workspace's daily usage."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ OPERATOR_TOKEN = "operator_token"  # noqa: S105 - a name, no secret
 
 
 def count_feed_request(workspace_id: UUID | str | None, result: str) -> None:
-    """One answer to a feed request; `workspace_id` None when the request named no widget that exists."""
+    """Count an answer to a feed request. `workspace_id` None: the requested widget doesn't exist."""
     if workspace_id is None:
         metrics.feed_requests.labels(workspace=metrics.UNKNOWN_WORKSPACE, result=result).inc()
         return
@@ -31,13 +31,13 @@ def count_feed_request(workspace_id: UUID | str | None, result: str) -> None:
 
 
 def count_attempt(workspace_id: UUID, kind: str, outcome: str) -> None:
-    """One flight that ended: `kind` automatic, forced, cold, preview; `outcome` succeeded, failed, fenced, crashed."""
+    """Count a refresh. `kind`: automatic, forced, cold, preview; `outcome`: succeeded, failed, fenced, crashed."""
     metrics.refresh_attempts.labels(workspace=labels.label_of(workspace_id), kind=kind, outcome=outcome).inc()
     usage.note(workspace_id, "forced_refreshes" if kind == "forced" else "automatic_refreshes")
 
 
 def count_blocked(workspace_id: UUID, reason: str) -> None:
-    """One refresh that was asked for and refused, or answered without a call."""
+    """Count a requested refresh that was refused, or answered without a call."""
     metrics.refresh_blocked.labels(workspace=labels.label_of(workspace_id), reason=reason).inc()
     usage.note(workspace_id, "blocked_refreshes")
 
@@ -45,7 +45,7 @@ def count_blocked(workspace_id: UUID, reason: str) -> None:
 def count_provider_error(
     workspace_id: UUID, error: errors.ProviderError, *, of_operator: bool = False
 ) -> None:
-    """`of_operator`: the public-mode token itself was refused."""
+    """Count a provider error. `of_operator`: the public-mode token was refused."""
     reason = OPERATOR_TOKEN if of_operator else reason_of(error)
     metrics.provider_errors.labels(workspace=labels.label_of(workspace_id), reason=reason).inc()
     usage.note(workspace_id, "provider_errors")

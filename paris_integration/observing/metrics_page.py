@@ -1,4 +1,4 @@
-"""The metrics as one text, for web's page and for a worker's own."""
+"""The metrics page, for web processes and for workers with their own port."""
 
 from __future__ import annotations
 
@@ -21,18 +21,18 @@ _making = threading.Lock()
 
 def metrics_text() -> tuple[bytes, str]:
     """The page and its content type."""
-    # One page at a time: each takes tens of megabytes while it is made, and they all say the same.
+    # One page at a time: building one takes tens of megabytes, and concurrent pages would be identical.
     with _making, metric_files.reading():
         numbers = generate_latest(metric_files.page_registry())
     return numbers + generate_latest(DatabaseGauges()), CONTENT_TYPE_LATEST
 
 
 def announce_worker_metrics() -> None:
-    """Say where a worker's numbers are seen; serve them on WORKER_METRICS_PORT when it is set."""
+    """Log where a worker's metrics are served. Serves them on WORKER_METRICS_PORT if it is set."""
     directory = str(metric_files.directory())
     if not settings.WORKER_METRICS_PORT:
         logger.info(
-            "metrics are seen on /metrics of web processes that share PROMETHEUS_MULTIPROC_DIR",
+            "metrics are served on /metrics of web processes that share PROMETHEUS_MULTIPROC_DIR",
             extra={"fields": {"directory": directory}},
         )
         return
@@ -44,12 +44,12 @@ def announce_worker_metrics() -> None:
 
 
 class _Server(threads.ThreadPerRequest, WSGIServer):
-    """A slow scraper holds up no other."""
+    """One thread per request, so that a slow scraper doesn't block others."""
 
 
 class _Handler(WSGIRequestHandler):
     def log_message(self, format: str, *args: Any) -> None:
-        """Nothing: a scrape is no event."""
+        """Scrapes aren't logged."""
 
 
 def _page(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
@@ -58,7 +58,7 @@ def _page(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterab
         return [b"/metrics\n"]
     if not may_read(environ, settings.METRICS_TOKEN):
         start_response("401 Unauthorized", [("Content-Type", "text/plain"), ("WWW-Authenticate", "Bearer")])
-        return [b"Send METRICS_TOKEN as bearer.\n"]
+        return [b"Send METRICS_TOKEN as a bearer token.\n"]
     content, content_type = metrics_text()
     start_response("200 OK", [("Content-Type", content_type), ("Cache-Control", "no-store")])
     return [content]

@@ -1,7 +1,6 @@
-"""A workspace's day in numbers, for support. Counted in memory, added to the day's row every few seconds.
+"""The daily usage of a workspace, for support. Counted in memory and added to the day's row every few seconds.
 
-No read waits for it or fails by it. What a process had not yet written when it is killed is lost; an orderly end
-writes it first.
+Requests never wait for it. A killed process loses the counts of its last seconds; an orderly shutdown writes them.
 """
 
 from __future__ import annotations
@@ -32,23 +31,24 @@ _Row = tuple[str, date]
 
 
 class Buffer:
-    """What this process has counted and not yet written."""
+    """Counts of this process that are not yet written."""
 
     def __init__(self) -> None:
         self._counts: dict[_Row, Counter[str]] = {}
         self._lock = threading.Lock()
         self._writing = threading.Lock()
-        self._thread_of_pid = 0
+        self._thread_of_pid = 0  # the process that has the thread: a forked child has none and starts its own
 
     def note(self, workspace_id: UUID | str, column: str) -> None:
         self._add((str(workspace_id), timezone.now().date()), Counter({column: 1}))
         self._ensure_thread()
 
     def flush(self) -> None:
-        """Add everything counted so far to its rows. What the database does not take now is kept for later."""
+        """Write the counts. Those that can't be written now are kept for later."""
         with self._writing:
             with self._lock:
                 counts, self._counts = self._counts, {}
+            # Sorted, so that two processes update the rows in the same order and can't deadlock.
             for place, row in enumerate(sorted(counts)):
                 try:
                     _add_to_row(row, counts[row])
@@ -87,7 +87,7 @@ class Buffer:
 
 
 def _add_to_row(row: _Row, counts: Counter[str]) -> None:
-    """One statement: the row is made, or what is counted is added to what it holds; nothing for a deleted workspace."""
+    """Insert the row, or add to it, in one statement. Does nothing for a deleted workspace."""
     table, workspaces = DailyUsage._meta.db_table, Workspace._meta.db_table
     names = ", ".join(COLUMNS)
     sums = ", ".join(f"{name} = {table}.{name} + excluded.{name}" for name in COLUMNS)
@@ -112,5 +112,5 @@ def note(workspace_id: UUID | str, column: str) -> None:
 
 
 def flush_usage() -> None:
-    """Write what this process has counted and not yet written."""
+    """Write the counts of this process that are not yet written."""
     buffer.flush()

@@ -1,5 +1,5 @@
-"""Forced refreshes: whether one is allowed, what it costs, and carrying it out.
+"""Forced refreshes: whether one is allowed, what it costs, and how it is carried out.
 
-Owns the units used per day and hour, the ledger, the receipts of repeated requests, and what members see of all this.
-Knows how a feed is refreshed; knows nothing of staff or requests.
+Owns the units used per day and hour, the ledger, the receipts of requests, and what members see of them. Uses `feeds`
+to refresh; knows nothing about staff or requests.
 """

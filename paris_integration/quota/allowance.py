@@ -1,7 +1,7 @@
-"""Whether a forced refresh is allowed, when the next one is, and which plan would lift the block. Pure.
+"""Whether a forced refresh is allowed, when the next one is, and which plan would allow it now. Pure.
 
-Windows are calendar days and hours in UTC. A plan whose day cap is 0 sells no forced refresh: a request is then an
-ordinary refresh, allowed once the TTL and the back-off have elapsed.
+Windows are calendar days and hours in UTC. A plan with a day cap of 0 includes no forced refreshes: a request is then
+an ordinary refresh, allowed once the TTL and the back-off have elapsed.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ class WindowKind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Tally:
-    """One window's units: used by forced refreshes, and granted by staff beyond the plan."""
+    """The units of one window: used by forced refreshes, and granted by staff beyond the plan."""
 
     used: int = 0
     granted: int = 0
@@ -43,14 +43,14 @@ class Tally:
 
 @dataclass(frozen=True, slots=True)
 class Book:
-    """The tallies of the day and the hour that `at` lies in."""
+    """The units of the day and the hour of `at`."""
 
     at: datetime
     day: Tally = Tally()
     hour: Tally = Tally()
 
     def seen_at(self, moment: datetime) -> Book:
-        """What the book will say at a later moment if nobody refreshes meanwhile."""
+        """The book at a later moment, if there is no forced refresh until then."""
         same_day = WindowKind.DAY.start_of(moment) == WindowKind.DAY.start_of(self.at)
         same_hour = WindowKind.HOUR.start_of(moment) == WindowKind.HOUR.start_of(self.at)
         return Book(moment, self.day if same_day else Tally(), self.hour if same_hour else Tally())
@@ -58,14 +58,14 @@ class Book:
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """`reason` None: allowed. `costs_unit`: the refresh is a forced one and takes a unit."""
+    """`reason` None: allowed. `costs_unit`: the refresh is a forced one and costs a unit."""
 
     reason: BlockReason | None
     costs_unit: bool = False
 
 
 def decide(source: Source, state: FeedState, limits: Limits, book: Book) -> Decision:
-    """The reasons in their order: the plan, the quota, the TTL. The back-off is no reason to refuse."""
+    """Check the plan, then the quota, then the TTL. A back-off isn't a reason to refuse."""
     if not is_source_in_plan(source, limits):
         return Decision(BlockReason.PLAN_RESTRICTED)
     if sells_forced(limits, book):
@@ -82,17 +82,17 @@ def decide(source: Source, state: FeedState, limits: Limits, book: Book) -> Deci
 
 
 def sells_forced(limits: Limits, book: Book) -> bool:
-    """Whether a request is a forced refresh. In a plan without them, units that staff granted today are."""
+    """Whether a request is a forced refresh: the plan includes them, or staff granted units for today."""
     return limits.force_per_day_max != 0 or book.day.used < book.day.granted
 
 
 def next_forced_at(
     source: Source, state: FeedState, grants: Grants, book: Book, *, after_backoff: bool = True
 ) -> datetime | None:
-    """The first whole second, now or later, at which a request is allowed; None when it is now, or no time helps.
+    """The first whole second at which a request is allowed; None if it is allowed now, or never.
 
-    Overrides that end meanwhile are reckoned with: what is announced is what will be enforced. `after_backoff`: also
-    wait for the provider's back-off or a pause, during which a request is answered but makes no call.
+    Takes into account overrides that end meanwhile. `after_backoff`: also wait for the provider's back-off and for
+    pauses, during which a request is answered without a call.
     """
     for moment in _turning_points(state, grants, book):
         limits = resolve(grants, moment)
@@ -107,7 +107,7 @@ def next_forced_at(
 def allowance_of(
     source: Source, state: FeedState, grants: Grants, book: Book, higher: Iterable[Grants]
 ) -> Allowance:
-    """The state of a source's forced refreshes. `higher`: the grants under each higher plan, lowest first."""
+    """The allowance for a source. `higher`: the grants under each higher plan, lowest first."""
     limits = resolve(grants, book.at)
     reason = decide(source, state, limits, book).reason
     restricted = reason is BlockReason.PLAN_RESTRICTED
@@ -133,16 +133,16 @@ def refresh_now(
     parked_until: datetime | None,
     paused_until: datetime | None,
 ) -> RefreshNow:
-    """What a refresh asked for now would do, where plan and connection allow a call.
+    """What a refresh requested now would do, if plan and connection allow a call.
 
-    `parked_until`: when the credential that reads the source may be used again. `higher` as for `allowance_of`.
+    `parked_until`: when the source's credential may be used again. `higher`: as for `allowance_of`.
     """
     holds = (
         (RefreshEffect.PAUSED, paused_until),
         (RefreshEffect.PARKED, parked_until),
         (RefreshEffect.BACKOFF, state.blocked_until),
     )
-    # A parked credential is kept as a back-off, too: of equal times the first is the cause.
+    # A parked credential is also stored as a back-off. `max` returns the first of equal times, which is the cause.
     held_by, held_until = max(
         ((effect, until) for effect, until in holds if until is not None and until > book.at),
         key=lambda hold: hold[1],
@@ -160,7 +160,7 @@ def refresh_now(
 
 
 def upgrade_hint(source: Source, state: FeedState, book: Book, higher: Iterable[Grants]) -> str | None:
-    """The name of the lowest higher plan under which this very request would pass now."""
+    """The name of the lowest higher plan under which the same request would be allowed now."""
     for grants in higher:
         if decide(source, state, resolve(grants, book.at), book).reason is None:
             return grants.plan_name
@@ -168,7 +168,7 @@ def upgrade_hint(source: Source, state: FeedState, book: Book, higher: Iterable[
 
 
 def _turning_points(state: FeedState, grants: Grants, book: Book) -> list[datetime]:
-    """The moments at which a refusal may turn into an allowance, whole seconds, in order, the present one first."""
+    """The moments at which the decision may change: now, then whole seconds in order."""
     now = book.at
     ends = {schedule.whole_second(o.ends_at) for o in grants.overrides if o.ends_at and o.ends_at > now}
     points = {kind.start_of(now) + kind.length for kind in WindowKind} | ends
@@ -186,7 +186,7 @@ def _day_cap(limits: Limits, book: Book) -> int | None:
 
 
 def _hour_cap(limits: Limits, book: Book) -> int | None:
-    """None: no cap. An hour cap of 0 means "no separate hour cap"."""
+    """The hour cap, or None for no cap. A plan's 0 means "no separate hour cap"."""
     return limits.force_per_hour_max + book.hour.granted if limits.force_per_hour_max else None
 
 

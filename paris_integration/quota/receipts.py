@@ -1,7 +1,7 @@
-"""Receipts of refresh requests with an Idempotency-Key: that the request was made, and the unit it was charged.
+"""Receipts of refresh requests with an Idempotency-Key.
 
-A receipt keeps no posts: a repeat is answered with the feed as it is by then. It counts for a day on the database's
-clock, whether or not clean-up has removed it.
+A receipt stores no posts: a repeated request gets the current feed. It is valid for a day on the database's clock,
+whether or not clean-up has removed it by then.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ LASTS = timedelta(hours=24)
 
 @dataclass(frozen=True, slots=True)
 class Repeatable:
-    """What makes a request the same one again."""
+    """Identifies a request: one with the same values is a repeat."""
 
     user_id: int
     instance_id: str
@@ -27,8 +27,8 @@ class Repeatable:
 
 
 class State(Enum):
-    NEW = "new"  # no such request within a day
-    UNDER_WAY = "under way"  # its unit is charged, and its refresh has not ended
+    NEW = "new"  # no such request in the last day
+    UNDER_WAY = "under way"  # its unit is charged, and its refresh is still running
     ENDED = "ended"
 
 
@@ -42,13 +42,13 @@ def state_of(request: Repeatable, *, now: datetime) -> State:
 
 
 def open_for(request: Repeatable, line: ForcedRefresh, *, now: datetime) -> None:
-    """Write the receipt of a unit that is charged. Raises IntegrityError when the same request came first."""
+    """Write the receipt of a charged unit. Raises IntegrityError if a request with the same key was first."""
     _delete_expired(request, now)
     RefreshReceipt.objects.create(**_of(request), forced_refresh=line, created_at=now)
 
 
 def keep(request: Repeatable, *, now: datetime) -> None:
-    """Write the receipt of a request that cost no unit; one that stands already stays."""
+    """Write the receipt of a request that cost no unit, unless there is one already."""
     _delete_expired(request, now)
     RefreshReceipt.objects.bulk_create(
         [RefreshReceipt(**_of(request), created_at=now)], ignore_conflicts=True
@@ -56,17 +56,17 @@ def keep(request: Repeatable, *, now: datetime) -> None:
 
 
 def expired(*, now: datetime) -> QuerySet[RefreshReceipt]:
-    """The receipts that no longer count."""
+    """The receipts that are no longer valid."""
     return RefreshReceipt.objects.filter(_is_expired(now))
 
 
 def _is_expired(now: datetime) -> Q:
-    # A time far ahead comes from a clock that was wrong.
+    # A time far in the future was written by a wrong clock.
     return Q(created_at__lt=now - LASTS) | Q(created_at__gt=now + LASTS)
 
 
 def _delete_expired(request: Repeatable, now: datetime) -> None:
-    """An expired receipt still holds the unique key. Of two requests that take it over, one inserts."""
+    """Delete an expired receipt, which would violate the unique constraint."""
     _rows(request).filter(_is_expired(now)).delete()
 
 

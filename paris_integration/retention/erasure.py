@@ -1,7 +1,6 @@
-"""Erases what is held for a widget that is deleted or leaves its workspace.
+"""Erases the data of a widget that is deleted or leaves its workspace.
 
-Call it in the transaction that deletes or moves the widget's row. From then on `ErasedInstance` refuses what was under
-way for the widget. What was written while that transaction ran is swept after the commit, and by every clean-up.
+Call it in the transaction that deletes or moves the widget's row.
 """
 
 from __future__ import annotations
@@ -32,10 +31,9 @@ from paris_integration.types import Actor, FeedKey
 
 
 def erase_instance(key: FeedKey, *, actor: Actor, now: datetime) -> None:
-    """The widget is being deleted: unlink its account, and forget its tokens when no other widget uses them, its
-    pending logins, feeds, quota windows, receipts and pause.
+    """Erase a deleted widget's connection (if no other widget uses it), logins, feeds, quota, receipts and pause.
 
-    Its ledger and audit trail stay for their time, without the source's name.
+    Its ledger and audit trail stay for their retention period, without the source's name.
     """
     with transaction.atomic():
         _hold(key.workspace_id)
@@ -45,7 +43,7 @@ def erase_instance(key: FeedKey, *, actor: Actor, now: datetime) -> None:
 
 
 def move_instance(key: FeedKey, *, to: UUID, actor: Actor, now: datetime) -> None:
-    """The widget leaves `key`'s workspace for `to`: what it held there is erased. Only a pause goes along."""
+    """Erase the data of a widget that moves to workspace `to`. A pause moves with it."""
     with transaction.atomic():
         _hold(key.workspace_id)
         pauses.move(key.instance_id, to=to)
@@ -55,21 +53,20 @@ def move_instance(key: FeedKey, *, to: UUID, actor: Actor, now: datetime) -> Non
 
 
 def _erase(key: FeedKey, actor: Actor, now: datetime) -> None:
-    ErasedInstance.objects.note(key, now=now)
+    ErasedInstance.objects.note(key, now=now)  # from the commit on, running requests stop at this row
     mine = {"workspace_id": key.workspace_id, "instance_id": key.instance_id}
     logins.disconnect(key, actor=actor, now=now)
     Feed.objects.of_instance(key).purge()
     QuotaWindow.objects.filter(**mine).delete()
     ForcedRefresh.objects.filter(**mine).update(source_value="")
     RefreshReceipt.objects.filter(instance_id=key.instance_id).delete()
+    # Requests that began before this transaction may have written rows since. Clean-up sweeps again if this fails.
     transaction.on_commit(partial(expiry.sweep, key.workspace_id, key.instance_id), robust=True)
 
 
 def _hold(workspace_id: UUID) -> None:
-    """Hold the workspace's logins, links and connections, in the order that `connections` lays down.
-
-    All of them, because one transaction may erase several of its widgets: held one by one they would be out of order.
-    """
+    """Lock the workspace's logins, links and connections, in the order given in `connections.lifecycle`."""
+    # One transaction may erase several widgets. Locking widget by widget would break the lock order.
     for rows in (
         LoginAttempt.objects.filter(workspace_id=workspace_id),
         ConnectionLink.objects.filter(connection__workspace_id=workspace_id),

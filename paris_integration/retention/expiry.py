@@ -1,4 +1,4 @@
-"""Removes what has outlived its retention, in small batches, so that no table is locked for long."""
+"""Deletes rows past their retention period, in small batches, so that no table is locked for long."""
 
 from __future__ import annotations
 
@@ -32,15 +32,17 @@ from paris_integration.models.feeds import forget_copies
 from paris_integration.quota import receipts
 
 BATCH = 1_000
-FEED_BATCH = 100  # they are large, and each has a copy in the cache
+FEED_BATCH = 100  # feeds are large, and each has a copy in the cache
 LOGIN_ATTEMPTS_LAST = timedelta(hours=1)
-PERSON_FENCES_LAST = timedelta(hours=2)  # longer than any login: ten minutes at Meta, ten for the choice
+PERSON_FENCES_LAST = timedelta(
+    hours=2
+)  # longer than any login: ten minutes at Meta, ten for choosing an account
 HASHTAG_SEARCHES_LAST = timedelta(days=8)  # they count for seven days
 WINDOWS_LAST = timedelta(days=2)
 
 
 def remove_expired(*, now: datetime) -> dict[str, int]:
-    """Remove what has outlived its setting; how many rows of which kind."""
+    """Delete rows past their retention period. Returns the number of rows per kind."""
     for workspace_id, instance_id in ErasedInstance.objects.values_list(
         "workspace_id", "instance_id"
     ).iterator():
@@ -79,17 +81,17 @@ def remove_expired(*, now: datetime) -> dict[str, int]:
 
 
 def sweep(workspace_id: UUID, instance_id: str) -> None:
-    """Remove what was written for an instance while it was being erased."""
+    """Delete rows written for an instance while it was being erased."""
     Feed.objects.filter(workspace_id=workspace_id, instance_id=instance_id).purge()
     RefreshReceipt.objects.filter(instance_id=instance_id).delete()
 
 
 def remove_unread_feeds(*, now: datetime) -> int:
-    """Remove the feeds that nobody has read, previewed or refreshed for UNREAD_FEED_RETENTION_DAYS; how many.
+    """Delete feeds not read, previewed or refreshed for UNREAD_FEED_RETENTION_DAYS. Returns how many.
 
-    Whoever asks for one again fills it anew. A feed in flight stays, as does one that somebody holds this moment: it
-    is looked at again in an hour. Never earlier than ACTIVE_FEED_DAYS, while beat keeps it fresh.
+    The next read fetches the feed again. Feeds that are locked or being refreshed stay until the next run.
     """
+    # Never earlier than ACTIVE_FEED_DAYS, during which beat refreshes the feed.
     days = max(settings.UNREAD_FEED_RETENTION_DAYS, settings.ACTIVE_FEED_DAYS)
     removed = 0
     while rows := _remove_batch_of_feeds(before=now - timedelta(days=days)):

@@ -1,4 +1,4 @@
-"""What support staff do for a customer. Each act leaves its audit event, with who did it and why."""
+"""The actions of support staff. Each writes an audit event with its author and reason."""
 
 from __future__ import annotations
 
@@ -23,19 +23,18 @@ MAX_PAUSE = clock.PAUSE_CEILING
 
 
 def grant_units(key: FeedKey, units: int, *, actor: Actor, note: str) -> None:
-    """Let the source be refreshed `units` times more today (UTC), and this hour. Raises ValueError."""
+    """Allow `units` more forced refreshes of the source today (UTC) and this hour. Raises ValueError."""
     if not 1 <= units <= MAX_UNITS:
         raise ValueError(f"units: must be 1 to {MAX_UNITS}")
     if not note.strip():
-        raise ValueError("note: must say why")
+        raise ValueError("note: must give a reason")
     ledger.grant(key, units, actor=actor, note=note.strip())
 
 
 def pause(key: FeedKey, *, until: datetime, actor: Actor, now: datetime, note: str) -> None:
-    """Fetch nothing for the source before `until`; visitors go on seeing the posts there are. Raises ValueError.
+    """Fetch nothing for the instance before `until`; visitors still see the cached posts. Raises ValueError.
 
-    It is the instance's, whatever its source becomes and whoever connects. All paths respect it, its end is announced
-    as a back-off's, and `clear_backoff` ends it early. What is in flight lands nowhere.
+    The pause stays when the source or connection changes. `clear_backoff` ends it early.
     """
     if not now < until <= now + MAX_PAUSE:
         raise ValueError(f"until: must be within {MAX_PAUSE.days} days")
@@ -45,7 +44,7 @@ def pause(key: FeedKey, *, until: datetime, actor: Actor, now: datetime, note: s
             paused_at=now,
             paused_until=until,
             next_refresh_at=schedule.next_look_at(until, now),
-            fence=F("fence") + 1,
+            fence=F("fence") + 1,  # discards the result of a refresh that is running
             lease_expires_at=None,
         )
         _note(Action.PAUSED, key, actor, now, f"until {until:%Y-%m-%d %H:%M} UTC: {note}")
@@ -53,9 +52,9 @@ def pause(key: FeedKey, *, until: datetime, actor: Actor, now: datetime, note: s
 
 
 def clear_backoff(key: FeedKey, *, actor: Actor, now: datetime, note: str = "") -> int:
-    """Let the instance's feeds be refreshed at once, whatever failed before or was paused; how many were held back.
+    """End the instance's back-off and pause, so that its feeds refresh at once. Returns how many were waiting.
 
-    The rate-limit window of a credential stays closed: it is shared, and `open_window` opens it.
+    A throttled credential stays throttled, because other feeds share it: see `open_window`.
     """
     with transaction.atomic():
         waiting = Feed.objects.of_instance(key).filter(Q(blocked_until__gt=now) | Q(paused_until__gt=now))
@@ -75,10 +74,10 @@ def clear_backoff(key: FeedKey, *, actor: Actor, now: datetime, note: str = "") 
 
 
 def open_window(key: FeedKey, *, actor: Actor, now: datetime, note: str) -> bool:
-    """Let calls through again with the credential that reads the instance, before the time the provider gave.
+    """Allow calls with the instance's credential before the time that the provider gave.
 
-    Every feed of the credential that waits for its window may be refreshed at once, in all workspaces where it is the
-    operator's own. False when the window was open, or nothing reads the instance.
+    All feeds that wait for this credential may refresh at once; for the operator's credential, in all workspaces.
+    False if the credential wasn't throttled, or the instance has none.
     """
     route = routing.load(key)
     if isinstance(route, NoRoute):
@@ -98,7 +97,7 @@ def open_window(key: FeedKey, *, actor: Actor, now: datetime, note: str) -> bool
 
 
 def _held_back_by_window(route: Route, now: datetime) -> FeedQuerySet:
-    """The feeds of the route's credential that wait for its window and nothing else."""
+    """The feeds that wait only for the rate limit of the route's credential."""
     waiting = Feed.objects.filter(
         mode=route.mode.value, blocked_until__gt=now, fault__in=("", Warning.PROVIDER_RATE_LIMITED.value)
     )
@@ -108,9 +107,9 @@ def _held_back_by_window(route: Route, now: datetime) -> FeedQuerySet:
 
 
 def purge(key: FeedKey, *, actor: Actor, now: datetime, note: str) -> int:
-    """Forget all posts kept for the instance, whatever its source was; how many feeds had some.
+    """Delete all cached posts of the instance, whatever its source. Returns how many feeds had some.
 
-    The next reader fills the feed afresh. What is in flight finds no row to write to.
+    The next read fetches the feed again. A running refresh has no row left to write to.
     """
     with transaction.atomic():
         rows = Feed.objects.of_instance(key).purge()
@@ -119,7 +118,7 @@ def purge(key: FeedKey, *, actor: Actor, now: datetime, note: str) -> int:
 
 
 def ask_to_reconnect(key: FeedKey, *, actor: Actor, now: datetime, note: str) -> int:
-    """Mail the workspace's editors and owners the way to reconnect the instance's account; to how many it went."""
+    """Mail the reconnect link to the workspace's editors and owners. Returns the number of recipients."""
     facts = links.find_connection(key)
     reached = notices.ask_to_reconnect(facts.connection_id, key.instance_id) if facts else 0
     _note(Action.RECONNECT_ASKED, key, actor, now, f"{reached} mails: {note}")
@@ -127,7 +126,7 @@ def ask_to_reconnect(key: FeedKey, *, actor: Actor, now: datetime, note: str) ->
 
 
 def note_refresh_on_behalf(key: FeedKey, *, actor: Actor, now: datetime, note: str) -> None:
-    """Write down why staff ask for a refresh in the customer's place; the refresh itself leaves its own event."""
+    """Record why staff request a refresh for a customer. The refresh writes its own event."""
     _note(Action.ON_BEHALF, key, actor, now, note)
 
 

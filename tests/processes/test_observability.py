@@ -55,7 +55,7 @@ def test_a_request_id_is_found_in_the_workers_lines(tmp_path: Path) -> None:
         made = service.instance(service.workspace(), "acme.bakery")
         service.read(made["embedToken"])
         service.age("acme.bakery")
-        wait_until(lambda: "metrics are seen on /metrics" in service.log(), 20)
+        wait_until(lambda: "metrics are served on /metrics" in service.log(), 20)
         assert get(service.feed_url(made["embedToken"]), headers={"X-Request-ID": "reader-42"}).json["stale"]
 
         def workers_lines() -> list[dict[str, Any]]:
