@@ -1,4 +1,4 @@
-"""Staff screens of Paris: what was tried, what came of it, when it may be tried again. No tokens, nothing to edit."""
+"""Admin pages of Paris: feeds, connections, refreshes and usage. Read-only, and without tokens."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class ReadOnlyAdmin(admin.ModelAdmin):
 
 
 class NamedValues(admin.AllValuesFieldListFilter):
-    """All values a column holds, the empty one with a word to click on."""
+    """Filters by the values in a column. Shows the empty value as "none", so that it can be clicked."""
 
     def choices(self, changelist: Any) -> Iterator[Any]:
         for choice in super().choices(changelist):
@@ -82,7 +82,7 @@ class IncidentAdmin(ReadOnlyAdmin):
 
 @admin.register(ForcedRefresh)
 class ForcedRefreshAdmin(ReadOnlyAdmin):
-    """The ledger: a line per unit."""
+    """The ledger: one line per unit."""
 
     list_display = ("reserved_at", "workspace", "instance_id", "source_value", "username", "state", "fault")
     list_filter = ("state", "fault", "reserved_at")
@@ -103,7 +103,7 @@ class AuditEventAdmin(ReadOnlyAdmin):
 
 @admin.register(Connection)
 class ConnectionAdmin(ReadOnlyAdmin):
-    """Health and expiry of connections; the token is no field of these pages."""
+    """State and expiry of connections, without the token."""
 
     list_display = ("account", "login", "workspace", "state", "cause", "ends", "next_renewal_at")
     list_filter = ("state", "login")
@@ -111,12 +111,12 @@ class ConnectionAdmin(ReadOnlyAdmin):
     list_select_related = ("workspace",)
     exclude = ("token", "renewal_lease_expires_at")
 
-    @admin.display(ordering="expires_at", description="token ends")
+    @admin.display(ordering="expires_at", description="token expires")
     def ends(self, connection: Connection) -> str:
         if connection.expires_at is None:
             return "never" if connection.never_expires else "unknown"
         days = (connection.expires_at - timezone.now()).days
-        return f"in {days} days" if days >= 0 else "has ended"
+        return f"in {days} days" if days >= 0 else "expired"
 
     @admin.display(ordering="username")
     def account(self, connection: Connection) -> str:
@@ -125,12 +125,12 @@ class ConnectionAdmin(ReadOnlyAdmin):
 
 @admin.register(DailyUsage)
 class DailyUsageAdmin(ReadOnlyAdmin):
-    """What workspaces used, day by day (UTC), with the sum of all that the filters leave."""
+    """Usage per workspace and day (UTC), with totals of the filtered rows."""
 
     list_display = ("workspace", "day", *usage.COLUMNS)
     list_filter = ("day",)
     search_fields = ("workspace__name", "workspace__id")
-    search_help_text = "Workspace by name or id."
+    search_help_text = "Search by workspace name or id."
     list_select_related = ("workspace",)
     list_display_links = None
     date_hierarchy = "day"

@@ -1,4 +1,4 @@
-"""System checks: wrong or half-made configuration, reported at start with an id and a hint."""
+"""System checks: report wrong or incomplete configuration at start, with an id and a hint."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def check_public_mode(**_: Any) -> list[CheckMessage]:
     if any(given) and not all(given):
         return [
             CheckWarning(
-                "Public mode is off: only one of its two settings is given.",
+                "Public mode is off: only one of its two settings is set.",
                 hint="Set both PUBLIC_MODE_IG_USER_ID and PUBLIC_MODE_ACCESS_TOKEN, or neither.",
                 id="paris.W001",
             )
@@ -34,7 +34,7 @@ def check_public_mode(**_: Any) -> list[CheckMessage]:
         return [
             Error(
                 "PUBLIC_MODE_IG_USER_ID is not an account id.",
-                hint="It is the number of the professional account, beginning 17841…, not its name.",
+                hint="Use the number of the professional account (it starts with 17841), not its name.",
                 id="paris.E001",
             )
         ]
@@ -48,7 +48,7 @@ def check_graph_version(**_: Any) -> list[CheckMessage]:
     return [
         Error(
             "META_GRAPH_VERSION is not a Graph API version.",
-            hint="It reads like v26.0.",
+            hint="Use a version such as v26.0.",
             id="paris.E002",
         )
     ]
@@ -58,8 +58,8 @@ def check_graph_version(**_: Any) -> list[CheckMessage]:
 def check_meta_apps(**_: Any) -> list[CheckMessage]:
     return [
         CheckWarning(
-            f"{family} login is off: only one of {family}_APP_ID and {family}_APP_SECRET is given.",
-            hint="Both stand in the app's dashboard at Meta. Set both or neither.",
+            f"{family} login is off: only one of {family}_APP_ID and {family}_APP_SECRET is set.",
+            hint="Set both or neither. You find them in the app's dashboard at Meta.",
             id="paris.W002",
         )
         for family in ("INSTAGRAM", "FACEBOOK")
@@ -73,7 +73,7 @@ def check_something_can_be_fetched(**_: Any) -> list[CheckMessage]:
         return []
     return [
         CheckWarning(
-            "Neither login nor public mode is configured: no feed can be filled.",
+            "Neither a login nor public mode is configured: no feed can be fetched.",
             hint="Set INSTAGRAM_APP_ID and its secret, FACEBOOK_APP_ID and its secret, or both PUBLIC_MODE settings.",
             id="paris.W003",
         )
@@ -84,8 +84,8 @@ def check_something_can_be_fetched(**_: Any) -> list[CheckMessage]:
 def check_meta_addresses(**_: Any) -> list[CheckMessage]:
     return [
         CheckWarning(
-            f"{name} is http: access tokens travel in clear.",
-            hint="Meta's own addresses are https. Leave it out to use them.",
+            f"{name} uses http: access tokens are sent unencrypted.",
+            hint="Remove the setting to use Meta's own https address.",
             id="paris.W004",
         )
         for name in META_ADDRESSES

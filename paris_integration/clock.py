@@ -1,7 +1,7 @@
-"""The database's clock, and how long a stored time counts.
+"""The database's clock, and limits for stored times.
 
-Processes whose own clocks differ agree on the database's. A stored time counts only up to the ceiling of its rule, so
-that what a wrong clock or an odd header left in a row ends on time. docs/decisions.md lists the ceilings.
+Processes with different clocks agree on the database's. Every stored wait has a maximum length, so that a time written
+by a wrong clock or a strange header ends. docs/decisions.md lists the limits.
 """
 
 from __future__ import annotations
@@ -14,18 +14,19 @@ from django.db.models.functions import Now
 
 from paris_integration.types import Warning
 
-# Two correct clocks differ by less. A time stamped further ahead than this comes from a wrong clock.
+# Correct clocks differ by less. A time further ahead than this was written by a wrong clock.
 CLOCK_TOLERANCE = timedelta(minutes=5)
 TRANSIENT_CEILING = timedelta(hours=1)  # of a back-off after a transient fault
-LONG_CEILING = timedelta(days=1)  # of every other back-off, and of a throttle
+LONG_CEILING = timedelta(days=1)  # of every other back-off, and of a rate limit
 PAUSE_CEILING = timedelta(days=30)
-# The provider's deadline is at most a minute. A lease that ends further ahead was stamped by a wrong clock.
+# Calls to the provider take a minute at most. A lease that ends later than this was written by a wrong clock.
 LEASE_CEILING = timedelta(minutes=5)
 TRANSIENT_FAULTS = frozenset({Warning.PROVIDER_UNAVAILABLE.value, Warning.PROVIDER_ERROR.value})
 
 
 def database_now() -> datetime:
-    """The time by the database's clock, not the start of its transaction. Aware, UTC."""
+    """The current time by the database's clock. Aware, UTC."""
+    # `now()` would be the start of the transaction on PostgreSQL.
     sql = (
         "SELECT clock_timestamp()"
         if connection.vendor == "postgresql"
@@ -42,11 +43,11 @@ def database_now() -> datetime:
 def counted_until(
     until: datetime | None, *, set_at: datetime | None, ceiling: timedelta, now: datetime
 ) -> datetime | None:
-    """How long a stored wait counts: `until`, but at most `ceiling` after it was set. None when it does not count.
+    """The end of a stored wait: `until`, but at most `ceiling` after it was set. None: ignore the wait.
 
-    A wait that was set in the future comes from a wrong clock. Where it is not known when it was set (rows of the
-    previous release), it counts only while it ends within its ceiling.
+    `set_at` None: unknown (rows of the previous release). Such a wait counts if it ends within `ceiling` from now.
     """
+    # A wait set in the future was written by a wrong clock.
     if until is None or (set_at is not None and set_at - now > CLOCK_TOLERANCE):
         return None
     if set_at is None:
@@ -55,14 +56,14 @@ def counted_until(
 
 
 def backoff_ceiling(fault: str) -> timedelta:
-    """The longest back-off that this fault, the name of its warning, can leave."""
+    """The longest back-off after a fault, given by the name of its warning."""
     return TRANSIENT_CEILING if fault in TRANSIENT_FAULTS else LONG_CEILING
 
 
 def is_free(column: str, now: datetime | None = None) -> Q:
-    """Rows whose lease, which ends at `column`, is not held: never taken, over, or written by a wrong clock.
+    """Rows whose lease is free: never taken, expired, or written by a wrong clock.
 
-    `now`: the database's clock. The query reads it itself when it is left out.
+    `column`: the time when the lease expires. `now`: by the database's clock; None reads it in the query.
     """
     moment = Now() if now is None else now
     return (

@@ -1,4 +1,4 @@
-"""The error tree of Paris. An error carries what its catcher acts on: the warning for readers, and when to retry."""
+"""The exceptions of Paris. They carry what callers act on: the warning for readers, and when to retry."""
 
 from __future__ import annotations
 
@@ -9,15 +9,15 @@ from paris_integration.types import BlockReason, Warning
 
 
 class ParisError(Exception):
-    """Anything Paris reports on purpose. Messages never hold tokens, provider texts or URLs."""
+    """Base class. Messages never contain tokens, provider texts or URLs."""
 
 
 class StoreUnavailable(ParisError):
-    """The database cannot be asked, and no copy is at hand. Try again shortly."""
+    """The database is unavailable, and there is no cached copy. Try again shortly."""
 
 
 class PreviewBudgetSpent(ParisError):
-    """The workspace has used its previews of unsaved sources for this hour."""
+    """The workspace has used up its previews of unsaved sources for this hour."""
 
     def __init__(self, retry_at: datetime) -> None:
         super().__init__("preview budget spent")
@@ -25,11 +25,11 @@ class PreviewBudgetSpent(ParisError):
 
 
 class TooBusy(ParisError):
-    """No place to wait for a flight under way. Nothing was charged; try again shortly."""
+    """Too many requests are waiting for Meta. Nothing was charged; try again shortly."""
 
 
 class RefreshRefused(ParisError):
-    """The quota or the TTL says no, as seen while the books are held."""
+    """The quota or the TTL doesn't allow the refresh, as checked under the lock on the quota."""
 
     def __init__(self, reason: BlockReason) -> None:
         super().__init__(reason.value)
@@ -37,9 +37,9 @@ class RefreshRefused(ParisError):
 
 
 class RefreshBlocked(ParisError):
-    """A refresh that was asked for is not allowed now. `allowed_at` None: no time would help.
+    """The requested refresh isn't allowed now. `allowed_at` None: waiting doesn't help.
 
-    `upgrade_hint`: the name of the lowest higher plan under which this very request would pass.
+    `upgrade_hint`: the name of the lowest higher plan under which the same request would be allowed.
     """
 
     def __init__(self, reason: BlockReason, allowed_at: datetime | None, upgrade_hint: str | None) -> None:
@@ -50,9 +50,9 @@ class RefreshBlocked(ParisError):
 
 
 class ProviderError(ParisError):
-    """The provider refused or answered something nobody listed: stays loud, is never taken for a known fault.
+    """The provider failed. This class itself stands for errors that the fault table doesn't list.
 
-    `code`, `subcode`, `status` and `trace_id` (Meta's fbtrace_id) are for operators; no provider text is kept.
+    `code`, `subcode`, `status` and `trace_id` (Meta's fbtrace_id) are for operators. No provider text is kept.
     """
 
     warning: ClassVar[Warning] = Warning.PROVIDER_ERROR
@@ -79,54 +79,55 @@ class ProviderError(ParisError):
 
 
 class TokenRejected(ProviderError):
-    """The grant is dead; only its account holder can renew it."""
+    """The token doesn't work any more; the account holder must connect again."""
 
     warning = Warning.RECONNECT_REQUIRED
 
 
 class PermissionMissing(ProviderError):
-    """The grant lives, but lacks a right this call needs."""
+    """The token works, but lacks a permission that the call needs."""
 
     warning = Warning.PERMISSION_MISSING
 
 
 def is_refusal(fault: ProviderError) -> bool:
-    """Whether Meta itself refused the token or a right of it; a token that we cannot open has no code."""
+    """Whether Meta refused the token or a permission."""
+    # Without a code Meta wasn't called: we couldn't decrypt the token.
     return isinstance(fault, TokenRejected | PermissionMissing) and fault.code is not None
 
 
 class RateLimited(ProviderError):
-    """The provider's window is closed. `retry_after_seconds` is its own word, None when it gave none."""
+    """The provider's rate limit is reached. `retry_after_seconds`: as the provider says, or None."""
 
     warning = Warning.PROVIDER_RATE_LIMITED
     retry_after_seconds: float | None = None
 
 
 class ProviderUnavailable(ProviderError):
-    """Time-out, broken connection, 5xx, transient code, or an answer that is no JSON: worth another try later."""
+    """Timeout, broken connection, 5xx, transient code, or an answer that isn't JSON. Retry later."""
 
     warning = Warning.PROVIDER_UNAVAILABLE
 
 
 class SourceNotFound(ProviderError):
-    """No readable account (unknown, personal, age-gated) or tag behind this source."""
+    """There is no such account or hashtag, or it can't be read (personal or age-gated account)."""
 
     warning = Warning.SOURCE_NOT_FOUND
 
 
 class HashtagQuotaExhausted(ProviderError):
-    """This account has searched 30 tags in 7 days. `retry_after_seconds`: until the first lapses, if known."""
+    """The account has searched 30 hashtags in 7 days. `retry_after_seconds`: until one may be searched, if known."""
 
     warning = Warning.HASHTAG_QUOTA_EXHAUSTED
     retry_after_seconds: float | None = None
 
 
 class UnexpectedPayload(ProviderError):
-    """JSON arrived, but not in the shape Meta documents: the contract changed."""
+    """The answer is JSON, but not in the shape that Meta documents."""
 
 
 class LoginFailed(ParisError):
-    """A login at Meta ended without a grant; `reason` as the editor is told (contract §3.3)."""
+    """A login at Meta failed. `reason`: the code shown to the editor, such as STATE_INVALID or EXCHANGE_FAILED."""
 
     def __init__(self, reason: str, detail: str = "") -> None:
         super().__init__(f"{reason} {detail}".strip())

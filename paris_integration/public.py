@@ -1,4 +1,4 @@
-"""The public API of Paris: everything that other apps may import."""
+"""The public API of Paris. Other apps import nothing else from it."""
 
 from paris_integration.connections.callbacks import (
     InvalidSignedRequest,

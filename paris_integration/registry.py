@@ -1,4 +1,4 @@
-"""The one place where settings become providers and credentials; the adapters themselves read no settings."""
+"""Builds providers and credentials from the settings. The adapters themselves read no settings."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ from paris_integration.types import Login, Secret
 
 
 def _http_client() -> HttpClient:
-    """No call to Meta holds a database connection: others need it meanwhile."""
+    """An HTTP client that gives back its thread's database connection before each call."""
     return HttpClient(before_call=threads.give_back)
 
 
 @cache
 def provider() -> Provider:
-    """The provider of this process; one session and connection pool for all its calls."""
+    """The provider of this process, with one connection pool for all calls."""
     app_secret = settings.FACEBOOK_APP_SECRET
     return GraphProvider(
         _http_client(),
@@ -35,7 +35,7 @@ def provider() -> Provider:
 
 @cache
 def logins() -> MetaLogins:
-    """Both logins at Meta, as far as the operator has configured their apps."""
+    """The logins at Meta, with the apps that the operator has configured."""
     apps = {
         Login.INSTAGRAM: App(settings.INSTAGRAM_APP_ID, Secret(settings.INSTAGRAM_APP_SECRET)),
         Login.FACEBOOK: App(
@@ -55,11 +55,11 @@ def logins() -> MetaLogins:
 
 
 def app_secret(login: Login) -> Secret | None:
-    """The secret that signs Meta's callbacks of this family; None when it is not configured."""
+    """The app secret that signs the callbacks of this login; None if it isn't configured."""
     text = settings.INSTAGRAM_APP_SECRET if login is Login.INSTAGRAM else settings.FACEBOOK_APP_SECRET
     return Secret(text) if text else None
 
 
 def has_public_mode() -> bool:
-    """Whether the operator's own Business-Discovery account is configured."""
+    """Whether the operator's own account for Business Discovery is configured."""
     return bool(settings.PUBLIC_MODE_IG_USER_ID and settings.PUBLIC_MODE_ACCESS_TOKEN)

@@ -1,6 +1,6 @@
-"""Background work: the Celery tasks, and the same work done once in place for the `refresh_due` command.
+"""The Celery tasks, and the same work in one process for the `refresh_due` command.
 
-Tasks are thin and idempotent, and take ids. A lost, doubled or late message changes nothing.
+Tasks are idempotent and take ids. Lost, repeated and late messages do no harm.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ PARALLEL = 8
 
 @shared_task(name=REFRESH_FEED_TASK)
 def refresh_feed(feed_id: str) -> None:
-    """Refresh one feed if it is due. Never raises for expected outcomes; the database's absence is one."""
+    """Refresh one feed if it is due. Doesn't raise for expected outcomes, including an unavailable database."""
     try:
         outcome = refreshing.refresh_feed(UUID(feed_id), now=timezone.now())
     except faults.DRIVER_ERRORS as error:
@@ -44,7 +44,7 @@ def refresh_feed(feed_id: str) -> None:
 
 @shared_task(name="paris_integration.tasks.enqueue_due_refreshes")
 def enqueue_due_refreshes() -> int:
-    """Claim what is due and hand it to the workers; the number of feeds handed over."""
+    """Claim the feeds that are due and send them to the workers. Returns how many."""
     handed_over = 0
     for _ in range(CLAIM_BATCHES_PER_TICK):
         try:
@@ -62,7 +62,7 @@ def enqueue_due_refreshes() -> int:
 
 @shared_task(name="paris_integration.tasks.settle_orphans")
 def settle_orphans() -> int:
-    """Settle the ledger lines of processes that died in the middle of a forced refresh; how many."""
+    """Settle the ledger lines of processes that died during a forced refresh. Returns how many."""
     try:
         return ledger.settle_orphans(older_than=refreshing.dead_after())
     except faults.DRIVER_ERRORS as error:
@@ -72,7 +72,7 @@ def settle_orphans() -> int:
 
 @shared_task(name="paris_integration.tasks.clean_up")
 def clean_up() -> dict[str, int]:
-    """Remove what has outlived its retention; what is left when the database fails is removed in an hour."""
+    """Delete rows past their retention period. Runs hourly, so a failed run is made up for by the next."""
     try:
         with statements.limited_to(statements.LONG_JOB_SECONDS):
             removed = expiry.remove_expired(now=timezone.now())
@@ -85,7 +85,7 @@ def clean_up() -> dict[str, int]:
 
 @shared_task(name="paris_integration.tasks.renew_token")
 def renew_token(connection_id: str) -> None:
-    """Renew one connection's token if it is due. Never raises for expected outcomes."""
+    """Renew one connection's token if it is due. Doesn't raise for expected outcomes."""
     try:
         renewal = renewals.renew_token(UUID(connection_id), now=clock.database_now())
     except faults.DRIVER_ERRORS as error:
@@ -97,7 +97,7 @@ def renew_token(connection_id: str) -> None:
 
 @shared_task(name="paris_integration.tasks.check_connection")
 def check_connection(connection_id: str) -> None:
-    """Ask Meta whether one connection's token still works, if that is due. Never raises for expected outcomes."""
+    """Check one connection's token at Meta if a check is due. Doesn't raise for expected outcomes."""
     try:
         verdict = health.check_connection(UUID(connection_id))
     except faults.DRIVER_ERRORS as error:
@@ -109,11 +109,12 @@ def check_connection(connection_id: str) -> None:
 
 @shared_task(name="paris_integration.tasks.look_after_connections")
 def look_after_connections() -> int:
-    """Probe incidents, mark what ends soon, hand due checks and renewals to the workers, and mail their people.
+    """Probe incidents, mark expiring tokens, send due checks and renewals to the workers, and send notices.
 
-    How many renewals were handed over. By the database's clock, so that one machine's wrong clock does no harm.
+    Returns the number of renewals sent.
     """
     try:
+        # The database's clock, so that a wrong clock on one machine doesn't renew or notify at the wrong time.
         now = clock.database_now()
         health.probe_incidents()
         renewals.note_expiring(now=now)
@@ -131,7 +132,7 @@ def look_after_connections() -> int:
 
 @shared_task(name="paris_integration.tasks.reconcile_hashtags")
 def reconcile_hashtags() -> int:
-    """Compare the hashtag ledgers with Meta's own count."""
+    """Add the hashtag searches that Meta counts and we don't. Returns how many."""
     try:
         return renewals.reconcile_hashtags(now=timezone.now())
     except faults.DRIVER_ERRORS as error:
@@ -140,9 +141,10 @@ def reconcile_hashtags() -> int:
 
 
 def refresh_due_now(*, now: datetime) -> dict[str, int]:
-    """What beat and the workers do, once and here: refresh every due feed; how many ended in which way."""
+    """Do the work of beat and the workers once, in this process. Returns the number of feeds per outcome."""
     results: Counter[str] = Counter()
     while claimed := refreshing.claim_due(now=now, limit=CLAIM_BATCH):
+        # Threads have their own connections and wouldn't see the rows of an open transaction (in tests).
         if connection.in_atomic_block:
             results.update(_refresh(feed_id, now) for feed_id in claimed)
         else:
@@ -159,7 +161,7 @@ def refresh_due_now(*, now: datetime) -> dict[str, int]:
 
 
 def _look_after_connections() -> int:
-    """Probe incidents, mark what ends soon, renew and check what is due; how many tokens were renewed."""
+    """As the task `look_after_connections`, in this process. Returns the number of renewed tokens."""
     now = clock.database_now()
     health.probe_incidents()
     renewals.note_expiring(now=now)

@@ -1,4 +1,4 @@
-"""Values that packages exchange: plain, frozen, and free of Django."""
+"""Plain value types, without Django."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ class Mode(StrEnum):
 
 
 class Login(StrEnum):
-    """Meta's login families; each has its own app, secret, host and abilities."""
+    """Meta's two logins. Each has its own app, secret, host and features."""
 
     INSTAGRAM = "instagram"
     FACEBOOK = "facebook"
 
 
 class ConnectionState(StrEnum):
-    """A connection's life, as its owner is told."""
+    """The state of a connection, as shown to its owner."""
 
     ACTIVE = "active"
     EXPIRING = "expiring"
@@ -39,7 +39,7 @@ class ConnectionState(StrEnum):
 
 
 class Warning(StrEnum):
-    """What a reader may be told beside the posts. The order is the order in answers."""
+    """Warnings in the answer to a feed request. Answers list them in this order."""
 
     PLAN_RESTRICTED = "PLAN_RESTRICTED"
     HASHTAG_REQUIRES_CONNECT = "HASHTAG_REQUIRES_CONNECT"
@@ -62,7 +62,7 @@ class Warning(StrEnum):
 
 
 class BlockReason(StrEnum):
-    """Why a refresh that somebody asked for is refused, the first that applies."""
+    """Why a requested refresh is refused: the first that applies."""
 
     PLAN_RESTRICTED = "PLAN_RESTRICTED"
     QUOTA_EXCEEDED = "QUOTA_EXCEEDED"
@@ -70,25 +70,25 @@ class BlockReason(StrEnum):
 
 
 class RefreshEffect(StrEnum):
-    """What a refresh that a member asks for would do now."""
+    """What a refresh requested by a member would do now."""
 
-    CALL = "call"  # ask Instagram
-    CLOSED = "closed"  # nothing: plan or connection allow no call
+    CALL = "call"  # call Instagram
+    CLOSED = "closed"  # nothing: the plan or connection doesn't allow a call
     REFUSED = "refused"  # be refused by quota or TTL
     PAUSED = "paused"  # be answered without a call: staff paused the widget
-    PARKED = "parked"  # be answered without a call: Instagram limits the account that we read with
+    PARKED = "parked"  # be answered without a call: Instagram's rate limit for the credential is reached
     BACKOFF = "backoff"  # be answered without a call: the last attempt failed
 
 
 class FilterKind(StrEnum):
-    """What a filter matches: the post's original kind; an album counts by its cover."""
+    """What a filter matches: the kind of the post. An album counts as its first item."""
 
     IMAGE = "image"
     VIDEO = "video"
 
 
 class Secret:
-    """A string that does not show itself: `repr`, `str` and formatting give a mask; `reveal()` gives the text."""
+    """A string that `repr`, `str` and formatting mask. `reveal()` returns the text."""
 
     __slots__ = ("_text",)
 
@@ -112,9 +112,9 @@ class Secret:
 
 @dataclass(frozen=True, slots=True)
 class Actor:
-    """Who acts: a user, or with `user_id` None a command or the service itself, by name.
+    """Who performs an action: a user, or (`user_id` None) a command or the service, by name.
 
-    `session`: the key of the user's session, which a login at Meta is bound to; only its hash is stored.
+    `session`: the key of the user's session, to which a login at Meta is bound. Only its hash is stored.
     """
 
     user_id: int | None
@@ -124,7 +124,7 @@ class Actor:
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """A normalised source: `value` is a lower-case username or tag, without `@` or `#`."""
+    """A normalised source. `value`: a lower-case username or hashtag, without `@` or `#`."""
 
     type: SourceType
     value: str
@@ -132,7 +132,7 @@ class Source:
 
 @dataclass(frozen=True, slots=True)
 class FeedKey:
-    """Which cached dataset: PRD §7.3 without the mode, which is for Paris to decide."""
+    """Identifies a feed, except for its mode, which Paris decides."""
 
     workspace_id: UUID
     instance_id: str
@@ -140,7 +140,7 @@ class FeedKey:
 
     @property
     def columns(self) -> dict[str, UUID | str]:
-        """The key as every table has it."""
+        """The key as columns of a table."""
         return {
             "workspace_id": self.workspace_id,
             "instance_id": self.instance_id,
@@ -151,9 +151,9 @@ class FeedKey:
 
 @dataclass(frozen=True, slots=True)
 class ConnectionFacts:
-    """What may be known of the connection an instance is linked to; never its token.
+    """A connection without its token.
 
-    `account_id`: the professional account's id, `username` lower-case. `token_version` rises with every new token.
+    `account_id`: the professional account's id. `username`: lower-case. `token_version` rises with every new token.
     """
 
     connection_id: UUID
@@ -168,10 +168,10 @@ class ConnectionFacts:
 
 @dataclass(frozen=True, slots=True)
 class FeedState:
-    """What deciding about a feed needs. All times aware, UTC, and as far as they count; `jitter` from 0 to 1.
+    """The times that decide about a feed. Aware, UTC, limited to their ceilings. `jitter`: from 0 to 1.
 
-    `blocked_until`: the provider's back-off. `paused_until`: staff's pause. `slowed_until`: holds back automatic
-    refreshes only.
+    `blocked_until`: the provider's back-off. `paused_until`: a pause by staff. `slowed_until`: delays only automatic
+    refreshes.
     """
 
     fetched_at: datetime | None
@@ -182,12 +182,12 @@ class FeedState:
 
     @property
     def held_until(self) -> datetime | None:
-        """When forced refreshes may call again, too."""
+        """Until when no refresh may call, not even a forced one."""
         return max((at for at in (self.blocked_until, self.paused_until) if at is not None), default=None)
 
 
 class ExternalChild(TypedDict):
-    """One picture or video of an album (PRD §7.2)."""
+    """One picture or video of an album, in wire format."""
 
     id: str
     mediaType: str
@@ -197,7 +197,7 @@ class ExternalChild(TypedDict):
 
 
 class ExternalPost(TypedDict):
-    """`InstagramExternalPost` of PRD §7.2 with the additions of contract §3.1. Absent is absent."""
+    """A post in wire format. Missing values are left out, never null."""
 
     id: str
     mediaType: str
@@ -221,27 +221,27 @@ class ExternalProfile(TypedDict):
 
 @dataclass(frozen=True, slots=True)
 class Post:
-    """One normalised post: its wire shape and what deciding about it needs."""
+    """A normalised post: its wire format, and values for filtering and sorting."""
 
     external: ExternalPost
     filter_kind: FilterKind
     published_at: datetime  # aware, UTC
-    links_expire_at: datetime | None  # earliest expiry its media links announce, aware, UTC
+    links_expire_at: datetime | None  # the earliest expiry of its media links, aware, UTC
 
 
 @dataclass(frozen=True, slots=True)
 class Dataset:
-    """What one successful fetch yields: posts newest first, every id once."""
+    """The result of a successful fetch: posts newest first, each id once."""
 
     posts: tuple[Post, ...]
     profile: ExternalProfile | None
     warnings: frozenset[Warning]
-    is_partial: bool = False  # a later page failed; what is here is the beginning
+    is_partial: bool = False  # a later page failed: only the first posts are here
 
 
 @dataclass(frozen=True, slots=True)
 class EncodedPost:
-    """A post as it leaves: `json` is its wire shape, encoded once when the feed was written."""
+    """A post ready to send. `json`: its wire format, encoded when the feed was written."""
 
     id: str
     filter_kind: FilterKind
@@ -251,7 +251,7 @@ class EncodedPost:
 
 @dataclass(frozen=True, slots=True)
 class Selection:
-    """Which posts of the dataset a reader wants. `filter_kind` None means all."""
+    """Which posts a reader requests. `filter_kind` None: all."""
 
     max_posts: int
     filter_kind: FilterKind | None = None
@@ -260,10 +260,10 @@ class Selection:
 
 @dataclass(frozen=True, slots=True)
 class Allowance:
-    """What a member may know about forced refreshes of a source. A remaining of None is unlimited.
+    """A member's allowance of forced refreshes for a source. Remaining None: unlimited.
 
-    `reason`: why one would be refused now, None when it would not. `allowed_at`: the first whole second at which it
-    would pass; None when it would now, or when no time helps.
+    `reason`: why a refresh would be refused now, or None. `allowed_at`: the first whole second at which one is allowed;
+    None if it is allowed now, or if waiting doesn't help.
     """
 
     reason: BlockReason | None
@@ -275,13 +275,12 @@ class Allowance:
 
 @dataclass(frozen=True, slots=True)
 class RefreshNow:
-    """What a refresh asked for now would do, and when one would call Instagram.
+    """What a refresh requested now would do, and when one would call Instagram.
 
-    `allowed_at`: the first whole second at which it would; None when it would now, or when no time helps. Several
-    things may hold it back: `effect` is the one that lasts longest, so that it ends at `allowed_at`. `closed_by`: the
-    warning that says why, for CLOSED alone. `upgrade_hint`: the name of the lowest higher plan under which it would
-    call now; for CLOSED by the plan, of the lowest that includes what it would call with. `disconnect_helps`: it is
-    CLOSED, and without the connection the source would be read in public mode.
+    `effect`: of several reasons not to call, the one that lasts longest. `allowed_at`: the first whole second at which
+    a refresh would call; None if it would now, or if waiting doesn't help. `closed_by`: the warning behind CLOSED.
+    `upgrade_hint`: the lowest higher plan under which it would call now (for CLOSED: that includes the source and
+    connection). `disconnect_helps`: without the connection, the source would be read in public mode.
     """
 
     effect: RefreshEffect
@@ -293,13 +292,12 @@ class RefreshNow:
 
 @dataclass(frozen=True, slots=True)
 class FeedView:
-    """What a reader gets from Paris: the posts selected and the truth about their age.
+    """The answer to a feed request: the selected posts and their age.
 
-    `last_updated_at`: None when the feed was never filled. `next_refresh_allowed_at`: when the next automatic
-    refresh is allowed, None when one is allowed now or under way; in the answer to a forced refresh, the next forced
-    one. `is_warming`: a first fill is under way; `is_first_fill`: this reader waited for it. For members only:
-    `forced`, `refresh_now`, `last_tried_at` (when Instagram was last asked, whatever came of it) and `paused_until`
-    (when a pause that staff ordered ends, None without one).
+    `last_updated_at`: None if the feed was never fetched. `next_refresh_allowed_at`: when the next automatic refresh is
+    allowed, None if it is allowed now or running; after a forced refresh, when the next forced one is allowed.
+    `is_warming`: the first fetch is running. `is_first_fill`: this request waited for it. For members only: `forced`,
+    `refresh_now`, `last_tried_at` (the last call, successful or not) and `paused_until` (a pause by staff).
     """
 
     posts: tuple[EncodedPost, ...]
@@ -318,7 +316,7 @@ class FeedView:
 
 @dataclass(frozen=True, slots=True)
 class Glance:
-    """How a widget's feed fares, without its posts. Times as in FeedView."""
+    """The status of a widget's feed, without posts. Times as in FeedView."""
 
     last_updated_at: datetime | None
     last_tried_at: datetime | None

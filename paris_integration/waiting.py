@@ -1,8 +1,7 @@
-"""Who waits for Meta in this process: one background job per flight, and a bounded number of callers waiting.
+"""Bulkheads: limits for the jobs and callers that wait for Meta in this process.
 
-The job runs in a thread of its own, so that the reader who started it waits no longer than the others. Bulkheads:
-so many jobs, so many waiting callers; one that finds no place is told at once. All places together are fewer than
-the threads of a web process (config/gunicorn.py), so that others are always answered.
+Each job runs in a background thread, so that the request that started it can time out like the others. Callers beyond
+the limits are refused at once.
 """
 
 from __future__ import annotations
@@ -16,18 +15,19 @@ from enum import StrEnum
 from foundation import threads
 from paris_integration.errors import TooBusy
 
-WAITING_PLACES = 64  # readers of feeds that are filled for the first time
+# Together fewer than the threads of a web process (config/gunicorn.py), so that other requests are always answered.
+WAITING_PLACES = 64  # readers of feeds that are fetched for the first time
 FLIGHT_PLACES = 16
-ORDER_PLACES = 112  # people who asked for a refresh, or come back from a login at Meta
+ORDER_PLACES = 112  # users who requested a refresh, or return from a login at Meta
 
 
 class Wait(StrEnum):
-    """How a reader's wait ended."""
+    """How a wait ended."""
 
     LANDED = "landed"
     STILL_FLYING = "still_flying"
-    NO_PLACE = "no_place"  # too many readers wait already
-    NO_FLIGHT = "no_flight"  # too many feeds are being filled already; nobody has started this one
+    NO_PLACE = "no_place"  # too many callers are waiting already
+    NO_FLIGHT = "no_flight"  # too many jobs are running already: this one was not started
 
 
 class FlightBoard:
@@ -39,14 +39,14 @@ class FlightBoard:
         self._executor = threads.Executor(max_workers=flight_places, thread_name_prefix="cold-fill")
 
     def wait_for(self, flight_key: Hashable, job: Callable[[], object], *, timeout_seconds: float) -> Wait:
-        """Join the job of this key in this process, starting it when there is none, and wait for its end."""
+        """Wait for the job of this key in this process. Starts it if it isn't running."""
         flight = self._join(flight_key, job)
         if flight is None:
             return Wait.NO_FLIGHT
         if not self._places.acquire(blocking=False):
             return Wait.NO_PLACE
         try:
-            threads.give_back()  # there are fewer database connections than waiting places
+            threads.give_back()  # there are fewer database connections than waiting callers
             flight.result(timeout=timeout_seconds)
         except TimeoutError:
             return Wait.STILL_FLYING
@@ -71,14 +71,14 @@ class FlightBoard:
 
 
 class OrderPlaces:
-    """Places for work that somebody asked for and waits for, in the caller's own thread."""
+    """Limits requests that call Meta in the caller's own thread."""
 
     def __init__(self, places: int) -> None:
         self._places = threading.BoundedSemaphore(places)
 
     @contextmanager
     def taken(self) -> Iterator[None]:
-        """A place for the block, which uses the share of database connections that waiting work has. Raises TooBusy."""
+        """Run the block with the database connections reserved for waiting work. Raises TooBusy beyond the limit."""
         if not self._places.acquire(blocking=False):
             raise TooBusy("no place to wait")
         try:

@@ -1,1 +1,1 @@
-"""Adapters to Meta: values in, values out. Nothing here knows the ORM, a cache, Celery or a request."""
+"""Adapters for Meta's APIs. They take and return plain values, without ORM, cache, Celery or requests."""

@@ -1,4 +1,4 @@
-"""What a provider is: values in, values out. No ORM, cache, Celery or request below this line."""
+"""The provider protocol, with its requests and results."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from paris_integration.types import Login, Secret
 
 @dataclass(frozen=True, slots=True)
 class Usage:
-    """Rate-limit headers of one answer: highest percentage seen, and minutes until access returns (0 = not blocked)."""
+    """Rate-limit headers of an answer: the highest percentage, and minutes until access returns (0: not blocked)."""
 
     percent: float = 0.0
     regain_minutes: float = 0.0
@@ -20,7 +20,7 @@ class Usage:
 
 @dataclass(frozen=True, slots=True)
 class DiscoveryRequest:
-    """Another professional account's posts, asked for by the account `asking_ig_user_id` (Business Discovery)."""
+    """The posts of another professional account, requested by `asking_ig_user_id` (Business Discovery)."""
 
     asking_ig_user_id: str
     username: str
@@ -29,7 +29,7 @@ class DiscoveryRequest:
 
 @dataclass(frozen=True, slots=True)
 class OwnMediaRequest:
-    """The posts of the account that granted the token, asked for at the host of its login family."""
+    """The posts of the account that granted the token. `login` decides the host."""
 
     login: Login
     account_id: str
@@ -39,7 +39,7 @@ class OwnMediaRequest:
 
 @dataclass(frozen=True, slots=True)
 class HashtagRequest:
-    """A tag's posts, searched by the account `asking_ig_user_id`. `hashtag_id`: Meta's number for the tag."""
+    """The posts of a hashtag, searched by `asking_ig_user_id`. `hashtag_id`: Meta's number for the hashtag."""
 
     asking_ig_user_id: str
     hashtag_id: str
@@ -51,11 +51,11 @@ FeedRequest = DiscoveryRequest | OwnMediaRequest | HashtagRequest
 
 @dataclass(frozen=True, slots=True)
 class RawFeed:
-    """Pages of one source as the provider sent them, not yet understood.
+    """The pages of one source as the provider sent them.
 
-    `media`: raw media objects in the provider's order, over all pages. `profile`: raw account fields, or None.
-    `later_page_error`: what ended the paging early after at least one good page; None when it ended by itself.
-    `usage`: the highest usage seen over the pages. `is_recent_only`: a tag's posts of the last day, and no others.
+    `media`: raw media objects of all pages, in the provider's order. `profile`: raw account fields, or None.
+    `later_page_error`: the error that ended the paging after at least one good page, or None. `usage`: the highest of
+    all pages. `is_recent_only`: only posts of the last day (hashtags).
     """
 
     media: tuple[object, ...]
@@ -66,16 +66,16 @@ class RawFeed:
 
 
 class Provider(Protocol):
-    """Reads sources at Meta. Every call ends within the total deadline given at construction."""
+    """Reads sources from Meta. Every call ends within the deadline given at construction."""
 
     def fetch(self, request: FeedRequest, *, max_posts: int) -> RawFeed:
-        """Up to `max_posts` media. Raises ProviderError and its kin."""
+        """Up to `max_posts` media. Raises ProviderError or a subclass."""
         ...
 
     def find_hashtag_id(self, asking_ig_user_id: str, tag: str, token: Secret) -> str:
-        """Meta's number for a tag, the same for ever. Raises ProviderError and its kin, SourceNotFound for no tag."""
+        """Meta's number for a hashtag; it never changes. Raises SourceNotFound and other ProviderErrors."""
         ...
 
     def recently_searched(self, asking_ig_user_id: str, token: Secret) -> tuple[str, ...]:
-        """The numbers of the tags this account searched in the last 7 days, as Meta counts them."""
+        """The numbers of the hashtags that the account searched in the last 7 days, as Meta counts them."""
         ...

@@ -1,9 +1,8 @@
-"""From Meta's error answers to ours: one table, codes before status, closed by default.
+"""Maps Meta's errors to ours by one table: codes first, then the HTTP status.
 
-A code that is not listed stays a plain ProviderError: loud, retried slowly, never taken for a known fault. Message
-texts are not looked at, as their language follows the token's owner; the one exception is the name of a field that
-was refused. Sources: Graph API "Handle errors" and "Rate limits", Instagram Platform "Error codes" (2026-06-02), as
-read in November 2026; 110/2207013 by developers' measurement (September 2026).
+A code that isn't listed becomes a plain ProviderError, which is logged as an error.
+Sources: Graph API "Handle errors" and "Rate limits", Instagram Platform "Error codes" (2026-06-02), as read in November
+2026; 110/2207013 as measured by developers (September 2026).
 """
 
 from __future__ import annotations
@@ -26,7 +25,7 @@ from paris_integration.providers.http import HttpAnswer
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """`codes`: Graph error codes; `subcodes` None means any, else only these."""
+    """`codes`: Graph error codes. `subcodes`: only these; None means any."""
 
     error: type[ProviderError]
     codes: range | tuple[int, ...]
@@ -34,12 +33,13 @@ class Fault:
     subcodes: tuple[int, ...] | None = None
 
 
+# The first match wins, so a row for a subcode must come before the row for its code.
 FAULTS: tuple[Fault, ...] = (
     Fault(RateLimited, (4,), "application request limit; the status may be 400, 403 or 429"),
     Fault(RateLimited, (17,), "user request limit"),
     Fault(RateLimited, (32,), "page request limit"),
     Fault(RateLimited, (341,), "application limit, temporary"),
-    Fault(RateLimited, (368,), "temporarily blocked for policy: calling on prolongs it"),
+    Fault(RateLimited, (368,), "temporarily blocked for policy: further calls prolong the block"),
     Fault(RateLimited, (613,), "custom limit of an API"),
     Fault(RateLimited, range(80_000, 80_100), "business use case limits, 80002 is Instagram's"),
     Fault(TokenRejected, (190,), "token expired, revoked or malformed; subcodes tell why"),
@@ -47,29 +47,30 @@ FAULTS: tuple[Fault, ...] = (
     Fault(
         TokenRejected, (25,), "account inactive, restricted or checkpointed: its holder must act", (2207050,)
     ),
-    Fault(
-        ProviderError, (3,), "the app lacks the capability: for its operator to mend, no connection's fault"
-    ),
+    Fault(ProviderError, (3,), "the app lacks the capability: only its operator can fix this, no connection"),
     Fault(PermissionMissing, (10,), "permission missing or withdrawn"),
     Fault(PermissionMissing, range(200, 300), "permission missing"),
     Fault(SourceNotFound, (110,), "no such account, or none that discovery may show"),
     Fault(SourceNotFound, (24,), "no such object; for hashtags: unknown or blocked tag"),
     Fault(SourceNotFound, (803,), "no such alias or id"),
-    Fault(SourceNotFound, (100,), "the object is gone, or not this token's to see", (33,)),
-    Fault(ProviderUnavailable, (-1, -2), "server error or time-out on their side"),
+    Fault(SourceNotFound, (100,), "the object was deleted, or this token may not see it", (33,)),
+    Fault(ProviderUnavailable, (-1, -2), "server error or timeout at Meta"),
     Fault(ProviderUnavailable, (1,), "unknown error, often overload"),
     Fault(ProviderUnavailable, (2,), "service down"),
 )
 
-# Meta says it with a code, and takes it back with this flag: an error of our own making, not a passing one.
+# Code 1 with `is_transient: false` isn't a temporary error: the request itself is wrong.
 _UNLESS_NOT_TRANSIENT = (1,)
+# The only message text that is read, because no code names the refused field. Other texts are ignored: their language
+# follows the token's owner.
 _FIELD_NAME = re.compile(
     r"\(([a-z_]{1,40})\)|field[^A-Za-z]{1,3}([a-z_]{1,40})|(?:#100\)\s+)([a-z_]{1,40})\b"
 )
 
 
 def fault_of(answer: HttpAnswer) -> ProviderError | None:
-    """The error an answer stands for, None when it is a success. An error envelope counts under any status."""
+    """The error in an answer, or None for a success."""
+    # An error object counts under any status, also under 200.
     envelope = _envelope(answer.payload)
     if envelope is None:
         return _by_status(answer)
@@ -80,20 +81,17 @@ def fault_of(answer: HttpAnswer) -> ProviderError | None:
 
 
 def hashtag_fault_of(answer: HttpAnswer) -> ProviderError | None:
-    """As `fault_of`, for every call about tags, any of which may find the 30 tags of 7 days used up.
-
-    No page of Meta prints the code; 18 is developers' reports (2026).
-    """
+    """As `fault_of`, for all calls about hashtags: any of them may report that the 30 hashtags are used up."""
     fault = fault_of(answer)
+    # Meta documents no code for it. Developers report 18 (2026).
     return _as(HashtagQuotaExhausted, fault) if fault is not None and fault.code == 18 else fault
 
 
 def tag_search_fault_of(answer: HttpAnswer) -> ProviderError | None:
-    """As `hashtag_fault_of`, for the search of a tag, where 100 is Meta's answer to emoji and the like.
-
-    24, for an unknown or blocked tag, is in the table. Neither is printed by Meta; both are developers' reports (2026).
-    """
+    """As `hashtag_fault_of`, for searching a hashtag's number."""
     fault = hashtag_fault_of(answer)
+    # Developers report code 100 for emoji and other invalid hashtags, and 24 (in the table) for unknown or blocked ones
+    # (2026). Meta documents neither.
     return _as(SourceNotFound, fault) if fault is not None and fault.code == 100 else fault
 
 
@@ -150,11 +148,11 @@ def _envelope(payload: object) -> Mapping[str, object] | None:
 
 
 def _their_time(answer: HttpAnswer) -> float | None:
-    """When the provider says its window opens: the later of Retry-After and the usage header's minutes."""
-    told = [answer.retry_after_seconds] if answer.retry_after_seconds is not None else []
+    """Seconds to wait as Meta asks: the longer of Retry-After and the usage header. None if it names no time."""
+    waits = [answer.retry_after_seconds] if answer.retry_after_seconds is not None else []
     if answer.usage.regain_minutes > 0:
-        told.append(answer.usage.regain_minutes * 60)
-    return max(told, default=None)
+        waits.append(answer.usage.regain_minutes * 60)
+    return max(waits, default=None)
 
 
 def _rejected_field(message: object) -> str | None:
@@ -164,7 +162,7 @@ def _rejected_field(message: object) -> str | None:
 
 def _integer(value: object) -> int | None:
     if isinstance(value, bool):
-        return None
+        return None  # bool is a subclass of int
     if isinstance(value, int):
         return value
     if isinstance(value, str) and len(value) < 10 and value.lstrip("-").isdecimal():

@@ -1,8 +1,6 @@
-"""Which fields each kind of call asks for, and which of them Meta has refused within the last day.
+"""The fields requested by each kind of call, and those that Meta has refused within the last day.
 
-Sources: IG Media and IG User reference (2026-06-22) and "Business Discovery" (2026-08-12) for what may be read by
-expansion; "Hashtag search" (2024-01-26) for tags. `profile_picture_url` carries no "public" mark, but came back on
-v26.0 (August 2026). `alt_text` exists on pictures and on an album's children (changelog, 2025-03-24).
+Sources: IG Media and IG User reference (2026-06-22), "Business Discovery" (2026-08-12), "Hashtag search" (2024-01-26).
 """
 
 from __future__ import annotations
@@ -27,7 +25,7 @@ class Level(StrEnum):
 
 
 Fields = Mapping[Level, tuple[str, ...]]
-Kind = tuple[Login, str]  # one login's calls of one type: what is refused to one is often given to the others
+Kind = tuple[Login, str]  # one login's calls of one type: a field refused to one kind often works for others
 
 MEDIA_FIELDS = (
     "id",
@@ -43,21 +41,23 @@ MEDIA_FIELDS = (
     "is_shared_to_feed",
     "children",
 )
+# `alt_text` exists on pictures and on an album's children (changelog, 2025-03-24).
 CHILD_FIELDS = ("id", "media_type", "media_url", "thumbnail_url", "alt_text")
 OWN_MEDIA: Fields = {Level.POST: MEDIA_FIELDS, Level.CHILD: CHILD_FIELDS}
+# The reference doesn't mark `profile_picture_url` as public, but v26.0 returns it (August 2026).
 DISCOVERY: Fields = {**OWN_MEDIA, Level.ACCOUNT: ("username", "profile_picture_url", "media_count")}
-# No author, no thumbnail, no alternative text.
+# Hashtag media have no author, thumbnail or alternative text.
 HASHTAG: Fields = {
     Level.POST: ("id", "caption", "media_type", "media_url", "permalink", "timestamp", "children"),
     Level.CHILD: ("id", "media_type", "media_url"),
 }
-# Without these no post could be shown, and a feed of none would replace a good one.
+# Without these fields no post can be shown, and an empty feed would replace a good one.
 _REQUIRED: Mapping[Level, frozenset[str]] = {
     Level.ACCOUNT: frozenset({"username"}),
     Level.POST: frozenset({"id", "media_type", "media_url", "permalink", "timestamp"}),
     Level.CHILD: frozenset({"id"}),
 }
-# Meta names the field and not its level, so that the levels are tried one after the other.
+# Meta's error names the field but not its level, so the levels are tried in this order.
 _GUESSES = (
     frozenset({Level.ACCOUNT}),
     frozenset({Level.CHILD}),
@@ -67,14 +67,14 @@ _GUESSES = (
 
 
 class RefusedFields:
-    """The memory of a process; safe to use from many threads."""
+    """Remembers refused fields per process. Thread-safe."""
 
     def __init__(self) -> None:
         self._refused_at: dict[tuple[Kind, Level, str], datetime] = {}
         self._lock = threading.Lock()
 
     def without(self, kind: Kind, fields: Fields) -> Fields:
-        """What to ask for: `fields` without those refused to this kind of call within a day."""
+        """`fields` without those refused to this kind of call within a day."""
         now = datetime.now(UTC)
         with self._lock:
             return {
@@ -83,10 +83,9 @@ class RefusedFields:
             }
 
     def refuse(self, kind: Kind, name: str, *, asked: Fields, fields: Fields) -> bool:
-        """Meta refused `name` to a call that asked for `asked`; whether there is something else to ask for.
+        """Record that Meta refused `name` to a call with the fields `asked`. Returns whether to try again without it.
 
-        The levels where the field can be left out are tried in the order of `_GUESSES`. When another thread has moved
-        on from what was asked here, its guess is as good.
+        Leaves the field out at the next combination of levels in `_GUESSES`.
         """
         levels = frozenset(
             level for level, names in fields.items() if name in names and name not in _REQUIRED[level]
@@ -96,7 +95,7 @@ class RefusedFields:
         with self._lock:
             current = frozenset(level for level in levels if self._is_refused(kind, level, name, now))
             if current != left_out:
-                return True
+                return True  # another thread has moved on to the next guess: try that one
             guesses = [guess for guess in _GUESSES if guess <= levels]
             place = guesses.index(left_out) + 1 if left_out else 0
             if place == len(guesses):
@@ -112,5 +111,5 @@ class RefusedFields:
 
     def _is_refused(self, kind: Kind, level: Level, name: str, now: datetime) -> bool:
         at = self._refused_at.get((kind, level, name))
-        # A time ahead of now comes from a wrong clock.
+        # A time in the future was written by a wrong clock.
         return at is not None and at <= now < at + ASKED_AGAIN_AFTER

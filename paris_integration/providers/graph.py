@@ -1,4 +1,4 @@
-"""Meta's Graph API and its endpoints. Raw pages out; understanding them is normalize's."""
+"""The endpoints of Meta's Graph API. Returns raw pages, which `normalize` turns into posts."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ _NODE_ID = re.compile(r"[0-9]{1,30}", re.ASCII)
 
 
 class GraphProvider:
-    """Reads sources at Meta. `timeout_seconds` bounds a whole fetch, all its pages together."""
+    """Reads sources from Meta. `timeout_seconds` limits a whole fetch with all its pages."""
 
     def __init__(
         self,
@@ -59,10 +59,10 @@ class GraphProvider:
         self._refused_fields = RefusedFields()
 
     def fetch(self, request: FeedRequest, *, max_posts: int) -> RawFeed:
-        """Up to `max_posts` media, over as many pages as it takes.
+        """Up to `max_posts` media, over several pages if needed.
 
-        Raises ProviderError and its kin when the first page fails; a later page's failure ends the paging and is
-        returned. SourceNotFound covers unknown, personal and age-gated accounts, which Meta answers alike.
+        Raises a ProviderError if the first page fails; the error of a later page ends the paging and is returned.
+        SourceNotFound covers unknown, personal and age-gated accounts: Meta's answer is the same for all three.
         Sources: "Business Discovery" (2026-08-12), "IG User media" (2026-09), "Hashtag recent media" (2024-01-26).
         """
         deadline = Deadline(self._timeout_seconds)
@@ -75,15 +75,16 @@ class GraphProvider:
                 return self._fetch_hashtag(request, max_posts, deadline)
 
     def find_hashtag_id(self, asking_ig_user_id: str, tag: str, token: Secret) -> str:
-        """Meta's number for a tag; static and the same for all accounts. A search counts against 30 in 7 days.
+        """Meta's number for a hashtag, the same for all accounts. Each search counts towards 30 in 7 days.
 
-        Source: "Hashtag search" (2024-01-26). Raises SourceNotFound for an unknown or blocked tag.
+        Raises SourceNotFound for an unknown or blocked hashtag. Source: "Hashtag search" (2024-01-26).
         """
         params = {"user_id": asking_ig_user_id, "q": tag}
         answer = self._get(f"{self._facebook_url}/ig_hashtag_search", params, token, Login.FACEBOOK)
         fault = tag_search_fault_of(answer)
         if fault is not None:
             raise fault
+        # Accepts the number in a list under `data`, and a bare object.
         found = answer.payload.get("data", answer.payload) if isinstance(answer.payload, dict) else None
         first = found[0] if isinstance(found, list) and found else found
         hashtag_id = first.get("id") if isinstance(first, dict) else None
@@ -94,7 +95,7 @@ class GraphProvider:
         return str(hashtag_id)
 
     def recently_searched(self, asking_ig_user_id: str, token: Secret) -> tuple[str, ...]:
-        """The numbers of the tags the account searched in the last 7 days. Source: "recently_searched_hashtags"."""
+        """The numbers of the hashtags searched in the last 7 days. Source: "recently_searched_hashtags"."""
         url = f"{self._facebook_url}/{_node(asking_ig_user_id)}/recently_searched_hashtags"
         answer = self._get(url, {"limit": "30"}, token, Login.FACEBOOK)
         fault = hashtag_fault_of(answer)
@@ -104,7 +105,7 @@ class GraphProvider:
         return tuple(str(item["id"]) for item in items if isinstance(item, dict) and "id" in item)
 
     def _fetch_hashtag(self, request: HashtagRequest, max_posts: int, deadline: Deadline) -> RawFeed:
-        """The last day's posts; the most popular ones when there are none."""
+        """The posts of the last day, or the most popular ones if there are none."""
         recent = self._gather(request, Edge.HASHTAG, max_posts, self._ask_hashtag("recent_media"), deadline)
         if recent.media:
             return replace(recent, is_recent_only=True)
@@ -128,7 +129,7 @@ class GraphProvider:
         return pages.as_feed()
 
     def _page(self, request: FeedRequest, pages: Pages, ask: _Ask, deadline: Deadline) -> Page:
-        """One page, asked for in another way as long as Meta's refusal names one, under the guard of calls."""
+        """One page. If Meta refuses a field or the amount of data, tries again with less, up to the limit of calls."""
         kind, fields = _kind_and_fields(request)
         while True:
             asked = self._refused_fields.without(kind, fields)
@@ -156,7 +157,7 @@ class GraphProvider:
         found = payload.get("business_discovery")
         if not isinstance(found, dict):
             raise UnexpectedPayload("no business_discovery object")
-        # An account may show no media at all. On a later page, absent media are not the end but a failure.
+        # `media` may be missing for an account without posts. On a later page a missing `media` is an error.
         absent = NO_MEDIA if pages.cursor is None else None
         return Page(found, found.get("media", absent), usage)
 
@@ -168,7 +169,7 @@ class GraphProvider:
             params["after"] = pages.cursor
         url = f"{host}/{_node(request.account_id)}/media"
         payload, usage = self._payload(url, params, request.token, request.login, deadline)
-        # The account is the token's own: its name is known, and no call is spent on asking for it.
+        # The token's own account: its name is known, so no call is needed for the profile.
         return Page({"username": request.username}, payload, usage)
 
     def _ask_hashtag(self, edge: str) -> _Ask:
@@ -209,7 +210,7 @@ class GraphProvider:
     def _get(
         self, url: str, params: dict[str, str], token: Secret, login: Login, deadline: Deadline | None = None
     ) -> HttpAnswer:
-        # The proof is documented for graph.facebook.com alone, and graph.instagram.com refuses one it does not like.
+        # The proof is documented for graph.facebook.com only; graph.instagram.com refuses a proof it doesn't accept.
         if self._app_secret is not None and login is Login.FACEBOOK:
             params = params | {"appsecret_proof": appsecret_proof(token, self._app_secret)}
         return self._http.get_json(
@@ -231,10 +232,8 @@ def _kind_and_fields(request: FeedRequest) -> tuple[Kind, Fields]:
 
 
 def _is_too_much_data(error: ProviderError) -> bool:
-    """Code 1 is often "reduce the amount of data" (Graph API "Handle errors", 2026).
-
-    It has no subcode, and the text follows the language of the token's owner, so that every code 1 counts.
-    """
+    """Whether the error may mean "reduce the amount of data" (Graph API "Handle errors", 2026)."""
+    # Every code 1 counts: there is no subcode, and the text is in the language of the token's owner.
     return isinstance(error, ProviderUnavailable) and error.code == 1
 
 
@@ -244,15 +243,12 @@ def _media_fields(asked: Fields) -> str:
 
 
 def _node(node_id: str) -> str:
-    """A node's id, fit for a path. Raises ValueError."""
+    """The node's id, checked to be safe in a URL path. Raises ValueError."""
     if not _NODE_ID.fullmatch(node_id):
         raise ValueError("not a node id")
     return node_id
 
 
 def appsecret_proof(token: Secret, app_secret: Secret) -> str:
-    """Proves to graph.facebook.com that the caller knows the app's secret.
-
-    Source: Graph API "Secure requests": hex HMAC-SHA256 of the token, keyed by the app secret.
-    """
+    """Hex HMAC-SHA256 of the token, keyed with the app secret. Source: Graph API "Secure requests"."""
     return hmac.new(app_secret.reveal().encode(), token.reveal().encode(), hashlib.sha256).hexdigest()

@@ -1,8 +1,7 @@
-"""The one door to the outside: JSON over HTTP under a total deadline, a size cap and no redirects.
+"""HTTP client for all calls to Meta: JSON with a total deadline, a size limit and no redirects.
 
-The only importer of `requests`. What comes back is hostile until proven otherwise: any length, any speed, any
-content. What goes out may hold secrets in headers and queries, so no URL, parameter or provider text ever stands in a
-log line or an exception that leaves here.
+The only module that imports `requests`. Requests may carry secrets in headers and queries, so no URL, parameter or
+provider text appears in logs or exceptions. Answers are untrusted: any length, any speed, any content.
 """
 
 from __future__ import annotations
@@ -34,7 +33,7 @@ from paris_integration.errors import ProviderUnavailable
 from paris_integration.providers.base import Usage
 from paris_integration.types import Secret
 
-# urllib3's DEBUG lines hold the path with its query, and the query holds secrets.
+# urllib3's DEBUG lines contain the query, which may hold secrets.
 logging.getLogger("urllib3").setLevel(logging.WARNING)
 
 MAX_BODY_BYTES = 4 * 1024 * 1024
@@ -45,7 +44,7 @@ LOOKUPS_AT_ONCE = 16
 
 
 class Deadline:
-    """An end that holds for everything done under it. Monotonic: it never leaves the process."""
+    """The time by which a call and everything it does must end. Uses the monotonic clock."""
 
     def __init__(self, seconds: float) -> None:
         self._ends = time.monotonic() + seconds
@@ -61,9 +60,9 @@ class Deadline:
 
 @dataclass(frozen=True, slots=True)
 class HttpAnswer:
-    """One answer: its status, its JSON (None when it was no JSON), and what its headers say about limits.
+    """An answer: status, JSON (None if the body isn't JSON), and rate-limit headers.
 
-    `retry_after_seconds`: from Retry-After, between 0 and a day; None when absent or unreadable.
+    `retry_after_seconds`: from Retry-After, between 0 and a day; None if missing or unreadable.
     """
 
     status: int
@@ -83,14 +82,14 @@ class _Asked:
 
 
 def _class_of(answer: HttpAnswer | str) -> str:
-    """`2xx` and so on; `none` for a problem in a word."""
+    """The metric label: `2xx` and so on; `none` if there is no answer."""
     return "none" if isinstance(answer, str) else f"{answer.status // 100}xx"
 
 
 class HttpClient:
-    """One session for all calls of a process; safe to use from many threads.
+    """One session for all calls of a process. Thread-safe.
 
-    `before_call` lets go of what must not be held while the other side is waited for.
+    `before_call` releases what a waiting call must not hold, such as a database connection.
     """
 
     def __init__(
@@ -99,7 +98,7 @@ class HttpClient:
         self._max_body_bytes = max_body_bytes
         self._before_call = before_call
         self._session = requests.Session()
-        self._session.trust_env = False
+        self._session.trust_env = False  # ignore proxies and .netrc of the environment
         adapter = _WatchedAdapter(pool_connections=8, pool_maxsize=CONNECTIONS_KEPT, max_retries=0)
         self._session.mount("https://", adapter)
         self._session.mount("http://", adapter)
@@ -107,21 +106,21 @@ class HttpClient:
     def get_json(
         self, url: str, *, params: Mapping[str, str], token: Secret | None, deadline: Deadline
     ) -> HttpAnswer:
-        """GET `url`, ended by `deadline` whatever the other side does. The token travels in the Authorization header.
+        """GET `url`, ending by `deadline`. The token is sent in the Authorization header.
 
-        Raises ProviderUnavailable when nothing readable came: no connection, time-out, an answer over the size cap, a
-        redirect. An answer that is no JSON is returned as such, with its status.
+        Raises ProviderUnavailable for no connection, a timeout, a redirect, and an answer that is too large. An answer
+        that isn't JSON is returned with `is_json` False.
         """
         return self._ask(_Asked("GET", url, token, params=params), deadline)
 
     def post_form(self, url: str, *, form: Mapping[str, str], deadline: Deadline) -> HttpAnswer:
-        """POST a form; bounded and silent as `get_json`."""
+        """POST a form. Limits and errors as for `get_json`."""
         return self._ask(_Asked("POST", url, None, form=form), deadline)
 
     def delete(
         self, url: str, *, params: Mapping[str, str], token: Secret | None, deadline: Deadline
     ) -> HttpAnswer:
-        """DELETE `url`; bounded and silent as `get_json`."""
+        """DELETE `url`. Limits and errors as for `get_json`."""
         return self._ask(_Asked("DELETE", url, token, params=params), deadline)
 
     def _ask(self, asked: _Asked, deadline: Deadline) -> HttpAnswer:
@@ -131,7 +130,7 @@ class HttpClient:
         with timed("provider"), _Watchdog(deadline) as watchdog:
             answer = self._answer_or_problem(asked, deadline)
         provider_calls.labels(result="none" if watchdog.has_expired else _class_of(answer)).inc()
-        # Cut while its headers dripped, a connection even looks like an answer that ended early.
+        # A connection cut while it sends headers can look like an answer that just ended early.
         if watchdog.has_expired:
             raise ProviderUnavailable("timed out")
         if isinstance(answer, str):
@@ -139,7 +138,7 @@ class HttpClient:
         return answer
 
     def _answer_or_problem(self, asked: _Asked, deadline: Deadline) -> HttpAnswer | str:
-        """The answer, or in a word why there is none: the library's exceptions hold the URL and must not get out."""
+        """The answer, or a short reason. The library's exceptions contain the URL, so they must not leave here."""
         try:
             return self._send(asked, deadline)
         except _Unusable as reason:
@@ -147,7 +146,7 @@ class HttpClient:
         except requests.Timeout:
             return "timed out"
         except (requests.RequestException, HTTPError, OSError, ValueError, AttributeError) as error:
-            # A socket cut by the watchdog surfaces as whatever the library was about to do with it.
+            # When the watchdog cuts a socket, the library raises any of these, AttributeError included.
             return f"connection failed ({type(error).__name__})"
 
     def _send(self, asked: _Asked, deadline: Deadline) -> HttpAnswer:
@@ -165,7 +164,7 @@ class HttpClient:
             stream=True,
             allow_redirects=False,
         ) as response:
-            self._session.cookies.clear()
+            self._session.cookies.clear()  # the session is shared by all accounts
             if 300 <= response.status_code < 400:
                 raise _Unusable("redirected")
             body = self._read(response, deadline)
@@ -179,14 +178,16 @@ class HttpClient:
             )
 
     def _read(self, response: requests.Response, deadline: Deadline) -> bytes:
-        """The decoded body. The cap counts decoded bytes, so that a small bomb is stopped like a large file."""
+        """The decoded body. Raises _Unusable over the size limit."""
         body = bytearray()
+        # Counts decoded bytes, so that a small compressed body can't expand beyond the limit.
         for chunk in response.raw.stream(CHUNK_BYTES, decode_content=True):
             body += chunk
             if len(body) > self._max_body_bytes:
                 raise _Unusable("answer too large")
             if deadline.is_over:
                 raise requests.Timeout
+        # An answer that was cut off must not pass for a shorter one.
         expected = response.headers.get("Content-Length", "")
         if (
             expected.isdecimal()
@@ -198,7 +199,7 @@ class HttpClient:
 
 
 def parse_json(body: bytes) -> tuple[object, bool]:
-    """The body's JSON and True, or None and False. Never raises: depth, encoding and NaN are the sender's problem."""
+    """The body's JSON and True, or None and False. Never raises, also for deep nesting, bad encoding and NaN."""
     try:
         return json.loads(body.decode("utf-8-sig"), parse_constant=_refuse_constant), True
     except (ValueError, RecursionError):
@@ -206,9 +207,9 @@ def parse_json(body: bytes) -> tuple[object, bool]:
 
 
 def usage_of(headers: Mapping[str, str]) -> Usage:
-    """The highest percentage and the longest wait of the usage headers; unreadable ones say nothing.
+    """The highest percentage and the longest wait in the usage headers. Unreadable values are ignored.
 
-    Source: Graph API "Rate limits" (2026): all counts are percentages; estimated_time_to_regain_access is minutes.
+    Source: Graph API "Rate limits" (2026). All counts are percentages; estimated_time_to_regain_access is in minutes.
     """
     entries = [_json_header(headers, "X-App-Usage")]
     by_business = _json_header(headers, "X-Business-Use-Case-Usage")
@@ -223,7 +224,7 @@ def usage_of(headers: Mapping[str, str]) -> Usage:
 
 
 def retry_after_of(headers: Mapping[str, str], *, now: datetime) -> float | None:
-    """Seconds from Retry-After, given as seconds or as an HTTP date; clamped to a day, None when it is junk."""
+    """Seconds from Retry-After, given in seconds or as an HTTP date; at most a day, None if unreadable."""
     text = headers.get("Retry-After", "").strip()
     if text.isdecimal() and text.isascii():
         return float(min(int(text[:12]), int(RETRY_AFTER_CAP_SECONDS)))
@@ -252,16 +253,14 @@ def _refuse_constant(name: str) -> None:
 
 
 class _Unusable(Exception):
-    """An answer we do not take, in a word."""
+    """The answer can't be used; the message is a short reason."""
 
 
 class _Watchdog:
-    """Cuts the sockets used in its thread when the deadline is over.
+    """Shuts down the sockets used by its thread when the deadline is over."""
 
-    Read time-outs count between two bytes: a sender of one byte a second never meets them, in the headers or in the
-    body. Shutting the socket down does end the blocked read.
-    """
-
+    # Socket timeouts apply to each read: a server that sends a byte a second never reaches them. Shutting the socket
+    # down ends a blocked read.
     current = threading.local()
 
     def __init__(self, deadline: Deadline) -> None:
@@ -283,7 +282,7 @@ class _Watchdog:
 
     @staticmethod
     def watch(sock: socket.socket | None) -> None:
-        """Have the watchdog of this thread, if there is one, mind the socket."""
+        """Add a socket to the watchdog of this thread, if there is one."""
         watchdog: _Watchdog | None = getattr(_Watchdog.current, "watchdog", None)
         if watchdog is None or sock is None:
             return
@@ -303,7 +302,7 @@ class _Watchdog:
 
 def _cut(sock: socket.socket) -> None:
     with suppress(OSError, ValueError):
-        # The plain socket's method even under TLS: the TLS layer belongs to the thread that is reading.
+        # The plain socket's method, also under TLS: another thread is using the TLS layer.
         socket.socket.shutdown(sock, socket.SHUT_RDWR)
 
 
@@ -311,12 +310,12 @@ _lookups = threading.BoundedSemaphore(LOOKUPS_AT_ONCE)
 
 
 def addresses_of(host: str, port: int, deadline: Deadline) -> list[str]:
-    """The addresses of a name, in the system's order. Raises TimeoutError, and OSError or ValueError for no name.
+    """The addresses of a host name, in the system's order.
 
-    The system's resolver takes no time-out and cannot be interrupted: it is asked in a thread that is left behind when
-    the deadline is over. At most LOOKUPS_AT_ONCE of these threads exist, however long the name service is silent; they
-    touch no database and do not keep the process from ending.
+    Raises TimeoutError; OSError or ValueError if the name can't be resolved.
     """
+    # `getaddrinfo` has no timeout and can't be interrupted, so it runs in a daemon thread that is abandoned at the
+    # deadline. The semaphore limits these threads if DNS is down.
     with suppress(ValueError):
         return [str(ipaddress.ip_address(host))]
     found: Future[list[Any]] = Future()
@@ -341,7 +340,7 @@ def addresses_of(host: str, port: int, deadline: Deadline) -> list[str]:
 
 
 class _WatchedMixin:
-    """A connection that is looked up, opened and read under the deadline of its thread's watchdog."""
+    """A connection whose DNS lookup, connect and reads end by the deadline of its thread's watchdog."""
 
     sock: Any
     host: str
@@ -354,11 +353,11 @@ class _WatchedMixin:
         _Watchdog.watch(self.sock)
 
     def request(self, *args: Any, **kwargs: Any) -> None:
-        _Watchdog.watch(self.sock)  # a kept connection does not connect again
+        _Watchdog.watch(self.sock)  # `connect` isn't called for a reused connection
         super().request(*args, **kwargs)  # type: ignore[misc]
 
     def _new_conn(self) -> socket.socket:
-        """As urllib3's, which gives every address of a name the whole time and the lookup no end."""
+        """Like urllib3's, which has no timeout for the lookup and gives each address the whole time."""
         deadline = _Watchdog.current.watchdog.deadline
         failure: OSError = OSError("no address")
         try:
@@ -366,6 +365,7 @@ class _WatchedMixin:
             for place, address in enumerate(addresses):
                 if deadline.is_over:
                     raise TimeoutError
+                # The remaining time is shared by the remaining addresses.
                 seconds = deadline.remaining_seconds / (len(addresses) - place)
                 try:
                     sock = create_connection(

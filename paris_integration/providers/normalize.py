@@ -1,7 +1,7 @@
-"""Understanding what Meta sent: raw media objects to posts. Pure, and never raising for anything that came as JSON.
+"""Turns Meta's raw media objects into posts. Pure; never raises for any JSON.
 
-One odd item is dropped and said so; it never costs the others. Source of all field facts: IG Media reference
-(2026-06-22), Business Discovery (2026-08-12).
+An item that can't be shown is dropped with a warning; the others are kept.
+Sources: IG Media reference (2026-06-22), "Business Discovery" (2026-08-12).
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ class MediaKind(StrEnum):
 
 
 class _NotShowable(Exception):
-    """This item cannot be shown."""
+    """This item can't be shown."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +52,7 @@ class _Rules:
 
 @dataclass(frozen=True, slots=True)
 class _Item:
-    """A post with the warnings that made it what it is."""
+    """A post and the warnings about it."""
 
     post: Post
     warnings: frozenset[Warning] = frozenset()
@@ -61,9 +61,9 @@ class _Item:
 def dataset(
     raw: RawFeed, *, fetched_at: datetime, max_posts: int, plain_http_hosts: Collection[str]
 ) -> Dataset:
-    """The posts of a fetch: newest first, ties in the provider's order, every id once, `max_posts` at most.
+    """The posts of a fetch: newest first, ties in the provider's order, each id once, at most `max_posts`.
 
-    `plain_http_hosts`: hosts (or domain suffixes, optionally with a port) whose media may come over plain http.
+    `plain_http_hosts`: hosts or domain suffixes, optionally with a port, whose media may use plain http.
     """
     rules = _Rules(tuple(plain_http_hosts))
     items: list[_Item] = []
@@ -95,7 +95,7 @@ def dataset(
 
 
 def profile(raw: Mapping[str, object] | None, *, plain_http_hosts: Collection[str]) -> ExternalProfile | None:
-    """Name and picture of an account, None when its name is missing or odd."""
+    """Name and picture of an account; None if the name is missing or invalid."""
     if raw is None:
         return None
     username = raw.get("username")
@@ -109,7 +109,7 @@ def profile(raw: Mapping[str, object] | None, *, plain_http_hosts: Collection[st
 
 
 def media_url(value: object, plain_http_hosts: Collection[str]) -> str | None:
-    """The address as it may be shown: https, or http for the hosts allowed; anything else counts as none."""
+    """The URL if it may be shown: https, or http for the allowed hosts. Else None."""
     if not isinstance(value, str) or not 0 < len(value) <= URL_LIMIT or _UNSAFE_IN_URL.search(value):
         return None
     try:
@@ -127,7 +127,7 @@ def media_url(value: object, plain_http_hosts: Collection[str]) -> str | None:
 
 
 def clean_text(value: object, limit: int) -> str | None:
-    """Text that any database and any browser takes: no NUL, no lone surrogate; None when nothing is left."""
+    """Text without NUL and lone surrogates, which PostgreSQL and JSON refuse. None if nothing is left."""
     if not isinstance(value, str):
         return None
     text = value.replace("\x00", "").encode("utf-16", "surrogatepass").decode("utf-16", "replace")
@@ -183,7 +183,7 @@ def _fill_image(
 def _fill_video(
     target: ExternalPost | ExternalChild, raw: Mapping[str, object], rules: _Rules
 ) -> frozenset[Warning]:
-    """A video with its file, or the still of one whose file Meta withholds (licensed audio, downloads off)."""
+    """Add the video's file and poster, or the poster as a picture if Meta omits the file."""
     file = media_url(raw.get("media_url"), rules.plain_http_hosts)
     poster = media_url(raw.get("thumbnail_url"), rules.plain_http_hosts)
     if file is None and poster is None:
@@ -193,6 +193,7 @@ def _fill_video(
     if file is not None:
         target["mediaUrl"] = file
         return frozenset()
+    # Meta omits `media_url` for licensed audio, and if downloads are switched off.
     target["mediaType"] = MediaKind.IMAGE.value
     return frozenset({Warning.VIDEO_UNAVAILABLE})
 
@@ -200,10 +201,10 @@ def _fill_video(
 def _fill_album(
     album: ExternalPost, raw: Mapping[str, object], rules: _Rules
 ) -> tuple[FilterKind, frozenset[Warning]]:
-    """The cover and the children that can be shown; an album with neither is odd.
+    """Add the cover and the children that can be shown. Raises _NotShowable without either.
 
-    The cover is the album's own picture, else the first picture among its children. An album whose children are films
-    without posters has no cover: it stays, without `thumbnailUrl`, as a video without a poster does.
+    The cover is the album's own picture, else the first picture among its children. An album of videos without posters
+    has no `thumbnailUrl`, like a single video without a poster.
     """
     warnings: set[Warning] = set()
     children: list[ExternalChild] = []
@@ -231,11 +232,9 @@ def _fill_album(
 
 
 def _own_picture(raw: Mapping[str, object], rules: _Rules) -> str | None:
-    """The album's own address, unless it is a film.
-
-    Meta repeats the first child's address here (Business Discovery, measured on v26.0, August 2026), and says nowhere
-    what kind of file it is.
-    """
+    """The album's own picture, or None if its file is a video."""
+    # Meta repeats the first child's URL here (Business Discovery, measured on v26.0, August 2026) without its type, so
+    # the file name and the children's URLs have to tell.
     own = media_url(raw.get("media_url"), rules.plain_http_hosts)
     if own is None or urlsplit(own).path.lower().endswith(FILM_SUFFIXES):
         return None
@@ -295,7 +294,7 @@ def _permalink(raw: Mapping[str, object], rules: _Rules) -> str:
 
 
 def _moment(value: object) -> datetime:
-    """Meta writes `2026-11-02T07:15:04+0000`: ISO 8601 with an offset without colon."""
+    """The time in UTC. Meta writes `2026-11-02T07:15:04+0000`, with an offset without colon."""
     if not isinstance(value, str) or len(value) > 40:
         raise _NotShowable
     try:
@@ -312,20 +311,19 @@ def _wire(moment: datetime) -> str:
 
 
 def _is_reel(raw: Mapping[str, object], permalink: str) -> bool:
-    """Graph names reels only in `media_product_type`; where that is not readable, the address tells."""
+    """Whether the video is a reel."""
+    # Not every call returns `media_product_type`; the permalink has the same information.
     return raw.get("media_product_type") == "REELS" or urlsplit(permalink).path.startswith("/reel/")
 
 
 def _is_left_out(raw: object) -> bool:
-    """Stories, ads, and reels that their owner keeps off the profile are no posts of the feed.
-
-    `is_shared_to_feed` is documented for reels alone (IG Media reference, 2026-06-22); on other posts it says nothing.
-    """
+    """Whether to skip the item: stories, ads, and reels that their owner hides from the profile."""
     if not isinstance(raw, dict):
         return False
     product = raw.get("media_product_type")
     if isinstance(product, str) and product in LEFT_OUT_PRODUCTS:
         return True
+    # `is_shared_to_feed` is documented for reels only (IG Media reference, 2026-06-22); ignored on other posts.
     is_video = raw.get("media_type") == MediaKind.VIDEO or product == "REELS"
     return is_video and raw.get("is_shared_to_feed") is False
 
@@ -339,11 +337,12 @@ def _earliest_expiry(post: ExternalPost, fetched_at: datetime) -> datetime | Non
 
 
 def _expiry(url: str, fetched_at: datetime) -> datetime | None:
-    """`oe` in a CDN address is its expiry in hexadecimal Unix seconds: a habit, no contract, believed in range only."""
-    told = parse_qs(urlsplit(url).query).get("oe", [""])[0]
-    if not re.fullmatch(r"[0-9A-Fa-f]{6,9}", told):
+    """When the CDN link expires, if its URL says so."""
+    # `oe` is the expiry in hexadecimal Unix seconds. Meta doesn't document it, so only plausible times are used.
+    text = parse_qs(urlsplit(url).query).get("oe", [""])[0]
+    if not re.fullmatch(r"[0-9A-Fa-f]{6,9}", text):
         return None
-    expiry = datetime.fromtimestamp(int(told, 16), UTC)
+    expiry = datetime.fromtimestamp(int(text, 16), UTC)
     return expiry if abs(expiry - fetched_at) < LINK_LIFE_LIMIT else None
 
 

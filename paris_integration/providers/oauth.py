@@ -1,8 +1,8 @@
-"""Both logins at Meta: where to send a person, and what a code, a token and an account are exchanged for.
+"""OAuth for both logins: Instagram Login and Facebook Login.
 
-Addresses and parameters are built by two social-auth backends of our own; the calls go through our client, with its
-deadline and its silence. The backends it ships for Instagram speak an API that Meta has retired. Sources: "Business
-Login for Instagram" (2026-03-13), "Manual flow" and "Get started" with Facebook Login (2026-03-10, 2026-06-30).
+Two social-auth backends build URLs and parameters; the calls use our HTTP client with its deadline.
+Sources: "Business Login for Instagram" (2026-03-13), "Manual flow" and "Get started" with Facebook Login (2026-03-10,
+2026-06-30).
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ MAX_USERNAME = 60
 
 @dataclass(frozen=True, slots=True)
 class App:
-    """A Meta app of one login family. `config_id`: of a Facebook Login for Business configuration, or empty."""
+    """A Meta app of one login. `config_id`: a Facebook Login for Business configuration, or empty."""
 
     client_id: str
     secret: Secret
@@ -62,7 +62,7 @@ class Account:
 
 @dataclass(frozen=True, slots=True)
 class Token:
-    """`expires_at` None: never, or when `never_expires` is not set, Meta did not say."""
+    """`expires_at` None without `never_expires`: Meta didn't say when the token expires."""
 
     secret: Secret
     expires_at: datetime | None
@@ -71,7 +71,7 @@ class Token:
 
 @dataclass(frozen=True, slots=True)
 class LoginResult:
-    """A long-lived token and the accounts it may read; `app_user_id` is the person's id for this app."""
+    """A long-lived token and the accounts it may read. `app_user_id`: the person's id for this app."""
 
     token: Token
     app_user_id: str
@@ -81,7 +81,7 @@ class LoginResult:
 
 @dataclass(frozen=True, slots=True)
 class Urls:
-    """Meta's base addresses, without a trailing slash."""
+    """Meta's base URLs, without a trailing slash."""
 
     instagram_www: str
     instagram_api: str
@@ -92,7 +92,7 @@ class Urls:
 
 
 class _Strategy(BaseStrategy):  # type: ignore[type-arg]
-    """What a backend asks its framework for, here plain values: no request, no session, no settings of anybody's."""
+    """The framework interface that social-auth's backends need, with plain values instead of request and session."""
 
     def __init__(self, app: App, data: Mapping[str, str]) -> None:
         super().__init__(BaseStorage)
@@ -110,6 +110,7 @@ class _Strategy(BaseStrategy):  # type: ignore[type-arg]
         return path or ""
 
 
+# social-core's own Instagram backend uses an API that Meta has retired.
 class InstagramLogin(BaseOAuth2):  # type: ignore[type-arg]
     name = "instagram-login"
     REDIRECT_STATE = False
@@ -119,7 +120,7 @@ class InstagramLogin(BaseOAuth2):  # type: ignore[type-arg]
     authorize_url = ""
 
     def get_or_create_state(self) -> str:
-        """The state is the caller's: it stands in our own table, bound to more than a session."""
+        """The caller's state: it is stored in our own table, bound to more than the session."""
         return self.state
 
     def authorization_url(self) -> str:
@@ -132,7 +133,8 @@ class FacebookLogin(InstagramLogin):
     config_id = ""
 
     def get_scope_argument(self) -> dict[str, str]:
-        """With Facebook Login for Business the scopes lie in a configuration at Meta's."""
+        """The scopes, or the id of the configuration that holds them."""
+        # With Facebook Login for Business the scopes are part of a configuration at Meta.
         if self.config_id:
             return {"config_id": self.config_id}
         scopes: dict[str, str] = super().get_scope_argument()  # type: ignore[no-untyped-call]
@@ -140,7 +142,7 @@ class FacebookLogin(InstagramLogin):
 
 
 class MetaLogins:
-    """Both logins. `apps` holds those that the operator has configured."""
+    """Both logins. `apps`: those that the operator has configured."""
 
     def __init__(
         self, http: HttpClient, urls: Urls, apps: Mapping[Login, App], *, timeout_seconds: float
@@ -154,14 +156,14 @@ class MetaLogins:
         return login in self._apps
 
     def authorize_url(self, login: Login, *, state: str, redirect_uri: str) -> str:
-        """Where to send the person."""
+        """The URL at Meta to redirect the user to."""
         backend = self._backend(login, redirect_uri, {})
         backend.state = state
         url: str = backend.auth_url()
         return url
 
     def exchange(self, login: Login, *, code: str, redirect_uri: str, now: datetime) -> LoginResult:
-        """A code for a long-lived token and the accounts behind it, within one deadline. A code is never retried.
+        """Exchange a code for a long-lived token and its accounts, within one deadline. Never retried.
 
         Raises LoginFailed: EXCHANGE_FAILED, PERMISSION_MISSING or NO_PROFESSIONAL_ACCOUNT.
         """
@@ -176,7 +178,7 @@ class MetaLogins:
             raise LoginFailed("EXCHANGE_FAILED", str(error)) from None
 
     def renew(self, login: Login, token: Secret, *, now: datetime) -> Token:
-        """A longer-lived token for a living one. Raises ProviderError and its kin."""
+        """A new token for one that still works. Raises ProviderError or a subclass."""
         deadline = Deadline(self._timeout_seconds)
         if login is Login.INSTAGRAM:
             params = {"grant_type": "ig_refresh_token", "access_token": token.reveal()}
@@ -186,7 +188,7 @@ class MetaLogins:
         return self._extend_facebook_token(token, now, deadline)
 
     def revoke(self, login: Login, token: Secret) -> None:
-        """Withdraw the grant at Meta, as far as Meta lets us. Raises ProviderError and its kin."""
+        """Revoke the grant at Meta. Raises ProviderError or a subclass."""
         host = self._urls.instagram_graph if login is Login.INSTAGRAM else self._urls.facebook_graph
         answer = self._http.delete(
             f"{host}/{self._urls.version}/me/permissions",
@@ -256,10 +258,7 @@ class MetaLogins:
         return LoginResult(token, _id(me, "id"), accounts, scopes)
 
     def _extend_facebook_token(self, token: Secret, now: datetime, deadline: Deadline) -> Token:
-        """`fb_exchange_token`; what it does not say of the end, `debug_token` does.
-
-        Raises TokenRejected when `debug_token`, which answers 200 then, too, says that the token is dead.
-        """
+        """A long-lived token for `token`. Raises TokenRejected if `debug_token` says that it isn't valid."""
         app = self._apps[Login.FACEBOOK]
         base = f"{self._urls.facebook_graph}/{self._urls.version}"
         params = {
@@ -271,6 +270,7 @@ class MetaLogins:
         found = _token_of(self._get(f"{base}/oauth/access_token", params, deadline), now)
         if found.expires_at is not None:
             return found
+        # `fb_exchange_token` doesn't always name the expiry; `debug_token` does.
         params = {
             "input_token": found.secret.reveal(),
             "access_token": f"{app.client_id}|{app.secret.reveal()}",
@@ -278,20 +278,17 @@ class MetaLogins:
         said = self._get(f"{base}/debug_token", params, deadline).get("data")
         if not isinstance(said, dict):
             return found
-        if said.get("is_valid") is False:
+        if said.get("is_valid") is False:  # with status 200
             raise TokenRejected("debug_token: not valid")
         ends = said.get("expires_at")
         if isinstance(ends, bool) or not isinstance(ends, int) or not 0 <= ends < 2**40:
             return found
-        if ends == 0:
+        if ends == 0:  # Meta's value for "never"
             return Token(found.secret, None, never_expires=True)
         return Token(found.secret, datetime.fromtimestamp(ends, now.tzinfo))
 
     def _accounts(self, token: Secret, deadline: Deadline) -> tuple[Account, ...]:
-        """The professional accounts behind the person's Pages, over as many answers as it takes.
-
-        An account that the list names without its username is asked for it; one that has none to tell is left out.
-        """
+        """The professional accounts linked to the person's Pages. Accounts without a username are left out."""
         usernames: dict[str, str] = {}
         params = {"fields": "id,name,instagram_business_account{id,username}", "limit": "100"}
         for _ in range(MAX_ACCOUNT_PAGES):
@@ -310,6 +307,7 @@ class MetaLogins:
             if not isinstance(after, str) or params.get("after") == after:
                 break
             params = params | {"after": after}
+        # The list may omit an account's username; then it is requested separately.
         named = {
             account_id: username or self._username_of(account_id, token, deadline)
             for account_id, username in usernames.items()
@@ -320,7 +318,7 @@ class MetaLogins:
         try:
             return _username(self._facebook(account_id, {"fields": "username"}, token, deadline))
         except (ProviderUnavailable, RateLimited, TokenRejected):
-            raise  # says nothing about the account
+            raise  # says nothing about this account, so it must not be left out
         except ProviderError:
             return ""
 
@@ -341,19 +339,20 @@ class MetaLogins:
 
 
 def _checked(answer: HttpAnswer) -> Mapping[str, object]:
-    """The answer's object. Instagram's token endpoint has an error shape of its own, which counts under any status."""
+    """The answer's JSON object. Raises ProviderError or a subclass."""
     fault = fault_of(answer)
     if fault is not None:
         raise fault
     if not isinstance(answer.payload, dict):
         raise UnexpectedPayload("no object", status=answer.status)
+    # Instagram's token endpoint has a different error format. Like the other, it counts under any status.
     if "error_type" in answer.payload or "error_message" in answer.payload:
         raise ProviderError("login refused", status=answer.status)
     return answer.payload
 
 
 def _unwrapped(payload: Mapping[str, object]) -> Mapping[str, object]:
-    """Token and profile answers come flat, or as the one item of `data`."""
+    """The object itself, or the first item of its `data`: Meta sends tokens and profiles in both forms."""
     data = payload.get("data")
     if isinstance(data, list):
         data = data[0] if data else None
@@ -393,7 +392,7 @@ def _text(payload: Mapping[str, object], name: str) -> str:
 
 
 def _id(payload: Mapping[str, object], name: str) -> str:
-    """Ids come as text or as numbers; here they are text for good."""
+    """The id as text. Meta sends ids as text or as numbers. Raises UnexpectedPayload."""
     value = payload.get(name)
     text = str(value) if isinstance(value, str | int) and not isinstance(value, bool) else ""
     if not text.isdecimal() or len(text) > 30:

@@ -1,9 +1,7 @@
-"""The pages of one source: what has been gathered, and whether to go on. Pure.
+"""Collects the pages of one source and decides whether there are more. Pure.
 
-Page addresses are built from cursors. The provider's `paging.next` says that there is more and is never followed: it
-is an address of its choosing with the token in it. Sources: Graph API "Paginated results" (a page shorter than
-`limit`, even an empty one, is not the end), "IG User media" (2026-09), "Business Discovery" (2026-08-12), "Hashtag
-recent media" (2024-01-26).
+Sources: Graph API "Paginated results" (a page shorter than `limit`, even an empty one, isn't the end), "IG User media"
+(2026-09), "Business Discovery" (2026-08-12), "Hashtag recent media" (2024-01-26).
 """
 
 from __future__ import annotations
@@ -24,16 +22,16 @@ _CURSOR = re.compile(r"[A-Za-z0-9_=.|~+/%-]{1,500}", re.ASCII)
 
 
 class Edge(Enum):
-    """Whose media these are. Each edge has its own way to say that there is more."""
+    """The kind of media list. Each signals further pages differently."""
 
-    OWN_MEDIA = auto()  # `paging.next`; the cursor comes on the last page, too
-    HASHTAG = auto()  # `paging.next`, one cursor for all pages, and reports of pages that never end
-    DISCOVERY = auto()  # cursors and never `next`; the account says how many posts it has
+    OWN_MEDIA = auto()  # `paging.next`; the last page has a cursor, too
+    HASHTAG = auto()  # `paging.next`, one cursor for all pages; developers report pages that never end
+    DISCOVERY = auto()  # cursors but no `next`; the account says how many posts it has
 
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """One answer: the account's fields where the call asks for them, and its media edge."""
+    """One answer: the account's fields if requested, and its list of media."""
 
     account: Mapping[str, object] | None
     media: object
@@ -42,9 +40,10 @@ class Page:
 
 @dataclass
 class Pages:
-    """What has been gathered so far, and where to go on: at `cursor`, None when there is nothing more to ask for.
+    """The media collected so far, and the `cursor` of the next page, or None.
 
-    `limit`: posts a page. `calls`: made so far, successful or not. `broke_off`: there is more, and no way to it.
+    `limit`: posts per page. `calls`: calls made, successful or not. `broke_off`: there are more posts, but no usable
+    cursor.
     """
 
     edge: Edge
@@ -64,7 +63,7 @@ class Pages:
         return self.calls < MAX_CALLS
 
     def add(self, page: Page) -> None:
-        """Raises UnexpectedPayload for what is no page."""
+        """Add a page. Raises UnexpectedPayload if it isn't one."""
         if self.profile is None:
             self.profile = page.account
         self.usage = Usage(
@@ -77,11 +76,13 @@ class Pages:
         self.media += items
         self.empty_pages = 0 if items else self.empty_pages + 1
         after = _after(paging)
+        # Pages are requested by cursor. `paging.next` only says that there is one: its URL contains the token, and
+        # following it would call an address of the server's choice.
         has_more = after is not None if self.edge is Edge.DISCOVERY else _has_next(paging)
         self.cursor = None
         if not has_more or self._is_complete():
             return
-        # A cursor goes into an expression: one that could change the expression cannot be used.
+        # The cursor becomes part of a field expression: this pattern prevents injection there.
         usable = isinstance(after, str) and _CURSOR.fullmatch(after) is not None
         if usable and not self._leads_nowhere(items, new_ids):
             self.cursor = str(after)
@@ -89,8 +90,9 @@ class Pages:
             self.break_off()
 
     def break_off(self) -> None:
-        """Go no further. A tag's pages may go round for ever, so that only the other edges are known to have more."""
+        """Stop paging although the provider offers more."""
         self.cursor = None
+        # Not for hashtags: their pages may repeat for ever, so it isn't known that there are more posts.
         match self.edge:
             case Edge.OWN_MEDIA:
                 self.broke_off = True
@@ -98,7 +100,7 @@ class Pages:
                 self.broke_off = self._media_count() is not None
 
     def ask_for_less(self) -> bool:
-        """Halve the number of posts a page, down to ten; False when it is that small already."""
+        """Halve the number of posts per page, down to ten. False if it is already that small."""
         if self.limit <= SMALLEST_LIMIT:
             return False
         self.limit = max(self.limit // 2, SMALLEST_LIMIT)
@@ -110,13 +112,13 @@ class Pages:
         return RawFeed(tuple(self.media), self.profile, later_page_error, self.usage)
 
     def _leads_nowhere(self, items: list[object], new_ids: set[str]) -> bool:
-        """A page of nothing but known posts is a loop. Where no `next` says so, two empty pages are no way on."""
+        """Whether to stop: the page repeats known posts, or two pages in a row are empty where no `next` says more."""
         if items:
             return not new_ids
         return self.edge is Edge.DISCOVERY and self.empty_pages >= MAX_EMPTY_PAGES
 
     def _is_complete(self) -> bool:
-        """All that was asked for, or all there is, as far as the account says it."""
+        """Whether all requested posts, or all posts of the account, are collected."""
         total = self._media_count()
         return len(self.ids) >= self.max_posts or (total is not None and len(self.ids) >= total)
 
@@ -126,7 +128,7 @@ class Pages:
 
 
 def items_and_paging(media: object) -> tuple[list[object], Mapping[str, object]]:
-    """The media of one page and its `paging`. Raises UnexpectedPayload for what is no page."""
+    """The media of one page and its `paging`. Raises UnexpectedPayload if it isn't a page."""
     items = media.get("data") if isinstance(media, dict) else None
     if not isinstance(media, dict) or not isinstance(items, list):
         raise UnexpectedPayload("media is not a page")

@@ -1,4 +1,4 @@
-"""`refresh_due`: what beat and the workers do, once, in this process; JSON on stdout."""
+"""`refresh_due`: does the work of beat and the workers once, in this process. Prints JSON."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from paris_integration.tasks import refresh_due_now
 
 
 class Command(BaseCommand):
-    help = "Refresh every feed that is due, and print how the refreshes ended as JSON."
+    help = "Refresh every feed that is due, and print the number of feeds per outcome as JSON."
 
     def handle(self, *args: Any, **options: Any) -> None:
         self.stdout.write(json.dumps(refresh_due_now(now=timezone.now())))

@@ -10,8 +10,8 @@ from paris_integration.public import rotate_encryption_keys
 
 class Command(BaseCommand):
     help = (
-        "Bring every stored token under the first of TOKEN_ENCRYPTION_KEYS, and print what was done as JSON. May be "
-        "interrupted and run again at any time, beside a live service. Once left is 0, the old keys may go."
+        "Re-encrypt every stored token with the first of TOKEN_ENCRYPTION_KEYS, and print a report as JSON. You can "
+        "interrupt and repeat it at any time while the service runs. When left is 0, you can remove the old keys."
     )
 
     def handle(self, *args: Any, **options: Any) -> None:
