@@ -11,7 +11,7 @@ def main() -> None:
 
     from foundation.statements import limited_to
 
-    with limited_to(None):  # a person or a deployment waits for commands, however long one takes
+    with limited_to(None):  # no statement timeout: commands may take as long as they need
         execute_from_command_line(sys.argv)
 
 

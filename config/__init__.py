@@ -1,4 +1,4 @@
-"""Assembly: settings, URLs, the WSGI and Celery applications. No one imports this package."""
+"""Settings, URLs, and the WSGI and Celery applications. No other package imports this one."""
 
 from config.celery import app as celery_app
 

@@ -1,11 +1,11 @@
-"""gunicorn's settings, from the environment. One process holds its waiting readers in threads, slow clients in none."""
+"""gunicorn's settings, from the environment. Requests that wait for Meta occupy threads; slow clients don't."""
 
 import os
 import resource
 import sys
 from pathlib import Path
 
-# gunicorn adds it later than this file needs it.
+# gunicorn adds this path only after it has read this file.
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from foundation.logs import to_stderr
@@ -13,11 +13,12 @@ from foundation.logs import to_stderr
 bind = f"{os.environ.get('HOST', '127.0.0.1')}:{os.environ.get('PORT', '8000')}"
 workers = int(os.environ.get("WEB_CONCURRENCY", "1"))
 worker_class = "foundation.web_worker.PatientWorker"
-# 176 callers may wait for Meta (paris_integration.waiting); the rest of the threads go on answering.
+# At most 176 requests wait for Meta (paris_integration.waiting). The other threads keep answering.
 threads = int(os.environ.get("WEB_THREADS", "192"))
 backlog = 2048
-# When they are all taken, whoever has kept us waiting longest gives way to the next.
+# When all are in use, a new connection replaces the one that has been idle longest.
 worker_connections = int(os.environ.get("WEB_CONNECTIONS", "2000"))
+# Each connection needs a file descriptor; 200 more are for everything else.
 _files, _files_at_most = resource.getrlimit(resource.RLIMIT_NOFILE)
 if _files < worker_connections + 200 and (_files_at_most == -1 or _files_at_most >= worker_connections + 200):
     resource.setrlimit(resource.RLIMIT_NOFILE, (worker_connections + 200, _files_at_most))
@@ -26,9 +27,9 @@ timeout = 60
 graceful_timeout = 25
 limit_request_line = 8190
 control_socket_disable = True
-accesslog = None  # the address of a feed may hold an embed token
+accesslog = None  # the URL of a feed may contain an embed token
 loglevel = os.environ.get("LOG_LEVEL", "info").lower()
-# Its own lines are written as the service's are: they quote what cannot be read of a request.
+# gunicorn's log lines quote malformed requests, so they go through the service's redaction, too.
 logconfig_dict = {
     **to_stderr(os.environ.get("LOG_FORMAT", "json")),
     "root": {"handlers": ["stderr"]},
@@ -39,7 +40,7 @@ logconfig_dict = {
 
 
 def worker_exit(server: object, worker: object) -> None:
-    """The day's usage that is still in memory is written while the process ends in order."""
+    """Write the usage counts that are still in memory."""
     from paris_integration.public import flush_usage
 
     flush_usage()

@@ -1,6 +1,6 @@
-"""Settings of the service, from the environment alone; one section per app. Names and defaults: README, "Settings".
+"""Settings of the service, read from the environment. Names and defaults: README, "Settings".
 
-Every secret may also come from a file named by NAME_FILE. Assembly only: what a setting means lives with its app.
+Every secret can also be read from a file named by NAME_FILE.
 """
 
 import hashlib
@@ -46,7 +46,7 @@ class Env(environ.Env):  # type: ignore[misc]
     ENVIRON = process_environment(SECRET_NAMES)
 
     def get_value(self, var, cast=None, default=environ.Env.NOTSET, parse_default=False):  # type: ignore[no-untyped-def]
-        """An empty variable counts as unset, and text is taken literally: `$` in a secret names no other variable."""
+        """Treat an empty variable as unset, and take text literally: environ would expand `$` in a secret."""
         text = self.ENVIRON.get(var, "")
         if text == "" and default is not environ.Env.NOTSET:
             return default
@@ -80,7 +80,7 @@ def base_url(name: str, default: str) -> str:
 
 DEBUG: bool = env.bool("DEBUG", default=False)
 
-# Commands that only prepare files need no secret; anything that serves or signs does.
+# These commands only write files and need no secret.
 _NEEDS_NO_SECRET = len(sys.argv) > 1 and sys.argv[1] in {"collectstatic", "makemigrations"}
 _UNSAFE_SECRET = "only-for-tests-and-tools"  # noqa: S105
 
@@ -92,11 +92,11 @@ def is_weak_key(key: str) -> bool:
 SECRET_KEY: str = env.str("SECRET_KEY", default="")
 if not SECRET_KEY:
     if not (DEBUG or _NEEDS_NO_SECRET):
-        raise ImproperlyConfigured("SECRET_KEY is not set. Give at least 32 random characters.")
+        raise ImproperlyConfigured("SECRET_KEY is not set. Use at least 32 random characters.")
     SECRET_KEY = _UNSAFE_SECRET
 elif not DEBUG and is_weak_key(SECRET_KEY):
     raise ImproperlyConfigured("SECRET_KEY must be at least 32 random characters.")
-# What they have signed stays valid: embed tokens and sessions. Separated by commas or lines.
+# Embed tokens and sessions signed with these keys stay valid. Separated by commas or newlines.
 SECRET_KEY_FALLBACKS = [
     key for part in re.split(r"[,\n]", env.str("SECRET_KEY_FALLBACKS", default="")) if (key := part.strip())
 ]
@@ -108,7 +108,7 @@ _public = urlsplit(PUBLIC_BASE_URL)
 _is_https = _public.scheme == "https"
 
 _given_hosts: list[str] = env.list("ALLOWED_HOSTS", default=[]) or [str(_public.hostname)]
-# Health checks ask from inside, by a loopback address, whatever browsers call the service.
+# Health checks run on the same host and use a loopback address.
 ALLOWED_HOSTS = list(dict.fromkeys([*_given_hosts, "127.0.0.1", "localhost", "[::1]"]))
 TRUSTED_PROXIES: int = env.int("TRUSTED_PROXIES", default=0)
 
@@ -174,7 +174,7 @@ TIME_ZONE = "UTC"
 USE_TZ = True
 USE_I18N = False
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
-DATA_UPLOAD_MAX_MEMORY_SIZE = 64 * 1024  # bytes; a larger body is refused before anything reads it
+DATA_UPLOAD_MAX_MEMORY_SIZE = 64 * 1024  # bytes; larger bodies are refused unread
 
 # --- Database ----------------------------------------------------------------------------------------------------
 
@@ -185,22 +185,22 @@ DATABASE_URL = with_password(
 )
 _database: dict[str, Any] = env.db_url_config(DATABASE_URL)
 
-# What this deployment's keys begin with in a shared cache or broker: two services on one Redis stay apart.
+# The prefix of this deployment's keys in the cache and broker, so that two services can share one Redis.
 _where = f"{_database['ENGINE']} {_database.get('HOST')} {_database.get('PORT')} {_database.get('NAME')}"
 NAMESPACE = "igfeed-" + hashlib.sha256(_where.encode()).hexdigest()[:8]
 
 if _database["ENGINE"] == "django.db.backends.sqlite3":
     VAR_DIR.mkdir(parents=True, exist_ok=True)
-    # Immediate transactions make racing writers wait for one another instead of failing at once.
+    # With immediate transactions, concurrent writers wait for each other instead of failing at once.
     _database["OPTIONS"] = {
         "transaction_mode": "IMMEDIATE",
         "timeout": 20,
         "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL;",
     }
 else:
-    # A pool, because a web process holds many more waiting readers than PostgreSQL likes connections; what waits
-    # gives its connection back first. With a turn (foundation.postgresql), a connection is there within a second,
-    # or the server is away.
+    # A pool, because a web process has many more threads than PostgreSQL should have connections. Threads that wait
+    # for Meta give their connection back first, so a thread whose turn it is (foundation.postgresql) gets a
+    # connection within a second unless the server is away.
     _database["ENGINE"] = "foundation.postgresql"
     _database["OPTIONS"] = {
         **_database.get("OPTIONS", {}),
@@ -210,10 +210,10 @@ else:
             "max_size": env.int("DATABASE_POOL_SIZE", default=10),
             "timeout": 1.0,
             "max_idle": 60.0,
-            "reconnect_timeout": 1.0,  # then the next caller tries, instead of ever longer pauses
+            "reconnect_timeout": 1.0,  # after this the next caller tries, instead of growing pauses
         },
     }
-# How long a statement may keep a request or a task waiting.
+# The statement timeout of requests and tasks.
 DATABASE_STATEMENT_SECONDS = positive("DATABASE_STATEMENT_SECONDS", 5, at_most=3_600)
 DATABASES = {"default": _database}
 
@@ -247,8 +247,8 @@ CELERY_BROKER_URL: str = env.str("BROKER_URL", default=REDIS_URL) or "filesystem
 _broker = urlsplit(CELERY_BROKER_URL)
 _broker_kind = _broker.scheme.partition("+")[0]
 if _broker_kind not in kombu.transport.TRANSPORT_ALIASES:
-    raise ImproperlyConfigured("BROKER_URL: not a broker that Celery knows.")
-# Without this Celery encrypts, but talks to any server; the cache verifies by default.
+    raise ImproperlyConfigured("BROKER_URL: Celery doesn't support this kind of broker.")
+# Without this, Celery encrypts but doesn't verify the server's certificate. The cache verifies by default.
 CELERY_BROKER_USE_SSL = (
     {"ssl_cert_reqs": ssl.CERT_REQUIRED} if _broker_kind == "rediss" and "ssl_" not in _broker.query else None
 )
@@ -264,7 +264,7 @@ CELERY_WORKER_PREFETCH_MULTIPLIER = 1
 CELERY_TIMEZONE = "UTC"
 CELERY_BROKER_TRANSPORT_OPTIONS: dict[str, object] = {}
 if _broker_kind in {"redis", "rediss", "sentinel"}:
-    # A message held by a killed worker returns after the visibility time; beat finds the work again earlier anyway.
+    # The broker redelivers a killed worker's message after the visibility timeout. Beat finds the work earlier.
     CELERY_BROKER_TRANSPORT_OPTIONS = {
         "global_keyprefix": f"{NAMESPACE}:",
         "visibility_timeout": 120,
@@ -291,7 +291,7 @@ AUTHENTICATION_BACKENDS = [
     "axes.backends.AxesStandaloneBackend",
     "django.contrib.auth.backends.ModelBackend",
 ]
-# Counted by name and address together: nobody can lock out another person from elsewhere.
+# Failures are counted per user name and address together, so that no one can lock out a user from elsewhere.
 AXES_LOCKOUT_PARAMETERS = [["username", "ip_address"]]
 AXES_FAILURE_LIMIT = 10
 AXES_COOLOFF_TIME = timedelta(minutes=15)
@@ -331,7 +331,7 @@ STORAGES = {
     },
 }
 
-# --- Entitlements: no settings; plans live in the database ---------------------------------------------------------
+# --- Entitlements: no settings; plans are in the database ---------------------------------------------------------
 
 # --- Paris: the provider -------------------------------------------------------------------------------------------
 
@@ -353,7 +353,7 @@ MEDIA_HOSTS: list[str] = env.list("MEDIA_HOSTS", default=["cdninstagram.com", "f
 TOKEN_ENCRYPTION_KEYS = parse_encryption_keys(env.str("TOKEN_ENCRYPTION_KEYS", default=""))
 if not TOKEN_ENCRYPTION_KEYS and not (DEBUG or _NEEDS_NO_SECRET):
     raise ImproperlyConfigured(
-        "TOKEN_ENCRYPTION_KEYS is not set. Give 32 random bytes in URL-safe base64 (44 characters)."
+        "TOKEN_ENCRYPTION_KEYS is not set. Use 32 random bytes in URL-safe base64 (44 characters)."
     )
 
 # --- Paris: feeds --------------------------------------------------------------------------------------------------
@@ -369,7 +369,7 @@ CELERY_BEAT_SCHEDULE = {
     "enqueue-due-refreshes": {
         "task": "paris_integration.tasks.enqueue_due_refreshes",
         "schedule": 15.0,
-        # A tick nobody took in time is worthless: the next one asks the same question.
+        # A message that no worker took in time is useless: the next one does the same.
         "options": {"expires": 60},
     },
     "settle-orphans": {
@@ -407,7 +407,7 @@ UNREAD_FEED_RETENTION_DAYS = positive("UNREAD_FEED_RETENTION_DAYS", 90, at_most=
 # --- Venice --------------------------------------------------------------------------------------------------------
 
 EDITOR_REDIRECT_URIS: list[str] = env.list("EDITOR_REDIRECT_URIS", default=[])
-# How long a proxy or CDN may bridge an outage with the posts it has kept; 0 for not at all.
+# How long a proxy or CDN may serve its cached posts during an outage; 0 to disable.
 STALE_IF_ERROR_SECONDS: int = env.int("STALE_IF_ERROR_SECONDS", default=86_400)
 if not 0 <= STALE_IF_ERROR_SECONDS <= 7 * 86_400:
     raise ImproperlyConfigured("STALE_IF_ERROR_SECONDS must be at least 0 and at most 604800 (seven days).")
@@ -424,7 +424,7 @@ REST_FRAMEWORK = {
 
 SPECTACULAR_SETTINGS = {
     "TITLE": "Instagram feeds",
-    "DESCRIPTION": "What browsers, editors' tools and Meta may ask of the service.",
+    "DESCRIPTION": "The HTTP API for browsers, editors' tools and Meta.",
     "VERSION": "1",
     "OAS_VERSION": "3.1.0",
     "SERVE_INCLUDE_SCHEMA": False,
@@ -435,11 +435,11 @@ SPECTACULAR_SETTINGS = {
 
 EMAIL_URL: str = env.str("EMAIL_URL", default="consolemail://")
 vars().update(environ.Env.email_url_config(EMAIL_URL))
-# By way of the sign-in page, which lets those pass who are signed in.
+# Goes through the sign-in page, which redirects users who are already signed in.
 RECONNECT_URL = f"{PUBLIC_BASE_URL}{LOGIN_URL}?next=/v1/integrations/instagram/connect%3F{{query}}"
 DEFAULT_FROM_EMAIL: str = env.str("DEFAULT_FROM_EMAIL", default="Instagram feeds <feeds@localhost>")
 
-# --- Throttles: a minute's worth each; 0 for no limit ---------------------------------------------------------------
+# --- Throttles: requests per minute; 0 for no limit ---------------------------------------------------------------
 
 THROTTLE_READS_PER_ADDRESS: int = env.int("THROTTLE_READS_PER_ADDRESS", default=30_000)
 THROTTLE_READS_PER_INSTANCE: int = env.int("THROTTLE_READS_PER_INSTANCE", default=30_000)
@@ -453,7 +453,7 @@ DEMO: bool = env.bool("DEMO", default=False)
 if DEMO:
     INSTALLED_APPS.append("demo")
 
-# --- Metrics: one directory per host; prometheus_client reads its address when it is first imported ------------------
+# --- Metrics: one directory per host; prometheus_client reads its path on first import ------------------
 
 METRICS_TOKEN: str = env.str("METRICS_TOKEN", default="")
 METRICS_WORKSPACE_LIMIT: int = env.int("METRICS_WORKSPACE_LIMIT", default=500)
@@ -461,7 +461,7 @@ if METRICS_WORKSPACE_LIMIT < 0:
     raise ImproperlyConfigured("METRICS_WORKSPACE_LIMIT must not be below 0.")
 WORKER_METRICS_HOST: str = env.str("WORKER_METRICS_HOST", default="127.0.0.1")
 WORKER_METRICS_PORT: int = env.int("WORKER_METRICS_PORT", default=0)
-# The host's name keeps containers apart that share a volume but not their process ids.
+# The host name separates containers that share a volume: their process ids may be the same.
 PROMETHEUS_MULTIPROC_DIR = Path(
     env.str("PROMETHEUS_MULTIPROC_DIR", default=str(VAR_DIR / "metrics" / NAMESPACE / socket.gethostname()))
 )
@@ -473,7 +473,7 @@ PROMETHEUS_EXPORT_MIGRATIONS = False
 
 LOG_LEVEL: str = env.str("LOG_LEVEL", default="INFO").upper()
 LOG_FORMAT: str = env.str("LOG_FORMAT", default="json")
-# An unknown level is a system check's to report; to fail here would name no setting.
+# A system check reports an unknown level. An error from here would not name the setting.
 _log_level = LOG_LEVEL if LOG_LEVEL in logging.getLevelNamesMapping() else "INFO"
 LOGGING = {
     **to_stderr(LOG_FORMAT),
@@ -486,7 +486,7 @@ LOGGING = {
             name: {"level": "WARNING"}
             for name in ("urllib3", "requests", "amqp", "kombu", "redis", "psycopg")
         },
-        # Its DEBUG lines hold whole SQL statements with their values.
+        # Its DEBUG lines contain SQL statements with their values.
         "django.db.backends": {"level": "WARNING"},
         "django.security.DisallowedHost": {"level": "ERROR"},
     },

@@ -8,15 +8,14 @@ from django.core.wsgi import get_wsgi_application
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
 
 _django = get_wsgi_application()
-call_command(
-    "check"
-)  # gunicorn asks nobody whether the settings make sense; Celery's workers do so by themselves
+# gunicorn doesn't run Django's system checks; Celery's workers do.
+call_command("check")
 
 
 def application(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
-    """Everything here is UTF-8. Django would read address and form by the charset that a request names, before its
-    own handlers are there to answer, and some of Python's codecs raise errors that nothing expects.
-    """
+    """Handle a request, ignoring the charset in its Content-Type: everything here is UTF-8."""
+    # Django would decode URL and form with that charset before its error handlers are in place, and some of Python's
+    # codecs raise errors that nothing catches.
     kind = environ.get("CONTENT_TYPE", "")
     if "charset" in kind.lower():
         parts = [part for part in kind.split(";") if not part.strip().lower().startswith("charset")]

@@ -1,1 +1,1 @@
-"""What a workspace may do: plans, overrides, members. Knows no Instagram and imports neither Venice nor Paris."""
+"""What a workspace may do: plans, overrides, members. Imports neither Venice nor Paris."""

@@ -1,4 +1,4 @@
-"""Support staff's screens: the plan matrix, workspaces with their effective limits, the history of changes."""
+"""Admin pages for staff: the plan matrix, workspaces with their effective limits, and the history of changes."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def actor_of(request: HttpRequest) -> Actor:
 
 @admin.register(Plan)
 class PlanAdmin(admin.ModelAdmin):
-    """Names and billing codes; the values are edited in the matrix, for all plans at once."""
+    """Names and billing codes. The values of all plans are edited in the matrix."""
 
     list_display = ("name", "key", "rank", "billing_code")
     fields = ("name", "key", "rank", "billing_code", "matrix_link")
@@ -58,7 +58,7 @@ class PlanAdmin(admin.ModelAdmin):
         return [matrix, *super().get_urls()]
 
     def matrix_view(self, request: HttpRequest) -> HttpResponse:
-        """The whole matrix on one screen; who may only look gets it read-only, who may not even that 403."""
+        """The matrix of all plans: read-only without the change permission, 403 without the view permission."""
         may_edit = request.user.has_perm("entitlements.change_planentitlement")
         if not may_edit and not request.user.has_perm("entitlements.view_planentitlement"):
             raise PermissionDenied
@@ -72,7 +72,7 @@ class PlanAdmin(admin.ModelAdmin):
                 return self._matrix_page(request, form, may_edit=True)
             different = form.save(actor_of(request))
         self.message_user(
-            request, f"Saved; values changed: {different}." if different else "Nothing was changed."
+            request, f"Saved. Values changed: {different}." if different else "Nothing was changed."
         )
         return HttpResponseRedirect(reverse("admin:entitlements_plan_matrix"))
 
@@ -93,18 +93,19 @@ def _plans(*, lock: bool = False) -> list[Plan]:
 
 
 class OncePerWorkspace(BaseInlineFormSet):
-    """Says which row is one too many.
+    """Reports duplicate rows at the field.
 
-    Stands in place of Django's own check, which leaves out a constraint that names the inline's parent and, for rows
-    sent together, does not say which.
+    Django's own check skips a constraint that includes the inline's parent and, for rows submitted together, doesn't
+    say which one is the duplicate.
     """
 
     once: str
     why: str
 
     def add_fields(self, form: Any, index: int | None) -> None:
-        """A table's head names its columns to the eye alone; the ear needs the name at each field."""
+        """Add a label to each field for screen readers."""
         super().add_fields(form, index)
+        # In a tabular inline only the table head shows the names of the fields.
         for name, field in form.fields.items():
             field.widget.attrs.setdefault("aria-label", str(field.label or name))
 
@@ -125,13 +126,13 @@ class OncePerWorkspace(BaseInlineFormSet):
 
 
 class OverrideForm(forms.ModelForm):
-    """The value is typed as text and read by its key's kind; a standing override keeps its key."""
+    """The value is entered as text and parsed by the key's kind. The key of an existing override can't change."""
 
     typed_value = forms.CharField(
         label="Value",
         required=False,
         max_length=40,
-        help_text="true or false; or a whole number; or unlimited, which nothing typed means too.",
+        help_text="true or false, a whole number, or unlimited. Empty means unlimited.",
     )
 
     class Meta:
@@ -154,7 +155,7 @@ class OverrideForm(forms.ModelForm):
                 self.add_error("typed_value", str(error).removeprefix(f"{key}: "))
         ends_at = cleaned.get("ends_at")
         if ends_at is not None and "ends_at" in self.changed_data and ends_at <= timezone.now():
-            self.add_error("ends_at", "Must lie in the future.")
+            self.add_error("ends_at", "Must be in the future.")
         return cleaned
 
 
@@ -164,7 +165,7 @@ def _typed(override: EntitlementOverride) -> str:
 
 class OverrideFormSet(OncePerWorkspace):
     once = "key"
-    why = "This workspace has an override of this key already."
+    why = "This workspace already has an override for this key."
 
 
 class OverrideInline(admin.TabularInline):
@@ -174,17 +175,17 @@ class OverrideInline(admin.TabularInline):
     fields = ("key", "typed_value", "ends_at", "note", "created_by")
     readonly_fields = ("created_by",)
     extra = 0
-    verbose_name_plural = "overrides (in place of the plan's values)"
+    verbose_name_plural = "overrides (replace the plan's values)"
 
     @admin.display(description="Value")
     def typed_value(self, override: EntitlementOverride) -> str:
-        """Shown to those who may look but not edit."""
+        """Shown to users with only the view permission."""
         return _typed(override)
 
 
 class MembershipFormSet(OncePerWorkspace):
     once = "user"
-    why = "Is a member of this workspace already."
+    why = "This user is already a member of this workspace."
 
 
 class MembershipInline(admin.TabularInline):
@@ -200,11 +201,11 @@ class WorkspaceAdmin(admin.ModelAdmin):
     list_filter = ("plan",)
     list_select_related = ("plan",)
     search_fields = ("name", "id")
-    search_help_text = "By name or id."
+    search_help_text = "Search by name or id."
     fields = ("id", "name", "plan", "effective_limits", "changes_link", "usage_link", "created_at")
     readonly_fields = ("id", "effective_limits", "changes_link", "usage_link", "created_at")
     inlines = (MembershipInline, OverrideInline)
-    # A workspace takes its widgets and feeds along: one at a time, with the page that lists them.
+    # Deleting a workspace also deletes its widgets and feeds, so it is done one at a time, with the confirmation page.
     actions = None
 
     class Media:
@@ -223,7 +224,7 @@ class WorkspaceAdmin(admin.ModelAdmin):
             return "-"
         page = reverse("admin:entitlements_entitlementchange_changelist")
         return format_html(
-            '<a href="{}?workspace__id__exact={}">Changes of plan and overrides</a>', page, workspace.pk
+            '<a href="{}?workspace__id__exact={}">Changes to plan and overrides</a>', page, workspace.pk
         )
 
     @admin.display(description="Usage")
@@ -231,12 +232,13 @@ class WorkspaceAdmin(admin.ModelAdmin):
         if workspace._state.adding:
             return "-"
         page = reverse("admin:paris_integration_dailyusage_changelist")
-        return format_html('<a href="{}?workspace__id__exact={}">Day by day</a>', page, workspace.pk)
+        return format_html('<a href="{}?workspace__id__exact={}">Daily usage</a>', page, workspace.pk)
 
     def get_deleted_objects(
         self, objs: Any, request: HttpRequest
     ) -> tuple[list[Any], Any, set[str], list[Any]]:
-        """The permission to delete workspaces is enough: that some screens of its rows are read-only does not count."""
+        """As Django's, but the permission to delete workspaces is enough."""
+        # The admin pages of related rows are read-only, which Django would count as missing permissions.
         found, counts, _, protected = super().get_deleted_objects(objs, request)
         return found, counts, set(), protected
 
@@ -268,12 +270,12 @@ class WorkspaceAdmin(admin.ModelAdmin):
 
 @admin.register(EntitlementChange)
 class EntitlementChangeAdmin(admin.ModelAdmin):
-    """What was changed, when and by whom: to be read, found and filtered, never altered."""
+    """What was changed, when and by whom. Read-only."""
 
     list_display = ("at", "actor", "subject", "key", "old_value", "new_value", "note")
     list_filter = ("key", "actor", "at")
     search_fields = ("subject", "workspace__name", "workspace__id", "actor", "note")
-    search_help_text = "Workspace by name or id, plan, actor, or words of the note."
+    search_help_text = "Search by workspace name or id, plan, actor or note."
     date_hierarchy = "at"
     show_facets = admin.ShowFacets.NEVER
 

@@ -1,8 +1,4 @@
-"""Every change of plans, values and overrides, whoever makes it: checked, written with its history, and told above.
-
-The remembered limits are forgotten on commit. A reader that read before the commit and stores after it puts the old
-limits back: that race, like a lost `forget`, is accepted, as the cache re-checks every copy within 30 seconds.
-"""
+"""All changes of plans, values and overrides. Each is validated, recorded in the history, and announced by a signal."""
 
 from __future__ import annotations
 
@@ -27,7 +23,7 @@ FORGET_BATCH = 500
 
 @dataclass(frozen=True, slots=True)
 class Actor:
-    """Who makes the change: a user, or a command by its name."""
+    """Who makes the change: a user, or a command by name."""
 
     name: str
     user: Any = None
@@ -35,14 +31,14 @@ class Actor:
 
 @transaction.atomic
 def add_workspace(workspace: Workspace, *, actor: Actor) -> None:
-    """Save a new workspace; its history begins with its first plan."""
+    """Save a new workspace, and record its first plan in the history."""
     workspace.save(force_insert=True)
     _note(actor, workspace.name, "plan", "none", workspace.plan.name, workspace=workspace)
 
 
 @transaction.atomic
 def set_plan(workspace: Workspace, plan: Plan, *, actor: Actor) -> None:
-    """Put the workspace on another plan; nothing happens when it is on it already."""
+    """Change the workspace's plan. Does nothing if it already has this plan."""
     held = _lock_workspace(workspace.pk)
     workspace.plan = plan
     if held.plan_id == plan.pk:
@@ -59,7 +55,7 @@ def set_plan_value(plan: Plan, key: str, value: object, *, actor: Actor) -> None
 
 @transaction.atomic
 def set_plan_values(plan: Plan, values: Mapping[str, object], *, actor: Actor) -> int:
-    """Set cells of the plan's column; how many became different. Raises UnknownKey or InvalidValue: then none did."""
+    """Set values of a plan. Returns how many changed. Raises UnknownKey or InvalidValue, and then changes none."""
     checked = {key: keys.check_value(key, value) for key, value in values.items()}
     _lock_plan(plan.pk)
     rows = {row.key: row for row in PlanEntitlement.objects.filter(plan=plan)}
@@ -79,13 +75,13 @@ def set_plan_values(plan: Plan, values: Mapping[str, object], *, actor: Actor) -
 
 @transaction.atomic
 def describe_plan(plan: Plan, *, name: str, billing_code: str, actor: Actor) -> None:
-    """Give the plan another display name or billing code. Limits stay, so only what is remembered of the name goes."""
+    """Change the plan's display name and billing code. The limits stay."""
     held = _lock_plan(plan.pk)
     for field, old, new in (("name", held.name, name), ("billing code", held.billing_code, billing_code)):
         if old != new:
             _note(actor, f"plan {held.name}", field, old or "none", new or "none")
     Plan.objects.filter(pk=held.pk).update(name=name, billing_code=billing_code)
-    if held.name != name:
+    if held.name != name:  # cached grants contain the name
         _forget_on_commit(Workspace.objects.filter(plan=plan).values_list("pk", flat=True))
 
 
@@ -99,9 +95,9 @@ def set_override(
     ends_at: datetime | None = None,
     note: str = "",
 ) -> EntitlementOverride:
-    """Set the workspace's own value for a key, in place of an earlier one; nothing happens when all of it stays.
+    """Set or replace the workspace's override for a key. Does nothing if it is the same.
 
-    `ends_at` is aware; the override counts until just before it. Raises UnknownKey or InvalidValue.
+    `ends_at`: aware; the override no longer counts at this time. Raises UnknownKey or InvalidValue.
     """
     checked = keys.check_value(key, value)
     _lock_workspace(workspace.pk)
@@ -126,7 +122,7 @@ def set_override(
 
 @transaction.atomic
 def remove_override(override: EntitlementOverride, *, actor: Actor) -> None:
-    """The plan's value counts again; nothing happens when the override is gone already."""
+    """Remove an override, so that the plan's value counts again. Does nothing if it was already removed."""
     workspace = _lock_workspace(override.workspace_id)
     held = EntitlementOverride.objects.filter(pk=override.pk).first()
     if held is None:
@@ -138,11 +134,13 @@ def remove_override(override: EntitlementOverride, *, actor: Actor) -> None:
 
 
 def announce(workspace_ids: Iterable[UUID]) -> None:
-    """Tell the rooms above, and let nobody remember the old limits once this commits."""
+    """Send `limits_changed`, and clear the cached limits on commit."""
     limits_changed.send(sender=None, workspace_ids=workspace_ids, now=timezone.now())
     _forget_on_commit(workspace_ids)
 
 
+# Accepted race: a reader that loads before the commit and caches after it puts the old limits back. They are reloaded
+# within 30 seconds, like any cached copy.
 def _forget_on_commit(workspace_ids: Iterable[UUID]) -> None:
     cache_keys = [cache_key(workspace_id) for workspace_id in workspace_ids]
     transaction.on_commit(lambda: _forget(cache_keys))
@@ -154,7 +152,8 @@ def _forget(cache_keys: list[str]) -> None:
 
 
 def _lock_workspace(workspace_id: UUID) -> Workspace:
-    """The row as it stands, held until commit. Rows that only point at it may still be added meanwhile."""
+    """The workspace's current row, locked until commit."""
+    # `no_key` still lets others insert rows with a foreign key to it.
     rows = Workspace.objects.select_for_update(of=("self",), no_key=True).select_related("plan")
     return rows.get(pk=workspace_id)
 
@@ -168,7 +167,7 @@ def _is_same(old: object, new: Value) -> bool:
 
 
 def _stored_words(key: str, value: object) -> str:
-    """Words even for a value that was written past the checks: it must be possible to mend it."""
+    """The stored value in words. Also works for an invalid value, so that it can be corrected."""
     try:
         return keys.words_for(key, keys.check_value(key, value))
     except ValueError:

@@ -1,4 +1,4 @@
-"""The registry of entitlement keys (PRD §6.1): kind, meaning, range."""
+"""The registry of entitlement keys: kind, meaning and range."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ Value = bool | int | None
 _TRUE = {"true", "yes", "on", "1"}
 _FALSE = {"false", "no", "off", "0"}
 _NOTHING = {"", "null", "none", "unlimited"}
-# Eighteen digits are far beyond every maximum and safe to turn into a number.
+# Eighteen digits are far above every maximum, and safe to convert.
 _WHOLE_NUMBER = re.compile(r"-?[0-9]{1,18}")
 
 
@@ -22,9 +22,9 @@ class Kind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Key:
-    """`field` is the name in Limits. `empty_means`: what no value stands for, None where a value must be given.
+    """`field`: the name in Limits. `empty_means`: the meaning of an empty value; None if a value is required.
 
-    `when_missing` counts where a plan says nothing at all: a lost row must grant nothing, and null would be unlimited.
+    `when_missing`: the value if the plan has no row for this key. It grants nothing, as a missing row may be an error.
     """
 
     name: str
@@ -38,15 +38,15 @@ class Key:
 
 
 KEYS: tuple[Key, ...] = (
-    Key("instagram.profile.enabled", Kind.BOOL, "Allow a profile as source.", "profile_enabled", False),
-    Key("instagram.hashtag.enabled", Kind.BOOL, "Allow a hashtag as source.", "hashtag_enabled", False),
+    Key("instagram.profile.enabled", Kind.BOOL, "Allow profiles as sources.", "profile_enabled", False),
+    Key("instagram.hashtag.enabled", Kind.BOOL, "Allow hashtags as sources.", "hashtag_enabled", False),
     Key(
         "instagram.oauth.enabled", Kind.BOOL, "Allow connecting an Instagram account.", "oauth_enabled", False
     ),
     Key(
         "instagram.refresh.ttlMinutes.min",
         Kind.INT,
-        "Minutes between two automatic refreshes, at least.",
+        "Minimum minutes between automatic refreshes.",
         "refresh_ttl_minutes_min",
         1440,
         minimum=1,
@@ -55,7 +55,7 @@ KEYS: tuple[Key, ...] = (
     Key(
         "instagram.refresh.forcePerDay.max",
         Kind.INT,
-        "Forced refreshes in a day (UTC); 0: none in this plan.",
+        "Forced refreshes per day (UTC). 0: none in this plan.",
         "force_per_day_max",
         0,
         empty_means="unlimited",
@@ -63,7 +63,7 @@ KEYS: tuple[Key, ...] = (
     Key(
         "instagram.refresh.forcePerHour.max",
         Kind.INT,
-        "Forced refreshes in an hour (UTC); 0: no separate hour cap.",
+        "Forced refreshes per hour (UTC). 0: no hourly limit.",
         "force_per_hour_max",
         0,
         empty_means="unlimited",
@@ -71,7 +71,7 @@ KEYS: tuple[Key, ...] = (
     Key(
         "instagram.cache.ttlMinutes.default",
         Kind.INT,
-        "Minutes after which a feed counts as stale.",
+        "Minutes until a feed counts as stale.",
         "cache_ttl_minutes_default",
         None,
         minimum=1,
@@ -88,7 +88,7 @@ class UnknownKey(ValueError):
 
 
 class InvalidValue(ValueError):
-    """The message names the key and says what would be right."""
+    """The message names the key and says what is allowed."""
 
 
 def key_named(name: str) -> Key:
@@ -99,7 +99,7 @@ def key_named(name: str) -> Key:
 
 
 def check_value(name: str, value: object) -> Value:
-    """`value` when it is one this key can have. Raises UnknownKey or InvalidValue."""
+    """Return `value` if it is valid for this key. Raises UnknownKey or InvalidValue."""
     key = key_named(name)
     if key.kind is Kind.BOOL:
         if isinstance(value, bool):
@@ -107,7 +107,7 @@ def check_value(name: str, value: object) -> Value:
         raise InvalidValue(f"{name}: must be true or false.")
     if value is None:
         if key.empty_means is None:
-            raise InvalidValue(f"{name}: must be given.")
+            raise InvalidValue(f"{name}: is required.")
         return None
     if isinstance(value, bool) or not isinstance(value, int):
         raise InvalidValue(f"{name}: must be a whole number.")
@@ -119,9 +119,10 @@ def check_value(name: str, value: object) -> Value:
 
 
 def parse_value(name: str, text: str) -> Value:
-    """A value as people type it. Raises UnknownKey or InvalidValue.
+    """Parse a value as entered by a person. Raises UnknownKey or InvalidValue.
 
-    true, yes, on, 1 and their opposites; whole numbers; unlimited, null, none or nothing where a key may be empty.
+    Accepts true, yes, on, 1 and their opposites; whole numbers; and, for keys that may be empty, unlimited, null, none
+    or no text.
     """
     key = key_named(name)
     word = text.strip().lower()
@@ -138,7 +139,7 @@ def parse_value(name: str, text: str) -> Value:
 
 
 def text_for(name: str, value: Value) -> str:
-    """The value as people type it; `parse_value` reads it back."""
+    """The value as text that `parse_value` accepts."""
     if isinstance(value, bool):
         return "true" if value else "false"
     if value is not None:
@@ -147,7 +148,7 @@ def text_for(name: str, value: Value) -> str:
 
 
 def words_for(name: str, value: Value) -> str:
-    """The value as people read it."""
+    """The value in words, for display."""
     key = key_named(name)
     if isinstance(value, bool):
         return "yes" if value else "no"

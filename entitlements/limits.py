@@ -1,4 +1,4 @@
-"""From plan and overrides to one plain value that says what a workspace may do."""
+"""Resolves a workspace's plan and overrides to its limits."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """What a workspace may do, resolved. None means unlimited, or for the cache TTL "as the refresh TTL".
+    """The limits of a workspace. None: unlimited; for `cache_ttl_minutes_default`: the same as the refresh TTL.
 
-    `force_per_day_max` 0: no forced refresh in this plan. `force_per_hour_max` 0: no separate hour cap.
+    `force_per_day_max` 0: no forced refreshes in this plan. `force_per_hour_max` 0: no separate hour cap.
     """
 
     plan_key: str
@@ -38,7 +38,7 @@ class Limits:
 
 @dataclass(frozen=True, slots=True)
 class Override:
-    """A workspace's own value for a key; `ends_at` None: without end."""
+    """A workspace's own value for a key. `ends_at` None: no end."""
 
     key: str
     value: Value
@@ -50,7 +50,7 @@ class Override:
 
 @dataclass(frozen=True, slots=True)
 class Grants:
-    """All that limits are resolved from: a plan's values and the workspace's overrides, ended ones included."""
+    """The input for limits: a plan's values and the workspace's overrides, including ended ones."""
 
     plan_key: str
     plan_name: str
@@ -61,7 +61,7 @@ class Grants:
 
 @dataclass(frozen=True, slots=True)
 class EffectiveValue:
-    """One key's value for a workspace, and where it comes from. `until`: when an override ends."""
+    """A key's value for a workspace, and its source. `until`: when an override ends."""
 
     key: str
     meaning: str
@@ -76,7 +76,7 @@ class WorkspaceNotFound(LookupError):
 
 
 def limits_for(workspace_id: UUID, *, now: datetime) -> Limits:
-    """The workspace's limits, remembered: no query on a warm read. Raises WorkspaceNotFound, StoreAway."""
+    """The workspace's limits from the cache, without a query if it is warm. Raises WorkspaceNotFound, StoreAway."""
     grants = cache.remember(
         cache_key(workspace_id), lambda: _load_grants(workspace_id), encode=_encode, decode=_decode
     )
@@ -84,36 +84,36 @@ def limits_for(workspace_id: UUID, *, now: datetime) -> Limits:
 
 
 def fresh_limits_for(workspace_id: UUID, *, now: datetime) -> Limits:
-    """The workspace's limits from the database, for decisions that spend something. Raises WorkspaceNotFound."""
+    """The workspace's limits from the database, for decisions that cost something. Raises WorkspaceNotFound."""
     return resolve(_load_grants(workspace_id), now)
 
 
 def resolve(grants: Grants, now: datetime) -> Limits:
-    """Overrides that have not ended stand before the plan's values, and these before what a missing value means."""
+    """The limits at `now`: overrides that haven't ended, then the plan's values, then the keys' `when_missing`."""
     values = dict(grants.plan_values) | {o.key: o.value for o in grants.overrides if o.counts_at(now)}
     fields: dict[str, Any] = {key.field: values.get(key.name, key.when_missing) for key in keys.KEYS}
     return Limits(plan_key=grants.plan_key, plan_name=grants.plan_name, plan_rank=grants.plan_rank, **fields)
 
 
 def fresh_grants_for(workspace_id: UUID) -> Grants:
-    """From the database: what the limits of this and of every later moment follow from. Raises WorkspaceNotFound."""
+    """The workspace's grants from the database. Raises WorkspaceNotFound."""
     return _load_grants(workspace_id)
 
 
 def higher_grants_for(own: Grants) -> tuple[Grants, ...]:
-    """What the workspace would have under each higher plan, lowest first, its overrides staying as they are."""
+    """The grants under each higher plan, lowest first, with the same overrides."""
     plans = Plan.objects.filter(rank__gt=own.plan_rank).order_by("rank").prefetch_related("entitlements")
     return tuple(_grants(plan, own.overrides) for plan in plans)
 
 
 def plan_that_allows(workspace_id: UUID, allows: Callable[[Limits], bool], *, now: datetime) -> str | None:
-    """The name of the lowest higher plan under which `allows` holds, None where none does. Raises WorkspaceNotFound."""
+    """The name of the lowest higher plan for which `allows` is true, or None. Raises WorkspaceNotFound."""
     higher = higher_grants_for(_load_grants(workspace_id))
     return next((grants.plan_name for grants in higher if allows(resolve(grants, now))), None)
 
 
 def effective_values(workspace_id: UUID, *, now: datetime) -> tuple[EffectiveValue, ...]:
-    """Every key's value for the workspace with its origin, in the registry's order. Raises WorkspaceNotFound."""
+    """Every key's value with its source, in the registry's order. Raises WorkspaceNotFound."""
     grants = _load_grants(workspace_id)
     overrides = {o.key: o for o in grants.overrides if o.counts_at(now)}
     return tuple(_effective(key, grants, overrides.get(key.name)) for key in keys.KEYS)
@@ -150,7 +150,7 @@ def _grants(plan: Plan, overrides: Iterable[Override]) -> Grants:
 
 
 def _is_usable(row: PlanEntitlement | EntitlementOverride) -> bool:
-    """False for a key of another release and for a value written past the checks: it counts as not given."""
+    """Whether key and value are valid. Keys of another release, and invalid values, are ignored with an error log."""
     try:
         keys.check_value(row.key, row.value)
     except ValueError:
@@ -165,7 +165,8 @@ def _encode(grants: Grants) -> object:
 
 
 def _decode(encoded: Any) -> Grants:
-    """What `_encode` made. Anything else raises, and the copy counts as missing: nobody is granted what lay there."""
+    """The reverse of `_encode`."""
+    # Any other content raises, and the cache then treats the copy as missing: a damaged copy must not grant anything.
     plan_key, plan_name, plan_rank, plan_values, overrides = encoded
     return Grants(
         plan_key=str(plan_key),

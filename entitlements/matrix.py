@@ -1,7 +1,7 @@
-"""The plan matrix as one form: shown, checked cell by cell, and saved as a whole or not at all.
+"""The plan matrix as one form, which is saved completely or not at all.
 
-Every cell carries the value it was shown with. Only cells that were changed are written, so two people may edit at
-the same time; where both changed the same cell, the second is told the first one's value before replacing it.
+Every cell has a hidden input with its original value, and only changed cells are written. Two people can edit at the
+same time: if both change the same cell, the second sees the first one's value before replacing it.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from entitlements.models import Plan
 
 @dataclass(frozen=True, slots=True)
 class Cell:
-    """One key of one plan: an input for those who may edit, words for all."""
+    """One key of one plan: an input for editing, and words for display."""
 
     input: BoundField
     words: str
@@ -33,13 +33,13 @@ class Row:
 
 
 class MatrixForm(forms.Form):
-    """Fields are named `plan:key`. What cannot be is said at its cell, and everything typed stays.
+    """Fields are named `plan:key`. Errors appear at the cell, and all input is kept.
 
-    `plans`: with their entitlements, and locked while saving; `data`: as posted, None to show what is stored.
+    `plans`: with their entitlements, locked while saving. `data`: as posted; None shows the stored values.
     """
 
     def __init__(self, plans: list[Plan], data: QueryDict | None = None) -> None:
-        # Cleaning may have to say which value a cell is compared with from now on.
+        # A mutable copy, because cleaning may replace a cell's original value.
         self._posted = QueryDict(mutable=True) if data is None else data.copy()
         super().__init__(None if data is None else self._posted)
         self.plans = plans
@@ -52,7 +52,7 @@ class MatrixForm(forms.Form):
                 self.fields[name] = _field(plan, key, self._stored[name])
 
     def clean(self) -> dict[str, keys.Value]:
-        """The changed cells' values."""
+        """The values of the changed cells."""
         cleaned: dict[str, keys.Value] = {}
         self._refuse_unknown_keys()
         for name in self.changed_data:
@@ -74,7 +74,7 @@ class MatrixForm(forms.Form):
             yield Row(key, tuple(Cell(self[name], said) for name, said in zip(names, words, strict=True)))
 
     def save(self, actor: Actor) -> int:
-        """Write the changed cells; how many became different."""
+        """Write the changed cells. Returns how many values changed."""
         return sum(changes.set_plan_values(plan, self._column(plan), actor=actor) for plan in self.plans)
 
     def _column(self, plan: Plan) -> dict[str, object]:
@@ -84,16 +84,16 @@ class MatrixForm(forms.Form):
     def _refuse_unknown_keys(self) -> None:
         cells = (name.removeprefix("initial-") for name in self._posted if ":" in name)
         for name in sorted(set(cells) - set(self.fields)):
-            self.add_error(None, f"{name!r} is not a plan and an entitlement key.")
+            self.add_error(None, f"{name!r} is not a known plan and entitlement key.")
 
     def _refuse_overwriting(self, name: str, typed: keys.Value) -> None:
-        """A cell that somebody else changed since it was shown: from now on it is compared with what they set."""
+        """Add an error if someone else changed the cell since it was shown. Their value becomes the original value."""
         bound, key, stored = self[name], _key_of(name), self._stored[name]
         if self._posted.get(bound.html_initial_name) == _shown(stored) or typed == stored:
             return
         self._posted[bound.html_initial_name] = _shown(stored)
         words = keys.words_for(key.name, stored)
-        self.add_error(name, f"Somebody changed this to {words} meanwhile. Save again to replace it.")
+        self.add_error(name, f"Someone else changed this to {words}. Save again to replace it.")
 
 
 def _field(plan: Plan, key: keys.Key, stored: keys.Value) -> forms.Field:
@@ -122,7 +122,7 @@ def _key_of(field_name: str) -> keys.Key:
 
 
 def _shown(value: keys.Value) -> str:
-    """As it stands in the cell's hidden input; no value is an empty cell."""
+    """The value as text for the cell's input; empty for None."""
     return "" if value is None else str(value)
 
 
@@ -133,7 +133,7 @@ def _parsed(key: keys.Key, typed: object) -> keys.Value:
 
 
 def _usable(key: keys.Key, value: object) -> keys.Value:
-    """What counts for the cell, also where a value was written past the checks."""
+    """The stored value, or the key's `when_missing` if it is invalid."""
     try:
         return keys.check_value(key.name, value)
     except ValueError:

@@ -1,4 +1,4 @@
-"""Who belongs to which workspace, and as what."""
+"""The members of workspaces and their roles."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ Role = Membership.Role
 
 
 def role_in(user_id: int, workspace_id: UUID | str) -> Role | None:
-    """The user's role in the workspace, None for outsiders."""
+    """The user's role in the workspace, or None if they aren't a member."""
     role = (
         Membership.objects.filter(user_id=user_id, workspace_id=workspace_id)
         .values_list("role", flat=True)

@@ -1,7 +1,6 @@
-"""Which workspaces have a label of their own in the metrics: the first METRICS_WORKSPACE_LIMIT by creation.
+"""Chooses the workspaces that have their own label in the metrics: the oldest METRICS_WORKSPACE_LIMIT.
 
-Every process asks the database the same question and so comes to the same answer; a choice of each process's own would
-let as many labels arise as there are processes times the limit.
+Every process asks the database, so that all choose the same workspaces and the number of labels stays limited.
 """
 
 from __future__ import annotations
@@ -31,10 +30,10 @@ class Labels:
         self._lock = threading.Lock()
 
     def label_of(self, workspace_id: UUID | str) -> str:
-        """The workspace's id, or `_other`, also while the database is away. Asks only about a workspace new to it."""
+        """The workspace's id, or `_other`; also `_other` for a new workspace while the database is away."""
         name = str(workspace_id)
         is_new = name not in self._labelled and len(self._labelled) < settings.METRICS_WORKSPACE_LIMIT
-        # Callers that ask about a workspace meanwhile wait for the answer, but not for a database that hangs.
+        # Concurrent callers wait for one query, but not for a database that hangs.
         if is_new and self._lock.acquire(timeout=LOOK_SECONDS):
             try:
                 self._look_for(name)
@@ -47,7 +46,7 @@ class Labels:
         self._missing.clear()
 
     def _look_for(self, name: str) -> None:
-        """A workspace that was not found (deleted meanwhile) is looked for once a minute at most."""
+        """Reload the labelled workspaces. For the same unknown workspace, at most once a minute."""
         now = time.monotonic()
         if name in self._labelled or now - self._missing.get(name, -ASK_AGAIN_SECONDS) < ASK_AGAIN_SECONDS:
             return

@@ -1,4 +1,4 @@
-"""Plans with their values, workspaces with their members and overrides, and the history of every change."""
+"""Plans with their values, workspaces with members and overrides, and the history of changes."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ KEY_CHOICES = [(key.name, key.name) for key in keys.KEYS]
 
 
 class Plan(models.Model):
-    """What is sold. A higher rank is a higher plan."""
+    """A plan that workspaces buy. A higher rank is a higher plan."""
 
     key = models.SlugField(max_length=40, unique=True)
     name = models.CharField("display name", max_length=80)
@@ -30,7 +30,7 @@ class Plan(models.Model):
 
 
 class PlanEntitlement(models.Model):
-    """One cell of the plan matrix. Written by `changes` alone, which checks the value against its key."""
+    """One cell of the plan matrix. Write it only with `changes`, which validates the value."""
 
     plan = models.ForeignKey(Plan, on_delete=models.CASCADE, related_name="entitlements")
     key = models.CharField(max_length=80, choices=KEY_CHOICES)
@@ -44,7 +44,7 @@ class PlanEntitlement(models.Model):
 
 
 class Workspace(models.Model):
-    """Pays and owns."""
+    """A customer: owns widgets and connections, and has a plan."""
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     name = models.CharField(max_length=200)
@@ -83,9 +83,9 @@ class Membership(models.Model):
 
 
 class EntitlementOverride(models.Model):
-    """One key set for one workspace in place of its plan's value, until `ends_at` if that is given.
+    """A workspace's own value for a key, until `ends_at` if set.
 
-    Written by `changes` alone, which checks the value against its key. `created_by`: who set it last.
+    Write it only with `changes`, which validates the value. `created_by`: who set it last.
     """
 
     workspace = models.ForeignKey(Workspace, on_delete=models.CASCADE, related_name="overrides")
@@ -104,7 +104,7 @@ class EntitlementOverride(models.Model):
 
 
 class EntitlementChange(models.Model):
-    """Who changed what, written with the change and never altered."""
+    """Who changed what. Written in the same transaction, never changed."""
 
     at = models.DateTimeField(auto_now_add=True, db_index=True)
     user = models.ForeignKey(settings.AUTH_USER_MODEL, null=True, on_delete=models.SET_NULL)

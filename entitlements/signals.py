@@ -1,8 +1,8 @@
-"""What entitlements tell the rooms above."""
+"""Signals that entitlements send to other apps."""
 
 from django.dispatch import Signal
 
-# Sent inside the transaction of the change; a receiver that raises undoes it. Carries `workspace_ids` (a queryset or
-# list of UUIDs, to be read as often as wanted) and `now` (aware datetime). An override's end is not announced: no one
-# writes anything then, so whoever plans ahead asks for the limits again when the time comes.
+# Sent inside the transaction of the change: if a receiver raises, the change is rolled back. Arguments: `workspace_ids`
+# (a queryset or list of UUIDs; iterate as often as needed) and `now` (aware datetime). The end of an override sends no
+# signal, because nothing is written then: check the limits again when you act on them.
 limits_changed = Signal()

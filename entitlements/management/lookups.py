@@ -1,4 +1,4 @@
-"""What was typed on the command line, checked: a CommandError names the argument and says what would be right."""
+"""Validates command-line arguments. A CommandError names the argument and says what is allowed."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def workspace_or_error(argument: str, text: str) -> Workspace:
 
 
 def text_or_error(argument: str, text: str, *, at_least: int = 1, at_most: int) -> str:
-    """The text without surrounding space, when its length fits and a database can hold it."""
+    """The text without surrounding whitespace. Raises CommandError for a wrong length and for invalid characters."""
     text = text.strip()
     if not at_least <= len(text) <= at_most:
         raise CommandError(f"{argument}: must have {at_least} to {at_most} characters.")

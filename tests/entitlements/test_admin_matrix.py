@@ -62,7 +62,7 @@ def test_the_whole_matrix_is_on_one_screen(staff: Staff) -> None:
     assert (cells[f"free:{TTL}"], cells[f"business:{HOUR}"], cells[f"pro:{CACHE}"]) == ("1440", "12", "")
     assert cells[f"free:{PROFILE}"] == "on"
     assert f"starter:{HASHTAG}" not in cells
-    for words in ("Free", "Starter", "Pro", "Business", "Minutes between two automatic refreshes, at least."):
+    for words in ("Free", "Starter", "Pro", "Business", "Minimum minutes between automatic refreshes."):
         assert words in page
 
 
@@ -73,7 +73,7 @@ def test_saving_writes_what_was_changed_with_its_history(staff: Staff) -> None:
     response = staff.owner.post(URL, values, follow=True)
 
     assert response.redirect_chain == [(URL, 302)]
-    assert "Saved; values changed: 4." in response.content.decode()
+    assert "Saved. Values changed: 4." in response.content.decode()
     assert (stored("free", DAY), stored("starter", HASHTAG)) == (3, True)
     assert (stored("pro", DAY), stored("business", PROFILE)) == (None, False)
     changes = EntitlementChange.objects.order_by("id").values_list(
@@ -118,7 +118,7 @@ def test_a_plan_is_announced_once_however_many_of_its_cells_change(
     ("cell", "text", "why"),
     [
         pytest.param(f"free:{TTL}", "0", "must be 1 or more.", id="no TTL of zero"),
-        pytest.param(f"free:{TTL}", "", "must be given.", id="no TTL left empty"),
+        pytest.param(f"free:{TTL}", "", "is required.", id="no TTL left empty"),
         pytest.param(f"pro:{DAY}", "-1", "must be 0 or more.", id="no negative cap"),
         pytest.param(f"pro:{DAY}", "99999999", "must be 1000000 or less.", id="no cap over a million"),
         pytest.param(f"pro:{HOUR}", "often", "must be a whole number from 0", id="no words"),
@@ -158,7 +158,7 @@ def test_an_unknown_key_or_plan_is_refused(staff: Staff, name: str) -> None:
     response = staff.owner.post(URL, shown(staff) | {name: "1", f"free:{DAY}": "9"})
 
     assert response.status_code == 200
-    assert "is not a plan and an entitlement key" in response.content.decode()
+    assert "is not a known plan and entitlement key" in response.content.decode()
     assert stored("free", DAY) == 1
 
 
@@ -181,8 +181,8 @@ def test_two_people_at_different_cells_do_not_undo_one_another(staff: Staff) -> 
 @pytest.mark.parametrize(
     ("key", "theirs", "mine", "kept", "said", "then"),
     [
-        pytest.param(DAY, "2", "3", 2, "changed this to 2 meanwhile", 3, id="a number"),
-        pytest.param(DAY, "", "3", None, "changed this to unlimited meanwhile", 3, id="unlimited"),
+        pytest.param(DAY, "2", "3", 2, "changed this to 2.", 3, id="a number"),
+        pytest.param(DAY, "", "3", None, "changed this to unlimited.", 3, id="unlimited"),
     ],
 )
 def test_the_second_at_the_same_cell_is_told_before_replacing_it(

@@ -135,13 +135,13 @@ def test_adding_an_override(staff: Staff, workspace: Workspace, key: str, typed:
         pytest.param(override_row(HASHTAG, "maybe"), "typed_value", "must be true or false.", id="a switch"),
         pytest.param(override_row(HASHTAG, ""), "typed_value", "must be true or false.", id="no switch"),
         pytest.param(override_row(DAY, "-1"), "typed_value", "must be 0 or more.", id="a negative cap"),
-        pytest.param(override_row(TTL, "unlimited"), "typed_value", "must be given.", id="an endless TTL"),
+        pytest.param(override_row(TTL, "unlimited"), "typed_value", "is required.", id="an endless TTL"),
         pytest.param(override_row("", "5"), "key", "This field is required.", id="no key"),
         pytest.param(override_row("instagram.x", "5"), "key", "Select a valid choice.", id="an unknown key"),
         pytest.param(
             override_row(DAY, "5", ends_at_0="2020-01-01", ends_at_1="00:00"),
             "ends_at",
-            "Must lie in the future.",
+            "Must be in the future.",
             id="an end in the past",
         ),
         pytest.param(
@@ -229,7 +229,7 @@ def test_a_key_is_overridden_once(staff: Staff, workspace: Workspace) -> None:
 
     response = staff.owner.post(url_of(workspace), page_of(workspace, overrides=rows))
 
-    why = {"key": ["This workspace has an override of this key already."]}
+    why = {"key": ["This workspace already has an override for this key."]}
     assert errors_of(response, "overrides") == [why, {}, why]
     assert EntitlementOverride.objects.get().value == 7
 
@@ -254,7 +254,9 @@ def test_a_person_is_a_member_once(staff: Staff, workspace: Workspace) -> None:
 
     response = staff.owner.post(url_of(workspace), page_of(workspace, memberships=(row,)))
 
-    assert errors_of(response, "memberships") == [{"user": ["Is a member of this workspace already."]}]
+    assert errors_of(response, "memberships") == [
+        {"user": ["This user is already a member of this workspace."]}
+    ]
     assert role_in(anna.pk, workspace.pk) is Role.VIEWER
 
 

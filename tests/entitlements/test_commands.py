@@ -79,7 +79,7 @@ def test_an_editor_who_exists(arguments: tuple[str, ...], password: str) -> None
         pytest.param(("x" * 201, "--plan", "pro"), "NAME: must have 1 to 200", id="a long name"),
         pytest.param(("a\udcffb", "--plan", "pro"), "NAME: must be valid text", id="bytes that are no text"),
         pytest.param(
-            ("Acme", "--plan", "pro", "--editor", "anna"), "--password: needed", id="new without password"
+            ("Acme", "--plan", "pro", "--editor", "anna"), "--password: required", id="new without password"
         ),
         pytest.param(
             ("Acme", "--plan", "pro", "--editor", "anna", "--password", ""),
@@ -87,7 +87,7 @@ def test_an_editor_who_exists(arguments: tuple[str, ...], password: str) -> None
             id="an empty password",
         ),
         pytest.param(
-            ("Acme", "--plan", "pro", "--password", "pw"), "--password: belongs", id="password of nobody"
+            ("Acme", "--plan", "pro", "--password", "pw"), "--password: requires", id="password of nobody"
         ),
         pytest.param(
             ("Acme", "--plan", "pro", "--editor", "", "--password", "pw"),
@@ -184,12 +184,12 @@ def test_an_override_with_an_end_and_a_note(workspace: Workspace, until: str, pr
     [
         pytest.param((HASHTAG, "maybe"), f"VALUE: {HASHTAG}: must be true or false.", id="value"),
         pytest.param((DAY, "-1"), f"VALUE: {DAY}: must be 0 or more.", id="a negative cap"),
-        pytest.param((TTL, "unlimited"), f"VALUE: {TTL}: must be given.", id="an unlimited TTL"),
+        pytest.param((TTL, "unlimited"), f"VALUE: {TTL}: is required.", id="an unlimited TTL"),
         pytest.param(("instagram.x", "1"), "KEY: 'instagram.x' is not an entitlement key.", id="key"),
         pytest.param((HASHTAG, "yes", "--until", "soon"), "--until: 'soon' is not a time", id="no time"),
         pytest.param((HASHTAG, "yes", "--until", ""), "--until: '' is not a time", id="an empty time"),
         pytest.param(
-            (HASHTAG, "yes", "--until", "2026-11-23T12:00:00Z"), "--until: must lie in the future", id="now"
+            (HASHTAG, "yes", "--until", "2026-11-23T12:00:00Z"), "--until: must be in the future", id="now"
         ),
         pytest.param(
             (HASHTAG, "yes", "--until", "9999-12-31T23:59:59-05:00"), "--until: ", id="past the calendar"

@@ -1,4 +1,4 @@
-"""`create_workspace NAME --plan KEY [--editor USERNAME --password PW]`: JSON on stdout."""
+"""`create_workspace NAME --plan KEY [--editor USERNAME --password PW]`: prints JSON."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from entitlements.models import Membership, Workspace
 
 
 class Command(BaseCommand):
-    help = "Create a workspace, with an editor if one is named, and print it as JSON."
+    help = "Create a workspace, optionally with an editor, and print it as JSON."
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("name", metavar="NAME")
@@ -25,7 +25,7 @@ class Command(BaseCommand):
         parser.add_argument(
             "--password",
             metavar="PW",
-            help="needed for an editor who is new; one who exists keeps theirs unless it is given",
+            help="required for a new editor; an existing editor keeps their password if you omit it",
         )
 
     def handle(self, *args: Any, **options: Any) -> None:
@@ -35,7 +35,7 @@ class Command(BaseCommand):
         if editor is not None:
             editor = User.normalize_username(text_or_error("--editor", editor, at_most=150))
         elif password is not None:
-            raise CommandError("--password: belongs to an --editor.")
+            raise CommandError("--password: requires --editor.")
         workspace = Workspace(name=name, plan=plan)
         with transaction.atomic():
             add_workspace(workspace, actor=Actor("command create_workspace"))
@@ -46,7 +46,7 @@ class Command(BaseCommand):
 
 
 def _editor(username: str, password: str | None) -> User:
-    """The named user; a new one gets the password, an existing one only when a password is given."""
+    """The named user, created if needed. A password, if given, replaces the existing one."""
     if password == "":
         raise CommandError("--password: must not be empty.")
     user = User.objects.filter(username=username).first()
@@ -64,5 +64,5 @@ def _new_editor(username: str, password: str | None) -> User:
     except ValidationError as error:
         raise CommandError(f"--editor: {' '.join(error.messages)}") from None
     if password is None:
-        raise CommandError(f"--password: needed, as there is no user {username!r} yet.")
+        raise CommandError(f"--password: required, because user {username!r} doesn't exist yet.")
     return User.objects.create_user(username, password=password)

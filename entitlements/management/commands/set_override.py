@@ -1,4 +1,4 @@
-"""`set_override WORKSPACE KEY VALUE [--until T] [--note TEXT]`: JSON on stdout."""
+"""`set_override WORKSPACE KEY VALUE [--until T] [--note TEXT]`: prints JSON."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from entitlements.management.lookups import text_or_error, workspace_or_error
 
 
 class Command(BaseCommand):
-    help = "Give a workspace its own value for an entitlement key, and print it as JSON."
+    help = "Override an entitlement key for a workspace, and print the override as JSON."
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("workspace", metavar="WORKSPACE")
@@ -24,7 +24,7 @@ class Command(BaseCommand):
         parser.add_argument(
             "--until",
             metavar="T",
-            help="ISO 8601; without an offset it is UTC, a date alone is its first moment",
+            help="ISO 8601 time at which the override ends; UTC without an offset; a date means 00:00",
         )
         parser.add_argument("--note", default="", metavar="TEXT")
 
@@ -51,7 +51,7 @@ class Command(BaseCommand):
 
 
 def _moment(text: str) -> datetime:
-    """Whole seconds: what is printed is what counts."""
+    """The time in UTC and whole seconds, as it is printed and stored. Raises CommandError."""
     try:
         moment = datetime.fromisoformat(text.strip())
         moment = (
@@ -60,5 +60,5 @@ def _moment(text: str) -> datetime:
     except (ValueError, OverflowError):
         raise CommandError(f"--until: {text!r} is not a time such as 2026-12-31T23:00:00Z.") from None
     if moment <= timezone.now():
-        raise CommandError("--until: must lie in the future.")
+        raise CommandError("--until: must be in the future.")
     return moment

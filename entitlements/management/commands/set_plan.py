@@ -1,4 +1,4 @@
-"""`set_plan WORKSPACE KEY`: JSON on stdout."""
+"""`set_plan WORKSPACE KEY`: prints JSON."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from entitlements.management.lookups import plan_or_error, workspace_or_error
 
 
 class Command(BaseCommand):
-    help = "Put a workspace on a plan, and print it as JSON."
+    help = "Change a workspace's plan, and print it as JSON."
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("workspace", metavar="WORKSPACE")
