@@ -1,4 +1,4 @@
-# One image for web, worker and beat; the command chooses.
+# One image for web, worker and beat, which differ in their command.
 FROM python:3.11.13-slim AS packages
 COPY requirements.txt .
 RUN python -m venv /venv \
@@ -19,7 +19,7 @@ COPY templates templates
 RUN python manage.py collectstatic --noinput --verbosity 0 && rm -rf /var/lib/feeds/*
 USER feeds
 EXPOSE 8000
-# Of the web process, which the image runs unless told otherwise; compose.yaml gives worker and beat their own.
+# For the web process, the default command. compose.yaml overrides it for worker and beat.
 HEALTHCHECK --interval=10s --timeout=5s --start-period=20s --retries=3 \
   CMD ["python", "-c", "import urllib.request; urllib.request.urlopen('http://127.0.0.1:8000/healthz', timeout=3)"]
 CMD ["gunicorn", "--config", "config/gunicorn.py", "config.wsgi:application"]

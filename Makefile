@@ -1,4 +1,4 @@
-# Two commands do everything: `make run` shows the service at work, `make test` runs all tests.
+# `make run` runs the service with a stand-in for Instagram; `make test` runs all tests.
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
@@ -12,13 +12,13 @@ install: $(STAMP)
 	@$(BIN)/python manage.py collectstatic --noinput --verbosity 0
 	@$(BIN)/python -m compileall -q $(CODE)
 
-# uv takes a second where pip takes a minute; pip does it from the same file where uv cannot be had.
+# uv takes a second, pip a minute. If uv can't be installed, pip installs from the same file.
 $(STAMP): requirements-dev.txt
 	@echo "Installing packages …"
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	@if $(BIN)/pip install --quiet --disable-pip-version-check uv==$(UV_VERSION) 2>/dev/null \
 	   && $(BIN)/uv pip sync --quiet --python $(BIN)/python --require-hashes requirements-dev.txt; then true; \
-	 else echo "uv is not to be had here: installing with pip"; \
+	 else echo "uv is not available: installing with pip"; \
 	   $(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements-dev.txt; fi
 	@touch $(STAMP)
 
@@ -45,8 +45,8 @@ schema: $(STAMP)
 migrate: $(STAMP)
 	$(BIN)/python manage.py migrate --noinput
 
-# The production processes write nothing into the checkout, so they may share it, and it may be read-only.
-# Their data is in VAR_DIR (var/ by default).
+# The production processes don't write to the checkout, so it can be shared and read-only. Their data is in VAR_DIR
+# (var/ by default).
 web worker beat: export PYTHONDONTWRITEBYTECODE = 1
 web worker beat: installed
 
@@ -60,7 +60,7 @@ worker:
 	@exec $(BIN)/celery --app config worker --pool threads --concurrency $${WORKER_THREADS:-16} \
 	   --loglevel $${LOG_LEVEL:-INFO} --without-gossip --without-mingle
 
-# The schedule is fixed in the settings, and what is due stands in the database: beat keeps no file.
+# The schedule is in the settings and due work in the database, so beat needs no schedule file.
 beat:
 	@exec $(BIN)/celery --app config beat --scheduler celery.beat:Scheduler --loglevel $${LOG_LEVEL:-INFO}
 
