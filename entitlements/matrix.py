@@ -71,7 +71,7 @@ class MatrixForm(forms.Form):
         for key in keys.KEYS:
             names = [_field_name(plan, key) for plan in self.plans]
             words = [keys.words_for(key.name, self._stored[name]) for name in names]
-            yield Row(key, tuple(Cell(self[name], said) for name, said in zip(names, words, strict=True)))
+            yield Row(key, tuple(Cell(self[name], text) for name, text in zip(names, words, strict=True)))
 
     def save(self, actor: Actor) -> int:
         """Write the changed cells. Returns how many values changed."""

@@ -35,7 +35,7 @@ def refresh_feed(feed_id: str) -> None:
     try:
         outcome = refreshing.refresh_feed(UUID(feed_id), now=timezone.now())
     except faults.DRIVER_ERRORS as error:
-        logger.warning("refresh put off, database unavailable: %s", type(error).__name__)
+        logger.warning("refresh postponed, database unavailable: %s", type(error).__name__)
         return
     logger.info(
         "refresh %s", outcome.result, extra={"fields": {"feed": feed_id, "result": outcome.result.value}}
@@ -77,7 +77,7 @@ def clean_up() -> dict[str, int]:
         with statements.limited_to(statements.LONG_JOB_SECONDS):
             removed = expiry.remove_expired(now=timezone.now())
     except faults.DRIVER_ERRORS as error:
-        logger.warning("not cleaned up, database unavailable: %s", type(error).__name__)
+        logger.warning("clean-up failed, database unavailable: %s", type(error).__name__)
         return {}
     logger.info("cleaned up", extra={"fields": removed})
     return removed
@@ -89,7 +89,7 @@ def renew_token(connection_id: str) -> None:
     try:
         renewal = renewals.renew_token(UUID(connection_id), now=clock.database_now())
     except faults.DRIVER_ERRORS as error:
-        logger.warning("renewal put off, database unavailable: %s", type(error).__name__)
+        logger.warning("renewal postponed, database unavailable: %s", type(error).__name__)
         return
     fields = {"connection": connection_id, "result": renewal.result}
     logger.info("renewal %s", renewal.result, extra={"fields": fields})
@@ -101,7 +101,7 @@ def check_connection(connection_id: str) -> None:
     try:
         verdict = health.check_connection(UUID(connection_id))
     except faults.DRIVER_ERRORS as error:
-        logger.warning("check put off, database unavailable: %s", type(error).__name__)
+        logger.warning("check postponed, database unavailable: %s", type(error).__name__)
         return
     fields = {"connection": connection_id, "result": verdict.value}
     logger.info("connection check: %s", verdict, extra={"fields": fields})
@@ -125,7 +125,7 @@ def look_after_connections() -> int:
             renew_token.delay(str(connection_id))
         notices.send_due(now=now)
     except faults.DRIVER_ERRORS as error:
-        logger.warning("connections not looked after, database unavailable: %s", type(error).__name__)
+        logger.warning("connections not checked, database unavailable: %s", type(error).__name__)
         return 0
     return len(due)
 

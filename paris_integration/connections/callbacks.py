@@ -81,9 +81,7 @@ def find_deletion(code: str) -> Deletion | None:
 def _order_of(login: Login, signed_request: str, now: datetime) -> Order:
     secret = registry.app_secret(login)
     if secret is None:
-        raise InvalidSignedRequest(
-            "not configured"
-        )  # this login has no app here, so Meta cannot have signed it
+        raise InvalidSignedRequest("not configured")
     return verify(signed_request, secret, now=now)
 
 
@@ -102,14 +100,14 @@ def verify(signed_request: str, secret: Secret, *, now: datetime) -> Order:
     if not hmac.compare_digest(sent, expected):
         raise InvalidSignedRequest("signature")
     try:
-        said = json.loads(_decode(payload))
+        content = json.loads(_decode(payload))
     except (ValueError, RecursionError, binascii.Error):
         raise InvalidSignedRequest("payload") from None
-    if not isinstance(said, dict) or said.get("algorithm") != "HMAC-SHA256":
+    if not isinstance(content, dict) or content.get("algorithm") != "HMAC-SHA256":
         raise InvalidSignedRequest("algorithm")
-    if not _is_recent(said.get("issued_at"), now):
+    if not _is_recent(content.get("issued_at"), now):
         raise InvalidSignedRequest("issued_at")
-    user_id = said.get("user_id")
+    user_id = content.get("user_id")
     # The id may be text or a number.
     text = str(user_id) if isinstance(user_id, str | int) and not isinstance(user_id, bool) else ""
     if not text.isdecimal() or len(text) > 40:
@@ -121,7 +119,7 @@ def _is_recent(issued_at: object, now: datetime) -> bool:
     """Whether `issued_at`, in Unix seconds, is at most a day old."""
     if isinstance(issued_at, bool) or not isinstance(issued_at, int | float):
         return False
-    # JSON may hold NaN or Infinity: neither lies within the range.
+    # JSON may contain NaN or Infinity: neither is within the range.
     return (now - MAX_AGE).timestamp() <= issued_at <= (now + MAX_SKEW).timestamp()
 
 

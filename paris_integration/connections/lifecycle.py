@@ -175,8 +175,8 @@ def open_token(facts: ConnectionFacts) -> Secret:
     try:
         return vault.open_token(row.token, row_id=row.pk)
     except vault.CannotOpen:
-        logger.error("a stored token cannot be opened", extra={"fields": {"connection": str(row.pk)}})
-        raise TokenRejected("the stored token cannot be opened") from None
+        logger.error("a stored token can't be decrypted", extra={"fields": {"connection": str(row.pk)}})
+        raise TokenRejected("the stored token can't be decrypted") from None
 
 
 def mark_refused(facts: ConnectionFacts, error: ProviderError, *, now: datetime) -> None:
@@ -253,9 +253,8 @@ def usable(login: str) -> QuerySet[Connection]:
 
 def _put_token(row: Connection, grant: Grant, now: datetime) -> None:
     row.token = vault.seal_token(grant.token, row_id=row.pk)
-    row.token_version += (
-        1  # calls still running with the old token can't change the connection's state any more
-    )
+    # From now on, calls still running with the old token can't change the connection's state.
+    row.token_version += 1
     row.obtained_at = now
     row.expires_at = grant.expires_at
     row.never_expires = grant.never_expires

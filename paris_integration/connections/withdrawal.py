@@ -88,9 +88,9 @@ def _erase(rows: Iterable[Connection], instance_ids: set[str]) -> None:
     of_account = Q(source_type=SourceType.PROFILE.value, source_value__in=usernames)
     purged = Feed.objects.filter(Q(instance_id__in=instance_ids) | of_account).purge()
     transaction.on_commit(partial(links.forget, instance_ids))
-    books = of_account & Q(instance_id__in=instance_ids)
-    QuotaWindow.objects.filter(books).delete()
-    ForcedRefresh.objects.filter(books).update(source_value="")
+    of_widgets = of_account & Q(instance_id__in=instance_ids)
+    QuotaWindow.objects.filter(of_widgets).delete()
+    ForcedRefresh.objects.filter(of_widgets).update(source_value="")
     showing = instance_ids | {feed.instance_id for feed in purged}
     RefreshReceipt.objects.filter(instance_id__in=showing).delete()
     # Earlier releases wrote the account's name into these notes, and may run on during a deployment.

@@ -72,7 +72,7 @@ class Dispatcher:
                 headers={logs.REQUEST_ID_HEADER: request_id},
             )
         except Exception as error:  # noqa: BLE001 - kombu raises what its transports raise
-            logger.warning("refresh not handed to the worker: %s", type(error).__name__)
+            logger.warning("refresh not sent to the worker: %s", type(error).__name__)
 
 
 dispatcher = Dispatcher()

@@ -127,7 +127,7 @@ def is_source_in_plan(source: Source, limits: Limits) -> bool:
 
 
 def request_for(route: Route, source: Source, *, now: datetime) -> FeedRequest:
-    """The provider request for a route. May search a hashtag's number, which is a call of its own.
+    """The provider request for a route. For a hashtag, this may search its number with an extra call.
 
     Raises TokenRejected without a readable token, and the errors of `hashtags.number_of`.
     """

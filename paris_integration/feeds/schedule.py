@@ -151,7 +151,7 @@ def _age(state: FeedState, limits: Limits, now: datetime) -> Age:
 
 
 def _is_from_a_wrong_clock(fetched_at: datetime, now: datetime) -> bool:
-    """Whether the time lies in the future. Such a feed must not stay fresh until then."""
+    """Whether the time is in the future. Such a feed must not stay fresh until then."""
     return fetched_at - now > clock.CLOCK_TOLERANCE
 
 

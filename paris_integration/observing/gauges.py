@@ -62,14 +62,14 @@ def _connections(now: datetime) -> Iterator[GaugeMetricFamily]:
     for state in ConnectionState:
         states.add_metric([state.value], counted.get(state.value, 0))
     yield states
-    living = Connection.objects.filter(
+    usable = Connection.objects.filter(
         state__in=(ConnectionState.ACTIVE.value, ConnectionState.EXPIRING.value)
     )
     within = {
         f"within_{days}d": Count("pk", filter=Q(expires_at__lt=now + timedelta(days=days)))
         for days in ENDS_WITHIN_DAYS
     }
-    ending = living.aggregate(first=Min("expires_at"), **within)
+    ending = usable.aggregate(first=Min("expires_at"), **within)
     first = ending.pop("first")
     family = GaugeMetricFamily(
         "instagram_connections_ending",

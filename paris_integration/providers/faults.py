@@ -42,7 +42,7 @@ FAULTS: tuple[Fault, ...] = (
     Fault(RateLimited, (368,), "temporarily blocked for policy: further calls prolong the block"),
     Fault(RateLimited, (613,), "custom limit of an API"),
     Fault(RateLimited, range(80_000, 80_100), "business use case limits, 80002 is Instagram's"),
-    Fault(TokenRejected, (190,), "token expired, revoked or malformed; subcodes tell why"),
+    Fault(TokenRejected, (190,), "token expired, revoked or malformed; subcodes give the reason"),
     Fault(TokenRejected, (102,), "session invalid"),
     Fault(
         TokenRejected, (25,), "account inactive, restricted or checkpointed: its holder must act", (2207050,)

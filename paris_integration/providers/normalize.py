@@ -234,7 +234,7 @@ def _fill_album(
 def _own_picture(raw: Mapping[str, object], rules: _Rules) -> str | None:
     """The album's own picture, or None if its file is a video."""
     # Meta repeats the first child's URL here (Business Discovery, measured on v26.0, August 2026) without its type, so
-    # the file name and the children's URLs have to tell.
+    # use the file name and the children's URLs.
     own = media_url(raw.get("media_url"), rules.plain_http_hosts)
     if own is None or urlsplit(own).path.lower().endswith(FILM_SUFFIXES):
         return None

@@ -275,12 +275,12 @@ class MetaLogins:
             "input_token": found.secret.reveal(),
             "access_token": f"{app.client_id}|{app.secret.reveal()}",
         }
-        said = self._get(f"{base}/debug_token", params, deadline).get("data")
-        if not isinstance(said, dict):
+        details = self._get(f"{base}/debug_token", params, deadline).get("data")
+        if not isinstance(details, dict):
             return found
-        if said.get("is_valid") is False:  # with status 200
+        if details.get("is_valid") is False:  # with status 200
             raise TokenRejected("debug_token: not valid")
-        ends = said.get("expires_at")
+        ends = details.get("expires_at")
         if isinstance(ends, bool) or not isinstance(ends, int) or not 0 <= ends < 2**40:
             return found
         if ends == 0:  # Meta's value for "never"
@@ -318,7 +318,7 @@ class MetaLogins:
         try:
             return _username(self._facebook(account_id, {"fields": "username"}, token, deadline))
         except (ProviderUnavailable, RateLimited, TokenRejected):
-            raise  # says nothing about this account, so it must not be left out
+            raise  # not about this account, so it must not be left out
         except ProviderError:
             return ""
 

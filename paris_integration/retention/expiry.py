@@ -34,9 +34,7 @@ from paris_integration.quota import receipts
 BATCH = 1_000
 FEED_BATCH = 100  # feeds are large, and each has a copy in the cache
 LOGIN_ATTEMPTS_LAST = timedelta(hours=1)
-PERSON_FENCES_LAST = timedelta(
-    hours=2
-)  # longer than any login: ten minutes at Meta, ten for choosing an account
+PERSON_FENCES_LAST = timedelta(hours=2)  # longer than a login: ten minutes at Meta, ten for the choice
 HASHTAG_SEARCHES_LAST = timedelta(days=8)  # they count for seven days
 WINDOWS_LAST = timedelta(days=2)
 
