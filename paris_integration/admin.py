@@ -59,7 +59,7 @@ class FeedAdmin(ReadOnlyAdmin):
     list_filter = ("outcome", "fault", "mode", "source_type")
     search_fields = ("instance_id", "source_value", "workspace__name", "workspace__id")
     list_select_related = ("workspace",)
-    exclude = ("posts_encoded",)
+    exclude = ("posts_encoded",)  # large, and unreadable as JSON text
     ordering = ("-attempted_at",)
 
     @admin.display(ordering="source_value")
@@ -98,7 +98,7 @@ class AuditEventAdmin(ReadOnlyAdmin):
     search_fields = ("instance_id", "actor", "workspace__name", "workspace__id", "note")
     list_select_related = ("workspace",)
     date_hierarchy = "at"
-    show_facets = admin.ShowFacets.NEVER
+    show_facets = admin.ShowFacets.NEVER  # counting would read the whole table for every filter
 
 
 @admin.register(Connection)

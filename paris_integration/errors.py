@@ -67,6 +67,7 @@ class ProviderError(ParisError):
         trace_id: str | None = None,
         rejected_field: str | None = None,
     ) -> None:
+        # The message is stored and logged: only codes, never a text from the provider.
         parts = [detail or type(self).__name__]
         known = (("code", code), ("subcode", subcode), ("status", status))
         parts += [f"{name}={value}" for name, value in known if value is not None]

@@ -50,6 +50,7 @@ def logins() -> MetaLogins:
         facebook_graph=settings.FACEBOOK_GRAPH_URL,
         version=settings.META_GRAPH_VERSION,
     )
+    # A login with only one of its two settings is off; a system check warns about it.
     configured = {login: app for login, app in apps.items() if app.client_id and app.secret.reveal()}
     return MetaLogins(_http_client(), urls, configured, timeout_seconds=settings.PROVIDER_TIMEOUT_SECONDS)
 

@@ -25,7 +25,7 @@ from paris_integration.retention import expiry
 logger = logging.getLogger(__name__)
 
 CLAIM_BATCH = 100
-CLAIM_BATCHES_PER_TICK = 20
+CLAIM_BATCHES_PER_TICK = 20  # so that one tick doesn't occupy a worker for long
 PARALLEL = 8
 
 

@@ -166,4 +166,5 @@ def _still(incident: Incident) -> QuerySet[Incident]:
 
 
 def _row_of(facts: ConnectionFacts) -> QuerySet[Connection]:
+    # No row if the token was replaced meanwhile: an answer to the old token says nothing about the new one.
     return Connection.objects.filter(pk=facts.connection_id, token_version=facts.token_version)

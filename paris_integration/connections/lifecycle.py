@@ -116,6 +116,7 @@ def store_grant(
         instance_id=key.instance_id,
         defaults={"connection": row, "workspace_id": key.workspace_id, "linked_at": now},
     )
+    # The instance was linked to another account, whose posts its feeds still show.
     if old is not None:
         _connected_feeds(key).purge()
         _drop_if_unused(old)
@@ -139,7 +140,7 @@ def disconnect(key: FeedKey, *, actor: Actor, now: datetime) -> GivenUp | None:
 
     Also cancels the instance's pending logins. Returns the deleted token for `revoking`, or None. Idempotent.
     """
-    login_fences.cancel_for_instance(key)
+    login_fences.cancel_for_instance(key)  # first, by the lock order
     link = (
         ConnectionLink.objects.select_for_update(of=("self",))
         .filter(pk=key.instance_id, connection__workspace_id=key.workspace_id)

@@ -68,7 +68,7 @@ def begin_login(
         instance_id=key.instance_id,
         login=login.value,
         redirect_uri=redirect_uri,
-        began_at=clock.database_now(),
+        began_at=clock.database_now(),  # compared with withdrawals, which use the same clock
         expires_at=now + STATE_LASTS,
     )
     return registry.logins().authorize_url(login, state=state, redirect_uri=callback_uri)
@@ -103,6 +103,7 @@ def complete_login(
         with order_places.taken():
             result = registry.logins().exchange(attempt.login, code=code, redirect_uri=callback_uri, now=now)
     except LoginFailed:
+        # Meta accepts a code once, so the attempt can't be completed any more.
         LoginAttempt.objects.filter(pk=attempt.attempt_id).delete()
         raise
     if len(result.accounts) == 1:

@@ -65,7 +65,7 @@ def _renew_token(connection_id: UUID, now: datetime) -> Renewal:
     facts = links.facts_of(row)
     try:
         token = registry.logins().renew(Login(row.login), lifecycle.open_token(facts), now=now)
-    except (ProviderError, KeyError) as error:
+    except (ProviderError, KeyError) as error:  # KeyError: the login's app isn't configured any more
         if isinstance(error, ProviderError):
             metrics.count_provider_error(row.workspace_id, error)
         _put_off(row, now)

@@ -51,7 +51,7 @@ def revoke_unless_used(given_up: GivenUp) -> bool:
         return False
     try:
         registry.logins().revoke(given_up.login, given_up.token)
-    except (ProviderError, KeyError) as error:
+    except (ProviderError, KeyError) as error:  # KeyError: the login's app isn't configured any more
         _note(given_up, Outcome.FAILED, type(error).__name__, "the token is deleted here")
         return False
     login_fences.end_withdrawal(given_up.login, person, until=until, at=clock.database_now())

@@ -29,7 +29,7 @@ def throttles(credential: str) -> int:
 @transaction.atomic
 def park(credential: str, *, until: datetime, now: datetime) -> None:
     """Stop calls with this credential until `until`. Never shortens a longer wait."""
-    ProviderWindow.objects.get_or_create(credential=credential)
+    ProviderWindow.objects.get_or_create(credential=credential)  # only an existing row can be locked
     row = ProviderWindow.objects.select_for_update().get(credential=credential)
     counted = _counted_until(row, now)
     if counted is None or counted < until:

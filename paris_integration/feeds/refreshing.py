@@ -173,7 +173,7 @@ def _allowed_at(row: Feed, limits: Limits, now: datetime) -> datetime | None:
 
 def fly(flight: Flight) -> RefreshOutcome:
     """Call the provider and write the result in one fenced write, with `on_landing` in the same transaction."""
-    ended = "crashed"
+    ended = "crashed"  # unless the call below returns
     try:
         outcome = _fly(flight)
         ended = outcome.result.value
@@ -255,8 +255,10 @@ def _land_failure(flight: Flight, fault: ProviderError, **also_written: Any) -> 
     if closed_until is not None and closed_until > blocked_until:
         # Another feed with this credential was throttled meanwhile, so this one waits for that, too.
         blocked_until = closed_until
+        # A wait stored with a transient fault counts for an hour at most (`clock`), this one may be longer.
         if warning.value in clock.TRANSIENT_FAULTS:
             warning = Warning.PROVIDER_RATE_LIMITED
+    # A plain ProviderError is an error that the fault table doesn't list: someone has to look at it.
     log = logger.warning if type(fault) is not ProviderError else logger.error
     log("refresh failed: %s", fault, extra={"fields": {"feed": str(row.pk), "warning": fault.warning.value}})
     return _land(
@@ -281,6 +283,7 @@ def _land_partial(flight: Flight, fault: ProviderError) -> RefreshOutcome:
 
 
 def _land(flight: Flight, landed: RefreshOutcome, /, **values: Any) -> RefreshOutcome:
+    # One transaction: `on_landing` settles the ledger line, and the charge must match what was written.
     with transaction.atomic():
         if not lease.write(flight.held, **values):
             landed = RefreshOutcome(Result.FENCED, landed.fault)

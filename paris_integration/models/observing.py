@@ -42,6 +42,7 @@ class AuditEvent(models.Model):
         IN_DOUBT = "in_doubt", "in doubt"
 
     at = models.DateTimeField()
+    # The trail outlives workspaces and users, so `user_id` isn't a foreign key.
     workspace = models.ForeignKey(Workspace, null=True, on_delete=models.SET_NULL, related_name="+")
     instance_id = models.CharField(max_length=200, blank=True)
     actor = models.CharField(max_length=150)

@@ -58,8 +58,8 @@ class ForcedRefresh(models.Model):
     source_type = models.CharField(max_length=16, choices=[(t.value, t.value) for t in SourceType])
     source_value = models.CharField(max_length=100)
     feed = models.ForeignKey(Feed, null=True, on_delete=models.SET_NULL, related_name="+")
-    fence = models.BigIntegerField()
-    user_id = models.BigIntegerField(null=True)
+    fence = models.BigIntegerField()  # the number of the refresh that the unit paid for
+    user_id = models.BigIntegerField(null=True)  # not a foreign key: the ledger outlives the user
     username = models.CharField(max_length=150, blank=True)
     reserved_at = models.DateTimeField()
     day_starts_at = models.DateTimeField()

@@ -50,6 +50,7 @@ class DatabaseGauges(Collector):
 
 def _read_all(now: datetime) -> list[GaugeMetricFamily]:
     with transaction.atomic():
+        # The server's own limit per query; `statements.limited_to` covers a server that hangs.
         if connection.vendor == "postgresql":
             with connection.cursor() as cursor:
                 cursor.execute(f"SET LOCAL statement_timeout = {STATEMENT_TIMEOUT_MS}")

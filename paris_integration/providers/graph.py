@@ -97,6 +97,7 @@ class GraphProvider:
     def recently_searched(self, asking_ig_user_id: str, token: Secret) -> tuple[str, ...]:
         """The numbers of the hashtags searched in the last 7 days. Source: "recently_searched_hashtags"."""
         url = f"{self._facebook_url}/{_node(asking_ig_user_id)}/recently_searched_hashtags"
+        # 30 is all that Meta allows in 7 days, so one page holds them all.
         answer = self._get(url, {"limit": "30"}, token, Login.FACEBOOK)
         fault = hashtag_fault_of(answer)
         if fault is not None:

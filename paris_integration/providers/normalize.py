@@ -77,6 +77,7 @@ def dataset(
         except _NotShowable:
             warnings.add(Warning.POSTS_SKIPPED)
             continue
+        # Pages may overlap if a post was published or deleted between two calls.
         if item.post.external["id"] not in seen:
             seen.add(item.post.external["id"])
             items.append(item)
@@ -130,6 +131,7 @@ def clean_text(value: object, limit: int) -> str | None:
     """Text without NUL and lone surrogates, which PostgreSQL and JSON refuse. None if nothing is left."""
     if not isinstance(value, str):
         return None
+    # Through UTF-16, surrogate pairs become one character, and lone surrogates are replaced.
     text = value.replace("\x00", "").encode("utf-16", "surrogatepass").decode("utf-16", "replace")
     return text[:limit] if text.strip() else None
 

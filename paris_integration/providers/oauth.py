@@ -237,6 +237,7 @@ class MetaLogins:
         if me.get("account_type") not in (None, "BUSINESS", "MEDIA_CREATOR", "CREATOR"):
             raise LoginFailed("NO_PROFESSIONAL_ACCOUNT")
         account = Account(_id(me, "user_id"), _text(me, "username").lower())
+        # `id` is the person's id for this app, `user_id` the professional account's. The answer may omit permissions.
         return LoginResult(token, _id(me, "id"), (account,), scopes or INSTAGRAM_SCOPES)
 
     def _exchange_facebook(self, form: dict[str, str], now: datetime, deadline: Deadline) -> LoginResult:

@@ -153,8 +153,10 @@ def refresh_now(
     if decide(source, state, resolve(grants, book.at), book).reason is None:
         return RefreshNow(held_by, allowed_at)
     free_at = next_forced_at(source, held, grants, book, after_backoff=False)
+    # If the refusal ends before the wait does, the wait is the reason to show.
     if held_until is not None and free_at is not None and free_at <= held_until:
         return RefreshNow(held_by, allowed_at)
+    # A higher plan doesn't end a wait.
     hint = upgrade_hint(source, state, book, higher) if held_until is None else None
     return RefreshNow(RefreshEffect.REFUSED, allowed_at, upgrade_hint=hint)
 
@@ -174,6 +176,7 @@ def _turning_points(state: FeedState, grants: Grants, book: Book) -> list[dateti
     points = {kind.start_of(now) + kind.length for kind in WindowKind} | ends
     if state.held_until is not None:
         points.add(schedule.whole_second(state.held_until))
+    # When an override ends, the TTL may become longer or shorter.
     for moment in (now, *sorted(ends)):
         ttl_ends_at = schedule.ttl_ends_at(state, resolve(grants, moment), now)
         if ttl_ends_at is not None:

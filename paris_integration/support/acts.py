@@ -92,14 +92,17 @@ def open_window(key: FeedKey, *, actor: Actor, now: datetime, note: str) -> bool
         if not isinstance(route, NoRoute):
             rate_limits.open_window(route.credential)
         _note(Action.WINDOW_OPENED, key, actor, now, note)
-    forget_copies(released)
+    forget_copies(released)  # the cached copies still announce the wait
     return was_closed
 
 
 def _held_back_by_window(route: Route, now: datetime) -> FeedQuerySet:
     """The feeds that wait only for the rate limit of the route's credential."""
     waiting = Feed.objects.filter(
-        mode=route.mode.value, blocked_until__gt=now, fault__in=("", Warning.PROVIDER_RATE_LIMITED.value)
+        mode=route.mode.value,
+        blocked_until__gt=now,
+        # "": a successful refresh whose usage headers asked for the wait.
+        fault__in=("", Warning.PROVIDER_RATE_LIMITED.value),
     )
     if route.via is None:
         return waiting
