@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 from uuid import UUID
 
+from django.db.models import DateTimeField, QuerySet, Subquery
+from django.db.models import Value as SqlValue
+
 from entitlements import keys
 from entitlements.keys import Value
-from entitlements.models import EntitlementOverride, Plan, PlanEntitlement, Workspace
+from entitlements.models import EntitlementOverride, Plan, Workspace
 from foundation import cache
 
 logger = logging.getLogger(__name__)
@@ -60,6 +63,14 @@ class Grants:
 
 
 @dataclass(frozen=True, slots=True)
+class Ladder:
+    """A workspace's grants, and what it would have under each higher plan, lowest first, its overrides unchanged."""
+
+    own: Grants
+    higher: tuple[Grants, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class EffectiveValue:
     """One key's value for a workspace, and where it comes from. `until`: when an override ends."""
 
@@ -78,14 +89,14 @@ class WorkspaceNotFound(LookupError):
 def limits_for(workspace_id: UUID, *, now: datetime) -> Limits:
     """The workspace's limits, remembered: no query on a warm read. Raises WorkspaceNotFound, StoreAway."""
     grants = cache.remember(
-        cache_key(workspace_id), lambda: _load_grants(workspace_id), encode=_encode, decode=_decode
+        cache_key(workspace_id), lambda: fresh_grants_for(workspace_id), encode=_encode, decode=_decode
     )
     return resolve(grants, now)
 
 
 def fresh_limits_for(workspace_id: UUID, *, now: datetime) -> Limits:
     """The workspace's limits from the database, for decisions that spend something. Raises WorkspaceNotFound."""
-    return resolve(_load_grants(workspace_id), now)
+    return resolve(fresh_grants_for(workspace_id), now)
 
 
 def resolve(grants: Grants, now: datetime) -> Limits:
@@ -97,24 +108,40 @@ def resolve(grants: Grants, now: datetime) -> Limits:
 
 def fresh_grants_for(workspace_id: UUID) -> Grants:
     """From the database: what the limits of this and of every later moment follow from. Raises WorkspaceNotFound."""
-    return _load_grants(workspace_id)
+    return load_ladder(workspace_id).own
 
 
-def higher_grants_for(own: Grants) -> tuple[Grants, ...]:
-    """What the workspace would have under each higher plan, lowest first, its overrides staying as they are."""
-    plans = Plan.objects.filter(rank__gt=own.plan_rank).order_by("rank").prefetch_related("entitlements")
-    return tuple(_grants(plan, own.overrides) for plan in plans)
+def load_ladder(workspace_id: UUID) -> Ladder:
+    """The workspace's grants with those of the higher plans, in one query. Raises WorkspaceNotFound."""
+    overrides: list[Override] = []
+    plans: dict[int, tuple[str, str, dict[str, Value]]] = {}
+    for rank, plan_key, plan_name, row_id, key, value, ends_at, is_override in _ladder_rows(workspace_id):
+        _, _, values = plans.setdefault(rank, (plan_key, plan_name, {}))
+        # A plan without values has one row without a key.
+        if key is None or not _is_usable(key, value, row_id, "override" if is_override else "plan"):
+            continue
+        if is_override:
+            overrides.append(Override(key, value, ends_at))
+        else:
+            values[key] = value
+    if not plans:
+        raise WorkspaceNotFound(str(workspace_id))
+    own, *higher = (
+        Grants(plan_key, plan_name, rank, values, tuple(overrides))
+        for rank, (plan_key, plan_name, values) in sorted(plans.items())
+    )
+    return Ladder(own, tuple(higher))
 
 
 def plan_that_allows(workspace_id: UUID, allows: Callable[[Limits], bool], *, now: datetime) -> str | None:
     """The name of the lowest higher plan under which `allows` holds, None where none does. Raises WorkspaceNotFound."""
-    higher = higher_grants_for(_load_grants(workspace_id))
+    higher = load_ladder(workspace_id).higher
     return next((grants.plan_name for grants in higher if allows(resolve(grants, now))), None)
 
 
 def effective_values(workspace_id: UUID, *, now: datetime) -> tuple[EffectiveValue, ...]:
     """Every key's value for the workspace with its origin, in the registry's order. Raises WorkspaceNotFound."""
-    grants = _load_grants(workspace_id)
+    grants = fresh_grants_for(workspace_id)
     overrides = {o.key: o for o in grants.overrides if o.counts_at(now)}
     return tuple(_effective(key, grants, overrides.get(key.name)) for key in keys.KEYS)
 
@@ -135,26 +162,41 @@ def _effective(key: keys.Key, grants: Grants, override: Override | None) -> Effe
     )
 
 
-def _load_grants(workspace_id: UUID) -> Grants:
-    workspace = Workspace.objects.select_related("plan").filter(pk=workspace_id).first()
-    if workspace is None:
-        raise WorkspaceNotFound(str(workspace_id))
-    rows = EntitlementOverride.objects.filter(workspace_id=workspace_id)
-    overrides = (Override(row.key, row.value, row.ends_at) for row in rows if _is_usable(row))
-    return _grants(workspace.plan, overrides)
+def _ladder_rows(workspace_id: UUID) -> QuerySet[Any, tuple[Any, ...]]:
+    """The values of the workspace's plan and of the plans above it, and its overrides, a row each."""
+    own_rank = Workspace.objects.filter(pk=workspace_id).values("plan__rank")
+    plans = Plan.objects.filter(rank__gte=Subquery(own_rank)).order_by()
+    no_end = SqlValue(None, output_field=DateTimeField())
+    plan_values = plans.values_list(
+        "rank",
+        "key",
+        "name",
+        "entitlements__pk",
+        "entitlements__key",
+        "entitlements__value",
+        no_end,
+        SqlValue(False),
+    )
+    overrides = EntitlementOverride.objects.filter(workspace_id=workspace_id).order_by()
+    override_values = overrides.values_list(
+        "workspace__plan__rank",
+        "workspace__plan__key",
+        "workspace__plan__name",
+        "pk",
+        "key",
+        "value",
+        "ends_at",
+        SqlValue(True),
+    )
+    return plan_values.union(override_values, all=True)
 
 
-def _grants(plan: Plan, overrides: Iterable[Override]) -> Grants:
-    values = {row.key: row.value for row in plan.entitlements.all() if _is_usable(row)}
-    return Grants(plan.key, plan.name, plan.rank, values, tuple(overrides))
-
-
-def _is_usable(row: PlanEntitlement | EntitlementOverride) -> bool:
+def _is_usable(key: str, value: Any, row_id: int, kind: str) -> bool:
     """False for a key of another release and for a value written past the checks: it counts as not given."""
     try:
-        keys.check_value(row.key, row.value)
+        keys.check_value(key, value)
     except ValueError:
-        logger.error("stored entitlement ignored: %s %s of %s", type(row).__name__, row.pk, row.key)
+        logger.error("stored entitlement ignored: %s %s of %s", kind, row_id, key)
         return False
     return True
 

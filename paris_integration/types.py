@@ -299,7 +299,7 @@ class FeedView:
     refresh is allowed, None when one is allowed now or under way; in the answer to a forced refresh, the next forced
     one. `is_warming`: a first fill is under way; `is_first_fill`: this reader waited for it. For members only:
     `forced`, `refresh_now`, `last_tried_at` (when Instagram was last asked, whatever came of it) and `paused_until`
-    (when a pause that staff ordered ends, None without one).
+    (when a pause that staff ordered ends, None without one), and `connection` (the instance's, if it has one).
     """
 
     posts: tuple[EncodedPost, ...]
@@ -314,6 +314,7 @@ class FeedView:
     last_tried_at: datetime | None = None
     refresh_now: RefreshNow | None = None
     paused_until: datetime | None = None
+    connection: ConnectionFacts | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -47,11 +47,15 @@ def open_window(credential: str) -> None:
 
 def note_usage(credential: str, usage: Usage, *, now: datetime) -> None:
     """Note a successful call and what its usage headers said, which may close the window."""
-    row = ProviderWindow.objects.filter(credential=credential)
-    row.filter(throttles__gt=0).update(throttles=0)
     if usage == Usage():
+        ProviderWindow.objects.filter(credential=credential, throttles__gt=0).update(throttles=0)
         return
-    ProviderWindow.objects.update_or_create(credential=credential, defaults={"usage_percent": usage.percent})
+    ProviderWindow.objects.bulk_create(
+        [ProviderWindow(credential=credential, usage_percent=usage.percent)],
+        update_conflicts=True,
+        unique_fields=["credential"],
+        update_fields=["usage_percent", "throttles", "updated_at"],
+    )
     wait = schedule.parking(usage.percent, usage.regain_minutes)
     if wait is not None:
         park(credential, until=now + wait, now=now)

@@ -2,7 +2,7 @@
 
 A linked connection wins over public mode, and a dead one does not fall back to it. Instagram Login reads only its own
 account. Facebook Login reads its own account, other professional accounts by Business Discovery, and tags. `resolve`
-is pure; the functions after it look up its facts, and `request_for` opens the token at the last moment.
+is pure; `request_for` opens the token at the last moment.
 """
 
 from __future__ import annotations
@@ -15,13 +15,11 @@ from django.conf import settings
 
 from entitlements.limits import Limits
 from paris_integration import registry
-from paris_integration.connections import hashtags, lifecycle, links
-from paris_integration.models import ErasedInstance
+from paris_integration.connections import hashtags, lifecycle
 from paris_integration.providers.base import DiscoveryRequest, FeedRequest, HashtagRequest, OwnMediaRequest
 from paris_integration.types import (
     ConnectionFacts,
     ConnectionState,
-    FeedKey,
     Login,
     Mode,
     Secret,
@@ -96,27 +94,15 @@ def _connected(call: Call, connection: ConnectionFacts) -> Route:
     return Route(Mode.CONNECTED, call, connection, frozenset({dead} if dead else ()), is_open=dead is None)
 
 
-def find(key: FeedKey) -> Route | NoRoute:
-    """By what is remembered of the connection; half a minute old at most."""
-    return by_connection(key, links.recall(key))
+def route_for(source: Source, connection: ConnectionFacts | None) -> Route | NoRoute:
+    """How the source is read by this connection, or without one."""
+    return resolve(source, connection, has_public_mode=registry.has_public_mode())
 
 
-def load(key: FeedKey) -> Route | NoRoute:
-    """By the database, for everything that calls or writes."""
-    if ErasedInstance.objects.covers(key):
-        return NoRoute(Warning.CONNECT_REQUIRED)
-    return by_connection(key, links.find_connection(key))
-
-
-def is_in_plan(key: FeedKey, route: Route | NoRoute, limits: Limits) -> bool:
+def is_in_plan(source: Source, route: Route | NoRoute, limits: Limits) -> bool:
     """Whether the plan allows the source, and the connection where one is used."""
     by_connection = isinstance(route, Route) and route.via is not None
-    return is_source_in_plan(key.source, limits) and (limits.oauth_enabled or not by_connection)
-
-
-def by_connection(key: FeedKey, connection: ConnectionFacts | None) -> Route | NoRoute:
-    """By a connection that the caller has at hand."""
-    return resolve(key.source, connection, has_public_mode=registry.has_public_mode())
+    return is_source_in_plan(source, limits) and (limits.oauth_enabled or not by_connection)
 
 
 def is_source_in_plan(source: Source, limits: Limits) -> bool:

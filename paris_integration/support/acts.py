@@ -80,7 +80,7 @@ def open_window(key: FeedKey, *, actor: Actor, now: datetime, note: str) -> bool
     Every feed of the credential that waits for its window may be refreshed at once, in all workspaces where it is the
     operator's own. False when the window was open, or nothing reads the instance.
     """
-    route = routing.load(key)
+    route = routing.route_for(key.source, links.find_connection(key))
     if isinstance(route, NoRoute):
         was_closed, released = False, []
     else:

@@ -20,10 +20,9 @@ from entitlements.limits import (
     WorkspaceNotFound,
     cache_key,
     effective_values,
-    fresh_grants_for,
     fresh_limits_for,
-    higher_grants_for,
     limits_for,
+    load_ladder,
     resolve,
 )
 from entitlements.models import EntitlementOverride, PlanEntitlement, Workspace
@@ -125,7 +124,7 @@ def test_warm_limits_cost_no_query(workspace: Workspace, django_assert_num_queri
         assert limits_for(workspace.pk, now=NOW) == cold
 
 
-def test_cold_limits_cost_three_queries(workspace: Workspace, django_assert_num_queries: Any) -> None:
+def test_cold_limits_cost_one_query(workspace: Workspace, django_assert_num_queries: Any) -> None:
     with django_assert_num_queries(3):
         limits_for(workspace.pk, now=NOW)
 
@@ -195,7 +194,7 @@ def test_higher_plans_come_lowest_first_with_the_workspaces_overrides(workspace:
     changes.set_override(workspace, HOUR, 99, actor=ACTOR)
     changes.set_override(workspace, DAY, 500, actor=ACTOR, ends_at=NOW)
 
-    higher = [resolve(grants, NOW) for grants in higher_grants_for(fresh_grants_for(workspace.pk))]
+    higher = [resolve(grants, NOW) for grants in load_ladder(workspace.pk).higher]
 
     assert [(limits.plan_name, limits.force_per_day_max) for limits in higher] == [
         ("Pro", 24),
@@ -207,7 +206,7 @@ def test_higher_plans_come_lowest_first_with_the_workspaces_overrides(workspace:
 def test_nothing_is_higher_than_the_highest(workspace: Workspace) -> None:
     changes.set_plan(workspace, plan("business"), actor=ACTOR)
 
-    assert higher_grants_for(fresh_grants_for(workspace.pk)) == ()
+    assert load_ladder(workspace.pk).higher == ()
 
 
 def test_effective_values_say_where_each_comes_from(workspace: Workspace) -> None:
