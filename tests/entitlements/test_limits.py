@@ -125,7 +125,7 @@ def test_warm_limits_cost_no_query(workspace: Workspace, django_assert_num_queri
 
 
 def test_cold_limits_cost_one_query(workspace: Workspace, django_assert_num_queries: Any) -> None:
-    with django_assert_num_queries(3):
+    with django_assert_num_queries(1):
         limits_for(workspace.pk, now=NOW)
 
 

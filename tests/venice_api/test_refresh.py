@@ -585,9 +585,9 @@ def test_a_line_is_settled_once(ask: Any) -> None:
     ForcedRefresh.objects.filter(pk=line.pk).update(state="reserved", settled_at=None)
     events = AuditEvent.objects.count()
 
-    assert ledger.settle(line.pk, ledger.State.FAILED) is True
-    assert ledger.settle(line.pk, ledger.State.FAILED) is False
-    assert ledger.settle(line.pk, ledger.State.IN_DOUBT) is False
+    assert ledger.settle(line, ledger.State.FAILED) is True
+    assert ledger.settle(line, ledger.State.FAILED) is False
+    assert ledger.settle(line, ledger.State.IN_DOUBT) is False
 
     assert used() == {"day": 1, "hour": 1}
     assert AuditEvent.objects.count() == events + 1

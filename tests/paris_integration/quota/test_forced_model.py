@@ -346,7 +346,7 @@ def test_a_charge_that_waited_across_midnight_lands_in_the_new_day(
     key = FeedKey(workspace.pk, "wgt_midnight", SOURCE)
     before = datetime(2026, 11, 23, 23, 59, 59, 900_000, tzinfo=UTC)
     after = datetime(2026, 11, 24, 0, 0, 0, 100_000, tzinfo=UTC)
-    moments = itertools.chain([before, before], itertools.repeat(after))
+    moments = itertools.chain([before], itertools.repeat(after))
     monkeypatch.setattr(ledger.clock, "database_now", lambda: next(moments))
 
     force_refresh(key, ALL, actor=EDITOR, now=before)
