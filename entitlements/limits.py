@@ -133,6 +133,11 @@ def load_ladder(workspace_id: UUID) -> Ladder:
     return Ladder(own, tuple(higher))
 
 
+def keep(workspace_id: UUID, grants: Grants) -> None:
+    """Remember grants that have just been read from the database for `limits_for`."""
+    cache.store(cache_key(workspace_id), _encode(grants))
+
+
 def plan_that_allows(workspace_id: UUID, allows: Callable[[Limits], bool], *, now: datetime) -> str | None:
     """The name of the lowest higher plan under which `allows` holds, None where none does. Raises WorkspaceNotFound."""
     higher = load_ladder(workspace_id).higher

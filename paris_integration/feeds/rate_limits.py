@@ -45,10 +45,20 @@ def open_window(credential: str) -> None:
     )
 
 
-def note_usage(credential: str, usage: Usage, *, now: datetime) -> None:
-    """Note a successful call and what its usage headers said, which may close the window."""
+def note_success(credential: str, usage: Usage, *, now: datetime) -> datetime | None:
+    """Note a successful call and its usage headers, which may close the window; until when it is closed now."""
+    _note_usage(credential, usage, now)
+    row = ProviderWindow.objects.filter(credential=credential).first()
+    if row is None:
+        return None
+    if row.throttles and usage == Usage():
+        ProviderWindow.objects.filter(credential=credential).update(throttles=0)
+    counted = _counted_until(row, now)
+    return counted if counted is not None and counted > now else None
+
+
+def _note_usage(credential: str, usage: Usage, now: datetime) -> None:
     if usage == Usage():
-        ProviderWindow.objects.filter(credential=credential, throttles__gt=0).update(throttles=0)
         return
     ProviderWindow.objects.bulk_create(
         [ProviderWindow(credential=credential, usage_percent=usage.percent)],

@@ -71,8 +71,10 @@ def _read(found: Situation, selection: Selection, *, is_preview: bool) -> tuple[
         return _last_good(found, selection), found
     if copy is not None and not is_preview:
         _mark_read(copy, found.now)
-    if copy is None or copy.fetched_at is None:
+    if isinstance(found, LoadedSituation):
         return _read_cold(found, selection, is_preview=is_preview)
+    if copy is None:  # without a route there is none
+        return _nothing(found.warnings), found
     verdict = _verdict(found, copy)
     if verdict.is_due and (not is_preview or _preview_budget_allows(found.key.workspace_id, found.now)):
         dispatcher.request_refresh(copy.feed_id)
@@ -130,11 +132,11 @@ def _last_good(found: Situation, selection: Selection) -> FeedView:
     return replace(view, next_refresh_allowed_at=None)
 
 
-def _read_cold(recalled: Situation, selection: Selection, *, is_preview: bool) -> tuple[FeedView, Situation]:
+def _read_cold(
+    found: LoadedSituation, selection: Selection, *, is_preview: bool
+) -> tuple[FeedView, Situation]:
     """A feed that was never filled: lead or join its first flight, unless a back-off after a failure runs."""
-    loaded = guarded_load(
-        lambda: situation.with_feed(situation.load(recalled.key, recalled.now), is_preview=is_preview)
-    )
+    loaded = guarded_load(lambda: situation.with_feed(found, is_preview=is_preview))
     row, copy = loaded.row, loaded.copy
     if row is None or copy is None or loaded.open_route is None:
         return _last_good(loaded, selection), loaded
@@ -144,9 +146,10 @@ def _read_cold(recalled: Situation, selection: Selection, *, is_preview: bool) -
     if is_preview:
         previews.charge(loaded.key.workspace_id, now=loaded.now)
     kind = refreshing.Kind.PREVIEW if is_preview else refreshing.Kind.COLD
-    if not _wait_for_first_flight(row, loaded, kind):
+    wait, filled = _wait_for_first_flight(row, loaded, kind)
+    if wait is not Wait.LANDED:
         return _nothing({Warning.FEED_WARMING}, is_warming=True), loaded
-    copy = guarded_load(lambda: _reload(row.pk)) or copy
+    copy = filled or guarded_load(lambda: _reload(row.pk)) or copy
     verdict = _verdict(loaded, copy)
     if verdict.is_due:  # the flight ended without a result: its leader died, or still flies elsewhere
         return _nothing({Warning.FEED_WARMING}, is_warming=True), loaded
@@ -158,24 +161,33 @@ def _reload(feed_id: UUID) -> FeedCopy | None:
     return fast_copy.copy_of(row) if row else None
 
 
-def _wait_for_first_flight(row: Feed, loaded: LoadedSituation, kind: refreshing.Kind) -> bool:
-    """Whether the first fill ended within the bound; when this process has no room for it, the worker is asked."""
-    wait = board.wait_for(
+def _wait_for_first_flight(
+    row: Feed, loaded: LoadedSituation, kind: refreshing.Kind
+) -> tuple[Wait, FeedCopy | None]:
+    """Wait for the first fill within the bound. When this process has no room for it, the worker is asked."""
+    wait, filled = board.wait_for(
         row.pk, lambda: _fill(row, loaded, kind), timeout_seconds=settings.FEED_COLD_WAIT_SECONDS
     )
     if wait is Wait.NO_FLIGHT:
         dispatcher.request_refresh(row.pk)
-    return wait is Wait.LANDED
+    return wait, filled
 
 
-def _fill(row: Feed, loaded: LoadedSituation, kind: refreshing.Kind) -> None:
-    """Lead the first fill, or watch its leader elsewhere. A watcher never calls the provider itself."""
-    if refreshing.refresh(row, loaded, kind=kind).result is not refreshing.Result.HELD:
-        return
+def _fill(row: Feed, loaded: LoadedSituation, kind: refreshing.Kind) -> FeedCopy | None:
+    """Lead the first fill, or watch its leader elsewhere. A watcher never calls the provider itself.
+
+    Returns what was filled; None when the row has to be read to know.
+    """
+    outcome = refreshing.refresh(row, loaded, kind=kind)
+    if outcome.result in (refreshing.Result.SUCCEEDED, refreshing.Result.FAILED):
+        return fast_copy.copy_of(row)
+    if outcome.result is not refreshing.Result.HELD:
+        return None
     give_up_at = time.monotonic() + settings.FEED_COLD_WAIT_SECONDS
     while lease.is_held(row.pk) and time.monotonic() < give_up_at:
         threads.give_back()
         time.sleep(LOOK_AGAIN_SECONDS)
+    return None
 
 
 def _preview_budget_allows(workspace_id: UUID, now: datetime) -> bool:

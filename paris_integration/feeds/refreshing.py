@@ -206,10 +206,10 @@ def _fly(flight: Flight) -> RefreshOutcome:
 def _land_success(flight: Flight, raw: RawFeed, dataset: Dataset) -> RefreshOutcome:
     now, credential = flight.now, flight.route.credential
     # Before the row is written: a window that this very success closes is announced by the row, too.
-    rate_limits.note_usage(credential, raw.usage, now=now)
+    closed_until = rate_limits.note_success(credential, raw.usage, now=now)
     if isinstance(raw.later_page_error, RateLimited):
         _park(flight.route, raw.later_page_error, now)
-    closed_until = rate_limits.parked_until(credential, now=now)
+        closed_until = rate_limits.parked_until(credential, now=now)
     jitter = random.random()  # noqa: S311 - spreads load, guards nothing
     state = FeedState(
         fetched_at=now,

@@ -11,7 +11,8 @@ from datetime import datetime
 
 from django.db import IntegrityError
 
-from entitlements.limits import Ladder, Limits, limits_for, load_ladder, resolve
+from entitlements.limits import Ladder, Limits, keep, limits_for, load_ladder, resolve
+from foundation.cache import guarded_load
 from paris_integration.connections import links
 from paris_integration.connections.lifecycle import EXPIRING_WITHIN
 from paris_integration.feeds import fast_copy, routing
@@ -63,20 +64,30 @@ class LoadedSituation(Situation):
 
 
 def recall(key: FeedKey, now: datetime) -> Situation:
-    """The situation by what is cached, at most half a minute old. Raises WorkspaceNotFound, StoreAway."""
-    limits = limits_for(key.workspace_id, now=now)
+    """The situation by what is cached, at most half a minute old; of a feed that was never filled, by the database.
+
+    Raises WorkspaceNotFound, StoreAway.
+    """
     connection = links.recall(key)
     route = routing.route_for(key.source, connection)
     copy = fast_copy.find(key, route.mode) if isinstance(route, Route) else None
-    return Situation(key, now, limits, connection, route, copy)
+    if isinstance(route, Route) and (copy is None or copy.fetched_at is None):
+        # A reader of a feed that was never filled may be about to fill it.
+        loaded = guarded_load(lambda: load(key, now, may_have_row=copy is not None))
+        keep(key.workspace_id, loaded.ladder.own)  # the next reader may come while the database is away
+        return loaded
+    return Situation(key, now, limits_for(key.workspace_id, now=now), connection, route, copy)
 
 
-def load(key: FeedKey, now: datetime) -> LoadedSituation:
-    """The situation by the database. Raises WorkspaceNotFound."""
+def load(key: FeedKey, now: datetime, *, may_have_row: bool = True) -> LoadedSituation:
+    """The situation by the database. `may_have_row`: False when the feed was just seen to be missing.
+
+    Raises WorkspaceNotFound.
+    """
     ladder = load_ladder(key.workspace_id)
     connection = links.find_connection(key)
     route = routing.route_for(key.source, connection)
-    row = _find_row(key, route.mode) if isinstance(route, Route) else None
+    row = _find_row(key, route.mode) if may_have_row and isinstance(route, Route) else None
     return _loaded(key, now, ladder, connection, route, row)
 
 

@@ -124,7 +124,7 @@ class _Attempt:
                 view = self._answer_without_call("BACKOFF")
                 # A success that closed the window has left no fault in the row.
                 return replace(view, warnings=view.warnings | ({hold.why} if hold is not None else set()))
-            held, line = self._reserve(row, idempotency_key)
+            held, line = self._reserve(row, standing.book.at, idempotency_key)
             if held is not None:
                 return self._fly(Flight(row, held, route, loaded.limits, self.now, Kind.FORCED), loaded, line)
         raise TooBusy("too many flights came between")
@@ -132,7 +132,9 @@ class _Attempt:
     def view(self) -> FeedView:
         return members.look_at_feed(self.key, self.selection, now=self.now)
 
-    def _reserve(self, row: Feed, idempotency_key: str | None) -> tuple[Lease | None, ForcedRefresh | None]:
+    def _reserve(
+        self, row: Feed, seen_at: datetime, idempotency_key: str | None
+    ) -> tuple[Lease | None, ForcedRefresh | None]:
         """Take the lease and charge the unit, both or neither. No lease: another flight came first."""
         try:
             with transaction.atomic():
@@ -141,7 +143,12 @@ class _Attempt:
                     return None, None
                 state = row.state_at(self.now)
                 line = ledger.reserve(
-                    self.key, state, held, actor=self.actor, idempotency_key=idempotency_key
+                    self.key,
+                    state,
+                    held,
+                    seen_at=seen_at,
+                    actor=self.actor,
+                    idempotency_key=idempotency_key,
                 )
                 return held, line
         except RefreshRefused:
@@ -238,7 +245,7 @@ def _hold_of(route: Route, standing: Standing, now: datetime) -> Hold | None:
 def _wait(flight_key: object, job: Callable[[], object]) -> bool:
     """Wait in one of this process's places; whether the job ended in time. Raises TooBusy when no place is free."""
     seconds = refreshing.dead_after().total_seconds()
-    wait = board.wait_for(flight_key, job, timeout_seconds=seconds)
+    wait, _ = board.wait_for(flight_key, job, timeout_seconds=seconds)
     if wait in (Wait.NO_PLACE, Wait.NO_FLIGHT):
         raise TooBusy("no place to wait")
     return wait is Wait.LANDED

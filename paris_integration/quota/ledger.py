@@ -82,13 +82,20 @@ def _if_ahead(
 
 
 def reserve(
-    key: FeedKey, state: FeedState, held: Lease, *, actor: Actor, idempotency_key: str | None
+    key: FeedKey,
+    state: FeedState,
+    held: Lease,
+    *,
+    seen_at: datetime,
+    actor: Actor,
+    idempotency_key: str | None,
 ) -> ForcedRefresh | None:
     """Charge one unit for the flight `held` and open its ledger line; None when this refresh costs nothing.
 
-    Belongs into the transaction that took the lease. Raises RefreshRefused: the transaction is then to be undone.
+    `seen_at`: when the caller looked, by the database's clock; what it saw is looked up again under the lock. Call it
+    in the transaction that took the lease. Raises RefreshRefused: the transaction must then be rolled back.
     """
-    book = _hold_book(key)
+    book = _hold_book(key, seen_at)
     limits = resolve(fresh_grants_for(key.workspace_id), book.at)
     decision = allowance.decide(key.source, state, limits, book)
     if decision.reason is not None:
@@ -172,7 +179,7 @@ def settle_orphans(*, older_than: timedelta, feed_id: UUID | None = None) -> int
 @transaction.atomic
 def grant(key: FeedKey, units: int, *, actor: Actor, note: str) -> None:
     """Add units to today's and this hour's windows of the source."""
-    book = _hold_book(key)
+    book = _hold_book(key, clock.database_now())
     _windows(key, book.at).update(granted=F("granted") + units)
     audit.note(
         Action.UNITS_GRANTED,
@@ -185,9 +192,8 @@ def grant(key: FeedKey, units: int, *, actor: Actor, note: str) -> None:
     )
 
 
-def _hold_book(key: FeedKey) -> Book:
+def _hold_book(key: FeedKey, now: datetime) -> Book:
     """The windows of this moment, locked until the transaction ends; the clock is read while they are."""
-    now = clock.database_now()
     while True:
         QuotaWindow.objects.bulk_create(
             [

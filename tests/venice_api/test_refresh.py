@@ -634,7 +634,9 @@ class Board(InlineBoard):
         super().__init__()
         self._events = iter(events)
 
-    def wait_for(self, flight_key: Hashable, job: Callable[[], object], *, timeout_seconds: float) -> Wait:
+    def wait_for(
+        self, flight_key: Hashable, job: Callable[[], Any], *, timeout_seconds: float
+    ) -> tuple[Wait, Any]:
         next(self._events)()
         return super().wait_for(flight_key, job, timeout_seconds=timeout_seconds)
 

@@ -647,9 +647,9 @@ def test_the_cold_wait_is_the_settings(
     asked = []
 
     class Board(InlineBoard):
-        def wait_for(self, feed_id: Any, job: Any, *, timeout_seconds: float) -> Wait:
+        def wait_for(self, feed_id: Any, job: Any, *, timeout_seconds: float) -> tuple[Wait, Any]:
             asked.append(timeout_seconds)
-            return Wait.STILL_FLYING
+            return Wait.STILL_FLYING, None
 
     settings.FEED_COLD_WAIT_SECONDS = 3
     monkeypatch.setattr(reading, "board", Board())
