@@ -78,6 +78,8 @@ def shown(view: FeedView) -> list[dict[str, Any]]:
 
 # The files
 
+in_one_leg = pytest.mark.storeless  # the store keeps what was understood, and has no part in understanding it
+
 
 @pytest.fixture
 def meta(monkeypatch: pytest.MonkeyPatch) -> Iterator[responses.RequestsMock]:
@@ -97,7 +99,7 @@ def check(view: FeedView, case: Recorded, *more: str) -> None:
     assert {str(warning) for warning in view.warnings} == warnings
 
 
-@pytest.mark.storeless
+@in_one_leg
 @pytest.mark.parametrize("case", recorded("own_media"))
 def test_readers_of_own_media(workspace: Workspace, meta: responses.RequestsMock, case: Recorded) -> None:
     serve(meta, f"{ACCOUNT_ID}/media", case.payload)
@@ -105,7 +107,7 @@ def test_readers_of_own_media(workspace: Workspace, meta: responses.RequestsMock
     check(read(connected(workspace, Login.INSTAGRAM, OWN)), case)
 
 
-@pytest.mark.storeless
+@in_one_leg
 @pytest.mark.parametrize("case", recorded("business_discovery"))
 def test_readers_of_another_account(
     workspace: Workspace, meta: responses.RequestsMock, case: Recorded
@@ -115,7 +117,7 @@ def test_readers_of_another_account(
     check(read(connected(workspace, Login.FACEBOOK, OTHER)), case)
 
 
-@pytest.mark.storeless
+@in_one_leg
 @pytest.mark.parametrize("case", recorded("hashtags"))
 def test_readers_of_a_tag(workspace: Workspace, meta: responses.RequestsMock, case: Recorded) -> None:
     serve(meta, "ig_hashtag_search", {"data": [{"id": TAG_ID}]})
@@ -127,7 +129,7 @@ def test_readers_of_a_tag(workspace: Workspace, meta: responses.RequestsMock, ca
     check(view, case, *([] if "top_media" in case.payload else ["HASHTAG_RECENT_ONLY"]))
 
 
-@pytest.mark.storeless
+@in_one_leg
 @pytest.mark.parametrize("case", ONE_OF_EACH_ERROR)
 def test_readers_when_meta_answers_an_error(
     workspace: Workspace, meta: responses.RequestsMock, case: Recorded
