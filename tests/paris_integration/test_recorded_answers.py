@@ -44,11 +44,10 @@ def test_every_source_of_the_readme_is_used() -> None:
     assert set(listed) == used
 
 
-def test_every_case_is_another() -> None:
-    """Two files with the same answer and the same outcome guard one thing twice."""
+def test_no_two_files_of_a_folder_hold_the_same_answer() -> None:
     seen: dict[str, Path] = {}
     for path in FILES:
         case = load(path)
-        said = f"{path.parent.name} {case.status} {case.headers} {case.payload}"
-        assert said not in seen, f"{path.name} repeats {seen[said].name}"
-        seen[said] = path
+        answer = f"{path.parent.name} {case.status} {case.headers} {case.payload}"
+        assert answer not in seen, f"{path.name} repeats {seen[answer].name}"
+        seen[answer] = path
