@@ -183,6 +183,10 @@ def test_captions(caption: object, shown: str | None) -> None:
     assert only(media(1, caption=caption)).get("caption") == shown
 
 
+def test_an_alternative_text_is_cut_earlier_than_a_caption() -> None:
+    assert only(media(1, alt_text="x" * 3_000))["altText"] == "x" * 2_000
+
+
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(),
     lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=12), inner, max_size=4),
