@@ -183,6 +183,14 @@ def test_captions(caption: object, shown: str | None) -> None:
     assert only(media(1, caption=caption)).get("caption") == shown
 
 
+@pytest.mark.parametrize("username", [None, 5, "", "acme bakery", "acmé", "a" * 31, "acme\n"])
+def test_an_account_without_a_proper_name_has_no_profile(username: object) -> None:
+    assert (
+        normalised(profile={"username": username, "profile_picture_url": "https://x.example/1.jpg"}).profile
+        is None
+    )
+
+
 def test_an_alternative_text_is_cut_earlier_than_a_caption() -> None:
     assert only(media(1, alt_text="x" * 3_000))["altText"] == "x" * 2_000
 
