@@ -1,6 +1,6 @@
-"""Settings of the service, from the environment alone; one section per app. Names and defaults: README, "Settings".
+"""Django settings: those fixed for every deployment, and those read from environment variables, which the README lists.
 
-Every secret may also come from a file named by NAME_FILE. Assembly only: what a setting means lives with its app.
+A variable that holds a secret, NAME, may also be given as a file, NAME_FILE.
 """
 
 import hashlib
@@ -22,6 +22,7 @@ from django.core.exceptions import ImproperlyConfigured
 from foundation.encryption_keys import parse_encryption_keys
 from foundation.environment import process_environment, with_password
 from foundation.logs import to_stderr
+from paris_integration.log_secrets import redact_in_logs
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 
@@ -455,6 +456,7 @@ if DEMO:
 
 # --- Metrics: one directory per host; prometheus_client reads its address when it is first imported ------------------
 
+METRICS_NAMESPACE = "instagram"  # the first word of every metric's name
 METRICS_TOKEN: str = env.str("METRICS_TOKEN", default="")
 METRICS_WORKSPACE_LIMIT: int = env.int("METRICS_WORKSPACE_LIMIT", default=500)
 if METRICS_WORKSPACE_LIMIT < 0:
@@ -475,6 +477,7 @@ LOG_LEVEL: str = env.str("LOG_LEVEL", default="INFO").upper()
 LOG_FORMAT: str = env.str("LOG_FORMAT", default="json")
 # An unknown level is a system check's to report; to fail here would name no setting.
 _log_level = LOG_LEVEL if LOG_LEVEL in logging.getLevelNamesMapping() else "INFO"
+redact_in_logs()
 LOGGING = {
     **to_stderr(LOG_FORMAT),
     "root": {"handlers": ["stderr"], "level": _log_level},

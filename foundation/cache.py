@@ -226,7 +226,7 @@ def remember(
 
 
 def _layer_of(key: str) -> str:
-    """`feed` of `paris:feed:v1:…`: what kind of value is remembered there."""
+    """`thing` of `app:thing:v1:…`: what kind of value is remembered there."""
     return key.split(":", 2)[1] if key.count(":") >= 2 else "other"
 
 
