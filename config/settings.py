@@ -19,8 +19,7 @@ import environ
 import kombu.transport
 from django.core.exceptions import ImproperlyConfigured
 
-from foundation.encryption_keys import parse_encryption_keys
-from foundation.environment import process_environment, with_password
+from foundation.environment import parse_encryption_keys, with_password, with_secret_files
 from foundation.logs import to_stderr
 from paris_integration.log_secrets import redact_in_logs
 
@@ -44,7 +43,7 @@ SECRET_NAMES = (
 
 
 class Env(environ.Env):  # type: ignore[misc]
-    ENVIRON = process_environment(SECRET_NAMES)
+    ENVIRON = with_secret_files(os.environ, SECRET_NAMES)
 
     def get_value(self, var, cast=None, default=environ.Env.NOTSET, parse_default=False):  # type: ignore[no-untyped-def]
         """An empty variable counts as unset, and text is taken literally: `$` in a secret names no other variable."""

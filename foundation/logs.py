@@ -87,15 +87,15 @@ def _redacted_under(key: object, value: object, level: int) -> object:
 
 
 def _text(value: object) -> str:
-    """`str(value)`, or its type where that fails: a log line must not fail its caller."""
+    """`str(value)`, or its type if that fails: logging must not fail the caller."""
     try:
         return str(value)
-    except Exception:  # noqa: BLE001 - any class may stand in a log call
+    except Exception:  # noqa: BLE001 - a log call may get an object of any class
         return type(value).__name__
 
 
 def bind(**fields: object) -> Token[Mapping[str, object]]:
-    """Put fields into every line of this request or task from here on, until `unbind`."""
+    """Add fields to every log line of this request or task, until `unbind`."""
     return _context.set({**_context.get(), **fields})
 
 
@@ -114,7 +114,7 @@ def bound(**fields: object) -> Iterator[None]:
 
 
 def current_request_id() -> str:
-    """The id of the request that this is done for; empty when there is none."""
+    """The id of the request that is being served; empty without one."""
     return str(_context.get().get("request_id", ""))
 
 
@@ -131,9 +131,7 @@ class RedactionFilter(logging.Filter):
 
 
 class RefusalFilter(logging.Filter):
-    """Leaves the traceback out where Django refuses an odd request: it is the sender's fault, and strangers can send
-    as many as they like.
-    """
+    """Leaves out the traceback when Django refuses a malformed request: anybody can send any number of them."""
 
     def filter(self, record: logging.LogRecord) -> bool:
         if record.name.startswith("django.security."):
@@ -144,15 +142,15 @@ class RefusalFilter(logging.Filter):
 def _message_of(record: logging.LogRecord) -> str:
     try:
         return record.getMessage()
-    except Exception:  # noqa: BLE001 - the arguments do not fit; both are still worth reading
+    except Exception:  # noqa: BLE001 - the arguments don't fit the message; log both as they are
         return f"{_text(record.msg)} {_text(record.args)}"
 
 
 class JsonFormatter(logging.Formatter):
     """One line per record: time, level, logger, message, and what the caller put under `extra={"fields": {...}}`.
 
-    Values are redacted before they are encoded, so a mask never breaks the JSON. All but ASCII is escaped: some
-    readers end a line at U+2028.
+    Values are redacted before they are encoded, so a mask never breaks the JSON. Everything but ASCII is escaped: some
+    programs take U+2028 for the end of a line.
     """
 
     def format(self, record: logging.LogRecord) -> str:
@@ -170,7 +168,7 @@ class JsonFormatter(logging.Formatter):
 
 
 def to_stderr(log_format: str) -> dict[str, Any]:
-    """For `logging.config.dictConfig`: a handler `stderr` that redacts, and writes JSON or, for `human`, text."""
+    """For `logging.config.dictConfig`: a redacting handler `stderr`, which writes JSON or, for `human`, text."""
     return {
         "version": 1,
         "disable_existing_loggers": False,
