@@ -17,7 +17,7 @@ worker_class = "foundation.web_worker.PatientWorker"
 # 176 callers may wait for Meta (paris_integration.waiting); the rest of the threads go on answering.
 threads = int(os.environ.get("WEB_THREADS", "192"))
 backlog = 2048
-# When they are all taken, whoever has kept us waiting longest gives way to the next.
+# At this limit, the client that has kept the worker waiting longest is dropped for a new one.
 worker_connections = int(os.environ.get("WEB_CONNECTIONS", "2000"))
 _files, _files_at_most = resource.getrlimit(resource.RLIMIT_NOFILE)
 if _files < worker_connections + 200 and (_files_at_most == -1 or _files_at_most >= worker_connections + 200):

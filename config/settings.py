@@ -291,7 +291,7 @@ AUTHENTICATION_BACKENDS = [
     "axes.backends.AxesStandaloneBackend",
     "django.contrib.auth.backends.ModelBackend",
 ]
-# Counted by name and address together: nobody can lock out another person from elsewhere.
+# Counted by name and address together, so that failures at one address lock out no person at another.
 AXES_LOCKOUT_PARAMETERS = [["username", "ip_address"]]
 AXES_FAILURE_LIMIT = 10
 AXES_COOLOFF_TIME = timedelta(minutes=15)
@@ -369,7 +369,7 @@ CELERY_BEAT_SCHEDULE = {
     "enqueue-due-refreshes": {
         "task": "paris_integration.tasks.enqueue_due_refreshes",
         "schedule": 15.0,
-        # A tick nobody took in time is worthless: the next one asks the same question.
+        # A late tick is useless: the next one does the same.
         "options": {"expires": 60},
     },
     "settle-orphans": {
