@@ -9,6 +9,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from foundation.logs import to_stderr
+from paris_integration.log_secrets import redact_in_logs
 
 bind = f"{os.environ.get('HOST', '127.0.0.1')}:{os.environ.get('PORT', '8000')}"
 workers = int(os.environ.get("WEB_CONCURRENCY", "1"))
@@ -16,7 +17,7 @@ worker_class = "foundation.web_worker.PatientWorker"
 # 176 callers may wait for Meta (paris_integration.waiting); the rest of the threads go on answering.
 threads = int(os.environ.get("WEB_THREADS", "192"))
 backlog = 2048
-# When they are all taken, whoever has kept us waiting longest gives way to the next.
+# At this limit, the client that has kept the worker waiting longest is dropped for a new one.
 worker_connections = int(os.environ.get("WEB_CONNECTIONS", "2000"))
 _files, _files_at_most = resource.getrlimit(resource.RLIMIT_NOFILE)
 if _files < worker_connections + 200 and (_files_at_most == -1 or _files_at_most >= worker_connections + 200):
@@ -28,7 +29,9 @@ limit_request_line = 8190
 control_socket_disable = True
 accesslog = None  # the address of a feed may hold an embed token
 loglevel = os.environ.get("LOG_LEVEL", "info").lower()
-# Its own lines are written as the service's are: they quote what cannot be read of a request.
+# gunicorn's own lines quote requests that it cannot parse, so they're redacted like the service's. The master process
+# never reads the Django settings.
+redact_in_logs()
 logconfig_dict = {
     **to_stderr(os.environ.get("LOG_FORMAT", "json")),
     "root": {"handlers": ["stderr"]},

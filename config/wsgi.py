@@ -8,9 +8,7 @@ from django.core.wsgi import get_wsgi_application
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
 
 _django = get_wsgi_application()
-call_command(
-    "check"
-)  # gunicorn asks nobody whether the settings make sense; Celery's workers do so by themselves
+call_command("check")  # gunicorn doesn't run the system checks; Celery's workers do
 
 
 def application(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:

@@ -9,6 +9,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
+import msgspec
 from django.db.models import DateTimeField, QuerySet, Subquery
 from django.db.models import Value as SqlValue
 
@@ -16,6 +17,7 @@ from entitlements import keys
 from entitlements.keys import Value
 from entitlements.models import EntitlementOverride, Plan, Workspace
 from foundation import cache
+from foundation.cache import AwareDatetime
 
 logger = logging.getLogger(__name__)
 
@@ -39,20 +41,22 @@ class Limits:
     cache_ttl_minutes_default: int | None
 
 
-@dataclass(frozen=True, slots=True)
-class Override:
+class Override(msgspec.Struct, frozen=True, array_like=True):
     """A workspace's own value for a key; `ends_at` None: without end."""
 
     key: str
     value: Value
-    ends_at: datetime | None
+    ends_at: AwareDatetime | None
+
+    def __post_init__(self) -> None:
+        """Refuse a cached copy that holds an unknown key or a value out of range."""
+        keys.check_value(self.key, self.value)
 
     def counts_at(self, now: datetime) -> bool:
         return self.ends_at is None or now < self.ends_at
 
 
-@dataclass(frozen=True, slots=True)
-class Grants:
+class Grants(msgspec.Struct, frozen=True, array_like=True):
     """All that limits are resolved from: a plan's values and the workspace's overrides, ended ones included."""
 
     plan_key: str
@@ -60,6 +64,11 @@ class Grants:
     plan_rank: int
     plan_values: Mapping[str, Value]
     overrides: tuple[Override, ...]
+
+    def __post_init__(self) -> None:
+        """Refuse a cached copy that holds an unknown key or a value out of range."""
+        for name, value in self.plan_values.items():
+            keys.check_value(name, value)
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,9 +97,7 @@ class WorkspaceNotFound(LookupError):
 
 def limits_for(workspace_id: UUID, *, now: datetime) -> Limits:
     """The workspace's limits, remembered: no query on a warm read. Raises WorkspaceNotFound, StoreAway."""
-    grants = cache.remember(
-        cache_key(workspace_id), lambda: fresh_grants_for(workspace_id), encode=_encode, decode=_decode
-    )
+    grants = cache.remember(cache_key(workspace_id), lambda: fresh_grants_for(workspace_id), Grants)
     return resolve(grants, now)
 
 
@@ -135,7 +142,7 @@ def load_ladder(workspace_id: UUID) -> Ladder:
 
 def keep(workspace_id: UUID, grants: Grants) -> None:
     """Remember grants that have just been read from the database for `limits_for`."""
-    cache.store(cache_key(workspace_id), _encode(grants))
+    cache.store(cache_key(workspace_id), grants)
 
 
 def plan_that_allows(workspace_id: UUID, allows: Callable[[Limits], bool], *, now: datetime) -> str | None:
@@ -204,30 +211,3 @@ def _is_usable(key: str, value: Any, row_id: int, kind: str) -> bool:
         logger.error("stored entitlement ignored: %s %s of %s", kind, row_id, key)
         return False
     return True
-
-
-def _encode(grants: Grants) -> object:
-    overrides = [[o.key, o.value, o.ends_at.isoformat() if o.ends_at else None] for o in grants.overrides]
-    return [grants.plan_key, grants.plan_name, grants.plan_rank, dict(grants.plan_values), overrides]
-
-
-def _decode(encoded: Any) -> Grants:
-    """What `_encode` made. Anything else raises, and the copy counts as missing: nobody is granted what lay there."""
-    plan_key, plan_name, plan_rank, plan_values, overrides = encoded
-    return Grants(
-        plan_key=str(plan_key),
-        plan_name=str(plan_name),
-        plan_rank=int(plan_rank),
-        plan_values={name: keys.check_value(name, value) for name, value in plan_values.items()},
-        overrides=tuple(
-            Override(name, keys.check_value(name, value), _moment(ends_at) if ends_at else None)
-            for name, value, ends_at in overrides
-        ),
-    )
-
-
-def _moment(text: str) -> datetime:
-    moment = datetime.fromisoformat(text)
-    if moment.tzinfo is None:
-        raise ValueError("a time without an offset")
-    return moment

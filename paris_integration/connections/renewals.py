@@ -17,7 +17,6 @@ from django.db import transaction
 from django.db.models import Q, QuerySet
 from django.db.models.functions import Now
 
-from foundation.metrics import token_renewals
 from paris_integration import clock, registry
 from paris_integration.clock import CLOCK_TOLERANCE
 from paris_integration.connections import hashtags, health, incidents, lifecycle, links, vault
@@ -51,7 +50,7 @@ def renew_token(connection_id: UUID, *, now: datetime) -> Renewal:
     """Renew the connection's token if it is due and nobody else is at it."""
     renewal = _renew_token(connection_id, now)
     if renewal.result != "not_due":
-        token_renewals.labels(outcome=renewal.result).inc()
+        metrics.count_renewal(renewal.result)
     return renewal
 
 

@@ -1,13 +1,41 @@
-"""What Paris counts: for Prometheus, and for the day's usage of the workspace."""
+"""What Paris counts: for Prometheus, and for the day's usage of the workspace.
+
+An event is counted once, in the process where it happens, when it has happened.
+"""
 
 from __future__ import annotations
 
 from uuid import UUID
 
+from prometheus_client import Counter
+
 from entitlements.metric_labels import labels
-from foundation import metrics
 from paris_integration import errors
 from paris_integration.observing import usage
+
+UNKNOWN_WORKSPACE = "_unknown"  # the request named no widget that exists
+
+feed_requests = Counter(
+    "instagram_feed_requests_total",
+    "Feed requests answered, by what the reader got. Pre-flights are none.",
+    ["workspace", "result"],
+)
+refresh_attempts = Counter(
+    "instagram_refresh_attempts_total",
+    "Flights to the provider that ended, by who asked (automatic, forced, cold, preview) and how.",
+    ["workspace", "kind", "outcome"],
+)
+refresh_blocked = Counter(
+    "instagram_refresh_blocked_total", "Refreshes asked for and not made, by reason.", ["workspace", "reason"]
+)
+provider_errors = Counter(
+    "instagram_provider_errors_total",
+    "Errors of the provider that a refresh or a renewal met, by class.",
+    ["workspace", "reason"],
+)
+token_renewals = Counter(
+    "instagram_token_renewals_total", "Token renewals tried, by how they ended.", ["outcome"]
+)
 
 REASONS: tuple[tuple[type[errors.ProviderError], str], ...] = (
     (errors.TokenRejected, "token_rejected"),
@@ -24,21 +52,21 @@ OPERATOR_TOKEN = "operator_token"  # noqa: S105 - a name, no secret
 def count_feed_request(workspace_id: UUID | str | None, result: str) -> None:
     """One answer to a feed request; `workspace_id` None when the request named no widget that exists."""
     if workspace_id is None:
-        metrics.feed_requests.labels(workspace=metrics.UNKNOWN_WORKSPACE, result=result).inc()
+        feed_requests.labels(workspace=UNKNOWN_WORKSPACE, result=result).inc()
         return
-    metrics.feed_requests.labels(workspace=labels.label_of(workspace_id), result=result).inc()
+    feed_requests.labels(workspace=labels.label_of(workspace_id), result=result).inc()
     usage.note(workspace_id, "feed_requests")
 
 
 def count_attempt(workspace_id: UUID, kind: str, outcome: str) -> None:
     """One flight that ended: `kind` automatic, forced, cold, preview; `outcome` succeeded, failed, fenced, crashed."""
-    metrics.refresh_attempts.labels(workspace=labels.label_of(workspace_id), kind=kind, outcome=outcome).inc()
+    refresh_attempts.labels(workspace=labels.label_of(workspace_id), kind=kind, outcome=outcome).inc()
     usage.note(workspace_id, "forced_refreshes" if kind == "forced" else "automatic_refreshes")
 
 
 def count_blocked(workspace_id: UUID, reason: str) -> None:
     """One refresh that was asked for and refused, or answered without a call."""
-    metrics.refresh_blocked.labels(workspace=labels.label_of(workspace_id), reason=reason).inc()
+    refresh_blocked.labels(workspace=labels.label_of(workspace_id), reason=reason).inc()
     usage.note(workspace_id, "blocked_refreshes")
 
 
@@ -47,8 +75,13 @@ def count_provider_error(
 ) -> None:
     """`of_operator`: the public-mode token itself was refused."""
     reason = OPERATOR_TOKEN if of_operator else reason_of(error)
-    metrics.provider_errors.labels(workspace=labels.label_of(workspace_id), reason=reason).inc()
+    provider_errors.labels(workspace=labels.label_of(workspace_id), reason=reason).inc()
     usage.note(workspace_id, "provider_errors")
+
+
+def count_renewal(outcome: str) -> None:
+    """One token renewal that was tried: `renewed`, `failed` or `died`."""
+    token_renewals.labels(outcome=outcome).inc()
 
 
 def reason_of(error: errors.ProviderError) -> str:

@@ -172,6 +172,26 @@ def test_a_poisoned_copy_counts_as_missing(workspace: Workspace, value: object) 
     assert limits_for(workspace.pk, now=NOW).plan_key == "starter"
 
 
+def test_the_stored_form_of_a_copy_is_the_previous_releases(workspace: Workspace) -> None:
+    override = [HOUR, 5, "2126-01-01T00:00:00+00:00"]
+    value = ["business", "Business", 3, {DAY: 96, HASHTAG: True, CACHE: None}, [override, [TTL, 7, None]]]
+    cache.set(cache_key(workspace.pk), json.dumps({"checked_at": time.time(), "value": value}))
+
+    limits = limits_for(workspace.pk, now=NOW)
+    assert (limits.plan_key, limits.plan_rank, limits.hashtag_enabled) == ("business", 3, True)
+    assert (limits.force_per_day_max, limits.force_per_hour_max, limits.refresh_ttl_minutes_min) == (96, 5, 7)
+
+    changes.set_override(workspace, HOUR, 5, actor=ACTOR, ends_at=NOW + A_SECOND)
+    cache.clear()
+    limits_for(workspace.pk, now=NOW)
+    plan_key, plan_name, plan_rank, plan_values, overrides = json.loads(cache.get(cache_key(workspace.pk)))[
+        "value"
+    ]
+    assert (plan_key, plan_name, plan_rank, plan_values[DAY]) == ("starter", "Starter", 1, 6)
+    ((name, number, ends_at),) = overrides
+    assert (name, number, datetime.fromisoformat(ends_at)) == (HOUR, 5, NOW + A_SECOND)
+
+
 @pytest.mark.parametrize(
     ("key", "value"),
     [
