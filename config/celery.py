@@ -1,4 +1,4 @@
-"""The Celery application. Messages may get lost: the database records what is due."""
+"""The Celery application. Messages are hints: the database says what is due."""
 
 import os
 from typing import Any
@@ -17,7 +17,7 @@ from config import process_hooks  # noqa: E402, F401 - connects its receivers
 
 @setup_logging.connect
 def use_django_logging(**_: Any) -> None:
-    """Configure logging as Django does. Celery's own handlers would bypass the redaction of secrets."""
+    """Otherwise Celery would install its own handlers, which don't redact."""
     from logging.config import dictConfig
 
     from django.conf import settings

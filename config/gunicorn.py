@@ -9,6 +9,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from foundation.logs import to_stderr
+from paris_integration.log_secrets import redact_in_logs
 
 bind = f"{os.environ.get('HOST', '127.0.0.1')}:{os.environ.get('PORT', '8000')}"
 workers = int(os.environ.get("WEB_CONCURRENCY", "1"))
@@ -16,7 +17,7 @@ worker_class = "foundation.web_worker.PatientWorker"
 # At most 176 requests wait for Meta (paris_integration.waiting). The other threads keep answering.
 threads = int(os.environ.get("WEB_THREADS", "192"))
 backlog = 2048
-# When all are in use, a new connection replaces the one that has been idle longest.
+# At this limit, the client that has kept the worker waiting longest is dropped for a new one.
 worker_connections = int(os.environ.get("WEB_CONNECTIONS", "2000"))
 # Each connection needs a file descriptor; 200 more are for everything else.
 _files, _files_at_most = resource.getrlimit(resource.RLIMIT_NOFILE)
@@ -29,7 +30,9 @@ limit_request_line = 8190
 control_socket_disable = True
 accesslog = None  # the URL of a feed may contain an embed token
 loglevel = os.environ.get("LOG_LEVEL", "info").lower()
-# gunicorn's log lines quote malformed requests, so they go through the service's redaction, too.
+# gunicorn's own lines quote requests that it cannot parse, so they're redacted like the service's. The master process
+# never reads the Django settings.
+redact_in_logs()
 logconfig_dict = {
     **to_stderr(os.environ.get("LOG_FORMAT", "json")),
     "root": {"handlers": ["stderr"]},

@@ -1,4 +1,4 @@
-"""Hooks for Celery's processes: heartbeat metrics, usage written at shutdown, and ids in log lines."""
+"""What Celery's processes do beside their tasks: report that they run, write usage when they end, put ids into logs."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ def _beat_ticked(**_: Any) -> None:
 
 @task_prerun.connect
 def bind_task(task_id: str, task: Any, **_: Any) -> None:
-    """Add the task's id to the log lines, and the id of the request that caused it, if the message has one."""
+    """The task's id, and the id of the request that caused it, if its message has one."""
     headers = getattr(task.request, "headers", None) or {}
     caused_by = headers.get(logs.REQUEST_ID_HEADER) or getattr(task.request, logs.REQUEST_ID_HEADER, None)
     fields = {"task_id": task_id, "task": task.name.rpartition(".")[2]}
@@ -65,7 +65,7 @@ def bind_task(task_id: str, task: Any, **_: Any) -> None:
         fields["request_id"] = caused_by[:64]
     _bound[task_id] = logs.bind(**fields)
     if task.name == _TICK:
-        _beat_ticked()  # also set here, for setups where no one scrapes beat's host
+        _beat_ticked()  # noted by the worker too: beat may run on a host whose metrics aren't scraped
 
 
 @task_postrun.connect

@@ -1,6 +1,6 @@
-"""Settings of the service, read from the environment. Names and defaults: README, "Settings".
+"""Django settings: those fixed for every deployment, and those read from environment variables, which the README lists.
 
-Every secret can also be read from a file named by NAME_FILE.
+A variable that holds a secret, NAME, may also be given as a file, NAME_FILE.
 """
 
 import hashlib
@@ -19,9 +19,9 @@ import environ
 import kombu.transport
 from django.core.exceptions import ImproperlyConfigured
 
-from foundation.encryption_keys import parse_encryption_keys
-from foundation.environment import process_environment, with_password
+from foundation.environment import parse_encryption_keys, with_password, with_secret_files
 from foundation.logs import to_stderr
+from paris_integration.log_secrets import redact_in_logs
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 
@@ -43,7 +43,7 @@ SECRET_NAMES = (
 
 
 class Env(environ.Env):  # type: ignore[misc]
-    ENVIRON = process_environment(SECRET_NAMES)
+    ENVIRON = with_secret_files(os.environ, SECRET_NAMES)
 
     def get_value(self, var, cast=None, default=environ.Env.NOTSET, parse_default=False):  # type: ignore[no-untyped-def]
         """Treat an empty variable as unset, and take text literally: environ would expand `$` in a secret."""
@@ -291,7 +291,7 @@ AUTHENTICATION_BACKENDS = [
     "axes.backends.AxesStandaloneBackend",
     "django.contrib.auth.backends.ModelBackend",
 ]
-# Failures are counted per user name and address together, so that no one can lock out a user from elsewhere.
+# Counted by name and address together, so that failures at one address lock out no person at another.
 AXES_LOCKOUT_PARAMETERS = [["username", "ip_address"]]
 AXES_FAILURE_LIMIT = 10
 AXES_COOLOFF_TIME = timedelta(minutes=15)
@@ -369,7 +369,7 @@ CELERY_BEAT_SCHEDULE = {
     "enqueue-due-refreshes": {
         "task": "paris_integration.tasks.enqueue_due_refreshes",
         "schedule": 15.0,
-        # A message that no worker took in time is useless: the next one does the same.
+        # A late tick is useless: the next one does the same.
         "options": {"expires": 60},
     },
     "settle-orphans": {
@@ -455,6 +455,7 @@ if DEMO:
 
 # --- Metrics: one directory per host; prometheus_client reads its path on first import ------------------
 
+METRICS_NAMESPACE = "instagram"  # the first word of every metric's name
 METRICS_TOKEN: str = env.str("METRICS_TOKEN", default="")
 METRICS_WORKSPACE_LIMIT: int = env.int("METRICS_WORKSPACE_LIMIT", default=500)
 if METRICS_WORKSPACE_LIMIT < 0:
@@ -475,6 +476,7 @@ LOG_LEVEL: str = env.str("LOG_LEVEL", default="INFO").upper()
 LOG_FORMAT: str = env.str("LOG_FORMAT", default="json")
 # A system check reports an unknown level. An error from here would not name the setting.
 _log_level = LOG_LEVEL if LOG_LEVEL in logging.getLevelNamesMapping() else "INFO"
+redact_in_logs()
 LOGGING = {
     **to_stderr(LOG_FORMAT),
     "root": {"handlers": ["stderr"], "level": _log_level},

@@ -8,8 +8,7 @@ from django.core.wsgi import get_wsgi_application
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
 
 _django = get_wsgi_application()
-# gunicorn doesn't run Django's system checks; Celery's workers do.
-call_command("check")
+call_command("check")  # gunicorn doesn't run the system checks; Celery's workers do
 
 
 def application(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:

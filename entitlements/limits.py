@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 from uuid import UUID
 
+import msgspec
+from django.db.models import DateTimeField, QuerySet, Subquery
+from django.db.models import Value as SqlValue
+
 from entitlements import keys
 from entitlements.keys import Value
-from entitlements.models import EntitlementOverride, Plan, PlanEntitlement, Workspace
+from entitlements.models import EntitlementOverride, Plan, Workspace
 from foundation import cache
+from foundation.cache import AwareDatetime
 
 logger = logging.getLogger(__name__)
 
@@ -36,20 +41,22 @@ class Limits:
     cache_ttl_minutes_default: int | None
 
 
-@dataclass(frozen=True, slots=True)
-class Override:
+class Override(msgspec.Struct, frozen=True, array_like=True):
     """A workspace's own value for a key. `ends_at` None: no end."""
 
     key: str
     value: Value
-    ends_at: datetime | None
+    ends_at: AwareDatetime | None
+
+    def __post_init__(self) -> None:
+        """Refuse a cached copy that holds an unknown key or a value out of range."""
+        keys.check_value(self.key, self.value)
 
     def counts_at(self, now: datetime) -> bool:
         return self.ends_at is None or now < self.ends_at
 
 
-@dataclass(frozen=True, slots=True)
-class Grants:
+class Grants(msgspec.Struct, frozen=True, array_like=True):
     """The input for limits: a plan's values and the workspace's overrides, including ended ones."""
 
     plan_key: str
@@ -57,6 +64,19 @@ class Grants:
     plan_rank: int
     plan_values: Mapping[str, Value]
     overrides: tuple[Override, ...]
+
+    def __post_init__(self) -> None:
+        """Refuse a cached copy that holds an unknown key or a value out of range."""
+        for name, value in self.plan_values.items():
+            keys.check_value(name, value)
+
+
+@dataclass(frozen=True, slots=True)
+class Ladder:
+    """A workspace's grants, and what it would have under each higher plan, lowest first, its overrides unchanged."""
+
+    own: Grants
+    higher: tuple[Grants, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,15 +97,13 @@ class WorkspaceNotFound(LookupError):
 
 def limits_for(workspace_id: UUID, *, now: datetime) -> Limits:
     """The workspace's limits from the cache, without a query if it is warm. Raises WorkspaceNotFound, StoreAway."""
-    grants = cache.remember(
-        cache_key(workspace_id), lambda: _load_grants(workspace_id), encode=_encode, decode=_decode
-    )
+    grants = cache.remember(cache_key(workspace_id), lambda: fresh_grants_for(workspace_id), Grants)
     return resolve(grants, now)
 
 
 def fresh_limits_for(workspace_id: UUID, *, now: datetime) -> Limits:
     """The workspace's limits from the database, for decisions that cost something. Raises WorkspaceNotFound."""
-    return resolve(_load_grants(workspace_id), now)
+    return resolve(fresh_grants_for(workspace_id), now)
 
 
 def resolve(grants: Grants, now: datetime) -> Limits:
@@ -97,24 +115,45 @@ def resolve(grants: Grants, now: datetime) -> Limits:
 
 def fresh_grants_for(workspace_id: UUID) -> Grants:
     """The workspace's grants from the database. Raises WorkspaceNotFound."""
-    return _load_grants(workspace_id)
+    return load_ladder(workspace_id).own
 
 
-def higher_grants_for(own: Grants) -> tuple[Grants, ...]:
-    """The grants under each higher plan, lowest first, with the same overrides."""
-    plans = Plan.objects.filter(rank__gt=own.plan_rank).order_by("rank").prefetch_related("entitlements")
-    return tuple(_grants(plan, own.overrides) for plan in plans)
+def load_ladder(workspace_id: UUID) -> Ladder:
+    """The workspace's grants with those of the higher plans, in one query. Raises WorkspaceNotFound."""
+    overrides: list[Override] = []
+    plans: dict[int, tuple[str, str, dict[str, Value]]] = {}
+    for rank, plan_key, plan_name, row_id, key, value, ends_at, is_override in _ladder_rows(workspace_id):
+        _, _, values = plans.setdefault(rank, (plan_key, plan_name, {}))
+        # A plan without values has one row without a key.
+        if key is None or not _is_usable(key, value, row_id, "override" if is_override else "plan"):
+            continue
+        if is_override:
+            overrides.append(Override(key, value, ends_at))
+        else:
+            values[key] = value
+    if not plans:
+        raise WorkspaceNotFound(str(workspace_id))
+    own, *higher = (
+        Grants(plan_key, plan_name, rank, values, tuple(overrides))
+        for rank, (plan_key, plan_name, values) in sorted(plans.items())
+    )
+    return Ladder(own, tuple(higher))
+
+
+def keep(workspace_id: UUID, grants: Grants) -> None:
+    """Cache grants that have just been read from the database, for `limits_for`."""
+    cache.store(cache_key(workspace_id), grants)
 
 
 def plan_that_allows(workspace_id: UUID, allows: Callable[[Limits], bool], *, now: datetime) -> str | None:
     """The name of the lowest higher plan for which `allows` is true, or None. Raises WorkspaceNotFound."""
-    higher = higher_grants_for(_load_grants(workspace_id))
+    higher = load_ladder(workspace_id).higher
     return next((grants.plan_name for grants in higher if allows(resolve(grants, now))), None)
 
 
 def effective_values(workspace_id: UUID, *, now: datetime) -> tuple[EffectiveValue, ...]:
     """Every key's value with its source, in the registry's order. Raises WorkspaceNotFound."""
-    grants = _load_grants(workspace_id)
+    grants = fresh_grants_for(workspace_id)
     overrides = {o.key: o for o in grants.overrides if o.counts_at(now)}
     return tuple(_effective(key, grants, overrides.get(key.name)) for key in keys.KEYS)
 
@@ -135,53 +174,40 @@ def _effective(key: keys.Key, grants: Grants, override: Override | None) -> Effe
     )
 
 
-def _load_grants(workspace_id: UUID) -> Grants:
-    workspace = Workspace.objects.select_related("plan").filter(pk=workspace_id).first()
-    if workspace is None:
-        raise WorkspaceNotFound(str(workspace_id))
-    rows = EntitlementOverride.objects.filter(workspace_id=workspace_id)
-    overrides = (Override(row.key, row.value, row.ends_at) for row in rows if _is_usable(row))
-    return _grants(workspace.plan, overrides)
+def _ladder_rows(workspace_id: UUID) -> QuerySet[Any, tuple[Any, ...]]:
+    """The values of the workspace's plan and of the plans above it, and its overrides, one row each."""
+    own_rank = Workspace.objects.filter(pk=workspace_id).values("plan__rank")
+    plans = Plan.objects.filter(rank__gte=Subquery(own_rank)).order_by()
+    no_end = SqlValue(None, output_field=DateTimeField())
+    plan_values = plans.values_list(
+        "rank",
+        "key",
+        "name",
+        "entitlements__pk",
+        "entitlements__key",
+        "entitlements__value",
+        no_end,
+        SqlValue(False),
+    )
+    overrides = EntitlementOverride.objects.filter(workspace_id=workspace_id).order_by()
+    override_values = overrides.values_list(
+        "workspace__plan__rank",
+        "workspace__plan__key",
+        "workspace__plan__name",
+        "pk",
+        "key",
+        "value",
+        "ends_at",
+        SqlValue(True),
+    )
+    return plan_values.union(override_values, all=True)
 
 
-def _grants(plan: Plan, overrides: Iterable[Override]) -> Grants:
-    values = {row.key: row.value for row in plan.entitlements.all() if _is_usable(row)}
-    return Grants(plan.key, plan.name, plan.rank, values, tuple(overrides))
-
-
-def _is_usable(row: PlanEntitlement | EntitlementOverride) -> bool:
+def _is_usable(key: str, value: Any, row_id: int, kind: str) -> bool:
     """Whether key and value are valid. Keys of another release, and invalid values, are ignored with an error log."""
     try:
-        keys.check_value(row.key, row.value)
+        keys.check_value(key, value)
     except ValueError:
-        logger.error("stored entitlement ignored: %s %s of %s", type(row).__name__, row.pk, row.key)
+        logger.error("stored entitlement ignored: %s %s of %s", kind, row_id, key)
         return False
     return True
-
-
-def _encode(grants: Grants) -> object:
-    overrides = [[o.key, o.value, o.ends_at.isoformat() if o.ends_at else None] for o in grants.overrides]
-    return [grants.plan_key, grants.plan_name, grants.plan_rank, dict(grants.plan_values), overrides]
-
-
-def _decode(encoded: Any) -> Grants:
-    """The reverse of `_encode`."""
-    # Any other content raises, and the cache then treats the copy as missing: a damaged copy must not grant anything.
-    plan_key, plan_name, plan_rank, plan_values, overrides = encoded
-    return Grants(
-        plan_key=str(plan_key),
-        plan_name=str(plan_name),
-        plan_rank=int(plan_rank),
-        plan_values={name: keys.check_value(name, value) for name, value in plan_values.items()},
-        overrides=tuple(
-            Override(name, keys.check_value(name, value), _moment(ends_at) if ends_at else None)
-            for name, value, ends_at in overrides
-        ),
-    )
-
-
-def _moment(text: str) -> datetime:
-    moment = datetime.fromisoformat(text)
-    if moment.tzinfo is None:
-        raise ValueError("a time without an offset")
-    return moment

@@ -1,4 +1,5 @@
-"""What every room stands on: configuration from the environment, the resilient cache, database clock, logs.
+"""What the other packages share: settings from the environment and their checks, the cache, threads and database
+connections, readiness probes, logs, metrics, and the web server's worker class.
 
-Nothing here knows Instagram, plans or widgets, and nothing here imports the other packages.
+Knows nothing of Instagram, plans or widgets, and imports none of the other packages.
 """

@@ -1,19 +1,23 @@
-"""The cache as a hint: it may be away, hang, forget or lie, and nobody waits for it or fails by it.
+"""The cache, whose faults and losses never fail a request.
 
-`ResilientRedisCache` turns every Redis fault into a miss and then leaves Redis alone for a few seconds, so that a
-hung server costs one request one short time-out, not every request. `remember` keeps database rows' plain values at
-hand, checks them against the database again at short intervals, and goes on with the old ones while it is away.
+`ResilientRedisCache` turns every Redis fault into a miss and then doesn't ask Redis for a few seconds: a server that
+hangs costs one request a short time-out, not every request. `remember` caches values read from the database,
+checks them against the database again at short intervals, and serves the old ones while the database is away. Values
+are dataclasses or msgspec structs; msgspec turns them into JSON and, checking every type, back.
 """
 
 from __future__ import annotations
 
+import functools
 import json
 import logging
 import threading
 import time
 from collections.abc import Callable, Sequence
-from typing import Any, TypeVar, cast
+from datetime import datetime
+from typing import Annotated, Any, Generic, TypeVar, cast
 
+import msgspec
 import redis
 from django.core.cache import cache
 from django.core.cache.backends.base import DEFAULT_TIMEOUT
@@ -27,6 +31,9 @@ from foundation.metrics import cache_requests
 logger = logging.getLogger(__name__)
 
 Value = TypeVar("Value")
+
+# For the fields of remembered values: a copy whose time has no offset counts as unreadable.
+AwareDatetime = Annotated[datetime, msgspec.Meta(tz=True)]
 
 
 class Breaker:
@@ -51,7 +58,7 @@ class Breaker:
             now = time.monotonic()
             if now < self._retry_at:
                 return False
-            self._retry_at = now + self._open_seconds  # this caller probes, the others keep away meanwhile
+            self._retry_at = now + self._open_seconds  # this caller tries, the others are refused meanwhile
             return True
 
     def fault(self) -> bool:
@@ -72,13 +79,13 @@ database_breaker = Breaker(open_seconds=1.0)
 
 
 class JsonSerializer:
-    """What Redis holds, as JSON. Django's own serializer unpickles, which runs whatever another client wrote there."""
+    """JSON in Redis. Django's own serializer unpickles, which would run code that another client wrote there."""
 
     def dumps(self, value: object) -> bytes:
         return json.dumps(value, ensure_ascii=False, default=str).encode("utf-8", "surrogatepass")
 
     def loads(self, data: bytes) -> Any:
-        """None for what is no JSON, such as the pickles of earlier releases: a miss."""
+        """None, which is a miss, for anything that is not JSON, such as the pickles of earlier releases."""
         try:
             return json.loads(data)
         except (ValueError, RecursionError):
@@ -86,7 +93,7 @@ class JsonSerializer:
 
 
 class ResilientRedisCache(RedisCache):
-    """Django's Redis cache whose faults are misses. redis-py's own retries are off: they would multiply a time-out."""
+    """Django's Redis cache, whose faults are misses. redis-py's own retries are off: they would multiply a time-out."""
 
     def __init__(self, server: str, params: dict[str, Any]) -> None:
         options = dict(params.get("OPTIONS", {}))
@@ -118,7 +125,7 @@ class ResilientRedisCache(RedisCache):
         self._guarded(lambda: super(ResilientRedisCache, self).set(key, value, timeout, version), None)
 
     def add(self, key: Any, value: Any, timeout: Any = DEFAULT_TIMEOUT, version: Any = None) -> bool:
-        """False means "already there"; without Redis nothing is known to be there, so True."""
+        """False means that the key exists. True without Redis, where no key is known to exist."""
         return bool(
             self._guarded(lambda: super(ResilientRedisCache, self).add(key, value, timeout, version), True)
         )
@@ -138,7 +145,7 @@ class ResilientRedisCache(RedisCache):
         return int(self._guarded(lambda: super(ResilientRedisCache, self).incr(key, delta, version), delta))
 
     def raise_counts(self, keys: Sequence[str], timeout_seconds: int) -> list[int] | None:
-        """Raise each key's count by one in a single round trip; the new counts, None without Redis."""
+        """Increment each key in a single round trip; the new counts, None without Redis."""
 
         def call() -> list[int]:
             made = [self.make_and_validate_key(key) for key in keys]
@@ -153,15 +160,27 @@ class ResilientRedisCache(RedisCache):
 
 
 RECHECK_AFTER_SECONDS = 30.0
-RECHECK_SECONDS = 1.0  # how long a reader waits for news of what it has already
+RECHECK_SECONDS = 1.0  # how long a reader that has a copy waits for the database
 
 
 class StoreAway(Exception):
-    """The database cannot be asked and nothing is remembered."""
+    """The database doesn't answer, and there is no copy in the cache."""
+
+
+class _Copy(msgspec.Struct, Generic[Value]):
+    """What is cached under a key."""
+
+    checked_at: float  # seconds since the epoch
+    value: Value
+
+
+@functools.cache
+def _decoder_of(kind: object) -> msgspec.json.Decoder[_Copy[Any]]:
+    return msgspec.json.Decoder(_Copy[kind])  # type: ignore[valid-type]
 
 
 def guarded_load(load: Callable[[], Value]) -> Value:
-    """`load()`, or StoreAway at once while the database is known to be away. Its faults open the breaker."""
+    """`load()`. Raises StoreAway when the database is away, at once for a second after the first such fault."""
     if not database_breaker.allows():
         raise StoreAway
     try:
@@ -178,26 +197,21 @@ def guarded_load(load: Callable[[], Value]) -> Value:
 
 
 def remember(
-    key: str,
-    load: Callable[[], Value],
-    *,
-    encode: Callable[[Value], object],
-    decode: Callable[[Any], Value],
-    now_seconds: float | None = None,
+    key: str, load: Callable[[], Value], kind: type[Any], *, now_seconds: float | None = None
 ) -> Value:
     """The value under `key`, from the cache while it was checked against the database in the last 30 seconds.
 
-    `load` reads the truth; `encode` makes it plain JSON, `decode` the reverse. A copy that cannot be decoded (older
-    release, poisoned) counts as missing. While the database is away an old copy serves; without one: StoreAway.
+    `load` reads the value, of type `kind`, from the database; None is not remembered. A copy that is not of this type
+    (older release, poisoned) counts as missing. While the database is away an old copy serves; without one: StoreAway.
     Writers call `forget(key)` on commit; the re-check bounds what a lost `forget` can do.
     """
     now_seconds = time.time() if now_seconds is None else now_seconds
-    copy = _find_copy(key, decode)
-    is_checked = copy is not None and 0 <= now_seconds - copy[1] < RECHECK_AFTER_SECONDS
+    copy: _Copy[Value] | None = _find_copy(key, kind)
+    is_checked = copy is not None and 0 <= now_seconds - copy.checked_at < RECHECK_AFTER_SECONDS
     result = "miss" if copy is None else "hit" if is_checked else "recheck"
     cache_requests.labels(result=result, layer=_layer_of(key)).inc()
     if copy is not None and is_checked:
-        return copy[0]
+        return copy.value
     limit = RECHECK_SECONDS if copy is not None else statements.limit_seconds()
     try:
         with statements.limited_to(limit):
@@ -205,34 +219,31 @@ def remember(
     except StoreAway:
         if copy is None:
             raise
-        return copy[0]
-    if fresh is not None:  # what does not exist may be any of endlessly many names
-        store(key, encode(fresh), now_seconds)
+        return copy.value
+    if fresh is not None:  # requests may ask for any number of things that don't exist
+        store(key, fresh, now_seconds)
     return fresh
 
 
 def _layer_of(key: str) -> str:
-    """`feed` of `paris:feed:v1:…`: what kind of value is remembered there."""
+    """`thing` of `app:thing:v1:…`: what kind of value the key is for."""
     return key.split(":", 2)[1] if key.count(":") >= 2 else "other"
 
 
-def store(key: str, encoded: object, now_seconds: float | None = None) -> None:
+def store(key: str, value: object, now_seconds: float | None = None) -> None:
     """Put a value that has just been read from, or written to, the database under `key`."""
     checked_at = time.time() if now_seconds is None else now_seconds
-    cache.set(key, json.dumps({"checked_at": checked_at, "value": encoded}, ensure_ascii=False))
+    cache.set(key, msgspec.json.encode(_Copy(checked_at, value)).decode())
 
 
 def forget(*keys: str) -> None:
     cache.delete_many(keys)
 
 
-def _find_copy(key: str, decode: Callable[[Any], Value]) -> tuple[Value, float] | None:
+def _find_copy(key: str, kind: Any) -> _Copy[Any] | None:
     try:
         raw = cache.get(key)
-        if raw is None:
-            return None
-        parsed = json.loads(raw)
-        return decode(parsed["value"]), float(parsed["checked_at"])
-    except Exception:  # noqa: BLE001 - whatever lies in the cache, it must never fail a reader
+        return None if raw is None else _decoder_of(kind).decode(raw)
+    except Exception:  # noqa: BLE001 - nothing in the cache may fail a reader
         logger.warning("unreadable cache entry ignored: %s", key)
         return None

@@ -1,6 +1,7 @@
-"""System checks of the settings every room shares. Wrong ones are errors at any time; the rest speak under `--deploy`.
+"""System checks of the settings that all apps share. Values that are wrong everywhere are errors at any time; what is
+only wrong in production is reported under `--deploy`.
 
-Messages name settings, never their values.
+Messages contain the names of settings, never their values.
 """
 
 from __future__ import annotations
@@ -28,7 +29,7 @@ _FEWEST_DISTINCT_BYTES = 12  # 32 random bytes have fewer about once in 10**16 t
 
 
 def is_public_host(host: str | None) -> bool:
-    """Whether `host` may be reached from other machines: neither loopback nor a name that means it."""
+    """Whether other machines may be able to reach `host`: it is not a loopback address or a name for one."""
     if not host or host == "localhost" or host.endswith(".localhost"):
         return False
     try:
@@ -39,7 +40,7 @@ def is_public_host(host: str | None) -> bool:
 
 @register()
 def check_shape(**_: Any) -> list[CheckMessage]:
-    """Values that mean nothing."""
+    """Values that are invalid."""
     found: list[CheckMessage] = []
     if settings.LOG_LEVEL not in logging.getLevelNamesMapping():
         hint = "One of DEBUG, INFO, WARNING, ERROR, CRITICAL."
@@ -62,7 +63,7 @@ def check_shape(**_: Any) -> list[CheckMessage]:
 
 @register(deploy=True)
 def check_secrets(**_: Any) -> list[CheckMessage]:
-    """Secrets that are no secrets."""
+    """Secrets that can be guessed."""
     found: list[CheckMessage] = []
     if any(known in settings.SECRET_KEY.lower() for known in _KNOWN_SECRETS):
         hint = 'python -c "import secrets; print(secrets.token_urlsafe(48))"'
@@ -73,7 +74,7 @@ def check_secrets(**_: Any) -> list[CheckMessage]:
             'print(base64.urlsafe_b64encode(secrets.token_bytes(32)).decode())"'
         )
         found.append(
-            Error("TOKEN_ENCRYPTION_KEYS holds a key that is not random.", hint=hint, id="service.E005")
+            Error("TOKEN_ENCRYPTION_KEYS contains a key that is not random.", hint=hint, id="service.E005")
         )
     return found
 
@@ -88,13 +89,13 @@ def _address_messages() -> Iterator[CheckMessage]:
     address = _public_address()
     if "*" in settings.ALLOWED_HOSTS:
         yield CheckWarning(
-            "ALLOWED_HOSTS holds '*': any Host header is believed.",
-            hint="Name the hosts, or leave it out: the host of PUBLIC_BASE_URL is allowed by itself.",
+            "ALLOWED_HOSTS contains '*': any Host header is accepted.",
+            hint="Name the hosts, or leave it out: the host of PUBLIC_BASE_URL is always allowed.",
             id="service.W002",
         )
     elif not _allows(str(address.hostname)):
         yield CheckWarning(
-            "ALLOWED_HOSTS does not hold the host of PUBLIC_BASE_URL.",
+            "ALLOWED_HOSTS does not contain the host of PUBLIC_BASE_URL.",
             hint="Add it, or leave ALLOWED_HOSTS out.",
             id="service.W003",
         )
@@ -106,14 +107,14 @@ def _address_messages() -> Iterator[CheckMessage]:
         )
     elif address.scheme != "https":
         yield CheckWarning(
-            "PUBLIC_BASE_URL is http on a public host: sessions and tokens travel in clear.",
-            hint="Put a proxy that speaks TLS in front, and use its https address.",
+            "PUBLIC_BASE_URL is http on a public host: sessions and tokens are sent unencrypted.",
+            hint="Put a proxy that terminates TLS in front, and use its https address.",
             id="service.W005",
         )
     if address.scheme == "https" and settings.TRUSTED_PROXIES == 0:
         yield CheckWarning(
             "PUBLIC_BASE_URL is https but TRUSTED_PROXIES is 0.",
-            hint="The processes speak http behind a proxy. Without its count X-Forwarded-Proto is not believed and "
+            hint="The processes serve http behind a proxy. Unless it is counted, X-Forwarded-Proto is ignored and "
             "every page redirects to itself; all visitors also share the proxy's address.",
             id="service.W006",
         )
@@ -121,19 +122,19 @@ def _address_messages() -> Iterator[CheckMessage]:
 
 @register(deploy=True)
 def check_stores(**_: Any) -> list[CheckMessage]:
-    """Stores that are meant for one machine; and a demo among real data."""
+    """Stores that are meant for one machine, and a demo in production."""
     found: list[CheckMessage] = []
     if settings.DATABASES["default"]["ENGINE"] == "django.db.backends.sqlite3":
-        hint = "Set DATABASE_URL to a PostgreSQL database: SQLite has one writer at a time and lives on one machine."
+        hint = "Set DATABASE_URL to a PostgreSQL database: SQLite has one writer at a time, on one machine."
         found.append(CheckWarning("The database is SQLite.", hint=hint, id="service.W007"))
     if not settings.REDIS_URL:
         hint = "Cache and broker are folders of this machine. Set REDIS_URL."
         found.append(CheckWarning("REDIS_URL is not set.", hint=hint, id="service.W008"))
     if settings.DEMO:
-        hint = "Leave DEMO out: its pages are for trying out."
+        hint = "Leave DEMO out: its pages are for trying the service out."
         found.append(CheckWarning("DEMO is on.", hint=hint, id="service.W009"))
     if settings.EMAIL_BACKEND.endswith("console.EmailBackend"):
-        hint = "Set EMAIL_URL, as smtp+tls://user:password@host:587: connections that end are told by mail."
+        hint = "Set EMAIL_URL, as smtp+tls://user:password@host:587: editors are notified by mail when connections end."
         found.append(CheckWarning("Mail goes to the console.", hint=hint, id="service.W010"))
     return found
 

@@ -1,7 +1,7 @@
-"""How often something happened in the current minute: hints, never a quota. All counts of a call in one round trip.
+"""How often something happened in the current minute. The counts are approximate: good for throttles, not for a quota.
 
-With Redis the processes count together. Without it each counts for itself, in memory: the file cache would pay a
-write per read for a number that protects one machine anyway.
+With Redis all processes count together, in one round trip. Without it each process counts in memory: the file cache
+would cost a write per read, for a number that protects a single machine.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ memory_counters = _MemoryCounters()
 
 
 def count(names: Sequence[str], *, now_seconds: float | None = None) -> list[int] | None:
-    """Raise each name's count in the current minute by one; the new counts, or None when nobody can tell."""
+    """Increment each name's count for the current minute; the new counts, or None when the cache is away."""
     now_seconds = time.time() if now_seconds is None else now_seconds
     window = int(now_seconds) // WINDOW_SECONDS
     backend = caches["default"]  # not `cache`, which is a proxy that hides its class
@@ -50,6 +50,6 @@ def count(names: Sequence[str], *, now_seconds: float | None = None) -> list[int
 
 
 def seconds_left(*, now_seconds: float | None = None) -> int:
-    """Whole seconds until the next minute's counts begin; at least 1."""
+    """Whole seconds until the counts start again from 0; at least 1."""
     now_seconds = time.time() if now_seconds is None else now_seconds
     return WINDOW_SECONDS - int(now_seconds) % WINDOW_SECONDS

@@ -1,18 +1,21 @@
-"""Settings from the environment, where a secret may also lie in a file named by NAME_FILE."""
+"""Reading settings from environment variables, and secrets also from files that NAME_FILE variables name."""
 
-import os
+import base64
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from urllib.parse import quote, urlsplit, urlunsplit
 
 from django.core.exceptions import ImproperlyConfigured
 
+# 43 characters hold 258 bits. Decoding ignores the last two.
+_ENCRYPTION_KEY = re.compile(r"[A-Za-z0-9_-]{43}=", re.ASCII)
+
 
 def with_secret_files(environ: Mapping[str, str], names: tuple[str, ...]) -> dict[str, str]:
     """A copy of `environ` in which each of `names` is read from the file that NAME_FILE points to.
 
     Raises ImproperlyConfigured, by the variable's name, when both are given or the file cannot be read.
-    A value that begins with `$` is kept literally: django-environ would take it for another variable's name.
     """
     merged = dict(environ)
     for name in names:
@@ -28,15 +31,29 @@ def with_secret_files(environ: Mapping[str, str], names: tuple[str, ...]) -> dic
     return merged
 
 
-def process_environment(secret_names: tuple[str, ...]) -> dict[str, str]:
-    """The environment of this process, with secrets from files merged in."""
-    return with_secret_files(os.environ, secret_names)
-
-
 def with_password(url: str, password: str) -> str:
-    """`url` of a server, with `password` in it unless it holds one already."""
+    """`url` of a server, with `password` in it unless it contains one already."""
     parts = urlsplit(url)
     if not password or parts.password is not None or not parts.hostname:
         return url
     host = parts.netloc.rpartition("@")[2]
     return urlunsplit(parts._replace(netloc=f"{parts.username or ''}:{quote(password, safe='')}@{host}"))
+
+
+def parse_encryption_keys(text: str) -> tuple[bytes, ...]:
+    """TOKEN_ENCRYPTION_KEYS: comma-separated keys of 32 bytes, each in URL-safe base64. No keys when `text` is empty.
+
+    Raises ImproperlyConfigured, whose message never contains a key.
+    """
+    if not text.strip():
+        return ()
+    keys = []
+    for position, item in enumerate(text.split(","), start=1):
+        if not _ENCRYPTION_KEY.fullmatch(item.strip()):
+            raise ImproperlyConfigured(
+                f"TOKEN_ENCRYPTION_KEYS: key {position} is not 32 bytes in URL-safe base64 (44 characters)."
+            )
+        keys.append(base64.urlsafe_b64decode(item.strip()))
+    if len(set(keys)) != len(keys):
+        raise ImproperlyConfigured("TOKEN_ENCRYPTION_KEYS: the same key is given twice.")
+    return tuple(keys)

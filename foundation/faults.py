@@ -1,6 +1,6 @@
-"""Which errors of a driver mean that the database, and neither the request nor our code, is at fault.
+"""Which database errors mean that the database is at fault, and not the request or our code.
 
-One list for everybody who catches them: answers, tasks, and reads that go on with a copy.
+Views, tasks, and reads that can use a copy all use this one list.
 """
 
 from __future__ import annotations
@@ -19,23 +19,23 @@ class PoolBusy(OperationalError):
 
 
 class ServerAway(OperationalError):
-    """The server gave no connection, or did not answer, a moment ago."""
+    """The server gave no connection or did not answer a moment ago."""
 
 
 def is_store_fault(error: BaseException) -> bool:
-    """Away, hung, read-only, or still on the schema of another release: asking again later may help."""
+    """The database is away, hangs, is read-only or has the schema of another release: trying again later may help."""
     if isinstance(error, ProgrammingError):
         return sqlstate_of(error) in (_UNDEFINED_COLUMN, _UNDEFINED_TABLE)
-    return isinstance(error, (*_AWAY, InternalError))  # a server that takes no writes is an InternalError
+    return isinstance(error, (*_AWAY, InternalError))  # a read-only server raises InternalError
 
 
 def is_away(error: BaseException) -> bool:
-    """Whether to leave the database alone for a moment. One that takes no writes, or is busy, still answers reads."""
+    """Whether to stop asking the database for a moment. One that is read-only or busy still answers reads."""
     return isinstance(error, _AWAY) and not isinstance(error, PoolBusy)
 
 
 def sqlstate_of(error: BaseException) -> str:
-    """The five characters by which PostgreSQL names an error; empty where there are none."""
+    """PostgreSQL's five-character code of the error; empty without one."""
     return next((state for cause in causes_of(error) if (state := getattr(cause, "sqlstate", None))), "")
 
 

@@ -1,7 +1,7 @@
-"""Log output: one JSON object per line, with secrets cut out at the root handler.
+"""Log output: one JSON object per line, with secrets redacted at the root handler.
 
-Redaction here is the last net, not the first: tokens are not to be logged at all. The net catches what a library
-or an exception text carries along.
+Code must not log tokens at all. Redaction catches the ones that a library's message or an exception's text contains.
+An app whose secrets have names or forms of their own registers them with `also_redact`.
 """
 
 import json
@@ -9,39 +9,62 @@ import logging
 import math
 import re
 import traceback
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar, Token
 from datetime import UTC, datetime
 from typing import Any
 
 MASK = "***"
-REQUEST_ID_HEADER = "feeds_request_id"  # in the messages of refreshes that a request caused; a hint only
+REQUEST_ID_HEADER = "feeds_request_id"  # in queued messages: the request that caused them; a hint only
 
 _context: ContextVar[Mapping[str, object]] = ContextVar("log_context", default={})  # noqa: B039 - never written to
 
-_KEYS_OF_CREDENTIALS = (
-    "access_token|input_token|fb_exchange_token|client_secret|appsecret_proof|refresh_token|signed_request"
-    "|token|password|secret|authorization|cookie|csrftoken|csrfmiddlewaretoken|sessionid"
-)
-_KEY_OF_CREDENTIAL = re.compile(rf"(?i)(?:{_KEYS_OF_CREDENTIALS})")
+_NAMES = (
+    "access_token", "client_secret", "refresh_token", "token", "password", "secret", "authorization", "cookie",
+    "csrftoken", "csrfmiddlewaretoken", "sessionid",
+)  # fmt: skip
 _PATTERNS = (
     re.compile(r"(?i)(bearer\s+)([^\s'\",;]+)"),
-    re.compile(
-        rf"(?i)(?<![a-z_])((?:{_KEYS_OF_CREDENTIALS})(?:\\*['\"])?\s*[=:]\s*(?:\\*['\"])?)([^\s&'\",;}}\\]+)"
-    ),
-    # Elsewhere these two are a fault's number and a connection's state.
+    # Outside of a query these two are an error's number and the state of something.
     re.compile(r"(?i)((?:[?&]|%3F|%26)(?:code|state)(?:=|%3D))((?:(?!%26)[^\s&'\",;}])+)"),
     re.compile(r"(?i)((?<![a-z_])(?:code|state)=)([^\s&'\",;}]+)(?=&)"),
-    re.compile(r"()\b((?:IGAA|EAA)[A-Za-z0-9_-]{8,})"),  # how Meta's own tokens begin
     re.compile(r"(://[^/\s:@]*:)([^/\s@]+)(?=@)"),  # password in a database or broker URL
 )
 _DEEPEST_LEVEL = 6
 
 
+class _Rules:
+    """What is redacted: the values of `names`, and what `forms` match."""
+
+    def __init__(self, names: Iterable[str], forms: Iterable[str]) -> None:
+        self.names, self.forms = frozenset(names), frozenset(forms)
+        any_name = "|".join(sorted(self.names))
+        self.name = re.compile(rf"(?i)(?:{any_name})")
+        self.patterns = (
+            *_PATTERNS,
+            re.compile(
+                rf"(?i)(?<![a-z_])((?:{any_name})(?:\\*['\"])?\s*[=:]\s*(?:\\*['\"])?)([^\s&'\",;}}\\]+)"
+            ),
+            *(re.compile(f"()(?:{form})") for form in sorted(self.forms)),
+        )
+
+
+_rules = _Rules(_NAMES, ())
+
+
+def also_redact(*, names: Iterable[str] = (), forms: Iterable[str] = ()) -> None:
+    """Redact also the values of these names (parameters, fields, headers), and what these regular expressions match.
+
+    Holds for the whole process. The settings and gunicorn's configuration call it before they set up logging.
+    """
+    global _rules
+    _rules = _Rules(_rules.names.union(names), _rules.forms.union(forms))
+
+
 def redact(text: str) -> str:
     """`text` with everything that looks like a credential replaced by a mask."""
-    for pattern in _PATTERNS:
+    for pattern in _rules.patterns:
         text = pattern.sub(rf"\g<1>{MASK}", text)
     return text
 
@@ -59,20 +82,20 @@ def redacted(value: object, level: int = 0) -> object:
 
 
 def _redacted_under(key: object, value: object, level: int) -> object:
-    is_secret = isinstance(key, str) and _KEY_OF_CREDENTIAL.fullmatch(key) is not None
+    is_secret = isinstance(key, str) and _rules.name.fullmatch(key) is not None
     return MASK if is_secret and not isinstance(value, int | float | None) else redacted(value, level)
 
 
 def _text(value: object) -> str:
-    """`str(value)`, or its type where that fails: a log line must not fail its caller."""
+    """`str(value)`, or its type if that fails: logging must not fail the caller."""
     try:
         return str(value)
-    except Exception:  # noqa: BLE001 - any class may stand in a log call
+    except Exception:  # noqa: BLE001 - a log call may get an object of any class
         return type(value).__name__
 
 
 def bind(**fields: object) -> Token[Mapping[str, object]]:
-    """Put fields into every line of this request or task from here on, until `unbind`."""
+    """Add fields to every log line of this request or task, until `unbind`."""
     return _context.set({**_context.get(), **fields})
 
 
@@ -91,7 +114,7 @@ def bound(**fields: object) -> Iterator[None]:
 
 
 def current_request_id() -> str:
-    """The id of the request that this is done for; empty when there is none."""
+    """The id of the request that is being served; empty without one."""
     return str(_context.get().get("request_id", ""))
 
 
@@ -108,9 +131,7 @@ class RedactionFilter(logging.Filter):
 
 
 class RefusalFilter(logging.Filter):
-    """Leaves the traceback out where Django refuses an odd request: it is the sender's fault, and strangers can send
-    as many as they like.
-    """
+    """Leaves out the traceback when Django refuses a malformed request: anybody can send any number of them."""
 
     def filter(self, record: logging.LogRecord) -> bool:
         if record.name.startswith("django.security."):
@@ -121,15 +142,15 @@ class RefusalFilter(logging.Filter):
 def _message_of(record: logging.LogRecord) -> str:
     try:
         return record.getMessage()
-    except Exception:  # noqa: BLE001 - the arguments do not fit; both are still worth reading
+    except Exception:  # noqa: BLE001 - the arguments don't fit the message; log both as they are
         return f"{_text(record.msg)} {_text(record.args)}"
 
 
 class JsonFormatter(logging.Formatter):
     """One line per record: time, level, logger, message, and what the caller put under `extra={"fields": {...}}`.
 
-    Values are redacted before they are encoded, so a mask never breaks the JSON. All but ASCII is escaped: some
-    readers end a line at U+2028.
+    Values are redacted before they are encoded, so a mask never breaks the JSON. Everything but ASCII is escaped: some
+    programs take U+2028 for the end of a line.
     """
 
     def format(self, record: logging.LogRecord) -> str:
@@ -147,7 +168,7 @@ class JsonFormatter(logging.Formatter):
 
 
 def to_stderr(log_format: str) -> dict[str, Any]:
-    """For `logging.config.dictConfig`: a handler `stderr` that redacts, and writes JSON or, for `human`, text."""
+    """For `logging.config.dictConfig`: a redacting handler `stderr`, which writes JSON or, for `human`, text."""
     return {
         "version": 1,
         "disable_existing_loggers": False,

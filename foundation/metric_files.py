@@ -1,8 +1,8 @@
-"""The numbers of many processes on one page: each keeps its own in files of a directory they share.
+"""The metrics of several processes on one page. Each process writes its own to files in a directory they share.
 
-prometheus_client names the files by process id. Files of processes that have ended go on being counted, which is
-right for counters and for latest times; so that they do not pile up, whoever starts folds them into one file per kind.
-Nothing is ever emptied under a process that lives.
+prometheus_client names the files by process id. The files of ended processes still count, which is right for counters
+and for latest times. So that they don't accumulate, every process that starts folds them into one file per kind. The
+files of running processes are never touched.
 """
 
 from __future__ import annotations
@@ -24,12 +24,12 @@ FOLDED = "0"  # no process has this id
 
 
 def directory() -> Path:
-    """Set by the settings, before prometheus_client is first imported."""
+    """The shared directory. The settings set the variable before anything imports prometheus_client."""
     return Path(os.environ["PROMETHEUS_MULTIPROC_DIR"])
 
 
 def page_registry() -> CollectorRegistry:
-    """What a scrape sees of the files. Not the registry of this process, whose numbers are in them."""
+    """A registry of what the files contain. This process's own registry isn't needed: its numbers are in the files."""
     registry = CollectorRegistry()
     MultiProcessCollector(registry, path=str(directory()))
     return registry
@@ -37,13 +37,13 @@ def page_registry() -> CollectorRegistry:
 
 @contextmanager
 def reading() -> Iterator[None]:
-    """Keep folding away while the files are read: a number must not be seen twice, nor not at all."""
+    """Allow no folding while the files are read, or a number might be counted twice or not at all."""
     with _locked(fcntl.LOCK_SH):
         yield
 
 
 def fold_ended() -> int:
-    """Add the files of ended processes to the folded ones and remove them; how many files."""
+    """Add the files of ended processes to the folded ones and remove them. Returns how many files that were."""
     with _locked(fcntl.LOCK_EX):
         ended = [path for path in sorted(directory().glob("*.db")) if _has_ended(path)]
         for path in ended:

@@ -1,4 +1,4 @@
-"""Who may read the metrics: whoever knows METRICS_TOKEN, and this machine itself."""
+"""Who may read the metrics: callers that send METRICS_TOKEN, and this machine itself."""
 
 from __future__ import annotations
 
@@ -7,13 +7,13 @@ from collections.abc import Mapping
 from ipaddress import ip_address
 
 _BEARER = "bearer "
-_SPOKEN_FOR = ("HTTP_FORWARDED", "HTTP_X_REAL_IP", "HTTP_VIA")
+_FORWARDED = ("HTTP_FORWARDED", "HTTP_X_REAL_IP", "HTTP_VIA")
 
 
 def may_read(environ: Mapping[str, object], token: str) -> bool:
-    """Decide from a WSGI environ. A bearer is judged by itself, so a wrong one is refused from loopback too.
+    """Decide by a WSGI environ. A wrong bearer token is refused from loopback too.
 
-    Whatever a proxy has passed on is a stranger's request, however near the proxy stands.
+    A request that a proxy has forwarded never counts as this machine's, even if the proxy runs here.
     """
     authorization = str(environ.get("HTTP_AUTHORIZATION", ""))
     if authorization:
@@ -21,7 +21,7 @@ def may_read(environ: Mapping[str, object], token: str) -> bool:
         is_bearer = authorization.lower().startswith(_BEARER)
         is_right = hmac.compare_digest(sent.encode(), token.encode())
         return bool(token) and is_bearer and is_right
-    if any(name in _SPOKEN_FOR or name.startswith("HTTP_X_FORWARDED") for name in environ):
+    if any(name in _FORWARDED or name.startswith("HTTP_X_FORWARDED") for name in environ):
         return False
     return _is_loopback(str(environ.get("REMOTE_ADDR", "")))
 

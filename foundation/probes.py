@@ -1,8 +1,8 @@
-"""Whether what a process leans on answers: each asked apart, all at once, and nobody waited for too long.
+"""Readiness probes: whether the database, the cache and the broker answer.
 
-A probe opens a connection of its own, so that a pool busy with readers does not count as an outage. One that hangs
-goes on in its thread while the caller is told "no answer"; the next caller waits for the same thread instead of
-starting another, so that a dead dependency holds one thread per process and not one per question.
+All probes run at the same time, each with a connection of its own, so that a busy pool does not count as an outage.
+The caller waits for LIMIT_SECONDS at most. A probe that hangs goes on in its thread, and the next caller waits for the
+same one, so that a dead dependency holds one thread per process.
 """
 
 from __future__ import annotations
@@ -12,7 +12,9 @@ import logging
 import threading
 import time
 import uuid
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import Future
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -38,7 +40,7 @@ NO_ANSWER = f"no answer within {LIMIT_SECONDS:g} seconds"
 
 
 class Failing(Exception):
-    """Why a probe failed, in words that name no host, account or secret."""
+    """Why a probe failed. The text names no host, account or secret."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,57 +51,65 @@ class Finding:
     milliseconds: int
 
 
-class _Flight:
-    def __init__(self, probe: Callable[[], None]) -> None:
-        self.began = time.monotonic()
-        self.finding: Finding | None = None
-        self._done = threading.Event()
-        threads.start(self._probe, probe)
+@dataclass(frozen=True, slots=True)
+class _Started:
+    """A probe that runs, or has run, in its thread. Times are monotonic."""
 
-    def _probe(self, probe: Callable[[], None]) -> None:
-        reason: str | None = None
-        try:
-            probe()
-        except Failing as failing:
-            reason = str(failing)
-        except Exception as error:  # noqa: BLE001 - whatever a driver raises, the answer is "it does not work"
-            logger.warning("readiness probe failed: %s", type(error).__name__)
-            reason = "cannot be reached"
-        self.finding = Finding(reason, round((time.monotonic() - self.began) * 1000))
-        self._done.set()
+    at: float
+    finding: Future[Finding]
 
     def wait(self, until: float) -> Finding:
-        """What was found, or that there is no answer; never later than `until` on the monotonic clock."""
-        self._done.wait(max(0.0, until - time.monotonic()))
-        return self.finding or Finding(NO_ANSWER, round((time.monotonic() - self.began) * 1000))
+        """What it found; that there is no answer when it is still running at `until`."""
+        try:
+            return self.finding.result(timeout=max(0.0, until - time.monotonic()))
+        except TimeoutError:
+            return Finding(NO_ANSWER, _milliseconds_since(self.at))
+
+
+def _find(probe: Callable[[], None]) -> Finding:
+    began = time.monotonic()
+    reason: str | None = None
+    try:
+        probe()
+    except Failing as failing:
+        reason = str(failing)
+    except Exception as error:  # noqa: BLE001 - whatever a driver raises, the dependency does not work
+        logger.warning("readiness probe failed: %s", type(error).__name__)
+        reason = "cannot be reached"
+    return Finding(reason, _milliseconds_since(began))
+
+
+def _milliseconds_since(began: float) -> int:
+    return round((time.monotonic() - began) * 1000)
 
 
 class Prober:
-    """Asks every probe in parallel. Kept per process."""
+    """Runs every probe, all at the same time. Kept per process."""
 
     def __init__(self, probes: Mapping[str, Callable[[], None]]) -> None:
         self._probes = probes
-        self._flights: dict[str, _Flight] = {}
+        self._started: dict[str, _Started] = {}
         self._lock = threading.Lock()
 
     def ask(self) -> dict[str, Finding]:
-        """What each probe finds, within LIMIT_SECONDS in all."""
+        """What each probe finds, after LIMIT_SECONDS at most."""
         until = time.monotonic() + LIMIT_SECONDS
-        flights = {name: self._flight(name) for name in self._probes}
-        return {name: flight.wait(until) for name, flight in flights.items()}
+        started = {name: self._start(name) for name in self._probes}
+        return {name: probe.wait(until) for name, probe in started.items()}
 
-    def _flight(self, name: str) -> _Flight:
+    def _start(self, name: str) -> _Started:
+        """A new run of the probe, or the one that is still running."""
+        now = time.monotonic()
         with self._lock:
-            flight = self._flights.get(name)
-            hangs = flight is not None and flight.finding is None
-            if flight is None or not hangs or time.monotonic() - flight.began > ABANDON_AFTER_SECONDS:
-                flight = self._flights[name] = _Flight(self._probes[name])
-            return flight
+            last = self._started.get(name)
+            if last is None or last.finding.done() or now - last.at > ABANDON_AFTER_SECONDS:
+                last = self._started[name] = _Started(now, threads.start(_find, self._probes[name]))
+            return last
 
 
 def probe_database() -> None:
     """Raises whatever the driver raises."""
-    with _OwnConnection() as connection, connection.cursor() as cursor:
+    with _own_connection() as connection, connection.cursor() as cursor:
         cursor.execute("SELECT 1")
 
 
@@ -119,7 +129,7 @@ def _known_migrations() -> frozenset[tuple[str, str]]:
 def _applied_migrations() -> set[tuple[str, str]]:
     # By SQL of our own: Django's recorder would ask through this thread's pooled connection.
     table = MigrationRecorder.Migration._meta.db_table
-    with _OwnConnection() as connection, connection.cursor() as cursor:
+    with _own_connection() as connection, connection.cursor() as cursor:
         if table not in connection.introspection.table_names(cursor):
             return set()
         cursor.execute(f"SELECT app, name FROM {table}")  # noqa: S608 - a name of Django's
@@ -189,21 +199,13 @@ def _write_and_read(url: str) -> None:
         client.close()
 
 
-class _OwnConnection:
-    """A connection outside the pool, closed at the end, whose statements are given up with the probe."""
-
-    def __enter__(self) -> BaseDatabaseWrapper:
-        self._limit = statements.limited_to(LIMIT_SECONDS)
-        self._limit.__enter__()
-        database: dict[str, Any] = dict(settings.DATABASES["default"])
-        options: dict[str, Any] = dict(database.get("OPTIONS", {}))
-        if options.pop("pool", None) is not None:
-            options |= {"connect_timeout": 2, "tcp_user_timeout": 2_000}
-        self._connection: BaseDatabaseWrapper = ConnectionHandler(
-            {"default": {**database, "OPTIONS": options}}
-        )["default"]
-        return self._connection
-
-    def __exit__(self, *_: object) -> None:
-        self._limit.__exit__(None, None, None)
-        self._connection.close()
+@contextmanager
+def _own_connection() -> Iterator[BaseDatabaseWrapper]:
+    """A connection outside the pool, closed at the end. Its statements have LIMIT_SECONDS."""
+    database: dict[str, Any] = dict(settings.DATABASES["default"])
+    options: dict[str, Any] = dict(database.get("OPTIONS", {}))
+    if options.pop("pool", None) is not None:
+        options |= {"connect_timeout": 2, "tcp_user_timeout": 2_000}
+    handler = ConnectionHandler({"default": {**database, "OPTIONS": options}})
+    with statements.limited_to(LIMIT_SECONDS), closing(handler["default"]) as connection:
+        yield connection

@@ -1,6 +1,6 @@
-"""How long one statement may keep its caller waiting: DATABASE_STATEMENT_SECONDS, unless the work at hand says else.
+"""How long a database statement may take: DATABASE_STATEMENT_SECONDS, or the limit of the enclosing `limited_to`.
 
-Kept by the PostgreSQL backend. SQLite has no server that could hang.
+The PostgreSQL backend enforces it. SQLite has no server that could hang.
 """
 
 from __future__ import annotations
@@ -16,13 +16,13 @@ LONG_JOB_SECONDS = 600.0
 
 
 def limit_seconds() -> float | None:
-    """The limit here and now; None for no limit."""
+    """The current limit; None for no limit."""
     return _limit.get(settings.DATABASE_STATEMENT_SECONDS)
 
 
 @contextmanager
 def limited_to(seconds: float | None) -> Iterator[None]:
-    """Another limit for the statements of a block: longer for long jobs, shorter where there is an alternative."""
+    """Set another limit for the block: longer for long jobs, shorter where there is an alternative."""
     token = _limit.set(seconds)
     try:
         yield

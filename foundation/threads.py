@@ -1,7 +1,7 @@
-"""Threads of our own, and the database connections that work takes: each goes back, whatever happens.
+"""Work in threads. The database connections that it takes go back, however it ends.
 
-Django gives a connection back at the end of a request. A thread outside of requests has to do it by itself, and one
-that forgets takes the connection with it when it ends. So product code starts its threads here and nowhere else.
+Django gives a connection back at the end of a request. A thread outside of requests has to do so itself: if it ends
+with a connection, the pool loses this connection for good. So code that may use the database starts its threads here.
 """
 
 from __future__ import annotations
@@ -13,7 +13,6 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from contextvars import ContextVar, copy_context
 from functools import partial
-from socketserver import ThreadingMixIn
 from typing import Any, ParamSpec, TypeVar
 
 from django.db import connections
@@ -23,7 +22,6 @@ logger = logging.getLogger(__name__)
 
 Parameters = ParamSpec("Parameters")
 Result = TypeVar("Result")
-
 
 _waits: ContextVar[bool] = ContextVar("waiting_work", default=False)
 
@@ -35,7 +33,7 @@ def is_waiting_work() -> bool:
 
 @contextmanager
 def waiting_work() -> Iterator[None]:
-    """What the block does waits for others. A share of the database connections is kept from it."""
+    """The work of the block waits for others. It can't use all of the database connections."""
     token = _waits.set(True)
     try:
         yield
@@ -44,7 +42,7 @@ def waiting_work() -> Iterator[None]:
 
 
 def give_back() -> None:
-    """Give this thread's database connections back before a wait. Inside a transaction they have to stay."""
+    """Give this thread's database connections back before a wait. Inside a transaction they stay."""
     for connection in connections.all(initialized_only=True):
         if not connection.in_atomic_block:
             _close(connection)
@@ -61,14 +59,24 @@ def run(work: Callable[Parameters, Result], *args: Parameters.args, **kwargs: Pa
 
 
 def start(
-    work: Callable[Parameters, object], *args: Parameters.args, **kwargs: Parameters.kwargs
-) -> threading.Thread:
-    """Run `work` in a daemon thread named after it, whose log lines name the request that started it."""
-    target = copy_context().run
+    work: Callable[Parameters, Result], *args: Parameters.args, **kwargs: Parameters.kwargs
+) -> Future[Result]:
+    """Run `work` in a daemon thread, in the caller's context: its log lines name the request that started it.
+
+    An exception is logged here, and raised again by the future's `result()`.
+    """
+    future: Future[Result] = Future()
     name = getattr(work, "__name__", "work").strip("_").replace("_", "-")
-    thread = threading.Thread(target=target, args=(run, work, *args), kwargs=kwargs, daemon=True, name=name)
-    thread.start()
-    return thread
+
+    def job() -> None:
+        try:
+            future.set_result(run(work, *args, **kwargs))
+        except BaseException as error:
+            logger.exception("work in a thread failed: %s", name)
+            future.set_exception(error)
+
+    _start_daemon(partial(copy_context().run, job), name)
+    return future
 
 
 def repeat(step: Callable[[], object], *, name: str) -> threading.Thread:
@@ -78,9 +86,7 @@ def repeat(step: Callable[[], object], *, name: str) -> threading.Thread:
         while True:
             run(step)
 
-    thread = threading.Thread(target=loop, daemon=True, name=name)
-    thread.start()
-    return thread
+    return _start_daemon(loop, name)
 
 
 class Executor(ThreadPoolExecutor):
@@ -90,17 +96,15 @@ class Executor(ThreadPoolExecutor):
         return super().submit(copy_context().run, partial(run, fn, *args, **kwargs))
 
 
-class ThreadPerRequest(ThreadingMixIn):
-    """For a `socketserver` server: a daemon thread for each request."""
-
-    daemon_threads = True
-
-    def process_request_thread(self, request: Any, client_address: Any) -> None:
-        run(super().process_request_thread, request, client_address)
+def _start_daemon(target: Callable[[], object], name: str) -> threading.Thread:
+    """Not by an executor: the end of the process would wait for work that hangs."""
+    thread = threading.Thread(target=target, name=name, daemon=True)
+    thread.start()
+    return thread
 
 
 def _close(connection: BaseDatabaseWrapper) -> None:
     try:
         connection.close()
-    except Exception as error:  # noqa: BLE001 - a driver that cannot even close must not hide how the work ended
+    except Exception as error:  # noqa: BLE001 - a failing close must not hide how the work ended
         logger.warning("database connection not closed: %s", type(error).__name__)

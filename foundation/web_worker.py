@@ -1,12 +1,13 @@
-"""gunicorn's thread worker, made so that a slow or silent client holds no thread.
+"""gunicorn's thread worker, changed so that a slow or silent client occupies no thread.
 
-gunicorn's own worker gives each new connection a thread, and the thread waits for the client: as many clients as there
-are threads stop everybody else by saying nothing, by stopping in the middle of a request, or by not reading the answer.
-Here the main loop does all waiting. A thread gets a request when it has arrived whole, and leaves its answer behind.
-HTTP itself, the threads, the hooks and the graceful stop are gunicorn's. Plain HTTP/1 only, as the proxy speaks it.
+gunicorn's own worker gives each new connection a thread, and the thread waits for the client. As many clients as there
+are threads can then block all others: by sending nothing, by stopping in the middle of a request, or by not reading
+the response. Here only the main loop waits. A thread gets a request once it has arrived completely, and hands its
+response to the main loop. HTTP parsing, threads, hooks and the graceful stop are gunicorn's. Only plain HTTP/1 is
+supported, which is what the proxy uses.
 
-Relies on the inside of gunicorn 27 (`gthread.ThreadWorker`, `gthread.TConn`); the tests of slow clients and of the
-graceful stop notice when it changes.
+It depends on internals of gunicorn 27 (`gthread.ThreadWorker`, `gthread.TConn`). The tests of slow clients and of the
+graceful stop fail when these change.
 """
 
 from __future__ import annotations
@@ -27,13 +28,13 @@ from gunicorn.http.errors import LimitRequestHeaders
 from gunicorn.workers.gthread import TConn, ThreadWorker
 
 MAX_HEAD_BYTES = 64 * 1024
-# DATA_UPLOAD_MAX_MEMORY_SIZE: the service refuses a longer body by its announced length, without reading it.
+# DATA_UPLOAD_MAX_MEMORY_SIZE: Django refuses a longer body by its Content-Length, without reading it.
 MAX_BODY_BYTES = 64 * 1024
-# Of answers that clients have not read yet, in all. Files count nothing: they are read as they are sent.
+# Responses that clients haven't read yet, all together. Files don't count: they are read while they are sent.
 MAX_UNSENT_BYTES = 64 * 1024 * 1024
 REQUEST_SECONDS = 30.0  # from a request's first byte to its last
-SEND_SECONDS = 30.0  # without the client reading anything
-FAIR_SECONDS = 0.5  # that every client gets before it must give way to the next
+SEND_SECONDS = 30.0  # while the client reads nothing
+FAIR_SECONDS = 0.5  # before a waiting client can be dropped for a new one
 LINGER_SECONDS = 2.0  # between our end of a connection and the client's
 
 _HEAD_END = b"\r\n\r\n"
@@ -51,10 +52,10 @@ class Unsent:
         self._lock = threading.Lock()
 
     def add(self, number: int) -> None:
-        """Raises BrokenPipeError when that is too many: gunicorn then gives the connection up."""
+        """Raises BrokenPipeError when there are too many: gunicorn then drops the connection."""
         with self._lock:
             if number > 0 and self._bytes + number > MAX_UNSENT_BYTES:
-                raise BrokenPipeError(errno.EPIPE, "too many answers that nobody reads")
+                raise BrokenPipeError(errno.EPIPE, "too many unread responses")
             self._bytes += number
 
 
@@ -62,34 +63,33 @@ class FilePart:
     """Bytes of a file, sent by the kernel."""
 
     def __init__(self, file: IO[bytes], offset: int, count: int) -> None:
-        self._descriptor = os.dup(file.fileno())  # gunicorn closes its own when the thread is done
+        self._descriptor = os.dup(file.fileno())  # gunicorn closes the original when the thread is done
         self._offset, self._left = offset, count
 
-    def send(self, target: socket.socket) -> bool:
-        """Whether all is sent. Raises BlockingIOError when the client reads too slowly."""
+    def send(self, target: socket.socket) -> None:
+        """Send the rest. Raises BlockingIOError when the client reads too slowly."""
         while self._left:
             sent = os.sendfile(target.fileno(), self._descriptor, self._offset, self._left)
             if not sent:
                 raise BrokenPipeError(errno.EPIPE, "the file has become shorter")
             self._offset, self._left = self._offset + sent, self._left - sent
         self.close()
-        return True
 
     def close(self) -> None:
         os.close(self._descriptor)
 
 
 class BufferedSocket:
-    """What gunicorn takes for the client's socket. It reads what has arrived, and no call waits."""
+    """Used by gunicorn as the client's socket. It reads what has arrived already; no call blocks."""
 
     def __init__(self, real: socket.socket, unsent: Unsent) -> None:
         real.setblocking(False)
         self.real = real
         self.received = bytearray()
-        self.is_whole = True  # whether the request came with its whole body
+        self.is_whole = True  # whether the request arrives with its whole body before a thread gets it
         self._unsent = unsent
         self._outgoing: deque[memoryview | FilePart] = deque()
-        # Bytes of the request that the thread has; what is behind them is the next request's.
+        # Bytes of the request that the thread works on. What follows belongs to the next request.
         self._readable = 0
         self._needed: int | None = None  # bytes of the request, once its head is here
         self._searched = 0
@@ -99,13 +99,13 @@ class BufferedSocket:
     # For the main loop
 
     def receive(self) -> bool:
-        """Take what has arrived; False when the client has ended. Raises OSError."""
+        """Take what has arrived; False when the client has closed its side. Raises OSError."""
         data = self.real.recv(64 * 1024)
         self.received += data
         return bool(data)
 
     def has_request(self) -> bool:
-        """Whether a thread may begin: the request is here, or can be refused already."""
+        """Whether a thread can begin: the request is complete, or can be refused already."""
         if self._needed is None:
             self._look_for_head()
         if self._needed is None or len(self.received) < self._needed:
@@ -137,7 +137,7 @@ class BufferedSocket:
                 self.sendall(_CONTINUE)
 
     def flush(self) -> bool:
-        """Send what the client takes; whether that was all. Raises OSError."""
+        """Send what the client accepts; whether that was everything. Raises OSError."""
         try:
             while self._outgoing:
                 part = self._outgoing[0]
@@ -159,11 +159,11 @@ class BufferedSocket:
         return bool(self._outgoing)
 
     def discard(self) -> bool:
-        """Throw away what the client still sends; False when it has ended. Raises OSError."""
+        """Throw away what the client still sends; False when it has closed its side. Raises OSError."""
         return bool(self.real.recv(64 * 1024))
 
     def end(self) -> None:
-        """Close for good, whatever was left to send."""
+        """Close, even if there is something left to send."""
         for part in self._outgoing:
             if isinstance(part, FilePart):
                 part.close()
@@ -175,7 +175,7 @@ class BufferedSocket:
     # For gunicorn, in a thread
 
     def recv(self, size: int, flags: int = 0) -> bytes:
-        """Bytes of the one request; none when there are no more. Raises LimitRequestHeaders."""
+        """Bytes of this request; none when there are no more. Raises LimitRequestHeaders."""
         if not self._readable and self._is_head_too_long:
             raise LimitRequestHeaders("limit request headers")
         size = min(size, self._readable)
@@ -190,7 +190,7 @@ class BufferedSocket:
         self.flush()
 
     def send(self, data: bytes) -> int:
-        """gunicorn's "100 Continue"; the main loop may have sent it before."""
+        """gunicorn's "100 Continue", unless the main loop has sent it already."""
         if not self._has_continued:
             self.sendall(data)
         return len(data)
@@ -219,13 +219,13 @@ class BufferedSocket:
 
 
 class Connection(TConn):  # type: ignore[misc]
-    """gunicorn's connection on such a socket."""
+    """gunicorn's connection, with a BufferedSocket."""
 
     sock: BufferedSocket
 
     def __init__(self, worker: PatientWorker, real: socket.socket, client: object) -> None:
         super().__init__(worker.cfg, BufferedSocket(real, worker.unsent), client, real.getsockname())
-        self.data_ready = True  # gunicorn need not wait for it
+        self.data_ready = True  # so that gunicorn doesn't wait
         self.waits_since = self.gives_up_at = 0.0  # monotonic
 
 
@@ -235,7 +235,9 @@ class PatientWorker(ThreadWorker):  # type: ignore[misc]
     def __init__(self, *arguments: Any, **named: Any) -> None:
         super().__init__(*arguments, **named)
         self.unsent = Unsent()
-        self._waiting: dict[Connection, None] = {}  # for its client; the longest waiting first
+        self._waiting: dict[
+            Connection, None
+        ] = {}  # connections that wait for their clients, the longest first
         self._next_look = 0.0
 
     # What gunicorn's main loop calls
@@ -254,13 +256,13 @@ class PatientWorker(ThreadWorker):  # type: ignore[misc]
         self._wait(conn, selectors.EVENT_READ, self._receive, self.cfg.keepalive)
 
     def finish_request(self, conn: Connection, done: Any) -> None:
-        """A thread is through with the request."""
+        """A thread has finished the request."""
         keeps_alive = not done.cancelled() and not done.exception() and bool(done.result())
         self._send(keeps_alive, conn)
 
     def murder_pending(self) -> None:
-        """After each round of events: make room for one more connection, or gunicorn would accept none. Once a second:
-        end those whose client takes too long.
+        """Called after each round of events. Drops a connection at the limit, or gunicorn would accept no new ones, and
+        once a second all those whose client takes too long.
         """
         if self.nr_conns >= self.worker_connections:
             self._drop_longest_waiting()
@@ -272,19 +274,19 @@ class PatientWorker(ThreadWorker):  # type: ignore[misc]
             self._drop(conn)
 
     def murder_keepalived(self, force: bool = False) -> None:
-        """They wait like all others."""
+        """Kept-alive connections wait, and are dropped, like all others."""
         if force:
             for conn in list(self._waiting):
                 self._drop(conn)
 
     def _cap_keepalive(self, deadline: float) -> None:
-        """The worker is to end: requests that are not here yet get until `deadline`, answers the full time."""
+        """The worker is stopping: incomplete requests have until `deadline`, responses the full time."""
         for conn in self._waiting:
             if not conn.sock.has_unsent():
                 conn.gives_up_at = min(conn.gives_up_at, deadline)
 
     def _keepalive_after(self, conn: Connection, keepalive: bool) -> bool:
-        """Not after a body that we did not wait for: where the next request begins is unknown."""
+        """Never after a body that wasn't waited for: it's unknown where the next request begins."""
         return conn.sock.is_whole and bool(super()._keepalive_after(conn, keepalive))
 
     # Waiting for clients
@@ -296,8 +298,8 @@ class PatientWorker(ThreadWorker):  # type: ignore[misc]
         self.poller.register(conn.sock, event, partial(self._act, act, conn))
 
     def _act(self, act: Callable[[Connection], None], conn: Connection, _: object) -> None:
-        """The client has done something."""
-        if conn not in self._waiting:  # dropped a moment ago, for another event of the same round
+        """The client has sent or read something."""
+        if conn not in self._waiting:  # dropped a moment ago by another event of the same round
             return
         try:
             act(conn)
@@ -345,13 +347,13 @@ class PatientWorker(ThreadWorker):  # type: ignore[misc]
         elif keeps_alive:
             seconds = self.cfg.keepalive if self.alive else LINGER_SECONDS
             self._wait(conn, selectors.EVENT_READ, self._receive, seconds)
-            if conn.sock.received:  # the next request came right behind
+            if conn.sock.received:  # the client has sent the next request already
                 self._begin_if_here(conn)
         else:
             self._linger(conn)
 
     def _linger(self, conn: Connection) -> None:
-        """Closing at once would make the kernel throw away an answer that the client has not read yet."""
+        """Wait for the client to close. Closing now would make the kernel discard a response that it hasn't read."""
         try:
             conn.sock.real.shutdown(socket.SHUT_WR)
         except OSError:

@@ -7,6 +7,7 @@ by a wrong clock or a strange header ends. docs/decisions.md lists the limits.
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 from django.db import connection
 from django.db.models import Q
@@ -38,6 +39,11 @@ def database_now() -> datetime:
     if isinstance(moment, str):
         moment = datetime.fromisoformat(moment).replace(tzinfo=UTC)
     return moment.astimezone(UTC)  # type: ignore[no-any-return]
+
+
+def moment() -> Any:
+    """The database's clock as an expression, for a statement that reads or writes it."""
+    return Now()
 
 
 def counted_until(

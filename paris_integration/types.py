@@ -297,7 +297,8 @@ class FeedView:
     `last_updated_at`: None if the feed was never fetched. `next_refresh_allowed_at`: when the next automatic refresh is
     allowed, None if it is allowed now or running; after a forced refresh, when the next forced one is allowed.
     `is_warming`: the first fetch is running. `is_first_fill`: this request waited for it. For members only: `forced`,
-    `refresh_now`, `last_tried_at` (the last call, successful or not) and `paused_until` (a pause by staff).
+    `refresh_now`, `last_tried_at` (the last call, successful or not), `paused_until` (a pause by staff) and
+    `connection` (the instance's, or None).
     """
 
     posts: tuple[EncodedPost, ...]
@@ -312,6 +313,7 @@ class FeedView:
     last_tried_at: datetime | None = None
     refresh_now: RefreshNow | None = None
     paused_until: datetime | None = None
+    connection: ConnectionFacts | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,9 +11,12 @@ from collections.abc import Callable, Hashable, Iterator
 from concurrent.futures import Future
 from contextlib import contextmanager
 from enum import StrEnum
+from typing import Any, TypeVar
 
 from foundation import threads
 from paris_integration.errors import TooBusy
+
+Result = TypeVar("Result")
 
 # Together fewer than the threads of a web process (config/gunicorn.py), so that other requests are always answered.
 WAITING_PLACES = 64  # readers of feeds that are fetched for the first time
@@ -32,29 +35,30 @@ class Wait(StrEnum):
 
 class FlightBoard:
     def __init__(self, *, waiting_places: int = WAITING_PLACES, flight_places: int = FLIGHT_PLACES) -> None:
-        self._flights: dict[Hashable, Future[None]] = {}
+        self._flights: dict[Hashable, Future[Any]] = {}
         self._lock = threading.Lock()
         self._places = threading.BoundedSemaphore(waiting_places)
         self._flight_places = flight_places
         self._executor = threads.Executor(max_workers=flight_places, thread_name_prefix="cold-fill")
 
-    def wait_for(self, flight_key: Hashable, job: Callable[[], object], *, timeout_seconds: float) -> Wait:
-        """Wait for the job of this key in this process. Starts it if it isn't running."""
+    def wait_for(
+        self, flight_key: Hashable, job: Callable[[], Result], *, timeout_seconds: float
+    ) -> tuple[Wait, Result | None]:
+        """Wait for the job of this key in this process. Starts it if it isn't running. Returns its result."""
         flight = self._join(flight_key, job)
         if flight is None:
-            return Wait.NO_FLIGHT
+            return Wait.NO_FLIGHT, None
         if not self._places.acquire(blocking=False):
-            return Wait.NO_PLACE
+            return Wait.NO_PLACE, None
         try:
             threads.give_back()  # there are fewer database connections than waiting callers
-            flight.result(timeout=timeout_seconds)
+            return Wait.LANDED, flight.result(timeout=timeout_seconds)
         except TimeoutError:
-            return Wait.STILL_FLYING
+            return Wait.STILL_FLYING, None
         finally:
             self._places.release()
-        return Wait.LANDED
 
-    def _join(self, flight_key: Hashable, job: Callable[[], object]) -> Future[None] | None:
+    def _join(self, flight_key: Hashable, job: Callable[[], Result]) -> Future[Result] | None:
         with self._lock:
             flight = self._flights.get(flight_key)
             if flight is None and len(self._flights) < self._flight_places:
@@ -62,9 +66,9 @@ class FlightBoard:
                 self._flights[flight_key] = flight
             return flight
 
-    def _run(self, flight_key: Hashable, job: Callable[[], object]) -> None:
+    def _run(self, flight_key: Hashable, job: Callable[[], Result]) -> Result:
         try:
-            job()
+            return job()
         finally:
             with self._lock:
                 self._flights.pop(flight_key, None)

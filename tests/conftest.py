@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 from django.core.cache import cache
+from django.db.models import DateTimeField, Value
 from django.test import Client
 from django.utils import timezone
 
@@ -46,6 +47,7 @@ def _clean_hints() -> Iterator[None]:
 def _database_clock(monkeypatch: pytest.MonkeyPatch) -> None:
     """The database's clock goes with the process's, so that a test moves both."""
     monkeypatch.setattr(clock, "database_now", timezone.now)
+    monkeypatch.setattr(clock, "moment", lambda: Value(timezone.now(), output_field=DateTimeField()))
 
 
 @pytest.fixture

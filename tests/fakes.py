@@ -109,11 +109,12 @@ class InlineBoard:
     def __init__(self) -> None:
         self.wait: Wait | None = None
 
-    def wait_for(self, flight_key: Hashable, job: Callable[[], object], *, timeout_seconds: float) -> Wait:
+    def wait_for(
+        self, flight_key: Hashable, job: Callable[[], Any], *, timeout_seconds: float
+    ) -> tuple[Wait, Any]:
         if self.wait is not None:
-            return self.wait
-        job()
-        return Wait.LANDED
+            return self.wait, None
+        return Wait.LANDED, job()
 
 
 class RecordingDispatcher:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from functools import partial
 from typing import Any
 from uuid import UUID
@@ -51,9 +51,7 @@ class Instance:
 def find_instance(instance_id: str) -> Instance | None:
     """The instance, None when there is none. Raises StoreUnavailable when nobody can tell."""
     try:
-        return remember(
-            _cache_key(instance_id), lambda: load_instance(instance_id), encode=_encode, decode=_decode
-        )
+        return remember(_cache_key(instance_id), lambda: load_instance(instance_id), Instance)
     except StoreAway as error:
         raise StoreUnavailable("the database is away") from error
 
@@ -195,14 +193,3 @@ def _forget_account(instance_ids: Collection[str], usernames: Collection[str], *
 def _cache_key(instance_id: str) -> str:
     # An id from a request may hold anything; keys of a cache may not.
     return f"venice:instance:v1:{instance_id.encode().hex()}"
-
-
-def _encode(instance: Instance | None) -> object:
-    return asdict(instance) if instance else None
-
-
-def _decode(value: Any) -> Instance | None:
-    if value is None:
-        return None
-    hidden, origins = tuple(value.pop("hidden_post_ids")), tuple(value.pop("allowed_origins"))
-    return Instance(**value, hidden_post_ids=hidden, allowed_origins=origins)

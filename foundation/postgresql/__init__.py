@@ -1,1 +1,1 @@
-"""Django's PostgreSQL backend, under which a busy pool and a hung server cost a request seconds at most."""
+"""Django's PostgreSQL backend with limits: a busy pool or a server that hangs costs a request seconds at most."""

@@ -1,8 +1,8 @@
-"""The backend's connections: a place in the pool before one is taken, and a limit on how long a statement may take.
+"""Limits on the wait for a connection and on the time a statement may take.
 
-Two waits that psycopg's pool does not tell apart end differently here. While every connection is in use, a caller waits
-for its turn: BUSY_SECONDS. While the server gives none, or does not answer, callers are refused at once for a second,
-then one of them tries again.
+psycopg's pool does not distinguish two waits, which end differently here. While every connection is in use, a caller
+waits for its turn, for BUSY_SECONDS at most. While the server gives no connection or does not answer, callers are
+refused at once for a second; then one of them tries again.
 """
 
 from __future__ import annotations
@@ -29,20 +29,20 @@ from foundation.cache import Breaker
 from foundation.faults import PoolBusy, ServerAway
 
 BUSY_SECONDS = 10.0
-LONGEST_BUSY_SECONDS = 30.0  # of work that waits for others anyway
+LONGEST_BUSY_SECONDS = 30.0  # for work that waits for others anyway
 Result = TypeVar("Result")
 
 server_breaker = Breaker(open_seconds=1.0)
 
 
 class ServerHangs(psycopg.OperationalError):
-    """The server answered neither a statement nor the wish to cancel it."""
+    """The server answered neither a statement nor the request to cancel it."""
 
 
 class BoundedConnection(psycopg.Connection[Any]):
-    """Gives a statement up after its limit: cancels it, and cuts the connection of a server that does not even cancel.
+    """Cancels a statement after its limit, and closes the connection if the server does not even cancel.
 
-    The kernel of a stopped machine goes on acknowledging what is sent, so no time-out of TCP would ever end the wait.
+    A time-out of TCP would not help: the kernel goes on acknowledging what is sent to a stopped server process.
     """
 
     def wait(self, gen: PQGen[Result], interval: float = 0.1, timeout: float | None = None) -> Result:
@@ -53,13 +53,13 @@ class BoundedConnection(psycopg.Connection[Any]):
             result = super().wait(gen, interval, limit * 0.7)
         except psycopg.OperationalError:
             if self.pgconn.transaction_status != TransactionStatus.ACTIVE:
-                raise  # the server's own word, or a connection that it has closed
+                raise  # the server's own error, or a connection that it has closed
             result = self._give_up(gen, interval, limit * 0.1)
         server_breaker.success()
         return result
 
     def _give_up(self, gen: PQGen[Result], interval: float, seconds: float) -> Result:
-        """Raises what a cancelled statement raises; the result of one that has ended meanwhile."""
+        """The result, if the statement has ended meanwhile. Raises what a cancelled statement raises."""
         if capabilities.has_cancel_safe():
             with suppress(psycopg.Error):
                 self.cancel_safe(timeout=seconds)
@@ -74,7 +74,7 @@ class BoundedConnection(psycopg.Connection[Any]):
 
 
 class FairSemaphore:
-    """First come, first served. With Python's own, a thread that gives a place back may take it again at once."""
+    """Serves callers in the order of their calls. With Python's own, a thread can release a place and take it again."""
 
     def __init__(self, places: int) -> None:
         self._free = places
@@ -92,7 +92,7 @@ class FairSemaphore:
         if call.acquire(timeout=max(0.0, timeout_seconds)):
             return True
         with self._lock:
-            if call not in self._waiting:  # called at the last moment
+            if call not in self._waiting:  # got its place at the last moment
                 return True
             self._waiting.remove(call)
             return False
@@ -106,14 +106,14 @@ class FairSemaphore:
 
 
 class Turns:
-    """Who may hold one of the pool's connections. Work that waits for others besides never holds more than half."""
+    """Who may hold one of the pool's connections. Work that waits for others never holds more than half of them."""
 
     def __init__(self, pool_size: int) -> None:
         self._all = FairSemaphore(pool_size)
         self._of_waiting_work = FairSemaphore(max(1, pool_size // 2))
 
     def take(self) -> Callable[[], None]:
-        """How to give the turn back. Raises PoolBusy."""
+        """Wait for a turn; the function that gives it back. Raises PoolBusy."""
         is_patient = threads.is_waiting_work()
         give_up_at = time.monotonic() + _busy_seconds(is_patient)
         with ExitStack() as taken:
@@ -125,7 +125,7 @@ class Turns:
 
 
 def _busy_seconds(is_patient: bool) -> float:
-    """How long to wait for a turn: the less patience with a statement, the less with the others'."""
+    """How long to wait for a turn. A caller with a shorter limit for its statements waits less, in proportion."""
     longest = LONGEST_BUSY_SECONDS if is_patient else BUSY_SECONDS
     limit = statements.limit_seconds()
     return longest if limit is None else min(longest, longest * limit / settings.DATABASE_STATEMENT_SECONDS)

@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import asdict
-from datetime import datetime
-from typing import Any
 from uuid import UUID
 
 from foundation import cache
@@ -22,12 +19,7 @@ def recall(key: FeedKey) -> ConnectionFacts | None:
         return (loaded[-1],)
 
     # Wrapped in a tuple so that "no connection" can be cached as well.
-    (facts,) = cache.remember(
-        _key(key.instance_id),
-        load_now,
-        encode=lambda found: [_encode(found[0])],
-        decode=lambda value: (_decode(value[0]),),
-    )
+    (facts,) = cache.remember(_key(key.instance_id), load_now, tuple[ConnectionFacts | None])
     # The connection may have been erased between loading and caching it. Checking after storing leaves no stale copy.
     if loaded and facts is not None:
         connection = Connection.objects.filter(pk=facts.connection_id)
@@ -90,28 +82,3 @@ def facts_of(row: Connection) -> ConnectionFacts:
 
 def _key(instance_id: str) -> str:
     return f"paris:link:v2:{instance_id.encode().hex()}"
-
-
-def _encode(facts: ConnectionFacts | None) -> object:
-    if facts is None:
-        return None
-    return asdict(facts) | {
-        "connection_id": str(facts.connection_id),
-        "workspace_id": str(facts.workspace_id),
-        "expires_at": facts.expires_at.isoformat() if facts.expires_at else None,
-    }
-
-
-def _decode(value: Any) -> ConnectionFacts | None:
-    if value is None:
-        return None
-    return ConnectionFacts(
-        connection_id=UUID(value["connection_id"]),
-        workspace_id=UUID(value["workspace_id"]),
-        login=Login(value["login"]),
-        account_id=str(value["account_id"]),
-        username=str(value["username"]),
-        state=ConnectionState(value["state"]),
-        token_version=int(value["token_version"]),
-        expires_at=datetime.fromisoformat(value["expires_at"]) if value["expires_at"] else None,
-    )

@@ -16,7 +16,6 @@ from django.db import transaction
 from django.db.models import Q, QuerySet
 from django.db.models.functions import Now
 
-from foundation.metrics import token_renewals
 from paris_integration import clock, registry
 from paris_integration.clock import CLOCK_TOLERANCE
 from paris_integration.connections import hashtags, health, incidents, lifecycle, links, vault
@@ -50,7 +49,7 @@ def renew_token(connection_id: UUID, *, now: datetime) -> Renewal:
     """Renew the connection's token, unless it isn't due or another process is renewing it."""
     renewal = _renew_token(connection_id, now)
     if renewal.result != "not_due":
-        token_renewals.labels(outcome=renewal.result).inc()
+        metrics.count_renewal(renewal.result)
     return renewal
 
 

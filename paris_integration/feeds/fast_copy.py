@@ -7,13 +7,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import lru_cache
-from typing import Any, cast
 from uuid import UUID
 
+import msgspec
+
 from foundation import cache
+from foundation.cache import AwareDatetime
 from paris_integration.models import Feed
 from paris_integration.models.feeds import copy_key, forget_copies, state_of
 from paris_integration.types import (
@@ -27,23 +28,28 @@ from paris_integration.types import (
 )
 
 
-@dataclass(frozen=True, slots=True)
-class FeedCopy:
+class FeedCopy(msgspec.Struct, frozen=True, array_like=True):
     """The columns of a feed row that readers need. `decode_posts` decodes `posts_encoded`."""
 
+    # Cached as an array. Add new fields at the end and with a default, so that this release and the previous one can
+    # read each other's copies.
+
     feed_id: UUID
-    fetched_at: datetime | None
-    blocked_until: datetime | None
+    fetched_at: AwareDatetime | None
+    blocked_until: AwareDatetime | None
     jitter: float
     fault: str
     data_warnings: tuple[str, ...]
-    last_read_at: datetime | None
+    last_read_at: AwareDatetime | None
     profile: ExternalProfile | None
     posts_encoded: str
-    backoff_set_at: datetime | None
-    paused_at: datetime | None
-    paused_until: datetime | None
-    slowed_until: datetime | None
+    backoff_set_at: AwareDatetime | None = None
+    paused_at: AwareDatetime | None = None
+    paused_until: AwareDatetime | None = None
+    slowed_until: AwareDatetime | None = None
+
+    def __post_init__(self) -> None:
+        decode_posts(self.posts_encoded)  # raises for unreadable posts, so that the cache drops the copy
 
     def state_at(self, now: datetime) -> FeedState:
         return state_of(self, now)
@@ -57,7 +63,7 @@ def find(key: FeedKey, mode: Mode) -> FeedCopy | None:
         loaded.append(load(key, mode))
         return loaded[-1]
 
-    copy = cache.remember(copy_key(key, mode), load_now, encode=_encode, decode=_decode)
+    copy = cache.remember(copy_key(key, mode), load_now, FeedCopy)
     # The row may have been deleted between loading and caching it. Checking after storing leaves no stale copy.
     if loaded and copy is not None and _is_gone(copy.feed_id):
         forget(key, mode)
@@ -73,7 +79,7 @@ def load(key: FeedKey, mode: Mode) -> FeedCopy | None:
 
 def publish(row: Feed) -> None:
     """Cache the row's copy."""
-    cache.store(row.copy_key, _encode(copy_of(row)))
+    cache.store(row.copy_key, copy_of(row))
     # Disconnect, purge and widget deletion delete the row first and the copy second. Checking the row after storing
     # leaves no copy behind, whichever comes first.
     if _is_gone(row.pk):
@@ -133,70 +139,18 @@ def encode_posts(posts: Iterable[Post]) -> str:
     )
 
 
+_posts_decoder = msgspec.json.Decoder(list[tuple[str, FilterKind, int | None, str]])
+
+
 @lru_cache(maxsize=128)
 def decode_posts(posts_encoded: str) -> tuple[EncodedPost, ...]:
     """The reverse of `encode_posts`. Cached, because a process reads the same feeds again and again."""
     return tuple(
         EncodedPost(
             id=post_id,
-            filter_kind=FilterKind(kind),
+            filter_kind=kind,
             links_expire_at=datetime.fromtimestamp(expires, UTC) if expires is not None else None,
             json=text,
         )
-        for post_id, kind, expires, text in json.loads(posts_encoded)
+        for post_id, kind, expires, text in _posts_decoder.decode(posts_encoded)
     )
-
-
-def _encode(copy: FeedCopy | None) -> object:
-    if copy is None:
-        return None
-    return [
-        str(copy.feed_id),
-        _iso(copy.fetched_at),
-        _iso(copy.blocked_until),
-        copy.jitter,
-        copy.fault,
-        list(copy.data_warnings),
-        _iso(copy.last_read_at),
-        copy.profile,
-        copy.posts_encoded,
-        _iso(copy.backoff_set_at),
-        _iso(copy.paused_at),
-        _iso(copy.paused_until),
-        _iso(copy.slowed_until),
-    ]
-
-
-def _decode(value: Any) -> FeedCopy | None:
-    if value is None:
-        return None
-    feed_id, fetched_at, blocked_until, jitter, fault, data_warnings, last_read_at, profile, posts, *rest = (
-        value
-    )
-    backoff_set_at, paused_at, paused_until, slowed_until = (
-        rest or [None] * 4
-    )  # none in copies of the previous release
-    decode_posts(posts)  # raises for unreadable posts, so that the cache drops the copy
-    return FeedCopy(
-        feed_id=UUID(feed_id),
-        fetched_at=_moment(fetched_at),
-        blocked_until=_moment(blocked_until),
-        jitter=float(jitter),
-        fault=str(fault),
-        data_warnings=tuple(data_warnings),
-        last_read_at=_moment(last_read_at),
-        profile=cast("ExternalProfile | None", profile),
-        posts_encoded=posts,
-        backoff_set_at=_moment(backoff_set_at),
-        paused_at=_moment(paused_at),
-        paused_until=_moment(paused_until),
-        slowed_until=_moment(slowed_until),
-    )
-
-
-def _iso(moment: datetime | None) -> str | None:
-    return moment.isoformat() if moment else None
-
-
-def _moment(text: str | None) -> datetime | None:
-    return datetime.fromisoformat(text) if text else None

@@ -1,4 +1,4 @@
-"""How many widgets' feeds fare, for lists: without posts, and without a query for each."""
+"""The state of many widgets' feeds, for lists: without posts, and without a query for each."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ from datetime import datetime
 
 from entitlements.limits import Limits, fresh_limits_for
 from paris_integration.connections import links
-from paris_integration.feeds import fast_copy, pauses, reading, routing
+from paris_integration.feeds import fast_copy, pauses, routing, situation
 from paris_integration.models import Feed
 from paris_integration.types import ConnectionFacts, FeedKey, Glance, Mode, Warning
 
 
 def glance_at(keys: Iterable[FeedKey], *, now: datetime) -> dict[str, Glance]:
-    """How each instance's feed fares, by instance id. The queries grow with the workspaces, not with the widgets."""
+    """The state of each instance's feed, by instance id. The queries grow with the workspaces, not with the widgets."""
     wanted = list(keys)
     instance_ids = [key.instance_id for key in wanted]
     connections = links.find_connections(wanted)
@@ -35,15 +35,17 @@ def glance_at(keys: Iterable[FeedKey], *, now: datetime) -> dict[str, Glance]:
 
 def _glance(
     key: FeedKey,
-    via: ConnectionFacts | None,
+    connection: ConnectionFacts | None,
     rows: Mapping[tuple[FeedKey, Mode], Feed],
     limits: Limits,
     now: datetime,
 ) -> Glance:
-    route = routing.by_connection(key, via)
-    beside = reading.warnings_beside(key, route, limits) | reading.warnings_of_connection(via, now)
+    route = routing.route_for(key.source, connection)
+    beside = situation.warnings_of_route(key, route, limits) | situation.warnings_of_connection(
+        connection, now
+    )
     row = rows.get((key, route.mode)) if isinstance(route, routing.Route) else None
     if row is None:
         return Glance(None, None, beside)
-    told = (*row.data_warnings, row.fault) if row.fault else row.data_warnings
-    return Glance(row.fetched_at, row.attempted_at, beside | {Warning(name) for name in told})
+    own = (*row.data_warnings, row.fault) if row.fault else row.data_warnings
+    return Glance(row.fetched_at, row.attempted_at, beside | {Warning(name) for name in own})

@@ -10,19 +10,8 @@ from paris_integration import clock
 from paris_integration.models import Pause
 
 
-def columns_of(instance_id: str, *, now: datetime) -> dict[str, datetime | None]:
-    """The pause columns for a new feed of the instance; empty without a pause."""
-    pause = Pause.objects.filter(pk=instance_id, until__gt=now).first()
-    return {"paused_at": pause.ordered_at, "paused_until": pause.until} if pause else {}
-
-
-def ends_at(instance_id: str, *, now: datetime) -> datetime | None:
-    """When the instance's pause ends, or None."""
-    return ends_of([instance_id], now=now).get(instance_id)
-
-
 def ends_of(instance_ids: Iterable[str], *, now: datetime) -> dict[str, datetime]:
-    """As `ends_at`, for many instances. Instances without a pause are left out."""
+    """When each instance's pause ends. Instances without a pause are left out."""
     running = Pause.objects.filter(pk__in=list(instance_ids), until__gt=now)
     ends = {pause.pk: _counted_until(pause, now) for pause in running}
     return {pk: end for pk, end in ends.items() if end is not None and end > now}

@@ -45,13 +45,27 @@ def open_window(credential: str) -> None:
     )
 
 
-def note_usage(credential: str, usage: Usage, *, now: datetime) -> None:
-    """Record a successful call and its usage headers. Parks the credential if they say that its limit is used up."""
-    row = ProviderWindow.objects.filter(credential=credential)
-    row.filter(throttles__gt=0).update(throttles=0)
+def note_success(credential: str, usage: Usage, *, now: datetime) -> datetime | None:
+    """Record a successful call and its usage headers. Returns when the credential may be used again, or None for now."""
+    _note_usage(credential, usage, now)
+    row = ProviderWindow.objects.filter(credential=credential).first()
+    if row is None:
+        return None
+    if row.throttles and usage == Usage():
+        ProviderWindow.objects.filter(credential=credential).update(throttles=0)
+    counted = _counted_until(row, now)
+    return counted if counted is not None and counted > now else None
+
+
+def _note_usage(credential: str, usage: Usage, now: datetime) -> None:
     if usage == Usage():
-        return  # no headers
-    ProviderWindow.objects.update_or_create(credential=credential, defaults={"usage_percent": usage.percent})
+        return
+    ProviderWindow.objects.bulk_create(
+        [ProviderWindow(credential=credential, usage_percent=usage.percent)],
+        update_conflicts=True,
+        unique_fields=["credential"],
+        update_fields=["usage_percent", "throttles", "updated_at"],
+    )
     wait = schedule.parking(usage.percent, usage.regain_minutes)
     if wait is not None:
         park(credential, until=now + wait, now=now)

@@ -18,12 +18,14 @@ from django.conf import settings
 from django.db import connection, transaction
 from django.db.models import Q
 
-from entitlements.limits import Limits, WorkspaceNotFound, fresh_limits_for
+from entitlements.limits import Limits, WorkspaceNotFound
 from foundation import logs
 from paris_integration import clock, registry
 from paris_integration.connections import health, incidents
 from paris_integration.errors import PermissionMissing, ProviderError, RateLimited, TokenRejected
-from paris_integration.feeds import fast_copy, lease, rate_limits, routing, schedule
+from paris_integration.feeds import fast_copy, lease, rate_limits, routing, schedule, situation
+from paris_integration.feeds.routing import Call, Route
+from paris_integration.feeds.situation import Situation
 from paris_integration.models import Feed
 from paris_integration.models.feeds import forget_copies
 from paris_integration.observing import metrics
@@ -82,32 +84,33 @@ class Flight:
 
     row: Feed
     held: lease.Lease
-    route: routing.Route
+    route: Route
     limits: Limits
     now: datetime
     kind: Kind
     on_landing: OnLanding = lambda _: None
 
 
-def refresh_feed(feed_id: UUID, *, now: datetime, kind: Kind = Kind.AUTOMATIC) -> RefreshOutcome:
-    """Refresh the feed if it is due and no other process refreshes it. Expected outcomes are returned, not raised."""
-    row = Feed.objects.filter(pk=feed_id).first()
+def refresh_feed(feed_id: UUID, *, now: datetime) -> RefreshOutcome:
+    """Refresh the feed if it is due and no other refresh is running. Expected outcomes are returned, not raised."""
+    row = Feed.objects.with_orders().filter(pk=feed_id).first()
     if row is None:
         return RefreshOutcome(Result.GONE)
     with logs.bound(workspace=str(row.workspace_id), instance=row.instance_id):
-        return _refresh_row(row, now, kind)
+        try:
+            found = situation.load_for(row, now)
+        except WorkspaceNotFound:
+            return RefreshOutcome(Result.GONE)
+        return refresh(row, found, kind=Kind.AUTOMATIC)
 
 
-def _refresh_row(row: Feed, now: datetime, kind: Kind) -> RefreshOutcome:
-    try:
-        limits = fresh_limits_for(row.workspace_id, now=now)
-    except WorkspaceNotFound:
-        return RefreshOutcome(Result.GONE)
-    route = route_of(row, limits)
+def refresh(row: Feed, found: Situation, *, kind: Kind) -> RefreshOutcome:
+    """As `refresh_feed`, for a feed whose situation has just been loaded."""
+    now, route = found.now, found.open_route
     if route is None:
         _look_again(row, at=None, now=now)
         return RefreshOutcome(Result.NOT_ALLOWED)
-    allowed_at = _allowed_at(row, limits, now)
+    allowed_at = schedule.classify(row.state_at(now), found.limits, now).refresh_allowed_at
     if allowed_at is not None:
         _look_again(row, at=allowed_at, now=now)
         return RefreshOutcome(Result.NOT_DUE)
@@ -118,7 +121,7 @@ def _refresh_row(row: Feed, now: datetime, kind: Kind) -> RefreshOutcome:
     held = lease.acquire(row.pk, seen_fence=row.fence, lasts=lease_lasts())
     if held is None:
         return RefreshOutcome(Result.HELD)
-    return fly(Flight(row, held, route, limits, now, kind))
+    return fly(Flight(row, held, route, found.limits, now, kind))
 
 
 def claim_due(*, now: datetime, limit: int) -> list[UUID]:
@@ -156,19 +159,6 @@ def retire_other_sources(key: FeedKey) -> None:
     rows = list(others.filter(last_read_at__isnull=False))
     others.update(last_read_at=None, next_refresh_at=None)
     forget_copies(rows)
-
-
-def route_of(row: Feed, limits: Limits) -> routing.Route | None:
-    """The route of this feed; None if the plan, connection or credentials don't allow a call."""
-    key = row.key
-    route = routing.load(key)
-    if isinstance(route, routing.NoRoute) or route.mode is not Mode(row.mode) or not route.is_open:
-        return None
-    return route if routing.is_in_plan(key, route, limits) else None
-
-
-def _allowed_at(row: Feed, limits: Limits, now: datetime) -> datetime | None:
-    return schedule.classify(row.state_at(now), limits, now).refresh_allowed_at
 
 
 def fly(flight: Flight) -> RefreshOutcome:
@@ -211,10 +201,10 @@ def _fly(flight: Flight) -> RefreshOutcome:
 def _land_success(flight: Flight, raw: RawFeed, dataset: Dataset) -> RefreshOutcome:
     now, credential = flight.now, flight.route.credential
     # Before the row is written, so that it already announces a wait that this answer's headers ask for.
-    rate_limits.note_usage(credential, raw.usage, now=now)
+    closed_until = rate_limits.note_success(credential, raw.usage, now=now)
     if isinstance(raw.later_page_error, RateLimited):
         _park(flight.route, raw.later_page_error, now)
-    closed_until = rate_limits.parked_until(credential, now=now)
+        closed_until = rate_limits.parked_until(credential, now=now)
     jitter = random.random()  # noqa: S311 - spreads load, guards nothing
     state = FeedState(
         fetched_at=now,
@@ -289,15 +279,22 @@ def _land(flight: Flight, landed: RefreshOutcome, /, **values: Any) -> RefreshOu
             landed = RefreshOutcome(Result.FENCED, landed.fault)
         flight.on_landing(landed)
     if landed.result is not Result.FENCED:
-        _publish(flight.row.pk)
+        _adopt(flight.row, fence=flight.held.fence + 1, lease_expires_at=None, **values)
+        fast_copy.publish(flight.row)
     return landed
+
+
+def _adopt(row: Feed, /, **values: Any) -> None:
+    """Set the attributes of the row in memory to the values just written."""
+    for name, value in values.items():
+        setattr(row, name, value)
 
 
 def _would_lose_posts(row: Feed, dataset: Dataset) -> bool:
     return row.fetched_at is not None and len(fast_copy.decode_posts(row.posts_encoded)) > len(dataset.posts)
 
 
-def _park(route: routing.Route, fault: RateLimited, now: datetime) -> datetime:
+def _park(route: Route, fault: RateLimited, now: datetime) -> datetime:
     """Stop calls with the credential for as long as the provider asks. Returns the end of the wait."""
     throttles = rate_limits.throttles(route.credential) + 1
     share = random.random()  # noqa: S311 - spreads load, guards nothing
@@ -312,22 +309,22 @@ def _count(fault: ProviderError, flight: Flight) -> None:
     )
 
 
-def _check_credential(fault: ProviderError, route: routing.Route) -> ProviderError:
+def _check_credential(fault: ProviderError, route: Route) -> ProviderError:
     """Update the state of the credential after a failed call. Returns the fault to store on the feed."""
     if route.via is None:
         return _without_operator_fault(fault, route)
     return health.after_fault(route.via, fault, is_own_account=_reads_own_account(route))
 
 
-def _reads_own_account(route: routing.Route) -> bool:
-    return route.call is routing.Call.OWN_MEDIA
+def _reads_own_account(route: Route) -> bool:
+    return route.call is Call.OWN_MEDIA
 
 
-def _is_operators(fault: ProviderError, route: routing.Route) -> bool:
+def _is_operators(fault: ProviderError, route: Route) -> bool:
     return route.mode is Mode.PUBLIC and isinstance(fault, TokenRejected | PermissionMissing)
 
 
-def _without_operator_fault(fault: ProviderError, route: routing.Route) -> ProviderError:
+def _without_operator_fault(fault: ProviderError, route: Route) -> ProviderError:
     """Replace a refusal of the operator's token by a plain ProviderError: the widget's owner can't reconnect it."""
     if _is_operators(fault, route):
         logger.error("the operator's public-mode credentials were refused: %s", fault)
@@ -349,29 +346,30 @@ def _look_again(row: Feed, *, at: datetime | None, now: datetime) -> None:
     fast_copy.publish(row)
 
 
-def hold_of(route: routing.Route, now: datetime) -> Hold | None:
+def hold_of(route: Route, now: datetime) -> Hold | None:
     """Why this route can't be called now (throttled credential or incident of its login), or None."""
-    closed_until = rate_limits.parked_until(route.credential, now=now)
-    if closed_until is not None:
-        return Hold(closed_until, Warning.PROVIDER_RATE_LIMITED)
-    closed_until = incidents.held_until(route.via, now=now) if route.via is not None else None
-    return Hold(closed_until, Warning.PROVIDER_UNAVAILABLE) if closed_until is not None else None
+    parked_until = rate_limits.parked_until(route.credential, now=now)
+    if parked_until is not None:
+        return Hold(parked_until, Warning.PROVIDER_RATE_LIMITED)
+    return incident_hold(route, now)
+
+
+def incident_hold(route: Route, now: datetime) -> Hold | None:
+    """The hold by an incident of the route's login, or None."""
+    until = incidents.held_until(route.via, now=now) if route.via is not None else None
+    return Hold(until, Warning.PROVIDER_UNAVAILABLE) if until is not None else None
 
 
 def hold_back(row: Feed, hold: Hold, *, now: datetime) -> None:
     """Put the feed on hold, with a warning for its readers."""
-    Feed.objects.filter(pk=row.pk, fence=row.fence).update(
-        blocked_at=now,
-        blocked_until=hold.until,
-        next_refresh_at=hold.until,
-        fault=hold.why.value,
-    )
-    _publish(row.pk)
-
-
-def _publish(feed_id: UUID) -> None:
-    row = Feed.objects.filter(pk=feed_id).first()
-    if row is not None:
+    values = {
+        "blocked_at": now,
+        "blocked_until": hold.until,
+        "next_refresh_at": hold.until,
+        "fault": hold.why.value,
+    }
+    if Feed.objects.filter(pk=row.pk, fence=row.fence).update(**values):
+        _adopt(row, **values)
         fast_copy.publish(row)
 
 

@@ -14,13 +14,11 @@ from django.conf import settings
 
 from entitlements.limits import Limits
 from paris_integration import registry
-from paris_integration.connections import hashtags, lifecycle, links
-from paris_integration.models import ErasedInstance
+from paris_integration.connections import hashtags, lifecycle
 from paris_integration.providers.base import DiscoveryRequest, FeedRequest, HashtagRequest, OwnMediaRequest
 from paris_integration.types import (
     ConnectionFacts,
     ConnectionState,
-    FeedKey,
     Login,
     Mode,
     Secret,
@@ -98,27 +96,15 @@ def _connected(call: Call, connection: ConnectionFacts) -> Route:
     )
 
 
-def find(key: FeedKey) -> Route | NoRoute:
-    """The route by the cached connection, at most half a minute old."""
-    return by_connection(key, links.recall(key))
+def route_for(source: Source, connection: ConnectionFacts | None) -> Route | NoRoute:
+    """The route for a source with this connection, or without one."""
+    return resolve(source, connection, has_public_mode=registry.has_public_mode())
 
 
-def load(key: FeedKey) -> Route | NoRoute:
-    """The route by the database. Use it before calls and writes."""
-    if ErasedInstance.objects.covers(key):
-        return NoRoute(Warning.CONNECT_REQUIRED)
-    return by_connection(key, links.find_connection(key))
-
-
-def is_in_plan(key: FeedKey, route: Route | NoRoute, limits: Limits) -> bool:
+def is_in_plan(source: Source, route: Route | NoRoute, limits: Limits) -> bool:
     """Whether the plan allows the source, and the connection if the route uses one."""
     by_connection = isinstance(route, Route) and route.via is not None
-    return is_source_in_plan(key.source, limits) and (limits.oauth_enabled or not by_connection)
-
-
-def by_connection(key: FeedKey, connection: ConnectionFacts | None) -> Route | NoRoute:
-    """The route by a connection that the caller has already loaded."""
-    return resolve(key.source, connection, has_public_mode=registry.has_public_mode())
+    return is_source_in_plan(source, limits) and (limits.oauth_enabled or not by_connection)
 
 
 def is_source_in_plan(source: Source, limits: Limits) -> bool:

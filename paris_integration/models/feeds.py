@@ -10,10 +10,12 @@ from datetime import datetime, timedelta
 from typing import Protocol
 
 from django.db import models, transaction
+from django.db.models import BooleanField, Exists, ExpressionWrapper, OuterRef, Subquery
 
 from entitlements.models import Workspace
 from foundation import cache
 from paris_integration import clock
+from paris_integration.models.retention import ErasedInstance
 from paris_integration.types import FeedKey, FeedState, Mode, Source, SourceType, Warning
 
 # Part of the cache key. Raise it only if older copies can't be read any more: with the same key, deleting a feed also
@@ -74,6 +76,19 @@ class FeedQuerySet(models.QuerySet["Feed"]):
     def of_instance(self, key: FeedKey) -> FeedQuerySet:
         """The instance's feeds, whatever their source and mode."""
         return self.filter(workspace_id=key.workspace_id, instance_id=key.instance_id)
+
+    def with_orders(self) -> FeedQuerySet:
+        """With what else decides about a feed: `is_in_flight`, `is_erased`, `ordered_pause_at` and `_until`."""
+        pause = Pause.objects.filter(pk=OuterRef("instance_id"))
+        erased = ErasedInstance.objects.filter(
+            workspace_id=OuterRef("workspace_id"), instance_id=OuterRef("instance_id")
+        )
+        return self.annotate(  # type: ignore[no-redef]
+            is_in_flight=ExpressionWrapper(~clock.is_free("lease_expires_at"), BooleanField()),
+            is_erased=Exists(erased),
+            ordered_pause_at=Subquery(pause.values("ordered_at")),
+            ordered_pause_until=Subquery(pause.values("until")),
+        )
 
     def without_posts(self) -> FeedQuerySet:
         return self.defer("posts_encoded", "profile")
@@ -149,6 +164,12 @@ class Feed(models.Model):
     created_at = models.DateTimeField(auto_now_add=True)
 
     objects = FeedQuerySet.as_manager()
+
+    # Set by `with_orders` alone.
+    is_in_flight: bool
+    is_erased: bool
+    ordered_pause_at: datetime | None
+    ordered_pause_until: datetime | None
 
     class Meta:
         constraints = [

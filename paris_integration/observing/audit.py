@@ -5,6 +5,8 @@ from __future__ import annotations
 from datetime import datetime
 from uuid import UUID
 
+from django.db.models.expressions import Combinable
+
 from paris_integration.models import AuditEvent
 from paris_integration.types import Actor, FeedKey
 
@@ -22,7 +24,7 @@ def note(
     workspace_id: UUID | None,
     instance_id: str,
     actor: Actor,
-    at: datetime,
+    at: datetime | Combinable,
     reason: str = "",
     note: str = "",
 ) -> None:

@@ -1,13 +1,41 @@
-"""Counts events for Prometheus and for the workspace's daily usage."""
+"""Counts events for Prometheus and for the workspace's daily usage.
+
+Each event is counted once, in the process where it happens.
+"""
 
 from __future__ import annotations
 
 from uuid import UUID
 
+from prometheus_client import Counter
+
 from entitlements.metric_labels import labels
-from foundation import metrics
 from paris_integration import errors
 from paris_integration.observing import usage
+
+UNKNOWN_WORKSPACE = "_unknown"  # the request named no widget that exists
+
+feed_requests = Counter(
+    "instagram_feed_requests_total",
+    "Answered feed requests by result, without pre-flight requests.",
+    ["workspace", "result"],
+)
+refresh_attempts = Counter(
+    "instagram_refresh_attempts_total",
+    "Completed refreshes, by kind (automatic, forced, cold, preview) and outcome.",
+    ["workspace", "kind", "outcome"],
+)
+refresh_blocked = Counter(
+    "instagram_refresh_blocked_total",
+    "Requested refreshes that made no call, by reason.",
+    ["workspace", "reason"],
+)
+provider_errors = Counter(
+    "instagram_provider_errors_total",
+    "Provider errors in refreshes and renewals, by class.",
+    ["workspace", "reason"],
+)
+token_renewals = Counter("instagram_token_renewals_total", "Token renewals by outcome.", ["outcome"])
 
 REASONS: tuple[tuple[type[errors.ProviderError], str], ...] = (
     (errors.TokenRejected, "token_rejected"),
@@ -24,21 +52,21 @@ OPERATOR_TOKEN = "operator_token"  # noqa: S105 - a name, no secret
 def count_feed_request(workspace_id: UUID | str | None, result: str) -> None:
     """Count an answer to a feed request. `workspace_id` None: the requested widget doesn't exist."""
     if workspace_id is None:
-        metrics.feed_requests.labels(workspace=metrics.UNKNOWN_WORKSPACE, result=result).inc()
+        feed_requests.labels(workspace=UNKNOWN_WORKSPACE, result=result).inc()
         return
-    metrics.feed_requests.labels(workspace=labels.label_of(workspace_id), result=result).inc()
+    feed_requests.labels(workspace=labels.label_of(workspace_id), result=result).inc()
     usage.note(workspace_id, "feed_requests")
 
 
 def count_attempt(workspace_id: UUID, kind: str, outcome: str) -> None:
     """Count a refresh. `kind`: automatic, forced, cold, preview; `outcome`: succeeded, failed, fenced, crashed."""
-    metrics.refresh_attempts.labels(workspace=labels.label_of(workspace_id), kind=kind, outcome=outcome).inc()
+    refresh_attempts.labels(workspace=labels.label_of(workspace_id), kind=kind, outcome=outcome).inc()
     usage.note(workspace_id, "forced_refreshes" if kind == "forced" else "automatic_refreshes")
 
 
 def count_blocked(workspace_id: UUID, reason: str) -> None:
     """Count a requested refresh that was refused, or answered without a call."""
-    metrics.refresh_blocked.labels(workspace=labels.label_of(workspace_id), reason=reason).inc()
+    refresh_blocked.labels(workspace=labels.label_of(workspace_id), reason=reason).inc()
     usage.note(workspace_id, "blocked_refreshes")
 
 
@@ -47,8 +75,13 @@ def count_provider_error(
 ) -> None:
     """Count a provider error. `of_operator`: the public-mode token was refused."""
     reason = OPERATOR_TOKEN if of_operator else reason_of(error)
-    metrics.provider_errors.labels(workspace=labels.label_of(workspace_id), reason=reason).inc()
+    provider_errors.labels(workspace=labels.label_of(workspace_id), reason=reason).inc()
     usage.note(workspace_id, "provider_errors")
+
+
+def count_renewal(outcome: str) -> None:
+    """Count a token renewal: `renewed`, `failed` or `died`."""
+    token_renewals.labels(outcome=outcome).inc()
 
 
 def reason_of(error: errors.ProviderError) -> str:

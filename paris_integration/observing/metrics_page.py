@@ -6,10 +6,11 @@ import logging
 import threading
 from collections.abc import Callable, Iterable
 from typing import Any
-from wsgiref.simple_server import WSGIRequestHandler, WSGIServer, make_server
+from wsgiref.simple_server import WSGIRequestHandler, make_server
 
 from django.conf import settings
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+from prometheus_client.exposition import ThreadingWSGIServer
 
 from foundation import metric_files, threads
 from foundation.metrics_access import may_read
@@ -37,19 +38,20 @@ def announce_worker_metrics() -> None:
         )
         return
     address = (settings.WORKER_METRICS_HOST, settings.WORKER_METRICS_PORT)
-    server = make_server(*address, _page, _Server, _Handler)
+    # One thread per scrape, so that a slow scraper doesn't block others.
+    server = make_server(*address, _application, ThreadingWSGIServer, _Handler)
     threads.start(server.serve_forever)
     url = f"http://{address[0]}:{address[1]}/metrics"
     logger.info("metrics are served at %s", url, extra={"fields": {"directory": directory}})
 
 
-class _Server(threads.ThreadPerRequest, WSGIServer):
-    """One thread per request, so that a slow scraper doesn't block others."""
-
-
 class _Handler(WSGIRequestHandler):
     def log_message(self, format: str, *args: Any) -> None:
         """Scrapes aren't logged."""
+
+
+def _application(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
+    return threads.run(_page, environ, start_response)
 
 
 def _page(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:

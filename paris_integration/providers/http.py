@@ -21,6 +21,7 @@ from email.utils import parsedate_to_datetime
 from typing import Any
 
 import requests
+from prometheus_client import Counter
 from requests.adapters import HTTPAdapter
 from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
@@ -28,7 +29,7 @@ from urllib3.exceptions import ConnectTimeoutError, HTTPError, NewConnectionErro
 from urllib3.poolmanager import PoolManager
 from urllib3.util.connection import allowed_gai_family, create_connection
 
-from foundation.metrics import provider_calls, timed
+from foundation.metrics import timed
 from paris_integration.errors import ProviderUnavailable
 from paris_integration.providers.base import Usage
 from paris_integration.types import Secret
@@ -41,6 +42,12 @@ CHUNK_BYTES = 64 * 1024
 CONNECTIONS_KEPT = 32
 RETRY_AFTER_CAP_SECONDS = 86_400.0
 LOOKUPS_AT_ONCE = 16
+
+provider_calls = Counter(
+    "instagram_provider_calls_total",
+    "HTTP calls to Meta, by class of answer (2xx, 3xx, 4xx, 5xx, none).",
+    ["result"],
+)
 
 
 class Deadline:

@@ -10,21 +10,26 @@ import time
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime
+from functools import partial
 
 from django.db import IntegrityError, transaction
 
-from entitlements.limits import Grants, Limits, fresh_grants_for, higher_grants_for, resolve
+from entitlements.limits import fresh_grants_for, resolve
 from foundation import threads
 from paris_integration import clock
 from paris_integration.errors import RefreshBlocked, RefreshRefused, TooBusy
-from paris_integration.feeds import lease, reading, refreshing, routing
-from paris_integration.feeds.refreshing import RefreshOutcome, Result
-from paris_integration.models import Feed
+from paris_integration.feeds import lease, refreshing, routing, situation
+from paris_integration.feeds.lease import Lease
+from paris_integration.feeds.refreshing import Flight, Hold, Kind, RefreshOutcome, Result
+from paris_integration.feeds.routing import Route
+from paris_integration.feeds.situation import LoadedSituation
+from paris_integration.models import Feed, ForcedRefresh
 from paris_integration.observing import audit, metrics
 from paris_integration.observing.audit import Action, Outcome
 from paris_integration.quota import allowance, ledger, members, receipts
+from paris_integration.quota.ledger import Standing
 from paris_integration.quota.receipts import Repeatable
-from paris_integration.types import Actor, BlockReason, FeedKey, FeedView, Selection
+from paris_integration.types import Actor, BlockReason, FeedKey, FeedView, Selection, Warning
 from paris_integration.waiting import Wait, order_places
 from paris_integration.waiting import order_board as board
 
@@ -90,7 +95,7 @@ def _state_of(request: Repeatable) -> receipts.State:
 
 
 class _Attempt:
-    """One refresh that was asked for, looked at as often as it takes."""
+    """One refresh that was asked for. Another flight may come between: then everything is looked up again."""
 
     def __init__(self, key: FeedKey, selection: Selection, actor: Actor, now: datetime) -> None:
         self.key = key
@@ -101,125 +106,120 @@ class _Attempt:
 
     def answer(self, idempotency_key: str | None) -> FeedView:
         for _ in range(MAX_LOOKS):
-            grants = fresh_grants_for(self.key.workspace_id)
-            limits = resolve(grants, self.now)
-            if not routing.is_source_in_plan(self.key.source, limits):
-                raise self._blocked(BlockReason.PLAN_RESTRICTED, None, grants)
-            row = reading.find_or_create_row(self.key, self.now)
-            route = refreshing.route_of(row, limits) if row else None
+            loaded = situation.load(self.key, self.now)
+            if not routing.is_source_in_plan(self.key.source, loaded.limits):
+                raise self._block(BlockReason.PLAN_RESTRICTED, None, loaded, members.standing_of(loaded))
+            loaded = situation.with_feed(loaded)
+            row, route = loaded.row, loaded.open_route
             if row is None or route is None:
-                return self._without_a_call("NO_ROUTE")
-            if self._has_joined(row):
-                view = self.view()  # before the note: where the workspace is gone, nothing can be noted
+                return self._answer_without_call("NO_ROUTE")
+            if self._join_flight(row):
+                view = self.view()  # before the note: without its workspace nothing can be noted
                 self._note(Outcome.DONE, "JOINED")
                 return view
-            self._refuse_if_not_allowed(row, grants)
-            hold = refreshing.hold_of(route, self.now)
-            if self._is_held_back(row, hold):
-                view = self._without_a_call("BACKOFF")
+            standing = members.standing_of(loaded)
+            self._refuse_unless_allowed(loaded, standing)
+            hold = _hold_of(route, standing, self.now)
+            if self._hold_back(row, hold):
+                view = self._answer_without_call("BACKOFF")
                 # A success that closed the window has left no fault in the row.
                 return replace(view, warnings=view.warnings | ({hold.why} if hold is not None else set()))
-            if self._has_led(row, route, limits, idempotency_key):
-                return self.view()
+            held, line = self._reserve(row, standing.book.at, idempotency_key)
+            if held is not None:
+                return self._fly(Flight(row, held, route, loaded.limits, self.now, Kind.FORCED), loaded, line)
         raise TooBusy("too many flights came between")
 
     def view(self) -> FeedView:
         return members.look_at_feed(self.key, self.selection, now=self.now)
 
-    def _has_led(self, row: Feed, route: routing.Route, limits: Limits, idempotency_key: str | None) -> bool:
-        """Charge, call and settle. False when somebody else came first, and everything must be looked at again."""
+    def _reserve(
+        self, row: Feed, seen_at: datetime, idempotency_key: str | None
+    ) -> tuple[Lease | None, ForcedRefresh | None]:
+        """Take the lease and charge the unit, both or neither. No lease: another flight came first."""
         try:
             with transaction.atomic():
                 held = lease.acquire(row.pk, seen_fence=row.fence, lasts=refreshing.lease_lasts())
                 if held is None:
-                    return False
+                    return None, None
                 state = row.state_at(self.now)
                 line = ledger.reserve(
-                    self.key, state, held, actor=self.actor, idempotency_key=idempotency_key
+                    self.key,
+                    state,
+                    held,
+                    seen_at=seen_at,
+                    actor=self.actor,
+                    idempotency_key=idempotency_key,
                 )
+                return held, line
         except RefreshRefused:
-            return False
+            return None, None
+
+    def _fly(self, flight: Flight, loaded: LoadedSituation, line: ForcedRefresh | None) -> FeedView:
+        """Call the provider, settle the unit with the result, and answer."""
         try:
-            refreshing.fly(
-                refreshing.Flight(
-                    row, held, route, limits, self.now, refreshing.Kind.FORCED, self._landing_of(line)
-                )
-            )
+            outcome = refreshing.fly(replace(flight, on_landing=partial(self._settle, line)))
         except BaseException:
             if line is not None:
                 ledger.settle(line, ledger.State.IN_DOUBT)
             raise
-        return True
+        if outcome.result is not Result.SUCCEEDED:
+            return self.view()  # a fault may have changed the connection, and a fenced flight the feed
+        return members.view_of(situation.with_row(loaded, flight.row), self.selection)
 
-    def _landing_of(self, line: int | None) -> Callable[[RefreshOutcome], object]:
-        def settle(outcome: RefreshOutcome) -> None:
-            failed = outcome.fault is not None
-            fault = outcome.fault.warning.value if outcome.fault else ""
-            if line is None:
-                self._note(Outcome.FAILED if failed else Outcome.DONE, fault)
-            elif failed:
-                ledger.settle(line, ledger.State.FAILED, fault=fault)
-            else:
-                fenced = outcome.result is Result.FENCED
-                ledger.settle(line, ledger.State.IN_DOUBT if fenced else ledger.State.SUCCEEDED)
+    def _settle(self, line: ForcedRefresh | None, outcome: RefreshOutcome) -> None:
+        failed = outcome.fault is not None
+        fault = outcome.fault.warning.value if outcome.fault else ""
+        if line is None:
+            self._note(Outcome.FAILED if failed else Outcome.DONE, fault)
+        elif failed:
+            ledger.settle(line, ledger.State.FAILED, fault=fault)
+        else:
+            fenced = outcome.result is Result.FENCED
+            ledger.settle(line, ledger.State.IN_DOUBT if fenced else ledger.State.SUCCEEDED)
 
-        return settle
-
-    def _has_joined(self, row: Feed) -> bool:
-        """Wait for the flight under way, if any, and for one that began after the first look. False: none landed."""
-        flight = lease.flight_under_way(row.pk)
-        if flight is None:
+    def _join_flight(self, row: Feed) -> bool:
+        """Wait for the flight under way, or find one that began after the first look. False: none landed."""
+        if not row.is_in_flight:
             first_seen, self._seen_fence = self._seen_fence, row.fence
             return first_seen is not None and row.fence > first_seen
+        flight = row.fence
         _wait((row.pk, flight), lambda: _look_until(lambda: lease.flight_under_way(row.pk) != flight))
-        seen = Feed.objects.filter(pk=row.pk).values_list("fence", "lease_expires_at").first()
-        if (
-            seen is None
-        ):  # deleted meanwhile: what there is now is the answer, as it is for who leads the flight
+        seen = Feed.objects.with_orders().filter(pk=row.pk).first()
+        # Deleted meanwhile: what there is now is the answer, as it is for whoever leads the flight.
+        if seen is None or seen.lease_expires_at is None or seen.fence > flight + 1:
             return True
-        row.fence, row.lease_expires_at = seen
-        if row.lease_expires_at is None or row.fence > flight + 1:
-            return True
-        if row.fence > flight:  # its process died, and another one has taken over
-            return self._has_joined(row)
-        if lease.is_held(row.pk):
+        if seen.fence > flight:  # its process died, and another one has taken over
+            return self._join_flight(seen)
+        if seen.is_in_flight:
             raise TooBusy("the flight under way has not ended")
         ledger.settle_orphans(older_than=refreshing.lease_lasts(), feed_id=row.pk)
         return False
 
-    def _refuse_if_not_allowed(self, row: Feed, grants: Grants) -> None:
-        book = ledger.read_book(self.key, now=clock.database_now())
-        state = row.state_at(book.at)
-        reason = allowance.decide(self.key.source, state, resolve(grants, book.at), book).reason
-        if reason is None:
-            return
-        allowed_at = allowance.next_forced_at(self.key.source, state, grants, book, after_backoff=False)
-        raise self._blocked(reason, allowed_at, grants, book=book, row=row)
+    def _refuse_unless_allowed(self, loaded: LoadedSituation, standing: Standing) -> None:
+        book, grants, source = standing.book, loaded.ladder.own, self.key.source
+        state = loaded.state_at(book.at)
+        reason = allowance.decide(source, state, resolve(grants, book.at), book).reason
+        if reason is not None:
+            allowed_at = allowance.next_forced_at(source, state, grants, book, after_backoff=False)
+            raise self._block(reason, allowed_at, loaded, standing)
 
-    def _blocked(
-        self,
-        reason: BlockReason,
-        allowed_at: datetime | None,
-        grants: Grants,
-        *,
-        book: allowance.Book | None = None,
-        row: Feed | None = None,
+    def _block(
+        self, reason: BlockReason, allowed_at: datetime | None, loaded: LoadedSituation, standing: Standing
     ) -> RefreshBlocked:
-        book = book or ledger.read_book(self.key, now=clock.database_now())
-        state = members.state_of(row or reading.find_row(self.key), book.at)
-        hint = allowance.upgrade_hint(self.key.source, state, book, higher_grants_for(grants))
+        book = standing.book
+        hint = allowance.upgrade_hint(self.key.source, loaded.state_at(book.at), book, loaded.ladder.higher)
         self._note(Outcome.REFUSED, reason.value)
         metrics.count_blocked(self.key.workspace_id, reason.value)
         return RefreshBlocked(reason, allowed_at, hint)
 
-    def _is_held_back(self, row: Feed, hold: refreshing.Hold | None) -> bool:
-        """Whether to leave the provider alone: a failure of this feed, a pause, a throttle, or an incident."""
+    def _hold_back(self, row: Feed, hold: Hold | None) -> bool:
+        """Leave the provider alone after a failure of this feed, and during a pause, a throttle or an incident."""
         held_until = row.state_at(self.now).held_until
         if hold is not None and (held_until is None or held_until < hold.until):
             refreshing.hold_back(row, hold, now=self.now)
         return hold is not None or (held_until is not None and held_until > self.now)
 
-    def _without_a_call(self, reason: str) -> FeedView:
+    def _answer_without_call(self, reason: str) -> FeedView:
         self._note(Outcome.REFUSED, reason)
         metrics.count_blocked(self.key.workspace_id, reason)
         return self.view()
@@ -231,15 +231,21 @@ class _Attempt:
             workspace_id=self.key.workspace_id,
             instance_id=self.key.instance_id,
             actor=self.actor,
-            at=clock.database_now(),
+            at=clock.moment(),
             reason=reason,
         )
+
+
+def _hold_of(route: Route, standing: Standing, now: datetime) -> Hold | None:
+    if standing.parked_until is not None:
+        return Hold(standing.parked_until, Warning.PROVIDER_RATE_LIMITED)
+    return refreshing.incident_hold(route, now)
 
 
 def _wait(flight_key: object, job: Callable[[], object]) -> bool:
     """Wait in one of this process's places; whether the job ended in time. Raises TooBusy when no place is free."""
     seconds = refreshing.dead_after().total_seconds()
-    wait = board.wait_for(flight_key, job, timeout_seconds=seconds)
+    wait, _ = board.wait_for(flight_key, job, timeout_seconds=seconds)
     if wait in (Wait.NO_PLACE, Wait.NO_FLIGHT):
         raise TooBusy("no place to wait")
     return wait is Wait.LANDED

@@ -6,19 +6,21 @@ that a charge that waited across midnight lands in the day it is made in, and ra
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
-from typing import Any
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
 from django.db import transaction
-from django.db.models import F, Q
+from django.db.models import DateTimeField, ExpressionWrapper, F, Q, QuerySet, Subquery
+from django.db.models.functions import JSONObject, TruncDay, TruncHour
 
-from entitlements.limits import fresh_grants_for, resolve
+from entitlements.limits import WorkspaceNotFound, fresh_grants_for, resolve
+from entitlements.models import Workspace
 from paris_integration import clock
 from paris_integration.clock import CLOCK_TOLERANCE
 from paris_integration.errors import RefreshRefused, StoreUnavailable
 from paris_integration.feeds.lease import Lease
-from paris_integration.models import ForcedRefresh, QuotaWindow
+from paris_integration.models import ForcedRefresh, Pause, ProviderWindow, QuotaWindow
 from paris_integration.observing import audit
 from paris_integration.observing.audit import Action, Outcome
 from paris_integration.quota import allowance, receipts
@@ -29,36 +31,83 @@ from paris_integration.types import Actor, FeedKey, FeedState
 State = ForcedRefresh.State
 
 
-def read_book(key: FeedKey, *, now: datetime) -> Book:
-    """The tallies of the windows that `now` lies in."""
-    starts = {kind: kind.start_of(now) for kind in WindowKind}
-    rows = QuotaWindow.objects.filter(**key.columns, starts_at__in=starts.values())
-    tallies = {
-        WindowKind(row.kind): Tally(row.used, row.granted)
-        for row in rows
-        if row.starts_at == starts[WindowKind(row.kind)]
-    }
-    return Book(now, tallies.get(WindowKind.DAY, Tally()), tallies.get(WindowKind.HOUR, Tally()))
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """The units used, and what holds calls back beside the feed's own back-off."""
+
+    book: Book
+    paused_until: datetime | None  # a pause that staff ordered
+    parked_until: datetime | None  # the rate limit of the credential that reads the source
+
+
+def read_standing(key: FeedKey, *, credential: str | None, now: datetime) -> Standing:
+    """The standing of a source, by the database's clock, in one query. Raises WorkspaceNotFound."""
+    at = clock.moment()
+    windows = QuotaWindow.objects.filter(**key.columns)
+    tally = JSONObject(used="used", granted="granted")
+    day = windows.filter(kind=WindowKind.DAY.value, starts_at=TruncDay(at, tzinfo=UTC))
+    hour = windows.filter(kind=WindowKind.HOUR.value, starts_at=TruncHour(at, tzinfo=UTC))
+    pause = Pause.objects.filter(pk=key.instance_id)
+    window = ProviderWindow.objects.filter(pk=credential or "")
+    # The workspace's row is there, whatever else is missing.
+    found = (
+        Workspace.objects.filter(pk=key.workspace_id)
+        .order_by()
+        .values_list(
+            ExpressionWrapper(at, DateTimeField()),
+            Subquery(day.values_list(tally)),
+            Subquery(hour.values_list(tally)),
+            Subquery(pause.values("ordered_at")),
+            Subquery(pause.values("until")),
+            Subquery(window.values("parked_at")),
+            Subquery(window.values("parked_until")),
+        )
+        .first()
+    )
+    if found is None:
+        raise WorkspaceNotFound(str(key.workspace_id))
+    read_at, of_day, of_hour, ordered_at, pause_until, parked_at, parked_until = found
+    return Standing(
+        book=Book(read_at, Tally(**(of_day or {})), Tally(**(of_hour or {}))),
+        paused_until=_if_ahead(pause_until, ordered_at, clock.PAUSE_CEILING, now),
+        parked_until=_if_ahead(parked_until, parked_at, clock.LONG_CEILING, now),
+    )
+
+
+def _if_ahead(
+    until: datetime | None, set_at: datetime | None, ceiling: timedelta, now: datetime
+) -> datetime | None:
+    counted = clock.counted_until(until, set_at=set_at, ceiling=ceiling, now=now)
+    return counted if counted is not None and counted > now else None
 
 
 def reserve(
-    key: FeedKey, state: FeedState, held: Lease, *, actor: Actor, idempotency_key: str | None
-) -> int | None:
-    """Charge one unit for the flight `held` and open its ledger line: its id, or None when this refresh costs nothing.
+    key: FeedKey,
+    state: FeedState,
+    held: Lease,
+    *,
+    seen_at: datetime,
+    actor: Actor,
+    idempotency_key: str | None,
+) -> ForcedRefresh | None:
+    """Charge one unit for the flight `held` and open its ledger line; None when this refresh costs nothing.
 
-    Belongs into the transaction that took the lease. Raises RefreshRefused: the transaction is then to be undone.
+    `seen_at`: when the caller looked, by the database's clock; what it saw is looked up again under the lock. Call it
+    in the transaction that took the lease. Raises RefreshRefused: the transaction must then be rolled back.
     """
-    book = _hold_book(key)
+    book = _hold_book(key, seen_at)
     limits = resolve(fresh_grants_for(key.workspace_id), book.at)
     decision = allowance.decide(key.source, state, limits, book)
     if decision.reason is not None:
         raise RefreshRefused(decision.reason)
     if not decision.costs_unit:
         return None
-    for kind, tally in ((WindowKind.DAY, book.day), (WindowKind.HOUR, book.hour)):
-        # The rows are held, so this cannot miss; where a database holds no rows it is what keeps the books right.
-        if not _window(key, kind, book.at).filter(used=tally.used).update(used=F("used") + 1):
-            raise StoreUnavailable("another charge came between")
+    # The rows are locked, so this cannot miss; where a database locks no rows, this keeps the books right.
+    unchanged = Q(kind=WindowKind.DAY.value, used=book.day.used) | Q(
+        kind=WindowKind.HOUR.value, used=book.hour.used
+    )
+    if _windows(key, book.at).filter(unchanged).update(used=F("used") + 1) != len(WindowKind):
+        raise StoreUnavailable("another charge came between")
     line = ForcedRefresh.objects.create(
         **key.columns,
         feed_id=held.feed_id,
@@ -72,37 +121,48 @@ def reserve(
     if idempotency_key is not None and actor.user_id is not None:
         request = Repeatable(actor.user_id, key.instance_id, idempotency_key)
         receipts.open_for(request, line, now=book.at)
-    return line.pk
+    return line
 
 
-@transaction.atomic
-def settle(line_id: int, state: State, *, fault: str = "") -> bool:
+def settle(line: ForcedRefresh, state: State, *, fault: str = "") -> bool:
     """Close a ledger line, once: False when it was closed already. A failed refresh gets its unit back."""
-    now = clock.database_now()
-    closed = ForcedRefresh.objects.filter(pk=line_id, state=State.RESERVED).update(
-        state=state, settled_at=now, fault=fault
-    )
-    if not closed:
-        return False
-    line = ForcedRefresh.objects.get(pk=line_id)
-    if state is State.FAILED:
-        for kind, starts_at in ((WindowKind.DAY, line.day_starts_at), (WindowKind.HOUR, line.hour_starts_at)):
-            windows = QuotaWindow.objects.filter(
-                **_of_line(line), kind=kind.value, starts_at=starts_at, used__gt=0
-            )
-            windows.update(used=F("used") - 1)
-    audit.note(
-        Action.FORCED_REFRESH,
-        {State.SUCCEEDED: Outcome.DONE, State.FAILED: Outcome.FAILED, State.IN_DOUBT: Outcome.IN_DOUBT}[
-            state
-        ],
+    with transaction.atomic(savepoint=False):
+        closed = ForcedRefresh.objects.filter(pk=line.pk, state=State.RESERVED).update(
+            state=state, settled_at=clock.moment(), fault=fault
+        )
+        if not closed:
+            return False
+        if state is State.FAILED:
+            _give_back(line)
+        outcomes = {
+            State.SUCCEEDED: Outcome.DONE,
+            State.FAILED: Outcome.FAILED,
+            State.IN_DOUBT: Outcome.IN_DOUBT,
+        }
+        audit.note(
+            Action.FORCED_REFRESH,
+            outcomes[state],
+            workspace_id=line.workspace_id,
+            instance_id=line.instance_id,
+            actor=Actor(line.user_id, line.username),
+            at=clock.moment(),
+            reason=fault,
+        )
+    return True
+
+
+def _give_back(line: ForcedRefresh) -> None:
+    windows = QuotaWindow.objects.filter(
         workspace_id=line.workspace_id,
         instance_id=line.instance_id,
-        actor=Actor(line.user_id, line.username),
-        at=now,
-        reason=fault,
+        source_type=line.source_type,
+        source_value=line.source_value,
+        used__gt=0,
     )
-    return True
+    charged = Q(kind=WindowKind.DAY.value, starts_at=line.day_starts_at) | Q(
+        kind=WindowKind.HOUR.value, starts_at=line.hour_starts_at
+    )
+    windows.filter(charged).update(used=F("used") - 1)
 
 
 def settle_orphans(*, older_than: timedelta, feed_id: UUID | None = None) -> int:
@@ -113,15 +173,14 @@ def settle_orphans(*, older_than: timedelta, feed_id: UUID | None = None) -> int
     open_lines = ForcedRefresh.objects.filter(is_orphan, state=State.RESERVED)
     if feed_id is not None:
         open_lines = open_lines.filter(feed_id=feed_id)
-    return sum(settle(line_id, State.IN_DOUBT) for line_id in open_lines.values_list("pk", flat=True))
+    return sum(settle(line, State.IN_DOUBT) for line in open_lines)
 
 
 @transaction.atomic
 def grant(key: FeedKey, units: int, *, actor: Actor, note: str) -> None:
     """Add units to today's and this hour's windows of the source."""
-    book = _hold_book(key)
-    for kind in WindowKind:
-        _window(key, kind, book.at).update(granted=F("granted") + units)
+    book = _hold_book(key, clock.database_now())
+    _windows(key, book.at).update(granted=F("granted") + units)
     audit.note(
         Action.UNITS_GRANTED,
         Outcome.DONE,
@@ -133,9 +192,8 @@ def grant(key: FeedKey, units: int, *, actor: Actor, note: str) -> None:
     )
 
 
-def _hold_book(key: FeedKey) -> Book:
-    """The windows of this moment, their rows held until the transaction ends; the clock is read while they are."""
-    now = clock.database_now()
+def _hold_book(key: FeedKey, now: datetime) -> Book:
+    """The windows of this moment, locked until the transaction ends; the clock is read while they are."""
     while True:
         QuotaWindow.objects.bulk_create(
             [
@@ -144,10 +202,9 @@ def _hold_book(key: FeedKey) -> Book:
             ],
             ignore_conflicts=True,
         )
-        held = {kind: _window(key, kind, now).select_for_update().first() for kind in WindowKind}
-        rows = {
-            kind: row for kind, row in held.items() if row is not None
-        }  # deleted with its widget meanwhile
+        held = _windows(key, now).select_for_update().order_by("pk")
+        rows = {WindowKind(row.kind): row for row in held}
+        # The wait for the lock may have crossed midnight, or the widget may have been deleted meanwhile.
         held_at = clock.database_now()
         if all(kind in rows and kind.start_of(held_at) == rows[kind].starts_at for kind in WindowKind):
             tally = {kind: Tally(row.used, row.granted) for kind, row in rows.items()}
@@ -155,10 +212,9 @@ def _hold_book(key: FeedKey) -> Book:
         now = held_at
 
 
-def _window(key: FeedKey, kind: WindowKind, at: datetime) -> Any:
-    return QuotaWindow.objects.filter(**key.columns, kind=kind.value, starts_at=kind.start_of(at))
-
-
-def _of_line(line: ForcedRefresh) -> dict[str, Any]:
-    names = ("workspace_id", "instance_id", "source_type", "source_value")
-    return {name: getattr(line, name) for name in names}
+def _windows(key: FeedKey, at: datetime) -> QuerySet[QuotaWindow]:
+    """The day's and the hour's window of this moment."""
+    of_moment = Q()
+    for kind in WindowKind:
+        of_moment |= Q(kind=kind.value, starts_at=kind.start_of(at))
+    return QuotaWindow.objects.filter(of_moment, **key.columns)

@@ -2,124 +2,98 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import replace
 from datetime import datetime
 
-from entitlements.limits import Grants, Limits, fresh_grants_for, fresh_limits_for, higher_grants_for, resolve
+from entitlements.limits import load_ladder, resolve
 from foundation.cache import StoreAway, guarded_load
-from paris_integration import clock
-from paris_integration.connections import links
-from paris_integration.feeds import fast_copy, pauses, rate_limits, reading, routing, schedule
-from paris_integration.models import Feed
+from paris_integration.feeds import reading, routing, situation
+from paris_integration.feeds.routing import NoRoute, Route
+from paris_integration.feeds.situation import NEVER_FILLED, LoadedSituation, Situation
 from paris_integration.quota import allowance, ledger
-from paris_integration.types import (
-    FeedKey,
-    FeedState,
-    FeedView,
-    RefreshEffect,
-    RefreshNow,
-    Selection,
-    Warning,
-)
+from paris_integration.quota.ledger import Standing
+from paris_integration.types import FeedKey, FeedView, RefreshEffect, RefreshNow, Selection, Warning
 
 
 def read_feed_as_member(
     key: FeedKey, selection: Selection, *, now: datetime, is_preview: bool = False
 ) -> FeedView:
     """As `read_feed`, with the state of forced refreshes and of the connection."""
-    view = reading.read_feed(key, selection, now=now, is_preview=is_preview)
+    view, found = reading.read_in_situation(key, selection, now=now, is_preview=is_preview)
     try:
-        return guarded_load(lambda: _for_member(view, key, now))
+        return guarded_load(lambda: _with_allowance(view, found))
     except StoreAway:
         return view
 
 
-def _for_member(view: FeedView, key: FeedKey, now: datetime) -> FeedView:
-    warnings = view.warnings | reading.warnings_of_connection(links.find_connection(key), now)
-    return with_allowance(replace(view, warnings=warnings), key)
-
-
-def with_allowance(view: FeedView, key: FeedKey) -> FeedView:
-    """The view with what a member may know about forced refreshes, by the database's books and clock."""
-    grants, book = _books(key)
-    state, higher = state_of(reading.find_row(key), book.at), higher_grants_for(grants)
-    return replace(view, forced=allowance.allowance_of(key.source, state, grants, book, higher))
-
-
 def look_at_feed(key: FeedKey, selection: Selection, *, now: datetime) -> FeedView:
-    """The feed as the database has it, in the answer to a forced refresh: with the time of the next forced one.
+    """The feed as the database has it, with all that a member may know. Nothing is fetched or asked for.
 
-    Nothing is fetched or asked for.
+    `next_refresh_allowed_at` is the time of the next forced refresh. Raises WorkspaceNotFound.
     """
-    limits = fresh_limits_for(key.workspace_id, now=now)
-    route = routing.load(key)
-    row = reading.row_of(key, route)
-    if row is None:
-        view = reading.nothing(())
-    else:
-        copy = fast_copy.copy_of(row)
-        verdict = schedule.classify(copy.state_at(now), limits, now)
-        if copy.fetched_at is None and not copy.fault and verdict.is_due:
-            view = reading.nothing({Warning.FEED_WARMING}, is_warming=True)
-        else:
-            view = reading.view_of(copy, verdict, selection, now)
-    grants, book = _books(key)
-    state, higher = state_of(row, book.at), higher_grants_for(grants)
-    paused_until = pauses.ends_at(key.instance_id, now=now)
-    refresh_now = _closed(key, route, limits, higher, now) or allowance.refresh_now(
-        key.source,
+    return view_of(situation.load(key, now), selection)
+
+
+def view_of(loaded: LoadedSituation, selection: Selection, standing: Standing | None = None) -> FeedView:
+    """As `look_at_feed`, for a situation that has just been loaded. `standing`: when it is known, too."""
+    standing = standing or standing_of(loaded)
+    view = reading.look_at(loaded, selection)
+    source, row, book = loaded.key.source, loaded.row, standing.book
+    state, ladder = loaded.state_at(book.at), loaded.ladder
+    refresh_now = _closed(loaded) or allowance.refresh_now(
+        source,
         state,
-        grants,
+        ladder.own,
         book,
-        higher,
-        parked_until=_parked_until(route, now),
-        paused_until=paused_until,
+        ladder.higher,
+        parked_until=standing.parked_until,
+        paused_until=standing.paused_until,
     )
     return replace(
         view,
-        warnings=view.warnings
-        | reading.warnings_beside(key, route, limits)
-        | reading.warnings_of_connection(links.find_connection(key), now),
+        warnings=view.warnings | situation.warnings_of_connection(loaded.connection, loaded.now),
         next_refresh_allowed_at=refresh_now.allowed_at,
-        forced=allowance.allowance_of(key.source, state, grants, book, higher),
+        forced=allowance.allowance_of(source, state, ladder.own, book, ladder.higher),
         last_tried_at=row.attempted_at if row else None,
         refresh_now=refresh_now,
-        paused_until=paused_until,
+        paused_until=standing.paused_until,
+        connection=loaded.connection,
     )
 
 
-def _closed(
-    key: FeedKey,
-    route: routing.Route | routing.NoRoute,
-    limits: Limits,
-    higher: Iterable[Grants],
-    now: datetime,
-) -> RefreshNow | None:
+def standing_of(loaded: Situation) -> Standing:
+    credential = loaded.route.credential if isinstance(loaded.route, Route) else None
+    return ledger.read_standing(loaded.key, credential=credential, now=loaded.now)
+
+
+def _with_allowance(view: FeedView, found: Situation) -> FeedView:
+    """The view with what a member may know, by the database's books and clock."""
+    ladder = load_ladder(found.key.workspace_id)
+    book = standing_of(found).book
+    state = found.copy.state_at(book.at) if found.copy else NEVER_FILLED
+    return replace(
+        view,
+        warnings=view.warnings | situation.warnings_of_connection(found.connection, found.now),
+        forced=allowance.allowance_of(found.key.source, state, ladder.own, book, ladder.higher),
+    )
+
+
+def _closed(loaded: LoadedSituation) -> RefreshNow | None:
     """Why plan or connection allow no call, and what would open the source; None where they allow one."""
-    without = routing.by_connection(key, None)
-    disconnect_helps = isinstance(without, routing.Route) and routing.is_in_plan(key, without, limits)
-    if not routing.is_in_plan(key, route, limits):
-        including = (grants for grants in higher if routing.is_in_plan(key, route, resolve(grants, now)))
-        plan = next((grants.plan_name for grants in including), None)
-        return RefreshNow(RefreshEffect.CLOSED, None, Warning.PLAN_RESTRICTED, plan, disconnect_helps)
-    if isinstance(route, routing.NoRoute):
+    source, route = loaded.key.source, loaded.route
+    without = routing.route_for(source, None)
+    disconnect_helps = isinstance(without, Route) and routing.is_in_plan(source, without, loaded.limits)
+    if not loaded.is_in_plan:
+        including = (
+            grants.plan_name
+            for grants in loaded.ladder.higher
+            if routing.is_in_plan(source, route, resolve(grants, loaded.now))
+        )
+        hint = next(including, None)
+        return RefreshNow(RefreshEffect.CLOSED, None, Warning.PLAN_RESTRICTED, hint, disconnect_helps)
+    if isinstance(route, NoRoute):
         return RefreshNow(RefreshEffect.CLOSED, None, route.warning, None, disconnect_helps)
     if not route.is_open:
-        (dead,) = route.warnings
-        return RefreshNow(RefreshEffect.CLOSED, None, dead, None, disconnect_helps)
+        (refused,) = route.warnings
+        return RefreshNow(RefreshEffect.CLOSED, None, refused, None, disconnect_helps)
     return None
-
-
-def _parked_until(route: routing.Route | routing.NoRoute, now: datetime) -> datetime | None:
-    if isinstance(route, routing.NoRoute):
-        return None
-    return rate_limits.parked_until(route.credential, now=now)
-
-
-def _books(key: FeedKey) -> tuple[Grants, allowance.Book]:
-    return fresh_grants_for(key.workspace_id), ledger.read_book(key, now=clock.database_now())
-
-
-def state_of(row: Feed | None, now: datetime) -> FeedState:
-    return row.state_at(now) if row else FeedState(None, None, 0.0)

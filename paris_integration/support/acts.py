@@ -79,7 +79,7 @@ def open_window(key: FeedKey, *, actor: Actor, now: datetime, note: str) -> bool
     All feeds that wait for this credential may refresh at once; for the operator's credential, in all workspaces.
     False if the credential wasn't throttled, or the instance has none.
     """
-    route = routing.load(key)
+    route = routing.route_for(key.source, links.find_connection(key))
     if isinstance(route, NoRoute):
         was_closed, released = False, []
     else:

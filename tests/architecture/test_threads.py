@@ -8,8 +8,18 @@ from pathlib import Path
 import pytest
 
 PACKAGES = ("config", "foundation", "entitlements", "paris_integration", "venice_api", "demo")
-STARTERS = {"Thread", "Timer", "ThreadPoolExecutor", "ThreadingMixIn", "start_new_thread"}
+STARTERS = {
+    "Thread",
+    "ThreadPoolExecutor",
+    "ThreadingHTTPServer",
+    "ThreadingMixIn",
+    "ThreadingWSGIServer",
+    "Timer",
+    "start_new_thread",
+}
 OURS = Path("foundation/threads.py")
+# A library's server; `threads.run` calls the application that it serves.
+ALLOWED = {Path("paris_integration/observing/metrics_page.py"): {"ThreadingWSGIServer"}}
 WITHOUT_DATABASE = Path("paris_integration/providers")  # an import contract keeps Django out of it
 MODULES = [
     path
@@ -20,7 +30,7 @@ MODULES = [
 
 
 def starters_in(path: Path) -> set[str]:
-    """What the module imports by name, calls or inherits from, of what starts threads. Annotations are no matter."""
+    """The names that start threads and that the module imports, calls or inherits from. Annotations don't count."""
     used: list[ast.AST] = []
     for node in ast.walk(ast.parse(path.read_text())):
         match node:
@@ -37,4 +47,4 @@ def starters_in(path: Path) -> set[str]:
 
 @pytest.mark.parametrize("path", MODULES, ids=str)
 def test_threads_are_started_by_the_helper(path: Path) -> None:
-    assert starters_in(path) == set()
+    assert starters_in(path) == ALLOWED.get(path, set())

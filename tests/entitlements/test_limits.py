@@ -20,10 +20,9 @@ from entitlements.limits import (
     WorkspaceNotFound,
     cache_key,
     effective_values,
-    fresh_grants_for,
     fresh_limits_for,
-    higher_grants_for,
     limits_for,
+    load_ladder,
     resolve,
 )
 from entitlements.models import EntitlementOverride, PlanEntitlement, Workspace
@@ -125,8 +124,8 @@ def test_warm_limits_cost_no_query(workspace: Workspace, django_assert_num_queri
         assert limits_for(workspace.pk, now=NOW) == cold
 
 
-def test_cold_limits_cost_three_queries(workspace: Workspace, django_assert_num_queries: Any) -> None:
-    with django_assert_num_queries(3):
+def test_cold_limits_cost_one_query(workspace: Workspace, django_assert_num_queries: Any) -> None:
+    with django_assert_num_queries(1):
         limits_for(workspace.pk, now=NOW)
 
 
@@ -173,6 +172,26 @@ def test_a_poisoned_copy_counts_as_missing(workspace: Workspace, value: object) 
     assert limits_for(workspace.pk, now=NOW).plan_key == "starter"
 
 
+def test_the_stored_form_of_a_copy_is_the_previous_releases(workspace: Workspace) -> None:
+    override = [HOUR, 5, "2126-01-01T00:00:00+00:00"]
+    value = ["business", "Business", 3, {DAY: 96, HASHTAG: True, CACHE: None}, [override, [TTL, 7, None]]]
+    cache.set(cache_key(workspace.pk), json.dumps({"checked_at": time.time(), "value": value}))
+
+    limits = limits_for(workspace.pk, now=NOW)
+    assert (limits.plan_key, limits.plan_rank, limits.hashtag_enabled) == ("business", 3, True)
+    assert (limits.force_per_day_max, limits.force_per_hour_max, limits.refresh_ttl_minutes_min) == (96, 5, 7)
+
+    changes.set_override(workspace, HOUR, 5, actor=ACTOR, ends_at=NOW + A_SECOND)
+    cache.clear()
+    limits_for(workspace.pk, now=NOW)
+    plan_key, plan_name, plan_rank, plan_values, overrides = json.loads(cache.get(cache_key(workspace.pk)))[
+        "value"
+    ]
+    assert (plan_key, plan_name, plan_rank, plan_values[DAY]) == ("starter", "Starter", 1, 6)
+    ((name, number, ends_at),) = overrides
+    assert (name, number, datetime.fromisoformat(ends_at)) == (HOUR, 5, NOW + A_SECOND)
+
+
 @pytest.mark.parametrize(
     ("key", "value"),
     [
@@ -195,7 +214,7 @@ def test_higher_plans_come_lowest_first_with_the_workspaces_overrides(workspace:
     changes.set_override(workspace, HOUR, 99, actor=ACTOR)
     changes.set_override(workspace, DAY, 500, actor=ACTOR, ends_at=NOW)
 
-    higher = [resolve(grants, NOW) for grants in higher_grants_for(fresh_grants_for(workspace.pk))]
+    higher = [resolve(grants, NOW) for grants in load_ladder(workspace.pk).higher]
 
     assert [(limits.plan_name, limits.force_per_day_max) for limits in higher] == [
         ("Pro", 24),
@@ -207,7 +226,7 @@ def test_higher_plans_come_lowest_first_with_the_workspaces_overrides(workspace:
 def test_nothing_is_higher_than_the_highest(workspace: Workspace) -> None:
     changes.set_plan(workspace, plan("business"), actor=ACTOR)
 
-    assert higher_grants_for(fresh_grants_for(workspace.pk)) == ()
+    assert load_ladder(workspace.pk).higher == ()
 
 
 def test_effective_values_say_where_each_comes_from(workspace: Workspace) -> None:

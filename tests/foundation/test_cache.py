@@ -97,7 +97,7 @@ class Store:
         return self.value
 
     def ask(self, at: float) -> str:
-        return remember("test:key", self.load, encode=lambda value: value, decode=str, now_seconds=at)
+        return remember("test:key", self.load, str, now_seconds=at)
 
 
 def test_a_value_is_checked_again_after_half_a_minute() -> None:

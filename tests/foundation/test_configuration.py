@@ -10,8 +10,7 @@ from typing import Any
 import pytest
 from django.core.exceptions import ImproperlyConfigured
 
-from foundation.encryption_keys import parse_encryption_keys
-from foundation.environment import with_secret_files
+from foundation.environment import parse_encryption_keys, with_secret_files
 from foundation.logs import JsonFormatter, RedactionFilter, redact
 from tests.conftest import run_python
 

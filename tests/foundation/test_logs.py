@@ -10,9 +10,10 @@ from typing import Any
 
 import pytest
 
-from foundation.logs import MASK, JsonFormatter, RedactionFilter
+from foundation import logs
+from foundation.logs import MASK, JsonFormatter, RedactionFilter, also_redact, redact
 
-TOKEN = "IGAAcanary-canary"
+TOKEN = "canary-canary"
 
 
 def line_of(
@@ -102,12 +103,29 @@ def test_a_field_named_like_a_secret_is_masked_whatever_it_holds() -> None:
 def test_other_kinds_of_values_are_written_as_text() -> None:
     at, number = datetime(2026, 1, 20, 3, tzinfo=UTC), uuid.UUID(int=7)
     line = line_of(
-        "x", at=at, id=number, error=ValueError(TOKEN), ratio=float("nan"), flag=True, nothing=None
+        "x",
+        at=at,
+        id=number,
+        error=ValueError(f"Bearer {TOKEN}"),
+        ratio=float("nan"),
+        flag=True,
+        nothing=None,
     )
 
     assert (line["at"], line["id"], line["flag"], line["nothing"]) == (str(at), str(number), True, None)
     assert line["ratio"] == "nan"
     assert TOKEN not in json.dumps(line)
+
+
+def test_an_app_adds_what_its_secrets_are_called_and_look_like(monkeypatch: pytest.MonkeyPatch) -> None:
+    text = "own_key=canary, canary-7, canary7"
+    assert redact(text) == text
+    monkeypatch.setattr(logs, "_rules", logs._rules)  # takes back what is added here
+    also_redact(names=["own_key"], forms=[r"\bcanary-\d"])
+    also_redact(names=["own_key"])
+
+    assert redact(text) == f"own_key={MASK}, {MASK}, canary7"
+    assert line_of("x", own_key="canary")["own_key"] == MASK
 
 
 @pytest.mark.parametrize("text", ["a\nb", "a\u2028b", "a\x85b", "lone \ud800 surrogate", "nul \x00"])

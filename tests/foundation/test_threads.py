@@ -101,6 +101,35 @@ def test_jobs_run_in_the_context_of_their_callers() -> None:
 
 
 @pytest.mark.storeless
+def test_started_work_gives_its_result_and_runs_in_the_context_of_its_caller() -> None:
+    token = word.set("a request")
+    future = threads.start(lambda first, second: (word.get(), first + second), 1, second=2)
+    word.reset(token)
+
+    assert future.result(timeout=5) == ("a request", 3)
+
+
+@pytest.mark.storeless
+def test_work_that_fails_is_logged_and_its_future_raises(caplog: pytest.LogCaptureFixture) -> None:
+    def goes_wrong() -> None:
+        raise ValueError("a bug")
+
+    with pytest.raises(ValueError, match="a bug"):
+        threads.start(goes_wrong).result(timeout=5)
+
+    assert [record.getMessage() for record in caplog.records] == ["work in a thread failed: goes-wrong"]
+    assert "ValueError: a bug" in caplog.text
+
+
+@needs_postgres
+def test_started_work_loses_no_connection(pool: Any) -> None:
+    for way in WAYS:
+        threads.start(way).exception(timeout=10)
+
+    assert in_use(pool) == 0
+
+
+@pytest.mark.storeless
 def test_repeated_steps_go_on_and_know_nothing_of_who_started_them() -> None:
     found: list[str] = []
     enough, never = threading.Event(), threading.Event()

@@ -9,6 +9,7 @@ import pytest
 from django.contrib.auth.models import User
 from django.test import Client
 
+from foundation import threads
 from tests.fakes import FakeLogins
 
 
@@ -33,6 +34,5 @@ def act(django_capture_on_commit_callbacks: Any) -> Callable[..., Any]:
 @pytest.fixture
 def revoked(monkeypatch: pytest.MonkeyPatch, logins: FakeLogins) -> list[str]:
     """The tokens that were to be revoked at Meta; revoking runs in the test's own thread."""
-
-    monkeypatch.setattr(logins.threads, "start", lambda work, *args: work(*args))
+    monkeypatch.setattr(threads, "start", lambda work, *args: work(*args))
     return logins.revoked

@@ -90,7 +90,7 @@ def test_nothing_is_left(
     with django_capture_on_commit_callbacks(execute=True):
         page = waiting_choice(people, instance, "code-1")
         assert people.editor.post(page, {"account": ACCOUNT}).status_code == 302
-    assert links.find(from_row(instance).feed_key()) is not None
+    assert links.recall(from_row(instance).feed_key()) is not None
     post_ids = {*fill(instance), *in_public_mode}
     tag = Source(SourceType.HASHTAG, "bread")
     read_feed(from_row(instance).feed_key(tag), Selection(max_posts=12), now=NOW)
@@ -214,7 +214,7 @@ def test_a_copy_that_is_stored_late_is_removed(
 
     cache.clear()
     monkeypatch.setattr(links, "_load", load_and_lose)
-    assert links.find(from_row(instance).feed_key()) is None
+    assert links.recall(from_row(instance).feed_key()) is None
     assert ACCOUNT not in everything_stored()
 
 

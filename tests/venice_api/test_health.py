@@ -89,7 +89,7 @@ def test_missing_migrations_are_counted(monkeypatch: pytest.MonkeyPatch) -> None
         __enter__ = lambda self: connection  # noqa: E731
         __exit__ = lambda self, *_: None  # noqa: E731
 
-    monkeypatch.setattr(probes, "_OwnConnection", Here)
+    monkeypatch.setattr(probes, "_own_connection", Here)
     probes.probe_migrations()
     recorder = MigrationRecorder(connection)
     recorder.record_unapplied("venice_api", "0002_staff_roles")

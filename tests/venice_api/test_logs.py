@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import json
 import logging
+import threading
 from collections.abc import Callable, Iterator
 from typing import Any
+from uuid import uuid4
 
 import pytest
 from django.test import Client
 
 from foundation import logs
 from foundation.logs import JsonFormatter, RedactionFilter
-from paris_integration.feeds.dispatch import Dispatcher
+from paris_integration.feeds import dispatch
 from tests.conftest import Cast
 from tests.fakes import FakeProvider
 from venice_api.embed_tokens import issue
@@ -107,20 +109,16 @@ def test_ids_do_not_leak_into_the_next_request(lines: Lines) -> None:
 
 
 def test_the_message_to_the_worker_carries_the_request_id(monkeypatch: pytest.MonkeyPatch) -> None:
-    import threading
-    from uuid import uuid4
-
-    from paris_integration import tasks
-
     sent: list[dict[str, Any]] = []
     arrived = threading.Event()
 
-    def apply_async(**message: Any) -> None:
-        sent.append(message)
-        arrived.set()
+    class App:
+        def send_task(self, name: str, **message: Any) -> None:
+            sent.append(message)
+            arrived.set()
 
-    monkeypatch.setattr(tasks.refresh_feed, "apply_async", apply_async)
+    monkeypatch.setattr(dispatch, "current_app", App())
     with logs.bound(request_id="reader-9"):
-        Dispatcher().request_refresh(uuid4())
+        dispatch.Dispatcher().request_refresh(uuid4())
     assert arrived.wait(5)
     assert sent[0]["headers"] == {logs.REQUEST_ID_HEADER: "reader-9"}

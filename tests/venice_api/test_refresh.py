@@ -585,9 +585,9 @@ def test_a_line_is_settled_once(ask: Any) -> None:
     ForcedRefresh.objects.filter(pk=line.pk).update(state="reserved", settled_at=None)
     events = AuditEvent.objects.count()
 
-    assert ledger.settle(line.pk, ledger.State.FAILED) is True
-    assert ledger.settle(line.pk, ledger.State.FAILED) is False
-    assert ledger.settle(line.pk, ledger.State.IN_DOUBT) is False
+    assert ledger.settle(line, ledger.State.FAILED) is True
+    assert ledger.settle(line, ledger.State.FAILED) is False
+    assert ledger.settle(line, ledger.State.IN_DOUBT) is False
 
     assert used() == {"day": 1, "hour": 1}
     assert AuditEvent.objects.count() == events + 1
@@ -634,7 +634,9 @@ class Board(InlineBoard):
         super().__init__()
         self._events = iter(events)
 
-    def wait_for(self, flight_key: Hashable, job: Callable[[], object], *, timeout_seconds: float) -> Wait:
+    def wait_for(
+        self, flight_key: Hashable, job: Callable[[], Any], *, timeout_seconds: float
+    ) -> tuple[Wait, Any]:
         next(self._events)()
         return super().wait_for(flight_key, job, timeout_seconds=timeout_seconds)
 

@@ -26,7 +26,7 @@ from paris_integration.errors import (
     StoreUnavailable,
     TokenRejected,
 )
-from paris_integration.feeds import lease, reading, refreshing
+from paris_integration.feeds import lease, reading, refreshing, situation
 from paris_integration.models import Feed, ProviderWindow
 from paris_integration.models.feeds import copy_key
 from paris_integration.providers.base import Usage
@@ -456,13 +456,13 @@ def test_who_looked_during_a_flight_does_not_repeat_it_after_its_landing(
     later = NOW + JITTERED_HOUR
     flight = lease.acquire(filled.pk, seen_fence=filled.fence, lasts=timedelta(minutes=1))
     assert flight is not None
-    decide = refreshing.route_of
+    load = situation.load_for
 
     def land_meanwhile(*args: Any) -> Any:
         assert lease.write(flight, fetched_at=later, attempted_at=later)
-        return decide(*args)
+        return load(*args)
 
-    monkeypatch.setattr(refreshing, "route_of", land_meanwhile)
+    monkeypatch.setattr(situation, "load_for", land_meanwhile)
 
     assert refreshing.refresh_feed(filled.pk, now=later).result is refreshing.Result.HELD
     assert provider.calls == []
@@ -621,6 +621,7 @@ def test_without_database_and_copy_the_reader_is_told_to_come_back(key: FeedKey)
         "[]",
         '{"checked_at": 1}',
         json.dumps({"checked_at": 9e9, "value": ["x"]}),
+        json.dumps({"checked_at": time.time(), "value": {"posts_encoded": "[]"}}),
         b"\x80\x04",
         5,
     ],
@@ -647,9 +648,9 @@ def test_the_cold_wait_is_the_settings(
     asked = []
 
     class Board(InlineBoard):
-        def wait_for(self, feed_id: Any, job: Any, *, timeout_seconds: float) -> Wait:
+        def wait_for(self, feed_id: Any, job: Any, *, timeout_seconds: float) -> tuple[Wait, Any]:
             asked.append(timeout_seconds)
-            return Wait.STILL_FLYING
+            return Wait.STILL_FLYING, None
 
     settings.FEED_COLD_WAIT_SECONDS = 3
     monkeypatch.setattr(reading, "board", Board())

@@ -12,6 +12,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+from django.db.models import DateTimeField, Value
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule, run_state_machine_as_test
@@ -346,8 +347,8 @@ def test_a_charge_that_waited_across_midnight_lands_in_the_new_day(
     key = FeedKey(workspace.pk, "wgt_midnight", SOURCE)
     before = datetime(2026, 11, 23, 23, 59, 59, 900_000, tzinfo=UTC)
     after = datetime(2026, 11, 24, 0, 0, 0, 100_000, tzinfo=UTC)
-    moments = itertools.chain([before, before], itertools.repeat(after))
-    monkeypatch.setattr(ledger.clock, "database_now", lambda: next(moments))
+    monkeypatch.setattr(ledger.clock, "database_now", lambda: after)
+    monkeypatch.setattr(ledger.clock, "moment", lambda: Value(before, output_field=DateTimeField()))
 
     force_refresh(key, ALL, actor=EDITOR, now=before)
 

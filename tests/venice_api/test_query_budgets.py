@@ -1,0 +1,95 @@
+"""How many queries a request may cost, counted over the whole request: session, rights, and what Paris asks.
+
+The counts include the savepoints that a test's own transaction turns `atomic` into, and the database's clock.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+
+from entitlements.metric_labels import labels
+from paris_integration import clock as database_clock
+from tests.conftest import Cast
+from tests.fakes import FakeProvider
+from venice_api import embed_tokens
+
+NOW = datetime(2026, 1, 20, 3, tzinfo=UTC)
+FEED = "/v1/integrations/instagram/feed"
+REFRESH = "/v1/integrations/instagram/refresh"
+_real_clock, _real_moment = database_clock.database_now, database_clock.moment
+
+pytestmark = pytest.mark.usefixtures("provider")
+
+
+@pytest.fixture(autouse=True)
+def _counted_clock(monkeypatch: pytest.MonkeyPatch, _database_clock: None) -> None:
+    monkeypatch.setattr(database_clock, "database_now", _real_clock)
+    monkeypatch.setattr(database_clock, "moment", _real_moment)
+
+
+@pytest.fixture
+def instance(make_instance: Callable[..., Any]) -> Any:
+    made = make_instance()
+    labels.label_of(made.workspace_id)  # asked for once per process
+    return made
+
+
+@pytest.fixture
+def filled(people: Cast, instance: Any) -> Any:
+    assert people.editor.get(FEED, {"instanceId": instance.pk}).json()["posts"]
+    return instance
+
+
+def token_of(instance: Any) -> str:
+    return embed_tokens.issue(instance.pk, instance.token_version)
+
+
+def refresh(people: Cast, instance: Any) -> Any:
+    return people.editor.post(REFRESH, {"instanceId": instance.pk}, content_type="application/json")
+
+
+def test_a_cold_read(people: Cast, instance: Any, django_assert_max_num_queries: Any) -> None:
+    with django_assert_max_num_queries(14):
+        answer = people.anonymous.get(FEED, {"token": token_of(instance)})
+    assert answer.json()["posts"]
+
+
+def test_a_warm_read_by_token(people: Cast, filled: Any, django_assert_max_num_queries: Any) -> None:
+    token = token_of(filled)
+    people.anonymous.get(FEED, {"token": token})
+    with django_assert_max_num_queries(0):
+        answer = people.anonymous.get(FEED, {"token": token})
+    assert answer.json()["posts"]
+
+
+def test_a_member_read(people: Cast, filled: Any, django_assert_max_num_queries: Any) -> None:
+    with django_assert_max_num_queries(6):
+        answer = people.editor.get(FEED, {"instanceId": filled.pk})
+    assert answer.json()["refresh"]["remainingToday"] == 24
+
+
+def test_a_forced_refresh(
+    people: Cast, filled: Any, provider: FakeProvider, django_assert_max_num_queries: Any
+) -> None:
+    before = len(provider.calls)
+    with django_assert_max_num_queries(24):
+        answer = refresh(people, filled)
+    assert (answer.status_code, len(provider.calls)) == (200, before + 1)
+
+
+def test_a_refused_refresh(people: Cast, filled: Any, django_assert_max_num_queries: Any) -> None:
+    for _ in range(4):
+        assert refresh(people, filled).status_code == 200
+    with django_assert_max_num_queries(8):
+        answer = refresh(people, filled)
+    assert (answer.status_code, answer.json()["reasonCode"]) == (409, "QUOTA_EXCEEDED")
+
+
+def test_the_editor_page(people: Cast, filled: Any, django_assert_max_num_queries: Any) -> None:
+    with django_assert_max_num_queries(10):
+        answer = people.editor.get(f"/editor/{filled.pk}/")
+    assert b"Last updated" in answer.content
