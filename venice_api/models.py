@@ -11,7 +11,7 @@ from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models, transaction
 
 from entitlements.models import Workspace
-from venice_api.inputs import (
+from venice_api.values import (
     DEFAULT_MAX_POSTS,
     MAX_POSTS_LIMIT,
     InvalidInput,

@@ -14,7 +14,7 @@ from django.test import Client
 from tests.conftest import Cast
 from tests.fakes import FakeProvider
 from tests.marks import needs_postgres
-from venice_api import views
+from venice_api.api import views
 from venice_api.editor import panel
 
 pytestmark = [needs_postgres, pytest.mark.django_db(transaction=True)]

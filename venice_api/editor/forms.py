@@ -10,8 +10,8 @@ from django import forms
 from entitlements.limits import Limits
 from paris_integration.public import Source, SourceType, source_from_profile_url
 from venice_api.editor.locks import allows_source
-from venice_api.inputs import MAX_POSTS_LIMIT, InvalidInput, parse_allowed_origin, saved_source
 from venice_api.models import WidgetInstance
+from venice_api.values import MAX_POSTS_LIMIT, InvalidInput, parse_allowed_origin, saved_source
 
 MAX_ORIGINS = 50
 

@@ -8,13 +8,8 @@ from django.shortcuts import render
 
 from entitlements.memberships import Role, can_edit, role_in
 from paris_integration import public as paris
-from venice_api.embed.views import media_sources
 from venice_api.models import WidgetInstance
-
-_POLICY = (
-    "default-src 'self'; object-src 'none'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'; "
-    "img-src 'self' data: {media}; media-src 'self' {media}"
-)
+from venice_api.policies import editor_policy
 
 
 def instance_and_role(request: HttpRequest, instance_id: str) -> tuple[WidgetInstance, Role]:
@@ -46,6 +41,6 @@ def page(
     request: HttpRequest, template: str, context: dict[str, object], *, status: int = 200
 ) -> HttpResponse:
     response = render(request, template, context, status=status)
-    response["Content-Security-Policy"] = _POLICY.format(media=media_sources())
+    response["Content-Security-Policy"] = editor_policy()
     response["Cache-Control"] = "private, no-store"
     return response

@@ -7,7 +7,6 @@ import json
 from functools import cache
 from pathlib import Path
 
-from django.conf import settings
 from django.contrib.staticfiles import finders
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
@@ -16,11 +15,13 @@ from django.utils.http import parse_etags
 from django.views.decorators.http import require_safe
 
 from paris_integration import public as paris
-from venice_api import throttles
-from venice_api.authentication import instance_of_token
-from venice_api.inputs import InvalidInput, single_values
+from venice_api.api import throttles
+from venice_api.api.authentication import instance_of_token
+from venice_api.api.inputs import single_values
+from venice_api.api.problems import Problem
 from venice_api.instances import Instance
-from venice_api.problems import Problem
+from venice_api.policies import frame_policy
+from venice_api.values import InvalidInput
 
 MAX_PLAIN_WORDS = 300
 THEMES = ("light", "dark")
@@ -75,7 +76,7 @@ def frame(request: HttpRequest, instance_id: str) -> HttpResponse:
         "posts": _posts_for_readers(instance),
     }
     response = render(request, "embed/frame.html", context)
-    response["Content-Security-Policy"] = frame_policy(instance)
+    response["Content-Security-Policy"] = frame_policy(instance.allowed_origins)
     response.xframe_options_exempt = True
     response["Referrer-Policy"] = "no-referrer"
     response["Cache-Control"] = "private, max-age=60"
@@ -98,22 +99,6 @@ def _plain(post: paris.ExternalPost) -> dict[str, str]:
         "picture": post.get("thumbnailUrl", ""),
         "words": words[:MAX_PLAIN_WORDS],
     }
-
-
-def frame_policy(instance: Instance) -> str:
-    framing = " ".join(("'self'", *instance.allowed_origins)) if instance.allowed_origins else "*"
-    media = media_sources()
-    return (
-        "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; base-uri 'none'; "
-        f"form-action 'none'; img-src 'self' {media}; media-src 'self' {media}; frame-ancestors {framing}"
-    )
-
-
-def media_sources() -> str:
-    """Where pictures may come from: https anywhere (Meta's CDN hosts have many names), http only from MEDIA_HOSTS."""
-    if settings.PUBLIC_BASE_URL.startswith("https://"):
-        return "https:"
-    return " ".join(["https:", *(f"http://{host.split(':')[0]}:*" for host in settings.MEDIA_HOSTS)])
 
 
 @cache

@@ -7,8 +7,8 @@ from typing import Any
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiParameter, OpenApiResponse, extend_schema
 
-from venice_api.api_docs import shapes
-from venice_api.inputs import MAX_POSTS_LIMIT
+from venice_api.api.schema import shapes
+from venice_api.values import MAX_POSTS_LIMIT
 
 _REQUEST_ID = OpenApiParameter(
     "X-Request-ID", str, OpenApiParameter.HEADER, description="Echoed when it is sane.", response=True

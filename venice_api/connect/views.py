@@ -1,4 +1,4 @@
-"""The way to Meta and back: connect, callback, the choice of an account, disconnect, and Meta's own callbacks.
+"""The way to Meta and back: connect, callback, the choice of an account, and disconnect.
 
 A person is only ever sent to the login's own address, to an entry of EDITOR_REDIRECT_URIS, or to the editor's own page.
 """
@@ -12,7 +12,6 @@ from uuid import UUID
 from django.conf import settings
 from django.contrib.auth.models import User
 from django.http import (
-    Http404,
     HttpRequest,
     HttpResponse,
     HttpResponseBase,
@@ -22,23 +21,22 @@ from django.http import (
 from django.shortcuts import render
 from django.urls import reverse
 from django.utils import timezone
-from django.utils.decorators import method_decorator
-from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_http_methods, require_safe
 from rest_framework.request import Request
 
 from entitlements.limits import fresh_limits_for
 from paris_integration import public as paris
 from paris_integration.public import Login
-from venice_api import problems
-from venice_api.api_docs import operations
-from venice_api.authentication import identify_editor, own_origins, require_session, signed_in
-from venice_api.inputs import InvalidInput, json_object, required_text, single_values
+from venice_api.api import problems
+from venice_api.api.authentication import identify_editor, own_origins, require_session, signed_in
+from venice_api.api.inputs import json_object, required_text, single_values
+from venice_api.api.schema import operations
+from venice_api.api.views import ApiView
 from venice_api.instances import Instance
-from venice_api.middleware import PAGE_POLICY
-from venice_api.views import ApiView
+from venice_api.policies import PAGE_POLICY
+from venice_api.values import InvalidInput
 
-_LOGINS = {login.value: login for login in Login}
+LOGINS = {login.value: login for login in Login}
 MAX_URI = 500
 
 
@@ -154,53 +152,6 @@ class DisconnectView(ApiView):
         return response
 
 
-@method_decorator(csrf_exempt, name="dispatch")
-class DeauthorizeView(ApiView):
-    """Meta's server tells of a person who withdrew. Authenticated by the signature alone."""
-
-    http_method_names = ["post"]
-
-    @operations.deauthorize
-    def post(self, request: Request, family: str) -> HttpResponse:
-        try:
-            paris.deauthorise(_LOGINS[family], _signed_request(request), now=timezone.now())
-        except paris.InvalidSignedRequest:
-            raise InvalidInput("signed_request", "Is not valid.") from None
-        return JsonResponse({"status": "deauthorised"})
-
-
-@method_decorator(csrf_exempt, name="dispatch")
-class DataDeletionView(ApiView):
-    """Meta's server passes on a person's order to delete their data. Authenticated by the signature alone."""
-
-    http_method_names = ["post"]
-
-    @operations.data_deletion
-    def post(self, request: Request, family: str) -> HttpResponse:
-        try:
-            deletion = paris.delete_data(_LOGINS[family], _signed_request(request), now=timezone.now())
-        except paris.InvalidSignedRequest:
-            raise InvalidInput("signed_request", "Is not valid.") from None
-        url = settings.PUBLIC_BASE_URL + reverse("deletion-status", args=[deletion.code])
-        return JsonResponse({"url": url, "confirmation_code": deletion.code})
-
-
-def _signed_request(request: Request) -> str:
-    sent = request._request.POST.getlist("signed_request")
-    if len(sent) != 1:
-        raise InvalidInput("signed_request", "Must be given once.")
-    return sent[0]
-
-
-@require_safe
-def deletion_status(request: HttpRequest, code: str) -> HttpResponse:
-    """For the person who asked Meta for it: readable without an account."""
-    deletion = paris.find_deletion(code)
-    if deletion is None:
-        raise Http404
-    return render(request, "connect/deletion.html", {"deletion": deletion})
-
-
 def _choice_page(request: HttpRequest, attempt: paris.Attempt, *, missing: bool = False) -> HttpResponse:
     context = {"accounts": attempt.accounts, "missing": missing}
     response = render(request, "connect/choose.html", context, status=400 if missing else 200)
@@ -240,9 +191,9 @@ def _redirect_uri(request: HttpRequest, instance: Instance) -> str:
 def _login(name: str | None, instance: Instance) -> Login:
     if name is None:
         return Login.FACEBOOK if instance.source_type == "hashtag" else Login.INSTAGRAM
-    if name not in _LOGINS:
+    if name not in LOGINS:
         raise InvalidInput("login", "Must be instagram or facebook.")
-    return _LOGINS[name]
+    return LOGINS[name]
 
 
 def _check_rights_again(request: HttpRequest, attempt: paris.Attempt) -> None:

@@ -10,9 +10,11 @@ from django.http import HttpRequest, HttpResponse
 from rest_framework.authentication import CSRFCheck
 
 from entitlements.memberships import Role, can_edit, role_in
-from venice_api import embed_tokens, problems
-from venice_api.inputs import InvalidInput, single_values
+from venice_api import embed_tokens
+from venice_api.api import problems
+from venice_api.api.inputs import single_values
 from venice_api.instances import Instance, find_instance, load_instance
+from venice_api.values import InvalidInput
 
 _BEARER = "bearer "
 

@@ -13,7 +13,7 @@ from django.http import HttpRequest, HttpResponse
 from django.urls import reverse
 
 from foundation import counters, faults
-from venice_api import problems
+from venice_api.api import problems
 from venice_api.client_address import client_address
 
 UNSAFE = {"POST", "PUT", "PATCH", "DELETE"}

@@ -9,44 +9,23 @@ import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from urllib.parse import urlsplit
 
-from django.conf import settings
 from django.http import HttpRequest, QueryDict
 
-from paris_integration.public import (
-    FilterKind,
-    InvalidSource,
-    Source,
-    SourceType,
-    parse_source,
-    parse_source_type,
+from paris_integration.public import Source, SourceType
+from venice_api.values import (
+    TEXT_LIMIT,
+    FilterChoice,
+    InvalidInput,
+    clean_text,
+    normalised_source,
+    parse_filter,
+    parse_max_posts,
+    parse_type,
 )
 
-DEFAULT_MAX_POSTS = 12
-MAX_POSTS_LIMIT = 48
-TEXT_LIMIT = 200
 KNOWN_PARAMETERS = ("instanceId", "sourceType", "sourceValue", "maxPosts", "filterType", "token")
-_FILTERS = {"all": None, "image": FilterKind.IMAGE, "photo": FilterKind.IMAGE, "video": FilterKind.VIDEO}
-_WHOLE_NUMBER = re.compile(r"[0-9]{1,4}", re.ASCII)
 _IDEMPOTENCY_KEY = re.compile(r"[!-~]{1,200}", re.ASCII)
-_ORIGIN_HOST = re.compile(r"[a-z0-9]([a-z0-9.-]*[a-z0-9])?|\[[0-9a-f:.]+\]", re.ASCII)
-
-
-class InvalidInput(ValueError):
-    """One field that cannot be used, and what would be right."""
-
-    def __init__(self, field: str, message: str) -> None:
-        super().__init__(message)
-        self.field = field
-        self.message = message
-
-
-@dataclass(frozen=True, slots=True)
-class FilterChoice:
-    """A filter that was asked for; `kind` None is "all"."""
-
-    kind: FilterKind | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +54,7 @@ def parse_feed_query(query: QueryDict) -> FeedQuery:
     source_value = given.get("sourceValue")
     parsed = FeedQuery(
         instance_id=given.get("instanceId"),
-        source_type=_source_type(source_type) if source_type is not None else None,
+        source_type=parse_type(source_type) if source_type is not None else None,
         source_value=source_value,
         max_posts=parse_max_posts(given["maxPosts"]) if "maxPosts" in given else None,
         filter=FilterChoice(parse_filter(given["filterType"])) if "filterType" in given else None,
@@ -106,7 +85,7 @@ def parse_refresh_order(body: Mapping[str, object]) -> RefreshOrder:
     source_type = _optional_text(body, "sourceType")
     order = RefreshOrder(
         instance_id=required_text(body, "instanceId"),
-        source_type=_source_type(source_type) if source_type is not None else None,
+        source_type=parse_type(source_type) if source_type is not None else None,
         source_value=_optional_text(body, "sourceValue"),
     )
     if order.source_type is not None and order.source_value is not None:
@@ -172,69 +151,3 @@ def single_values(query: QueryDict, names: tuple[str, ...]) -> dict[str, str]:
             raise InvalidInput(name, "Was sent more than once.")
         values[name] = clean_text(name, sent[0], limit=2_000 if name == "token" else TEXT_LIMIT)
     return values
-
-
-def clean_text(field: str, text: str, *, limit: int = TEXT_LIMIT) -> str:
-    if not text:
-        raise InvalidInput(field, "Must not be empty.")
-    if len(text) > limit:
-        raise InvalidInput(field, f"Must be at most {limit} characters.")
-    if any(ord(character) < 32 or ord(character) == 127 for character in text.strip()):
-        raise InvalidInput(field, "Must not hold control characters.")
-    if any("\ud800" <= character <= "\udfff" for character in text):
-        raise InvalidInput(field, "Must be valid text.")
-    return text
-
-
-def parse_max_posts(text: str) -> int:
-    if not _WHOLE_NUMBER.fullmatch(text) or not 1 <= int(text) <= MAX_POSTS_LIMIT:
-        raise InvalidInput("maxPosts", f"Must be a whole number from 1 to {MAX_POSTS_LIMIT}.")
-    return int(text)
-
-
-def parse_filter(text: str) -> FilterKind | None:
-    """None is "all"."""
-    if text not in _FILTERS:
-        raise InvalidInput("filterType", "Must be all, image or video.")
-    return _FILTERS[text]
-
-
-def saved_source(source_type: str, source_value: str) -> Source:
-    """A source as it is saved with an instance. Raises InvalidInput."""
-    return normalised_source(_source_type(source_type), source_value)
-
-
-def normalised_source(source_type: SourceType, source_value: str) -> Source:
-    try:
-        return parse_source(source_type, source_value, unicode_tags=settings.HASHTAG_UNICODE)
-    except InvalidSource as error:
-        raise InvalidInput(error.field, str(error)) from None
-
-
-def parse_allowed_origin(text: str) -> str:
-    """An origin as browsers send it: scheme, host and a port that is not the scheme's own. Raises InvalidInput."""
-    problem = InvalidInput("allowedOrigins", f"{text[:100]!r} is not an origin such as https://shop.example.")
-    try:
-        parts = urlsplit(text.strip())
-        port = parts.port
-    except ValueError:
-        raise problem from None
-    if parts.scheme not in {"http", "https"} or parts.path not in {"", "/"} or parts.query or parts.fragment:
-        raise problem
-    host = parts.hostname or ""
-    host = f"[{host}]" if ":" in host else host
-    if parts.username is not None or not _ORIGIN_HOST.fullmatch(host):
-        raise problem
-    standard_port = {"http": 80, "https": 443}[parts.scheme]
-    return f"{parts.scheme}://{host}" + (f":{port}" if port not in (None, standard_port) else "")
-
-
-def _source_type(text: str) -> SourceType:
-    try:
-        return parse_source_type(text)
-    except InvalidSource as error:
-        raise InvalidInput(error.field, str(error)) from None
-
-
-def as_fields(error: InvalidInput) -> Mapping[str, list[str]]:
-    return {error.field: [error.message]}

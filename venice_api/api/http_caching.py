@@ -16,8 +16,8 @@ from django.utils.cache import patch_vary_headers
 from django.utils.http import parse_etags
 
 from paris_integration.public import FeedView
-from venice_api import problems
-from venice_api.authentication import EmbedCaller, MemberCaller, own_origins
+from venice_api.api import problems
+from venice_api.api.authentication import EmbedCaller, MemberCaller, own_origins
 from venice_api.instances import Instance
 
 FRESH_SECONDS = 10

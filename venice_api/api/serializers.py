@@ -6,7 +6,7 @@ import json
 from typing import Any
 
 from paris_integration.public import Allowance, FeedView, Source, Warning
-from venice_api.times import wire_time
+from venice_api.api.times import wire_time
 
 _WARNING_ORDER = {warning: position for position, warning in enumerate(Warning)}
 

@@ -24,14 +24,15 @@ from rest_framework import exceptions as drf
 from entitlements.limits import WorkspaceNotFound
 from foundation import faults
 from paris_integration.public import (
-    BlockReason,
     PreviewBudgetSpent,
     RefreshBlocked,
     StoreUnavailable,
     TooBusy,
 )
-from venice_api.inputs import InvalidInput, NotJson
-from venice_api.times import http_seconds_until, wire_time
+from venice_api import wording
+from venice_api.api.inputs import NotJson
+from venice_api.api.times import http_seconds_until, wire_time
+from venice_api.values import InvalidInput
 
 logger = logging.getLogger(__name__)
 
@@ -104,18 +105,11 @@ def temporarily_unavailable(error: BaseException) -> Problem:
     )
 
 
-_BLOCKED_MESSAGES = {
-    BlockReason.PLAN_RESTRICTED: "The plan of this workspace does not include this source.",
-    BlockReason.QUOTA_EXCEEDED: "The refreshes of this plan are used up for now.",
-    BlockReason.TTL_NOT_ELAPSED: "The posts are still fresh; this plan refreshes them by itself later.",
-}
-
-
 def refresh_blocked(blocked: RefreshBlocked) -> Problem:
     return Problem(
         409,
         "REFRESH_BLOCKED",
-        _BLOCKED_MESSAGES[blocked.reason],
+        wording.api_refusal_message(blocked.reason),
         reason_code=blocked.reason.value,
         next_refresh_allowed_at=blocked.allowed_at,
         upgrade_hint=blocked.upgrade_hint,

@@ -13,25 +13,26 @@ from rest_framework.views import APIView
 from foundation import logs
 from foundation.metrics import timed
 from paris_integration import public as paris
-from venice_api import embed_tokens, feed_results, http_caching, problems, throttles
-from venice_api.api_docs import operations
-from venice_api.authentication import (
+from venice_api import embed_tokens
+from venice_api.api import feed_results, http_caching, problems, throttles
+from venice_api.api.authentication import (
     EmbedCaller,
     MemberCaller,
     identify_editor,
     identify_reader,
     require_session,
 )
-from venice_api.inputs import (
-    InvalidInput,
+from venice_api.api.inputs import (
     json_object,
     parse_feed_query,
     parse_idempotency_key,
     parse_refresh_order,
     single_values,
 )
+from venice_api.api.schema import operations
+from venice_api.api.serializers import feed_body
 from venice_api.instances import find_instance
-from venice_api.serializers import feed_body
+from venice_api.values import InvalidInput
 
 
 class ApiView(APIView):
