@@ -418,8 +418,8 @@ REST_FRAMEWORK = {
     "DEFAULT_PERMISSION_CLASSES": [],
     "DEFAULT_CONTENT_NEGOTIATION_CLASS": "venice_api.api.negotiation.JsonAlways",
     "EXCEPTION_HANDLER": "venice_api.api.problems.exception_handler",
-    "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
-    "UNAUTHENTICATED_USER": None,
+    "DATETIME_FORMAT": "%Y-%m-%dT%H:%M:%SZ",
+    "DEFAULT_SCHEMA_CLASS": "venice_api.api.schema.ApiSchema",
 }
 
 SPECTACULAR_SETTINGS = {
@@ -428,7 +428,11 @@ SPECTACULAR_SETTINGS = {
     "VERSION": "1",
     "OAS_VERSION": "3.1.0",
     "SERVE_INCLUDE_SCHEMA": False,
-    "POSTPROCESSING_HOOKS": ["venice_api.api.schema.hooks.complete"],
+    "ENUM_GENERATE_CHOICE_DESCRIPTION": False,
+    "POSTPROCESSING_HOOKS": [
+        "drf_spectacular.hooks.postprocess_schema_enum_id_removal",
+        "venice_api.api.schema.complete",
+    ],
 }
 
 # --- Mail: to editors and owners about their connections -----------------------------------------------------------

@@ -1,8 +1,8 @@
 from django.urls import path, re_path
+from drf_spectacular.views import SpectacularJSONAPIView
 
 from paris_integration.public import Login
 from venice_api.api import views
-from venice_api.api.schema import views as api_docs
 from venice_api.connect import meta_callbacks
 from venice_api.connect import views as connect
 from venice_api.editor import acts
@@ -30,8 +30,8 @@ urlpatterns = [
         name="meta-data-deletion",
     ),
     path("deletion/<str:code>", meta_callbacks.deletion_status, name="deletion-status"),
-    path("api/schema/", api_docs.schema, name="api-schema"),
-    path("api/docs/", api_docs.docs, name="api-docs"),
+    path("api/schema/", SpectacularJSONAPIView.as_view(), name="api-schema"),
+    path("api/docs/", views.docs, name="api-docs"),
     re_path(r"^v1/.*$", views.unknown_api_address, name="unknown-api-address"),
     path("embed/widget.js", embed.script, {"name": "widget.js"}, name="widget-script"),
     path("embed/lightbox.js", embed.script, {"name": "lightbox.js"}, name="lightbox-script"),

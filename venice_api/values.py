@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from urllib.parse import urlsplit
 
 from django.conf import settings
+from django.core.exceptions import ValidationError
 
 from paris_integration.public import (
     FilterKind,
@@ -25,16 +26,18 @@ MAX_POSTS_LIMIT = 48
 TEXT_LIMIT = 200
 _FILTERS = {"all": None, "image": FilterKind.IMAGE, "photo": FilterKind.IMAGE, "video": FilterKind.VIDEO}
 _WHOLE_NUMBER = re.compile(r"[0-9]{1,4}", re.ASCII)
+_CONTROL = re.compile("[\x00-\x1f\x7f]")
+_SURROGATE = re.compile("[\ud800-\udfff]")
 _ORIGIN_HOST = re.compile(r"[a-z0-9]([a-z0-9.-]*[a-z0-9])?|\[[0-9a-f:.]+\]", re.ASCII)
 
 
-class InvalidInput(ValueError):
-    """One field that cannot be used, and what would be right."""
+class InvalidInput(ValidationError):
+    """One field that cannot be used, and what would be right. Forms and serializers name it by their own field."""
 
     def __init__(self, field: str, message: str) -> None:
         super().__init__(message)
         self.field = field
-        self.message = message
+        self.message: str = message
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,9 +52,9 @@ def clean_text(field: str, text: str, *, limit: int = TEXT_LIMIT) -> str:
         raise InvalidInput(field, "Must not be empty.")
     if len(text) > limit:
         raise InvalidInput(field, f"Must be at most {limit} characters.")
-    if any(ord(character) < 32 or ord(character) == 127 for character in text.strip()):
+    if _CONTROL.search(text.strip()):
         raise InvalidInput(field, "Must not hold control characters.")
-    if any("\ud800" <= character <= "\udfff" for character in text):
+    if _SURROGATE.search(text):
         raise InvalidInput(field, "Must be valid text.")
     return text
 
