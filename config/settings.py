@@ -134,7 +134,7 @@ MIDDLEWARE = [
     "venice_api.middleware.ConnectionsMiddleware",
     "django_prometheus.middleware.PrometheusBeforeMiddleware",
     "venice_api.middleware.RequestIdMiddleware",
-    "venice_api.access_log.AccessLogMiddleware",
+    "venice_api.middleware.AccessLogMiddleware",
     "venice_api.middleware.SecurityHeadersMiddleware",
     "venice_api.middleware.StorableTextMiddleware",
     "django.middleware.security.SecurityMiddleware",
@@ -145,7 +145,7 @@ MIDDLEWARE = [
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "venice_api.acting.ActorMiddleware",
-    "venice_api.throttles.ThrottleMiddleware",
+    "venice_api.api.throttles.ThrottleMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "axes.middleware.AxesMiddleware",
@@ -299,8 +299,8 @@ AXES_RESET_ON_SUCCESS = True
 AXES_DISABLE_ACCESS_LOG = True
 AXES_VERBOSE = AXES_ENABLE_ADMIN = False
 AXES_HTTP_RESPONSE_CODE = 429
-AXES_LOCKOUT_CALLABLE = "venice_api.sign_in.locked_out"
-AXES_CLIENT_IP_CALLABLE = "venice_api.sign_in.address_of"
+AXES_LOCKOUT_CALLABLE = "venice_api.editor.sign_in.locked_out"
+AXES_CLIENT_IP_CALLABLE = "venice_api.editor.sign_in.address_of"
 AUTH_PASSWORD_VALIDATORS = [
     {"NAME": f"django.contrib.auth.password_validation.{name}"}
     for name in ("UserAttributeSimilarityValidator", "MinimumLengthValidator", "CommonPasswordValidator")
@@ -316,7 +316,7 @@ SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if TRUSTED_PROXIES
 SECURE_REFERRER_POLICY = "same-origin"
 X_FRAME_OPTIONS = "DENY"
 CSRF_TRUSTED_ORIGINS = [f"{_public.scheme}://{_public.netloc}"]
-CSRF_FAILURE_VIEW = "venice_api.problems.csrf_failure"
+CSRF_FAILURE_VIEW = "venice_api.api.problems.csrf_failure"
 
 # --- Static files ------------------------------------------------------------------------------------------------
 
@@ -416,10 +416,10 @@ REST_FRAMEWORK = {
     "DEFAULT_PARSER_CLASSES": ["rest_framework.parsers.JSONParser"],
     "DEFAULT_AUTHENTICATION_CLASSES": [],
     "DEFAULT_PERMISSION_CLASSES": [],
-    "DEFAULT_CONTENT_NEGOTIATION_CLASS": "venice_api.negotiation.JsonAlways",
-    "EXCEPTION_HANDLER": "venice_api.problems.exception_handler",
-    "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
-    "UNAUTHENTICATED_USER": None,
+    "DEFAULT_CONTENT_NEGOTIATION_CLASS": "venice_api.api.negotiation.JsonAlways",
+    "EXCEPTION_HANDLER": "venice_api.api.problems.exception_handler",
+    "DATETIME_FORMAT": "%Y-%m-%dT%H:%M:%SZ",
+    "DEFAULT_SCHEMA_CLASS": "venice_api.api.schema.ApiSchema",
 }
 
 SPECTACULAR_SETTINGS = {
@@ -428,7 +428,11 @@ SPECTACULAR_SETTINGS = {
     "VERSION": "1",
     "OAS_VERSION": "3.1.0",
     "SERVE_INCLUDE_SCHEMA": False,
-    "POSTPROCESSING_HOOKS": ["venice_api.api_docs.hooks.complete"],
+    "ENUM_GENERATE_CHOICE_DESCRIPTION": False,
+    "POSTPROCESSING_HOOKS": [
+        "drf_spectacular.hooks.postprocess_schema_enum_id_removal",
+        "venice_api.api.schema.complete",
+    ],
 }
 
 # --- Mail: to editors and owners about their connections -----------------------------------------------------------

@@ -4,9 +4,9 @@ from django.contrib.auth import views as auth
 from django.urls import include, path
 from django.views.generic import RedirectView
 
-from venice_api.health import healthz, readyz
-from venice_api.metrics_page import metrics_page
-from venice_api.sign_in import SignInForm
+from venice_api.editor.sign_in import SignInForm
+from venice_api.ops.health import healthz, readyz
+from venice_api.ops.metrics_page import metrics_page
 
 urlpatterns = [
     path("", include("venice_api.urls")),
@@ -26,6 +26,6 @@ if settings.DEMO:
 else:
     urlpatterns += [path("", RedirectView.as_view(url="/editor/"), name="home")]
 
-handler400 = "venice_api.problems.bad_request"
-handler404 = "venice_api.problems.not_found"
-handler500 = "venice_api.problems.server_error"
+handler400 = "venice_api.api.problems.bad_request"
+handler404 = "venice_api.api.problems.not_found"
+handler500 = "venice_api.api.problems.server_error"

@@ -10,7 +10,7 @@ from django.shortcuts import render
 from django.views.decorators.http import require_safe
 
 from demo import seeds
-from venice_api.embed.views import media_sources
+from venice_api.policies import media_sources
 
 
 @require_safe

@@ -7,7 +7,7 @@ from paris_integration.connections.callbacks import (
     find_deletion,
 )
 from paris_integration.connections.key_rotation import rotate_encryption_keys
-from paris_integration.connections.links import find_connection, instances_connected_as
+from paris_integration.connections.links import instances_connected_as
 from paris_integration.connections.logins import (
     Attempt,
     begin_login,
@@ -124,7 +124,6 @@ __all__ = [
     "disconnect",
     "erase_instance",
     "find_choice",
-    "find_connection",
     "find_deletion",
     "flush_usage",
     "force_refresh",

@@ -17,8 +17,8 @@ from foundation.cache import StoreAway, forget, remember
 from paris_integration import public as paris
 from paris_integration.public import FeedKey, FilterKind, Selection, Source, SourceType, StoreUnavailable
 from venice_api.acting import current_actor
-from venice_api.inputs import FilterChoice, parse_filter
 from venice_api.models import WidgetInstance
+from venice_api.values import FilterChoice, parse_filter
 
 
 @dataclass(frozen=True, slots=True)

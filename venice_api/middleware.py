@@ -1,8 +1,10 @@
-"""What holds for every request: an id, security headers, text that can be stored, and calm answers to failures."""
+"""What every request gets: an id, a line in the log, security headers, and answers to failures of the database."""
 
 from __future__ import annotations
 
+import logging
 import re
+import time
 import uuid
 from collections.abc import Callable, Iterator
 
@@ -11,17 +13,14 @@ from django.core.exceptions import BadRequest, RequestDataTooBig
 from django.http import HttpRequest, HttpResponse
 
 from entitlements.limits import WorkspaceNotFound
-from foundation import threads
-from venice_api.problems import expected_failure, is_api, not_found
+from foundation import logs, threads
+from venice_api.api.problems import expected_failure, is_api, not_found
+from venice_api.policies import API_POLICY, PAGE_POLICY
 
+access_logger = logging.getLogger("access")
 GetResponse = Callable[[HttpRequest], HttpResponse]
 _SURROGATE = re.compile("[\ud800-\udfff]")
 _SANE_REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}", re.ASCII)
-API_POLICY = "default-src 'none'; frame-ancestors 'none'"
-PAGE_POLICY = (
-    "default-src 'self'; object-src 'none'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'; "
-    "img-src 'self' data:"
-)
 
 
 class ConnectionsMiddleware:
@@ -52,6 +51,30 @@ class RequestIdMiddleware:
         request.request_id = request_id  # type: ignore[attr-defined]
         response = self.get_response(request)
         response["X-Request-ID"] = request_id
+        return response
+
+
+class AccessLogMiddleware:
+    """Names the route, not the address: paths and queries may hold tokens, states and codes."""
+
+    def __init__(self, get_response: GetResponse) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        began = time.perf_counter()
+        with logs.bound(request_id=getattr(request, "request_id", "")):
+            response = self.get_response(request)
+            match = request.resolver_match
+            route = (match.view_name if match else "") or "none"
+            fields = {
+                "method": request.method,
+                "route": route,
+                "status": response.status_code,
+                "duration_ms": round((time.perf_counter() - began) * 1_000, 1),
+            }
+            access_logger.info(
+                "%s %s %s", request.method, route, response.status_code, extra={"fields": fields}
+            )
         return response
 
 

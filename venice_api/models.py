@@ -11,7 +11,7 @@ from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models, transaction
 
 from entitlements.models import Workspace
-from venice_api.inputs import (
+from venice_api.values import (
     DEFAULT_MAX_POSTS,
     MAX_POSTS_LIMIT,
     InvalidInput,
@@ -26,6 +26,14 @@ _KEY_LENGTH = 20
 
 def new_instance_id() -> str:
     return ID_PREFIX + "".join(secrets.choice(_KEY_ALPHABET) for _ in range(_KEY_LENGTH))
+
+
+class WidgetInstanceQuerySet(models.QuerySet["WidgetInstance"]):
+    def for_member(self, user_id: int) -> WidgetInstanceQuerySet:
+        """The widgets of the user's workspaces, each with the user's `role` there."""
+        return self.filter(workspace__memberships__user_id=user_id).annotate(  # type: ignore[no-redef]
+            role=models.F("workspace__memberships__role")
+        )
 
 
 class WidgetInstance(models.Model):
@@ -61,6 +69,8 @@ class WidgetInstance(models.Model):
     created_at = models.DateTimeField(auto_now_add=True)
     updated_at = models.DateTimeField(auto_now=True)
 
+    objects = WidgetInstanceQuerySet.as_manager()
+
     class Meta:
         verbose_name = "widget instance"
         permissions = [("act_for_customer", "Can act for a customer")]
@@ -74,6 +84,7 @@ class WidgetInstance(models.Model):
     def __str__(self) -> str:
         return self.name or self.id
 
+    role: str  # the user's, set by `for_member` alone
     _saved: WidgetInstance | None = None  # the row as it stood before a save, for the signals
 
     def save(self, *args: Any, **kwargs: Any) -> None:

@@ -1,8 +1,10 @@
 from django.urls import path, re_path
+from drf_spectacular.views import SpectacularJSONAPIView
 
 from paris_integration.public import Login
-from venice_api import connect, views
-from venice_api.api_docs import views as api_docs
+from venice_api.api import views
+from venice_api.connect import meta_callbacks
+from venice_api.connect import views as connect
 from venice_api.editor import acts
 from venice_api.editor import views as editor
 from venice_api.embed import views as embed
@@ -19,17 +21,17 @@ urlpatterns = [
     path(f"{API}disconnect", connect.DisconnectView.as_view(), name="disconnect"),
     re_path(
         f"^{API}meta/(?P<family>instagram|facebook)/deauthorize$",
-        connect.DeauthorizeView.as_view(),
+        meta_callbacks.DeauthorizeView.as_view(),
         name="meta-deauthorize",
     ),
     re_path(
         f"^{API}meta/(?P<family>instagram|facebook)/data-deletion$",
-        connect.DataDeletionView.as_view(),
+        meta_callbacks.DataDeletionView.as_view(),
         name="meta-data-deletion",
     ),
-    path("deletion/<str:code>", connect.deletion_status, name="deletion-status"),
-    path("api/schema/", api_docs.schema, name="api-schema"),
-    path("api/docs/", api_docs.docs, name="api-docs"),
+    path("deletion/<str:code>", meta_callbacks.deletion_status, name="deletion-status"),
+    path("api/schema/", SpectacularJSONAPIView.as_view(), name="api-schema"),
+    path("api/docs/", views.docs, name="api-docs"),
     re_path(r"^v1/.*$", views.unknown_api_address, name="unknown-api-address"),
     path("embed/widget.js", embed.script, {"name": "widget.js"}, name="widget-script"),
     path("embed/lightbox.js", embed.script, {"name": "lightbox.js"}, name="lightbox-script"),

@@ -46,7 +46,7 @@ def open_window(credential: str) -> None:
 
 
 def note_success(credential: str, usage: Usage, *, now: datetime) -> datetime | None:
-    """Record a successful call and its usage headers. Returns when the credential may be used again, or None for now."""
+    """Record a successful call and its usage headers. Returns the end of the wait they ask for, or None."""
     _note_usage(credential, usage, now)
     row = ProviderWindow.objects.filter(credential=credential).first()
     if row is None:

@@ -16,7 +16,7 @@ from tests.conftest import needs
 from tests.deployment.origin import Origin, running_origin
 from tests.deployment.proxy import NGINX, check, prepare, running_proxy
 from tests.processes.service import FEED_PATH, Answer, free_port, get, running_service, wait_until
-from venice_api import http_caching
+from venice_api.api import http_caching
 
 pytestmark = [pytest.mark.processes, pytest.mark.storeless]
 

@@ -20,8 +20,9 @@ from paris_integration.errors import ProviderUnavailable
 from paris_integration.public import BlockReason, Warning
 from tests.conftest import Cast
 from tests.fakes import FakeLogins, FakeProvider, InlineBoard, media, video
-from venice_api import embed_tokens, throttles
-from venice_api.api_docs import shapes
+from venice_api import embed_tokens
+from venice_api.api import answers as shapes
+from venice_api.api import throttles
 from venice_api.instances import from_row
 from venice_api.models import WidgetInstance
 

@@ -14,7 +14,7 @@ from django.test import Client
 from tests.conftest import Cast
 from tests.fakes import FakeProvider
 from tests.marks import needs_postgres
-from venice_api import views
+from venice_api.api import views
 from venice_api.editor import panel
 
 pytestmark = [needs_postgres, pytest.mark.django_db(transaction=True)]
@@ -66,7 +66,7 @@ def test_nothing_is_held_once_there_is_an_answer(
             raise error
 
     monkeypatch.setattr(views.throttles, "check_read", fails)
-    monkeypatch.setattr(panel.paris, "find_connection", fails)
+    monkeypatch.setattr(panel.paris, "look_at_feed", fails)
     connection.close()
 
     if status is None:

@@ -17,7 +17,7 @@ from paris_integration.types import BlockReason, ConnectionState, Warning
 from tests.conftest import Cast
 from tests.fakes import FakeLogins, FakeProvider
 from venice_api import embed_tokens
-from venice_api.editor import words
+from venice_api import wording as words
 from venice_api.models import WidgetInstance
 
 NOW = datetime(2026, 11, 23, 12, 20, tzinfo=UTC)

@@ -23,7 +23,7 @@ from paris_integration.public import BlockReason, ConnectionState, Warning
 from paris_integration.types import Mode
 from tests.conftest import Cast
 from tests.fakes import FakeLogins, FakeProvider, InlineBoard
-from venice_api.editor import words
+from venice_api import wording as words
 from venice_api.instances import from_row
 from venice_api.models import WidgetInstance
 

@@ -15,7 +15,8 @@ from foundation.cache import RECHECK_AFTER_SECONDS
 from paris_integration import public as paris
 from tests.conftest import Cast
 from tests.fakes import FakeProvider, InlineBoard, media, video
-from venice_api import embed_tokens, http_caching, instances
+from venice_api import embed_tokens, instances
+from venice_api.api import http_caching
 from venice_api.models import WidgetInstance
 
 FEED = "/v1/integrations/instagram/feed"

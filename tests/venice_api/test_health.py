@@ -10,7 +10,7 @@ from django.db import connection
 from django.test import Client
 
 from foundation import probes
-from venice_api import health
+from venice_api.ops import health
 
 
 @pytest.fixture

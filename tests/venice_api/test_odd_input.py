@@ -17,7 +17,7 @@ from django.db import DataError
 from django.test import Client
 
 from config import wsgi
-from paris_integration.feeds import reading
+from paris_integration.feeds import situation
 from tests.conftest import Cast
 
 API = "/v1/integrations/instagram"
@@ -172,8 +172,8 @@ def test_what_the_database_refuses_all_the_same_is_a_bad_request(
         raise DataError("value out of range")
 
     row = make_instance()
-    monkeypatch.setattr(reading.routes, "find", refused)
-    monkeypatch.setattr(reading.routes, "load", refused)
+    monkeypatch.setattr(situation, "recall", refused)
+    monkeypatch.setattr(situation, "load", refused)
     people.editor.raise_request_exception = False
 
     assert people.editor.get(path.format(row.pk)).status_code == 400

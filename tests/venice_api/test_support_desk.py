@@ -27,7 +27,7 @@ from tests.fakes import FakeLogins, FakeProvider
 from venice_api import embed_tokens
 from venice_api.instances import from_row
 from venice_api.models import WidgetInstance
-from venice_api.support_acts import ACTS
+from venice_api.support.acts import ACTS
 
 NOW = datetime(2026, 11, 23, 12, 20, tzinfo=UTC)
 EDITOR = Actor(1, "editor")

@@ -359,7 +359,7 @@ def test_no_path_reads_by_another_workspaces_account(
     forced = people.editor.post(REFRESH, body, content_type="application/json").json()
     assert (forced["posts"], forced["warnings"]) == ([], ["CONNECT_REQUIRED"])
     assert paris.glance_at([moved.feed_key()], now=NOW)[instance.pk].warnings == view.warnings
-    assert paris.find_connection(moved.feed_key()) is None
+    assert paris.look_at_feed(moved.feed_key(), moved.selection(), now=NOW).connection is None
     page = people.editor.get(f"/editor/{instance.pk}/").content.decode()
     assert "No account is connected" in page
     assert paris.ask_to_reconnect(moved.feed_key(), actor=paris.Actor(None, "x"), now=NOW, note="x") == 0

@@ -15,12 +15,13 @@ from django.views.decorators.http import require_POST
 
 from entitlements.limits import fresh_limits_for
 from paris_integration import public as paris
-from venice_api.editor import panel, words
+from venice_api import wording
+from venice_api.editor import panel
 from venice_api.editor.forms import SettingsForm
 from venice_api.editor.gates import actor, for_editing
-from venice_api.inputs import saved_source
 from venice_api.instances import from_row, rotate_embed_token, set_hidden
 from venice_api.models import WidgetInstance
+from venice_api.values import saved_source
 
 _POST_ID = re.compile(r"[0-9A-Za-z_-]{1,64}", re.ASCII)
 
@@ -77,15 +78,15 @@ def refresh_now(request: HttpRequest, instance_id: str) -> HttpResponse:
             known.feed_key(), known.selection(), actor=actor(request), now=timezone.now()
         )
     except paris.RefreshBlocked as blocked:
-        messages.warning(request, words.refusal_words(blocked))
+        messages.warning(request, wording.refusal_words(blocked))
     except paris.TooBusy:
-        messages.warning(request, "Another refresh is under way. Try again in a moment.")
+        messages.warning(request, wording.ANOTHER_REFRESH)
     else:
-        if words.was_refreshed(view):
+        if wording.was_refreshed(view):
             messages.success(request, "The posts are up to date.")
         else:
             plan_name = fresh_limits_for(instance.workspace_id, now=timezone.now()).plan_name
-            messages.warning(request, words.problem_words(view, known.source.type, plan_name))
+            messages.warning(request, wording.problem_words(view, known.source.type, plan_name))
     return redirect("editor-detail", instance_id=instance.pk)
 
 

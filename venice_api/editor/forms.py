@@ -10,8 +10,8 @@ from django import forms
 from entitlements.limits import Limits
 from paris_integration.public import Source, SourceType, source_from_profile_url
 from venice_api.editor.locks import allows_source
-from venice_api.inputs import MAX_POSTS_LIMIT, InvalidInput, parse_allowed_origin, saved_source
 from venice_api.models import WidgetInstance
+from venice_api.values import MAX_POSTS_LIMIT, InvalidInput, parse_allowed_origin, saved_source
 
 MAX_ORIGINS = 50
 
@@ -53,10 +53,7 @@ class SettingsForm(forms.ModelForm):  # type: ignore[type-arg]
         lines = [line.strip() for line in self.cleaned_data["allowed_origins"].splitlines() if line.strip()]
         if len(lines) > MAX_ORIGINS:
             raise forms.ValidationError(f"At most {MAX_ORIGINS} sites.")
-        try:
-            return list(dict.fromkeys(parse_allowed_origin(line) for line in lines))
-        except InvalidInput as error:
-            raise forms.ValidationError(error.message) from None
+        return list(dict.fromkeys(parse_allowed_origin(line) for line in lines))
 
     def clean(self) -> dict[str, Any]:
         cleaned = super().clean() or {}

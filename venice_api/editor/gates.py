@@ -6,24 +6,19 @@ from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import render
 
-from entitlements.memberships import Role, can_edit, role_in
+from entitlements.memberships import Role, can_edit
 from paris_integration import public as paris
-from venice_api.embed.views import media_sources
 from venice_api.models import WidgetInstance
-
-_POLICY = (
-    "default-src 'self'; object-src 'none'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'; "
-    "img-src 'self' data: {media}; media-src 'self' {media}"
-)
+from venice_api.policies import editor_policy
 
 
 def instance_and_role(request: HttpRequest, instance_id: str) -> tuple[WidgetInstance, Role]:
     """The instance and the reader's role in its workspace; 404 for outsiders, as for an unknown one."""
-    instance = WidgetInstance.objects.select_related("workspace").filter(pk=instance_id).first()
-    role = role_in(user_id(request), instance.workspace_id) if instance else None
-    if instance is None or role is None:
+    instances = WidgetInstance.objects.for_member(user_id(request)).select_related("workspace")
+    instance = instances.filter(pk=instance_id).first()
+    if instance is None:
         raise Http404
-    return instance, role
+    return instance, Role(instance.role)
 
 
 def for_editing(request: HttpRequest, instance_id: str) -> tuple[WidgetInstance, Role]:
@@ -46,6 +41,6 @@ def page(
     request: HttpRequest, template: str, context: dict[str, object], *, status: int = 200
 ) -> HttpResponse:
     response = render(request, template, context, status=status)
-    response["Content-Security-Policy"] = _POLICY.format(media=media_sources())
+    response["Content-Security-Policy"] = editor_policy()
     response["Cache-Control"] = "private, no-store"
     return response

@@ -15,8 +15,8 @@ from entitlements.limits import Limits
 from entitlements.memberships import Role, can_edit
 from paris_integration import public as paris
 from paris_integration.public import SourceType
-from venice_api import embed_tokens
-from venice_api.editor import locks, words
+from venice_api import embed_tokens, wording
+from venice_api.editor import locks
 from venice_api.editor.forms import SettingsForm
 from venice_api.editor.gates import page
 from venice_api.instances import from_row
@@ -41,7 +41,7 @@ def show(
     known = from_row(instance)
     # All posts, the hidden ones too: they can be shown again.
     view = paris.look_at_feed(known.feed_key(), paris.Selection(max_posts=SHOWN_POSTS), now=now)
-    notes = words.notes(view, known.source.type, limits.plan_name)
+    notes = wording.notes(view, known.source.type, limits.plan_name)
     context = {
         "instance": instance,
         "form": form,
@@ -49,12 +49,12 @@ def show(
         "may_edit": can_edit(role),
         "limits": limits,
         "posts": [_tile(post, known.hidden_post_ids) for post in view.posts],
-        "result": words.login_result_words(request.GET),
+        "result": wording.login_result_words(request.GET),
         "notes": list(notes.values()),
         "plan_is_noted": paris.Warning.PLAN_RESTRICTED in notes,
-        "preview_words": words.all_warning_words(besides=() if draft else notes),
+        "preview_words": wording.all_warning_words(besides=() if draft else notes),
         **_freshness(view, limits),
-        **_account(instance, limits, now),
+        **_account(instance, view.connection, limits, now),
         **_embed_code(instance),
         **source_locks(limits, instance.workspace_id, now=now),
     }
@@ -71,18 +71,19 @@ def _freshness(view: paris.FeedView, limits: Limits) -> dict[str, object]:
     is_off = view.refresh_now is not None and view.refresh_now.effect in _REFRESHES_NOTHING
     return {
         "view": view,
-        "health": words.health_of(view),
-        "period": "" if is_off else words.period_words(limits.refresh_ttl_minutes_min),
-        "remaining": words.remaining_words(view.forced) if view.forced and not is_off else "",
-        "refresh_block": words.block_of(view),
+        "health": wording.health_of(view),
+        "period": "" if is_off else wording.period_words(limits.refresh_ttl_minutes_min),
+        "remaining": wording.remaining_words(view.forced) if view.forced and not is_off else "",
+        "refresh_block": wording.block_of(view),
     }
 
 
-def _account(instance: WidgetInstance, limits: Limits, now: datetime) -> dict[str, object]:
-    connection = paris.find_connection(from_row(instance).feed_key())
+def _account(
+    instance: WidgetInstance, connection: paris.ConnectionFacts | None, limits: Limits, now: datetime
+) -> dict[str, object]:
     return {
         "connection": connection,
-        "state_words": words.connection_words(connection.state) if connection else "",
+        "state_words": wording.connection_words(connection.state) if connection else "",
         "logins": locks.login_choices(SourceType(instance.source_type)),
         "accounts_lock": locks.lock_of_accounts(limits, instance.workspace_id, now=now),
     }

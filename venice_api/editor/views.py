@@ -17,7 +17,8 @@ from entitlements.limits import fresh_limits_for
 from entitlements.memberships import can_edit, role_in, workspaces_of
 from entitlements.models import Workspace
 from paris_integration import public as paris
-from venice_api.editor import panel, words
+from venice_api import wording
+from venice_api.editor import panel
 from venice_api.editor.forms import SettingsForm
 from venice_api.editor.gates import instance_and_role, page, user_id
 from venice_api.instances import from_row
@@ -33,7 +34,7 @@ def instance_list(request: HttpRequest) -> HttpResponse:
     )
     glances = paris.glance_at([from_row(row).feed_key() for row in rows], now=timezone.now())
     widgets = {
-        workspace_id: [(row, words.health_of(glances[row.pk])) for row in group]
+        workspace_id: [(row, wording.health_of(glances[row.pk])) for row in group]
         for workspace_id, group in groupby(rows, lambda row: row.workspace_id)
     }
     shelves = [

@@ -7,20 +7,22 @@ import json
 from functools import cache
 from pathlib import Path
 
-from django.conf import settings
 from django.contrib.staticfiles import finders
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.utils import timezone
 from django.utils.http import parse_etags
 from django.views.decorators.http import require_safe
+from rest_framework.exceptions import APIException, PermissionDenied
 
 from paris_integration import public as paris
-from venice_api import throttles
-from venice_api.authentication import instance_of_token
-from venice_api.inputs import InvalidInput, single_values
+from venice_api.api import throttles
+from venice_api.api.authentication import instance_of_token
+from venice_api.api.inputs import single_values
+from venice_api.api.problems import Problem, problem_of
 from venice_api.instances import Instance
-from venice_api.problems import Problem
+from venice_api.policies import frame_policy
+from venice_api.values import InvalidInput
 
 MAX_PLAIN_WORDS = 300
 THEMES = ("light", "dark")
@@ -54,19 +56,13 @@ def frame(request: HttpRequest, instance_id: str) -> HttpResponse:
         token = query.get("token", "")
         instance = instance_of_token(token)
         if instance.instance_id != instance_id:
-            raise Problem(403, "FORBIDDEN", "The token belongs to another widget.")
+            raise PermissionDenied
         throttles.check_read(request, instance_id)
-    except (Problem, InvalidInput) as error:
-        status = error.status if isinstance(error, Problem) else 400
-        response = render(request, "embed/refused.html", {"status": status}, status=status)
-        # Words and nothing else: whoever frames it shall see them instead of the browser's own refusal.
-        response["Content-Security-Policy"] = "default-src 'none'; base-uri 'none'; frame-ancestors *"
-        response.xframe_options_exempt = True
-        response["Cache-Control"] = "no-store"
-        response["Referrer-Policy"] = "no-referrer"
-        if isinstance(error, Problem) and error.retry_after_seconds is not None:
-            response["Retry-After"] = str(error.retry_after_seconds)
-        return response
+    except (Problem, InvalidInput, APIException) as error:
+        problem = problem_of(error)
+        if problem is None:
+            raise
+        return _refused(request, problem)
     theme = query.get("theme", "")
     context = {
         "instance_id": instance_id,
@@ -75,10 +71,22 @@ def frame(request: HttpRequest, instance_id: str) -> HttpResponse:
         "posts": _posts_for_readers(instance),
     }
     response = render(request, "embed/frame.html", context)
-    response["Content-Security-Policy"] = frame_policy(instance)
+    response["Content-Security-Policy"] = frame_policy(instance.allowed_origins)
     response.xframe_options_exempt = True
     response["Referrer-Policy"] = "no-referrer"
     response["Cache-Control"] = "private, max-age=60"
+    return response
+
+
+def _refused(request: HttpRequest, problem: Problem) -> HttpResponse:
+    response = render(request, "embed/refused.html", {"status": problem.status}, status=problem.status)
+    # The page holds words alone. Any site may frame it, so that its readers see them and not the browser's refusal.
+    response["Content-Security-Policy"] = "default-src 'none'; base-uri 'none'; frame-ancestors *"
+    response.xframe_options_exempt = True
+    response["Cache-Control"] = "no-store"
+    response["Referrer-Policy"] = "no-referrer"
+    if problem.retry_after_seconds is not None:
+        response["Retry-After"] = str(problem.retry_after_seconds)
     return response
 
 
@@ -98,22 +106,6 @@ def _plain(post: paris.ExternalPost) -> dict[str, str]:
         "picture": post.get("thumbnailUrl", ""),
         "words": words[:MAX_PLAIN_WORDS],
     }
-
-
-def frame_policy(instance: Instance) -> str:
-    framing = " ".join(("'self'", *instance.allowed_origins)) if instance.allowed_origins else "*"
-    media = media_sources()
-    return (
-        "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; base-uri 'none'; "
-        f"form-action 'none'; img-src 'self' {media}; media-src 'self' {media}; frame-ancestors {framing}"
-    )
-
-
-def media_sources() -> str:
-    """Where pictures may come from: https anywhere (Meta's CDN hosts have many names), http only from MEDIA_HOSTS."""
-    if settings.PUBLIC_BASE_URL.startswith("https://"):
-        return "https:"
-    return " ".join(["https:", *(f"http://{host.split(':')[0]}:*" for host in settings.MEDIA_HOSTS)])
 
 
 @cache

@@ -143,7 +143,7 @@ export interface paths {
         put?: never;
         /**
          * Meta orders the deletion of a person's data
-         * @description Meta's server passes on a person's order to delete their data. Authenticated by the signature alone.
+         * @description Sent when a person asks Meta to have their data deleted. Authenticated by the signature alone.
          */
         post: operations["metaDataDeletion"];
         delete?: never;
@@ -162,8 +162,8 @@ export interface paths {
         get?: never;
         put?: never;
         /**
-         * Meta tells that a person withdrew access
-         * @description Meta's server tells of a person who withdrew. Authenticated by the signature alone.
+         * Meta reports that a person withdrew access
+         * @description Sent when a person withdraws access. Authenticated by the signature alone.
          */
         post: operations["metaDeauthorize"];
         delete?: never;
@@ -199,12 +199,7 @@ export interface components {
         /** @description One picture or video of an album. */
         Child: {
             id: string;
-            /**
-             * @description * `IMAGE` - IMAGE
-             *     * `VIDEO` - VIDEO
-             *     * `CAROUSEL_ALBUM` - CAROUSEL_ALBUM
-             * @enum {string}
-             */
+            /** @enum {string} */
             mediaType: "IMAGE" | "VIDEO" | "CAROUSEL_ALBUM";
             /** Format: uri */
             mediaUrl?: string;
@@ -213,10 +208,7 @@ export interface components {
             altText?: string;
         };
         Deauthorised: {
-            /**
-             * @description * `deauthorised` - deauthorised
-             * @enum {string}
-             */
+            /** @enum {string} */
             status: "deauthorised";
         };
         DeletionAccepted: {
@@ -231,39 +223,15 @@ export interface components {
             instanceId: string;
         };
         Disconnected: {
-            /**
-             * @description * `disconnected` - disconnected
-             * @enum {string}
-             */
+            /** @enum {string} */
             status: "disconnected";
         };
         Error: {
-            /**
-             * @description * `INVALID_REQUEST` - INVALID_REQUEST
-             *     * `AUTHENTICATION_REQUIRED` - AUTHENTICATION_REQUIRED
-             *     * `FORBIDDEN` - FORBIDDEN
-             *     * `ORIGIN_NOT_ALLOWED` - ORIGIN_NOT_ALLOWED
-             *     * `INSTANCE_NOT_FOUND` - INSTANCE_NOT_FOUND
-             *     * `NOT_FOUND` - NOT_FOUND
-             *     * `METHOD_NOT_ALLOWED` - METHOD_NOT_ALLOWED
-             *     * `REFRESH_BLOCKED` - REFRESH_BLOCKED
-             *     * `SOURCE_MISMATCH` - SOURCE_MISMATCH
-             *     * `REQUEST_TOO_LARGE` - REQUEST_TOO_LARGE
-             *     * `UNSUPPORTED_MEDIA_TYPE` - UNSUPPORTED_MEDIA_TYPE
-             *     * `THROTTLED` - THROTTLED
-             *     * `TEMPORARILY_UNAVAILABLE` - TEMPORARILY_UNAVAILABLE
-             *     * `INTERNAL_ERROR` - INTERNAL_ERROR
-             * @enum {string}
-             */
+            /** @enum {string} */
             error: "INVALID_REQUEST" | "AUTHENTICATION_REQUIRED" | "FORBIDDEN" | "ORIGIN_NOT_ALLOWED" | "INSTANCE_NOT_FOUND" | "NOT_FOUND" | "METHOD_NOT_ALLOWED" | "REFRESH_BLOCKED" | "SOURCE_MISMATCH" | "REQUEST_TOO_LARGE" | "UNSUPPORTED_MEDIA_TYPE" | "THROTTLED" | "TEMPORARILY_UNAVAILABLE" | "INTERNAL_ERROR";
             /** @description A sentence for people. */
             message: string;
-            /**
-             * @description * `PLAN_RESTRICTED` - PLAN_RESTRICTED
-             *     * `QUOTA_EXCEEDED` - QUOTA_EXCEEDED
-             *     * `TTL_NOT_ELAPSED` - TTL_NOT_ELAPSED
-             * @enum {string}
-             */
+            /** @enum {string} */
             reasonCode?: "PLAN_RESTRICTED" | "QUOTA_EXCEEDED" | "TTL_NOT_ELAPSED";
             /** Format: date-time */
             nextRefreshAllowedAt?: string;
@@ -293,12 +261,7 @@ export interface components {
         };
         Post: {
             id: string;
-            /**
-             * @description * `IMAGE` - IMAGE
-             *     * `VIDEO` - VIDEO
-             *     * `CAROUSEL_ALBUM` - CAROUSEL_ALBUM
-             * @enum {string}
-             */
+            /** @enum {string} */
             mediaType: "IMAGE" | "VIDEO" | "CAROUSEL_ALBUM";
             /** Format: uri */
             permalink: string;
@@ -329,13 +292,10 @@ export interface components {
             /** Format: uri */
             profilePictureUrl?: string;
         };
+        /** @description The source may be left out; when sent it must be the saved one. */
         RefreshOrder: {
             instanceId: string;
-            /**
-             * @description * `profile` - profile
-             *     * `hashtag` - hashtag
-             * @enum {string}
-             */
+            /** @enum {string} */
             sourceType?: "profile" | "hashtag";
             sourceValue?: string;
         };
@@ -347,27 +307,19 @@ export interface components {
             remainingThisHour: number | null;
             /** Format: date-time */
             forcedAllowedAt?: string;
-            /**
-             * @description * `PLAN_RESTRICTED` - PLAN_RESTRICTED
-             *     * `QUOTA_EXCEEDED` - QUOTA_EXCEEDED
-             *     * `TTL_NOT_ELAPSED` - TTL_NOT_ELAPSED
-             * @enum {string}
-             */
+            /** @enum {string} */
             reasonCode?: "PLAN_RESTRICTED" | "QUOTA_EXCEEDED" | "TTL_NOT_ELAPSED";
             /** @description The lowest higher plan that would allow it. */
             upgradeHint?: string;
         };
+        /** @description A form that Meta has signed. */
         SignedRequest: {
             /** @description As Meta signs it. */
             signed_request: string;
         };
         /** @description The source the posts come from, normalised. */
         SourceEcho: {
-            /**
-             * @description * `profile` - profile
-             *     * `hashtag` - hashtag
-             * @enum {string}
-             */
+            /** @enum {string} */
             type: "profile" | "hashtag";
             value: string;
         };
@@ -566,7 +518,7 @@ export interface operations {
                 /** @description The instance to connect. */
                 instanceId: string;
                 /** @description Left out: by the kind of source. */
-                login?: "facebook" | "instagram";
+                login?: "instagram" | "facebook";
                 /** @description Where the person ends: an entry of EDITOR_REDIRECT_URIS, or the editor's own page. */
                 redirectUri?: string;
             };
@@ -778,12 +730,12 @@ export interface operations {
         parameters: {
             query?: {
                 /** @description `photo` is accepted for `image`. */
-                filterType?: "all" | "image" | "photo" | "video";
+                filterType?: "all" | "image" | "video" | "photo";
                 /** @description May be left out with a token. */
                 instanceId?: string;
                 maxPosts?: number;
                 /** @description Must be the saved one; a member may ask for another. */
-                sourceType?: "hashtag" | "profile";
+                sourceType?: "profile" | "hashtag";
                 /** @description A username or tag. Must be the saved one; a member may ask for another. */
                 sourceValue?: string;
             };

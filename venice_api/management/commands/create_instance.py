@@ -13,8 +13,8 @@ from entitlements.models import Workspace
 from paris_integration import public as paris
 from venice_api import embed_tokens
 from venice_api.acting import acting_as
-from venice_api.inputs import InvalidInput, parse_filter, parse_max_posts
 from venice_api.models import WidgetInstance
+from venice_api.values import InvalidInput, parse_filter, parse_max_posts
 
 
 class Command(BaseCommand):

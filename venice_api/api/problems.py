@@ -7,9 +7,10 @@ the provider's error texts, and nothing of an exception, reaches a browser.
 from __future__ import annotations
 
 import logging
+import math
 import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
@@ -24,14 +25,14 @@ from rest_framework import exceptions as drf
 from entitlements.limits import WorkspaceNotFound
 from foundation import faults
 from paris_integration.public import (
-    BlockReason,
     PreviewBudgetSpent,
     RefreshBlocked,
     StoreUnavailable,
     TooBusy,
 )
-from venice_api.inputs import InvalidInput, NotJson
-from venice_api.times import http_seconds_until, wire_time
+from venice_api import wording
+from venice_api.api.answers import Error
+from venice_api.values import InvalidInput
 
 logger = logging.getLogger(__name__)
 
@@ -51,6 +52,7 @@ class Problem(Exception):
     reason_code: str | None = None
     next_refresh_allowed_at: datetime | None = None
     upgrade_hint: str | None = None
+    request_id: str = ""
 
 
 def authentication_required() -> Problem:
@@ -73,8 +75,14 @@ def source_mismatch() -> Problem:
     return Problem(409, "SOURCE_MISMATCH", "The widget is set up for another source.")
 
 
-def invalid_request(field: str, message: str) -> Problem:
-    return Problem(400, "INVALID_REQUEST", f"{field}: {message}", {field: [message]})
+def invalid_request(fields: Mapping[str, Sequence[str]]) -> Problem:
+    """`fields`: what is wrong, by field. The message is the first of them."""
+    field, messages = next(iter(fields.items()))
+    return Problem(400, "INVALID_REQUEST", f"{field}: {messages[0]}", fields)
+
+
+def _invalid(field: str, message: str) -> Problem:
+    return invalid_request({field: [message]})
 
 
 def unreadable() -> Problem:
@@ -104,18 +112,11 @@ def temporarily_unavailable(error: BaseException) -> Problem:
     )
 
 
-_BLOCKED_MESSAGES = {
-    BlockReason.PLAN_RESTRICTED: "The plan of this workspace does not include this source.",
-    BlockReason.QUOTA_EXCEEDED: "The refreshes of this plan are used up for now.",
-    BlockReason.TTL_NOT_ELAPSED: "The posts are still fresh; this plan refreshes them by itself later.",
-}
-
-
 def refresh_blocked(blocked: RefreshBlocked) -> Problem:
     return Problem(
         409,
         "REFRESH_BLOCKED",
-        _BLOCKED_MESSAGES[blocked.reason],
+        wording.api_refusal_message(blocked.reason),
         reason_code=blocked.reason.value,
         next_refresh_allowed_at=blocked.allowed_at,
         upgrade_hint=blocked.upgrade_hint,
@@ -130,13 +131,11 @@ def problem_of(error: BaseException) -> Problem | None:
         case Problem():
             return error
         case InvalidInput():
-            return invalid_request(error.field, error.message)
+            return _invalid(error.field, error.message)
         case WorkspaceNotFound():  # deleted while this request was under way
             return instance_not_found()
         case RefreshBlocked():
             return refresh_blocked(error)
-        case WorkspaceNotFound():  # deleted while its request was under way
-            return instance_not_found()
         case PreviewBudgetSpent():
             return Problem(
                 429,
@@ -144,14 +143,23 @@ def problem_of(error: BaseException) -> Problem | None:
                 "The previews of this hour are used up. What was previewed before can still be seen.",
                 retry_after_seconds=http_seconds_until(error.retry_at, timezone.now()),
             )
+        case drf.ValidationError():
+            said: Any = error.detail  # by field, as every serializer of ours has it
+            return invalid_request({name: [str(text) for text in texts] for name, texts in said.items()})
+        case drf.NotAuthenticated() | drf.AuthenticationFailed():
+            return authentication_required()
+        case drf.PermissionDenied():
+            return forbidden(str(error.detail))
+        case drf.Throttled():
+            return throttled(math.ceil(getattr(error, "wait", None) or 1))
         case RequestDataTooBig():
             return Problem(413, "REQUEST_TOO_LARGE", "The body may hold at most 64 KiB.")
         case drf.MethodNotAllowed():
             return Problem(405, "METHOD_NOT_ALLOWED", "This address does not take that method.")
-        case NotJson() | drf.UnsupportedMediaType():
+        case drf.UnsupportedMediaType():
             return Problem(415, "UNSUPPORTED_MEDIA_TYPE", "The body must be application/json.")
         case drf.ParseError() | RecursionError() | UnicodeError():
-            return invalid_request("body", "Must be a JSON object.")
+            return _invalid("body", "Must be a JSON object.")
         case DataError():
             logger.error("answered 400: the database cannot hold a value (%s)", faults.sqlstate_of(error))
             return unreadable()
@@ -161,16 +169,7 @@ def problem_of(error: BaseException) -> Problem | None:
 
 
 def problem_response(request: HttpRequest, problem: Problem) -> JsonResponse:
-    body: dict[str, Any] = {"error": problem.error, "message": problem.message}
-    if problem.reason_code is not None:
-        body["reasonCode"] = problem.reason_code
-    if problem.next_refresh_allowed_at is not None:
-        body["nextRefreshAllowedAt"] = wire_time(problem.next_refresh_allowed_at)
-    if problem.upgrade_hint is not None:
-        body["upgradeHint"] = problem.upgrade_hint
-    if problem.fields:
-        body["fields"] = {name: list(messages) for name, messages in problem.fields.items()}
-    body["requestId"] = getattr(request, "request_id", "")
+    body = Error(replace(problem, request_id=getattr(request, "request_id", ""))).data
     response = JsonResponse(body, status=problem.status)
     response["Cache-Control"] = "no-store"
     if problem.retry_after_seconds is not None:
@@ -190,6 +189,11 @@ def exception_handler(error: Exception, context: dict[str, Any]) -> HttpResponse
     return response
 
 
+def http_seconds_until(moment: datetime, now: datetime) -> int:
+    """Whole seconds for Retry-After, at least one."""
+    return max(1, math.ceil((moment - now).total_seconds()))
+
+
 def is_api(request: HttpRequest) -> bool:
     return request.path.startswith(API_PREFIX)
 
@@ -203,9 +207,7 @@ def csrf_failure(request: HttpRequest, reason: str = "") -> HttpResponse:
 
 def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
     if is_api(request):
-        return problem_response(
-            request, problem_of(exception) or invalid_request("request", "Cannot be read.")
-        )
+        return problem_response(request, problem_of(exception) or _invalid("request", "Cannot be read."))
     return render(request, "400.html", status=400)
 
 

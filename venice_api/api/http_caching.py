@@ -16,8 +16,8 @@ from django.utils.cache import patch_vary_headers
 from django.utils.http import parse_etags
 
 from paris_integration.public import FeedView
-from venice_api import problems
-from venice_api.authentication import EmbedCaller, MemberCaller, own_origins
+from venice_api.api import problems
+from venice_api.api.authentication import EmbedCaller, MemberCaller
 from venice_api.instances import Instance
 
 FRESH_SECONDS = 10
@@ -97,6 +97,12 @@ def check_origin(request: HttpRequest, instance: Instance, *, is_session: bool) 
         return
     if is_session or (instance.allowed_origins and origin not in instance.allowed_origins):
         raise problems.origin_not_allowed()
+
+
+def own_origins(request: HttpRequest) -> set[str]:
+    """The service's own origins: the configured one, and the address it is being asked under."""
+    configured = "/".join(settings.PUBLIC_BASE_URL.split("/")[:3])
+    return {configured, f"{request.scheme}://{request.get_host()}"}
 
 
 def add_cors(request: HttpRequest, response: HttpResponse, instance: Instance) -> None:

@@ -1,4 +1,4 @@
-"""The way to Meta and back: connect, callback, the choice of an account, disconnect, and Meta's own callbacks.
+"""The way to Meta and back: connect, callback, the choice of an account, and disconnect.
 
 A person is only ever sent to the login's own address, to an entry of EDITOR_REDIRECT_URIS, or to the editor's own page.
 """
@@ -12,52 +12,66 @@ from uuid import UUID
 from django.conf import settings
 from django.contrib.auth.models import User
 from django.http import (
-    Http404,
     HttpRequest,
     HttpResponse,
     HttpResponseBase,
     HttpResponseRedirect,
-    JsonResponse,
 )
 from django.shortcuts import render
 from django.urls import reverse
 from django.utils import timezone
-from django.utils.decorators import method_decorator
-from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_http_methods, require_safe
+from drf_spectacular.utils import OpenApiResponse, extend_schema
 from rest_framework.request import Request
+from rest_framework.response import Response
 
 from entitlements.limits import fresh_limits_for
+from entitlements.memberships import can_edit
 from paris_integration import public as paris
 from paris_integration.public import Login
-from venice_api import problems
-from venice_api.api_docs import operations
-from venice_api.authentication import identify_editor, own_origins, require_session, signed_in
-from venice_api.inputs import InvalidInput, json_object, required_text, single_values
+from venice_api.api import problems
+from venice_api.api.answers import Disconnected
+from venice_api.api.authentication import SessionAuthentication
+from venice_api.api.http_caching import own_origins
+from venice_api.api.inputs import ConnectQuery, DisconnectOrder, InstanceQuery
+from venice_api.api.negotiation import JsonObjectParser
+from venice_api.api.permissions import IsEditor, find_member
+from venice_api.api.schema import errors
+from venice_api.api.views import ApiView
 from venice_api.instances import Instance
-from venice_api.middleware import PAGE_POLICY
-from venice_api.views import ApiView
+from venice_api.policies import PAGE_POLICY
+from venice_api.values import InvalidInput
 
-_LOGINS = {login.value: login for login in Login}
-MAX_URI = 500
+LOGINS = {login.value: login for login in Login}
 
 
 class ConnectView(ApiView):
     """`GET …/connect`: begin a login; a redirect to Meta."""
 
     http_method_names = ["get", "head"]
+    authentication_classes = [SessionAuthentication]
+    permission_classes = [IsEditor]
 
-    @operations.connect
+    @extend_schema(
+        operation_id="connect",
+        summary="Begin a login at Meta",
+        tags=["connection"],
+        parameters=[InstanceQuery, ConnectQuery],
+        responses={
+            302: OpenApiResponse(description="To Meta; or back with `status=error&reason=PLAN_RESTRICTED`."),
+            **errors(400, 401, 403, 404, 429, 503),
+        },
+    )
     def get(self, request: Request) -> HttpResponseBase:
-        http_request = request._request
-        user = signed_in(http_request)
-        given = single_values(http_request.GET, ("instanceId", "login"))
-        if "instanceId" not in given:
-            raise InvalidInput("instanceId", "Must be given.")
-        caller = identify_editor(http_request, given["instanceId"])
-        instance = caller.instance
-        redirect_uri = _redirect_uri(http_request, instance)
-        login = _login(given.get("login"), instance)
+        named = InstanceQuery(data=request.query_params)
+        named.is_valid(raise_exception=True)
+        instance = self.get_member(request, named.validated_data["instanceId"]).instance
+        query = ConnectQuery(
+            data=request.query_params, context={"redirect_uris": _redirect_uris(request._request, instance)}
+        )
+        query.is_valid(raise_exception=True)
+        redirect_uri = query.validated_data.get("redirectUri", _editor_page(instance))
+        login = LOGINS[query.validated_data.get("login", _usual_login(instance))]
         now = timezone.now()
         if not fresh_limits_for(instance.feed_key().workspace_id, now=now).oauth_enabled:
             return _back(redirect_uri, status="error", reason="PLAN_RESTRICTED")
@@ -67,7 +81,7 @@ class ConnectView(ApiView):
             paris.begin_login(
                 instance.feed_key(),
                 login,
-                actor=_actor(http_request, user),
+                actor=_actor(request._request, request.user),
                 redirect_uri=redirect_uri,
                 callback_uri=callback_uri(login),
                 now=now,
@@ -137,68 +151,28 @@ class DisconnectView(ApiView):
     """`POST …/disconnect`: unlink the instance, erase tokens and connected posts. Doing it twice is fine."""
 
     http_method_names = ["post"]
+    authentication_classes = [SessionAuthentication]
+    permission_classes = [IsEditor]
+    parser_classes = [JsonObjectParser]
 
-    @operations.disconnect
-    def post(self, request: Request) -> HttpResponse:
-        http_request = request._request
-        require_session(http_request)
-        instance_id = required_text(json_object(http_request), "instanceId")
-        caller = identify_editor(http_request, instance_id)
+    @extend_schema(
+        operation_id="disconnect",
+        summary="Disconnect the account and erase what was read by it",
+        tags=["connection"],
+        request=DisconnectOrder,
+        responses={200: Disconnected, **errors(400, 401, 403, 404, 413, 415, 429, 503)},
+    )
+    def post(self, request: Request) -> Response:
+        order = DisconnectOrder(data=request.data)
+        order.is_valid(raise_exception=True)
+        caller = self.get_member(request, order.validated_data["instanceId"])
         paris.disconnect(
             caller.instance.feed_key(),
             actor=paris.Actor(caller.user_id, caller.username),
             now=timezone.now(),
         )
-        response = JsonResponse({"status": "disconnected"})
-        response["Cache-Control"] = "no-store"
-        return response
-
-
-@method_decorator(csrf_exempt, name="dispatch")
-class DeauthorizeView(ApiView):
-    """Meta's server tells of a person who withdrew. Authenticated by the signature alone."""
-
-    http_method_names = ["post"]
-
-    @operations.deauthorize
-    def post(self, request: Request, family: str) -> HttpResponse:
-        try:
-            paris.deauthorise(_LOGINS[family], _signed_request(request), now=timezone.now())
-        except paris.InvalidSignedRequest:
-            raise InvalidInput("signed_request", "Is not valid.") from None
-        return JsonResponse({"status": "deauthorised"})
-
-
-@method_decorator(csrf_exempt, name="dispatch")
-class DataDeletionView(ApiView):
-    """Meta's server passes on a person's order to delete their data. Authenticated by the signature alone."""
-
-    http_method_names = ["post"]
-
-    @operations.data_deletion
-    def post(self, request: Request, family: str) -> HttpResponse:
-        try:
-            deletion = paris.delete_data(_LOGINS[family], _signed_request(request), now=timezone.now())
-        except paris.InvalidSignedRequest:
-            raise InvalidInput("signed_request", "Is not valid.") from None
-        url = settings.PUBLIC_BASE_URL + reverse("deletion-status", args=[deletion.code])
-        return JsonResponse({"url": url, "confirmation_code": deletion.code})
-
-
-def _signed_request(request: Request) -> str:
-    sent = request._request.POST.getlist("signed_request")
-    if len(sent) != 1:
-        raise InvalidInput("signed_request", "Must be given once.")
-    return sent[0]
-
-
-@require_safe
-def deletion_status(request: HttpRequest, code: str) -> HttpResponse:
-    """For the person who asked Meta for it: readable without an account."""
-    deletion = paris.find_deletion(code)
-    if deletion is None:
-        raise Http404
-    return render(request, "connect/deletion.html", {"deletion": deletion})
+        answer = Disconnected({"status": "disconnected"})
+        return Response(answer.data, headers={"Cache-Control": "no-store"})
 
 
 def _choice_page(request: HttpRequest, attempt: paris.Attempt, *, missing: bool = False) -> HttpResponse:
@@ -224,34 +198,23 @@ def callback_uri(login: Login) -> str:
     return settings.PUBLIC_BASE_URL + reverse(f"callback-{login.value}")
 
 
-def _redirect_uri(request: HttpRequest, instance: Instance) -> str:
-    """Where the person ends: the editor's own page, or one of the operator's entries, character for character."""
-    own = [f"{origin}{_editor_path(instance)}" for origin in sorted(own_origins(request))]
-    given = request.GET.getlist("redirectUri")
-    if not given:
-        return settings.PUBLIC_BASE_URL + _editor_path(instance)
-    if len(given) > 1:
-        raise InvalidInput("redirectUri", "Was sent more than once.")
-    if given[0] not in {*own, *settings.EDITOR_REDIRECT_URIS} or len(given[0]) > MAX_URI:
-        raise InvalidInput("redirectUri", "Is not one of the addresses set up for this service.")
-    return given[0]
+def _redirect_uris(request: HttpRequest, instance: Instance) -> set[str]:
+    """Where the person may end: the editor's own page, or one of the operator's entries, character for character."""
+    own = {f"{origin}{_editor_path(instance)}" for origin in own_origins(request)}
+    return own.union(settings.EDITOR_REDIRECT_URIS)
 
 
-def _login(name: str | None, instance: Instance) -> Login:
-    if name is None:
-        return Login.FACEBOOK if instance.source_type == "hashtag" else Login.INSTAGRAM
-    if name not in _LOGINS:
-        raise InvalidInput("login", "Must be instagram or facebook.")
-    return _LOGINS[name]
+def _usual_login(instance: Instance) -> Login:
+    return Login.FACEBOOK if instance.source_type == "hashtag" else Login.INSTAGRAM
 
 
 def _check_rights_again(request: HttpRequest, attempt: paris.Attempt) -> None:
-    """Role and plan may have been lost since the login began. Raises LoginFailed."""
+    """The role and the plan may have been lost since the login began. Raises LoginFailed."""
     try:
-        caller = identify_editor(request, attempt.instance_id)
+        caller = find_member(request.user, attempt.instance_id)
     except problems.Problem:
         raise paris.LoginFailed("STATE_INVALID") from None
-    if caller.instance.feed_key().workspace_id != attempt.workspace_id:
+    if not can_edit(caller.role) or caller.instance.feed_key().workspace_id != attempt.workspace_id:
         raise paris.LoginFailed("STATE_INVALID")
     if not fresh_limits_for(attempt.workspace_id, now=timezone.now()).oauth_enabled:
         raise paris.LoginFailed("PLAN_RESTRICTED")
@@ -280,6 +243,10 @@ def _back(redirect_uri: str, **result: str) -> HttpResponse:
 
 def _editor_list() -> str:
     return settings.PUBLIC_BASE_URL + reverse("editor-list")
+
+
+def _editor_page(instance: Instance) -> str:
+    return settings.PUBLIC_BASE_URL + _editor_path(instance)
 
 
 def _editor_path(instance: Instance) -> str:

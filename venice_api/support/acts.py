@@ -10,8 +10,7 @@ from typing import Any
 from django import forms
 
 from paris_integration import public as paris
-from venice_api import support_words
-from venice_api.editor.words import was_refreshed
+from venice_api import wording
 from venice_api.instances import Instance, rotate_embed_token
 
 MAX_PAUSE_HOURS = int(paris.MAX_PAUSE / timedelta(hours=1))
@@ -62,16 +61,12 @@ def _refresh(instance: Instance, typed: dict[str, Any], actor: paris.Actor, now:
     try:
         view = paris.force_refresh(instance.feed_key(), instance.selection(), actor=actor, now=now)
     except paris.RefreshBlocked as blocked:
-        return Done(support_words.refusal_words(blocked), is_success=False)
+        return Done(wording.staff_refusal_words(blocked), is_success=False)
     except paris.TooBusy:
-        return Done("Another refresh is under way. Try again in a moment.", is_success=False)
-    if not was_refreshed(view):
-        return Done(f"Not refreshed. {_refresh_words(instance, view)}", is_success=False)
-    return Done(support_words.freshness_words(view))
-
-
-def _refresh_words(instance: Instance, view: paris.FeedView) -> str:
-    return support_words.refresh_words(view, paris.find_connection(instance.feed_key()))
+        return Done(wording.ANOTHER_REFRESH, is_success=False)
+    if not wording.was_refreshed(view):
+        return Done(f"Not refreshed. {wording.staff_refresh_words(view)}", is_success=False)
+    return Done(wording.staff_freshness_words(view))
 
 
 def _grant(instance: Instance, typed: dict[str, Any], actor: paris.Actor, now: datetime) -> Done:
@@ -84,7 +79,7 @@ def _clear_backoff(instance: Instance, typed: dict[str, Any], actor: paris.Actor
     was_paused = paris.look_at_feed(key, selection, now=now).paused_until is not None
     cleared = paris.clear_backoff(key, actor=actor, now=now, note=typed["note"])
     done = "The back-off is cleared." if cleared or was_paused else "Nothing was held back."
-    return Done(f"{done} {_refresh_words(instance, paris.look_at_feed(key, selection, now=now))}")
+    return Done(f"{done} {wording.staff_refresh_words(paris.look_at_feed(key, selection, now=now))}")
 
 
 def _open_window(instance: Instance, typed: dict[str, Any], actor: paris.Actor, now: datetime) -> Done:
@@ -95,7 +90,7 @@ def _open_window(instance: Instance, typed: dict[str, Any], actor: paris.Actor, 
 def _pause(instance: Instance, typed: dict[str, Any], actor: paris.Actor, now: datetime) -> Done:
     until = now.replace(microsecond=0) + timedelta(hours=typed["hours"])
     paris.pause(instance.feed_key(), until=until, actor=actor, now=now, note=typed["note"])
-    return Done(f"Paused until {support_words.utc_words(until)}.")
+    return Done(f"Paused until {wording.utc_words(until)}.")
 
 
 def _purge(instance: Instance, typed: dict[str, Any], actor: paris.Actor, now: datetime) -> Done:

@@ -1,0 +1,168 @@
+"""What the API answers, field by field: one serializer per body, from which the schema is made, too.
+
+What isn't known is absent, never null, unless the field says that null means something.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from typing import Any, NamedTuple
+
+from django.utils.functional import cached_property
+from rest_framework import serializers
+
+from paris_integration.public import BlockReason, FeedView, Source, SourceType, Warning
+
+MEDIA_TYPES = ["IMAGE", "VIDEO", "CAROUSEL_ALBUM"]
+ERRORS = [
+    "INVALID_REQUEST",
+    "AUTHENTICATION_REQUIRED",
+    "FORBIDDEN",
+    "ORIGIN_NOT_ALLOWED",
+    "INSTANCE_NOT_FOUND",
+    "NOT_FOUND",
+    "METHOD_NOT_ALLOWED",
+    "REFRESH_BLOCKED",
+    "SOURCE_MISMATCH",
+    "REQUEST_TOO_LARGE",
+    "UNSUPPORTED_MEDIA_TYPE",
+    "THROTTLED",
+    "TEMPORARILY_UNAVAILABLE",
+    "INTERNAL_ERROR",
+]
+_REASONS = [reason.value for reason in BlockReason]
+_WARNING_ORDER = {warning: position for position, warning in enumerate(Warning)}
+
+
+class Answer(serializers.Serializer):  # type: ignore[type-arg]
+    def to_representation(self, instance: Any) -> dict[str, Any]:
+        sent: dict[str, Any] = super().to_representation(instance)
+        return {name: value for name, value in sent.items() if value is not None or name in self._nullable}
+
+    @cached_property
+    def _nullable(self) -> frozenset[str]:
+        return frozenset(name for name, field in self.fields.items() if field.allow_null)
+
+
+class Child(Answer):
+    """One picture or video of an album."""
+
+    id = serializers.CharField()
+    mediaType = serializers.ChoiceField(MEDIA_TYPES)
+    mediaUrl = serializers.URLField(required=False)
+    thumbnailUrl = serializers.URLField(required=False)
+    altText = serializers.CharField(required=False)
+
+
+class Post(Answer):
+    id = serializers.CharField()
+    mediaType = serializers.ChoiceField(MEDIA_TYPES)
+    permalink = serializers.URLField()
+    timestamp = serializers.DateTimeField(help_text="UTC.")
+    caption = serializers.CharField(required=False)
+    mediaUrl = serializers.URLField(required=False, help_text="Always there for VIDEO.")
+    thumbnailUrl = serializers.URLField(required=False)
+    width = serializers.IntegerField(required=False, help_text="Pixels.")
+    height = serializers.IntegerField(required=False, help_text="Pixels.")
+    children = Child(many=True, required=False)
+    altText = serializers.CharField(required=False)
+    username = serializers.CharField(required=False)
+    isReel = serializers.BooleanField(required=False)
+
+
+class Profile(Answer):
+    username = serializers.CharField()
+    profilePictureUrl = serializers.URLField(required=False)
+
+
+class SourceEcho(Answer):
+    """The source the posts come from, normalised."""
+
+    type = serializers.ChoiceField([kind.value for kind in SourceType])
+    value = serializers.CharField()
+
+
+class RefreshState(Answer):
+    """What members may know of forced refreshes."""
+
+    remainingToday = serializers.IntegerField(
+        source="remaining_today", allow_null=True, help_text="null is unlimited."
+    )
+    remainingThisHour = serializers.IntegerField(
+        source="remaining_this_hour", allow_null=True, help_text="null is unlimited."
+    )
+    forcedAllowedAt = serializers.DateTimeField(source="allowed_at", required=False)
+    reasonCode = serializers.ChoiceField(_REASONS, source="reason", required=False)
+    upgradeHint = serializers.CharField(
+        source="upgrade_hint", required=False, help_text="The lowest higher plan that would allow it."
+    )
+
+
+class Warnings(serializers.ListField):
+    child = serializers.ChoiceField([warning.value for warning in Warning])
+
+    def to_representation(self, data: Iterable[Warning]) -> list[str]:
+        return [warning.value for warning in sorted(data, key=_WARNING_ORDER.__getitem__)]
+
+
+class AnsweredFeed(NamedTuple):
+    """What a FeedData is made of. `source`: where the posts come from."""
+
+    view: FeedView
+    source: Source
+
+
+class FeedData(Answer):
+    """InstagramExternalData."""
+
+    posts = Post(many=True, source="view.posts")
+    lastUpdated = serializers.DateTimeField(
+        source="view.last_updated_at", allow_null=True, help_text="null: never filled."
+    )
+    stale = serializers.BooleanField(source="view.is_stale")
+    nextRefreshAllowedAt = serializers.DateTimeField(source="view.next_refresh_allowed_at", required=False)
+    sourceEcho = SourceEcho(source="source")
+    profile = Profile(source="view.profile", required=False)
+    warnings = Warnings(source="view.warnings")
+    refresh = RefreshState(source="view.forced", required=False, help_text="For members' sessions.")
+
+
+# Kept, because binding the fields for every read would cost more than filling them.
+_ENVELOPE = FeedData()
+del _ENVELOPE.fields["posts"]
+
+
+def feed_body(view: FeedView, source: Source) -> bytes:
+    """`FeedData` as UTF-8 JSON. Posts are stored as they are sent and only joined, never encoded again."""
+    posts = ",".join(post.json for post in view.posts)
+    envelope = _ENVELOPE.to_representation(AnsweredFeed(view, source))
+    rest = json.dumps(envelope, ensure_ascii=False, separators=(",", ":"))
+    return f'{{"posts":[{posts}],{rest[1:]}'.encode()
+
+
+class Error(Answer):
+    error = serializers.ChoiceField(ERRORS)
+    message = serializers.CharField(help_text="A sentence for people.")
+    reasonCode = serializers.ChoiceField(_REASONS, source="reason_code", required=False)
+    nextRefreshAllowedAt = serializers.DateTimeField(source="next_refresh_allowed_at", required=False)
+    upgradeHint = serializers.CharField(source="upgrade_hint", required=False)
+    fields = serializers.DictField(  # type: ignore[assignment]
+        child=serializers.ListField(child=serializers.CharField()),
+        required=False,
+        help_text="What is wrong, by field.",
+    )
+    requestId = serializers.CharField(source="request_id")
+
+
+class Disconnected(Answer):
+    status = serializers.ChoiceField(["disconnected"])
+
+
+class Deauthorised(Answer):
+    status = serializers.ChoiceField(["deauthorised"])
+
+
+class DeletionAccepted(Answer):
+    url = serializers.URLField(help_text="A status page for the person.")
+    confirmation_code = serializers.CharField()

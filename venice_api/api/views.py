@@ -1,0 +1,235 @@
+"""The feed API: parse, one call into Paris, answer."""
+
+from __future__ import annotations
+
+from typing import Any, cast
+
+from django.http import HttpRequest, HttpResponse, HttpResponseBase
+from django.shortcuts import render
+from django.utils import timezone
+from django.views.decorators.csrf import csrf_exempt
+from django.views.decorators.http import require_safe
+from drf_spectacular.utils import OpenApiParameter, OpenApiResponse, extend_schema
+from rest_framework.exceptions import MethodNotAllowed, UnsupportedMediaType
+from rest_framework.request import Request
+from rest_framework.views import APIView
+
+from foundation import logs
+from foundation.metrics import timed
+from paris_integration import public as paris
+from venice_api import embed_tokens
+from venice_api.api import feed_results, http_caching, inputs, problems, schema, throttles
+from venice_api.api.answers import FeedData, feed_body
+from venice_api.api.authentication import (
+    EmbedCaller,
+    EmbedTokenAuthentication,
+    MemberCaller,
+    SessionAuthentication,
+)
+from venice_api.api.inputs import FeedQuery, RefreshOrder
+from venice_api.api.negotiation import JsonObjectParser
+from venice_api.api.permissions import IsEditor, IsReader, find_member
+from venice_api.instances import find_instance
+from venice_api.values import InvalidInput
+
+
+class ApiView(APIView):
+    """Refuses in this order: 405, 401, 403 for the CSRF token, 413, 415; then 400 and what the view finds."""
+
+    def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
+        if request.method not in self.allowed_methods:
+            raise MethodNotAllowed(str(request.method))
+        super().initial(request, *args, **kwargs)
+        if request.method == "POST" and JsonObjectParser in self.parser_classes:
+            _ = request._request.body  # Django refuses what is too large; DRF would read all of it
+            if request._request.content_type != JsonObjectParser.media_type:
+                raise UnsupportedMediaType(str(request.content_type))
+
+    def get_member(self, request: Request, instance_id: str) -> MemberCaller:
+        """The user as a member of the instance's workspace, if the view's permissions allow. Raises 404, 403."""
+        caller = find_member(request.user, instance_id)
+        self.check_object_permissions(request, caller)
+        return caller
+
+
+class FeedView(ApiView):
+    """`GET /v1/integrations/instagram/feed`: the instance's posts, quickly, with honest freshness."""
+
+    authentication_classes = [EmbedTokenAuthentication, SessionAuthentication]
+    permission_classes = [IsReader]
+    throttle_classes = [throttles.ReadThrottle]
+    caller: EmbedCaller | MemberCaller | None = None
+    view: paris.FeedView | None = None
+
+    def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
+        """Counts every answer but those to pre-flights, once, and whatever it is."""
+        if request.method == "OPTIONS":
+            return super().dispatch(request, *args, **kwargs)
+        result = "error"
+        try:
+            with timed("venice"):
+                response: HttpResponseBase = super().dispatch(request, *args, **kwargs)
+            result = feed_results.result_of(response.status_code, self.view)
+            return response
+        finally:
+            workspace_id = self.caller.instance.workspace_id if self.caller else None
+            paris.count_feed_request(workspace_id, result)
+
+    def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
+        if request.method == "OPTIONS":  # browsers send a pre-flight without credentials
+            self.check_throttles(request)
+        else:
+            super().initial(request, *args, **kwargs)
+
+    def check_permissions(self, request: Request) -> None:
+        """Finds the instance, too, so that only those who may read it are counted as its readers."""
+        super().check_permissions(request)
+        auth: EmbedCaller | None = request.auth  # type: ignore[assignment]
+        self.caller = auth or self.get_member(request, _instance_id(request))
+        instance = self.caller.instance
+        logs.bind(workspace=instance.workspace_id, instance=instance.instance_id)
+
+    def instance_id_of(self, request: Request) -> str | None:
+        """For the throttle. A pre-flight's instance is the one that its address names."""
+        return self.caller.instance.instance_id if self.caller else _named_id(request)
+
+    @extend_schema(
+        operation_id="readFeed",
+        summary="Read a feed",
+        description=(
+            "The instance's posts from the cache, with honest freshness. Never fails for plan, quota or provider "
+            "reasons: `warnings` say what is the matter."
+        ),
+        tags=["feed"],
+        parameters=[
+            FeedQuery,
+            OpenApiParameter("If-None-Match", str, OpenApiParameter.HEADER),
+            OpenApiParameter("ETag", str, OpenApiParameter.HEADER, response=[200, 304]),
+            OpenApiParameter("Cache-Control", str, OpenApiParameter.HEADER, response=[200, 304]),
+        ],
+        responses={
+            200: OpenApiResponse(FeedData, "The feed; with FEED_WARMING also `Retry-After`."),
+            304: OpenApiResponse(description="What the reader has is current."),
+            **schema.errors(400, 401, 403, 404, 409, 429, 503),
+        },
+    )
+    def get(self, request: Request) -> HttpResponse:
+        caller = cast("EmbedCaller | MemberCaller", self.caller)
+        instance, is_member = caller.instance, isinstance(caller, MemberCaller)
+        http_caching.check_origin(request._request, instance, is_session=is_member)
+        query = FeedQuery(data=request.query_params)
+        query.is_valid(raise_exception=True)
+        source = query.source_or(instance.source)
+        if source is None:
+            raise InvalidInput("sourceValue", "Must be given with another sourceType.")
+        is_preview = source != instance.source
+        if is_preview and not is_member:
+            raise problems.source_mismatch()
+        read = paris.read_feed_as_member if is_member else paris.read_feed
+        self.view = view = read(
+            instance.feed_key(source),
+            instance.selection(query.validated_data.get("maxPosts"), query.validated_data.get("filterType")),
+            now=timezone.now(),
+            is_preview=is_preview,
+        )
+        return http_caching.feed_response(request._request, caller, view, feed_body(view, source))
+
+    def options(self, request: Request, *args: Any, **kwargs: Any) -> HttpResponse:  # type: ignore[override]
+        instance_id = _named_id(request)
+        return http_caching.preflight(request._request, find_instance(instance_id) if instance_id else None)
+
+    def finalize_response(  # type: ignore[override]
+        self, request: Request, response: HttpResponseBase, *args: Any, **kwargs: Any
+    ) -> HttpResponseBase:
+        final: HttpResponseBase = super().finalize_response(request, response, *args, **kwargs)  # type: ignore[arg-type]
+        if isinstance(final, HttpResponse) and isinstance(self.caller, EmbedCaller):
+            http_caching.add_cors(request._request, final, self.caller.instance)
+        if isinstance(final, HttpResponse) and "token=" in request._request.META.get("QUERY_STRING", ""):
+            http_caching.replace_kept_posts(final)
+        final["Cross-Origin-Resource-Policy"] = "cross-origin"
+        return final
+
+
+class RefreshView(ApiView):
+    """`POST /v1/integrations/instagram/refresh`: a member asks for fresh posts now."""
+
+    http_method_names = ["post"]
+    authentication_classes = [SessionAuthentication]
+    permission_classes = [IsEditor]
+    parser_classes = [JsonObjectParser]
+
+    @extend_schema(
+        operation_id="refreshFeed",
+        summary="Refresh a feed now",
+        description=(
+            "For editors and owners. Costs one unit of the plan's forced refreshes when it succeeds. "
+            "`nextRefreshAllowedAt` is the next forced refresh here."
+        ),
+        tags=["feed"],
+        parameters=[
+            OpenApiParameter(
+                "Idempotency-Key",
+                {
+                    "type": "string",
+                    "minLength": 1,
+                    "maxLength": inputs.KEY_LIMIT,
+                    "pattern": f"^{inputs.KEY_PATTERN}$",
+                },
+                OpenApiParameter.HEADER,
+                description="A repeat within 24 hours gets the first answer and costs nothing.",
+            ),
+        ],
+        request=RefreshOrder,
+        responses={200: FeedData, **schema.errors(400, 401, 403, 404, 409, 413, 415, 429, 503)},
+    )
+    def post(self, request: Request) -> HttpResponse:
+        order = RefreshOrder(data=request.data)
+        order.is_valid(raise_exception=True)
+        idempotency_key = inputs.parse_idempotency_key(request.headers.get("Idempotency-Key"))
+        caller = self.get_member(request, order.validated_data["instanceId"])
+        instance = caller.instance
+        logs.bind(workspace=instance.workspace_id, instance=instance.instance_id)
+        if order.source_or(instance.source) != instance.source:
+            raise problems.source_mismatch()
+        view = paris.force_refresh(
+            instance.feed_key(),
+            instance.selection(),
+            actor=paris.Actor(caller.user_id, caller.username),
+            idempotency_key=idempotency_key,
+            now=timezone.now(),
+        )
+        response = HttpResponse(feed_body(view, instance.source), content_type="application/json")
+        response["Cache-Control"] = http_caching.NEVER_SHARED
+        if view.is_warming:
+            response["Retry-After"] = str(http_caching.WARMING_RETRY_SECONDS)
+        return response
+
+
+@require_safe
+def docs(request: HttpRequest) -> HttpResponse:
+    """The schema to read and to try, by Swagger UI from our own files."""
+    return render(request, "api/docs.html")
+
+
+@csrf_exempt
+def unknown_api_address(request: HttpRequest) -> HttpResponse:
+    return problems.not_found(request, Exception())
+
+
+def _instance_id(request: Request) -> str:
+    """The instance a member asks for. The authentication has looked at its text already."""
+    instance_id = request.query_params.get("instanceId")
+    if instance_id is None:
+        raise InvalidInput("instanceId", "Must be given.")
+    return instance_id
+
+
+def _named_id(request: Request) -> str | None:
+    """The id of the instance a pre-flight is about, as far as its address says."""
+    try:
+        named = inputs.single_values(request.query_params, ("instanceId", "token"))
+        if "token" in named:
+            return embed_tokens.verify(named["token"]).instance_id
+        return named.get("instanceId")
+    except (InvalidInput, embed_tokens.InvalidEmbedToken):
+        return None

@@ -1,0 +1,150 @@
+"""Staff screens for widget instances: configuration, the state of feed and quota in words, and acts for a customer."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import Any
+
+from django.contrib import admin, messages
+from django.contrib.admin.utils import quote, unquote
+from django.contrib.admin.views.main import ChangeList
+from django.core.exceptions import PermissionDenied
+from django.db.models import QuerySet
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.shortcuts import get_object_or_404
+from django.template.response import TemplateResponse
+from django.urls import URLPattern, path, reverse
+from django.utils import timezone
+
+from paris_integration import public as paris
+from venice_api import wording
+from venice_api.editor.sign_in import AdminSignInForm
+from venice_api.instances import from_row
+from venice_api.models import WidgetInstance
+from venice_api.support.acts import ACTS, Act
+
+# One sign-in page for everybody.
+admin.site.login_template = "registration/login.html"
+admin.site.login_form = AdminSignInForm
+MAY_ACT = "venice_api.act_for_customer"
+STATE_FIELDS = ("feed_state", "refresh_state")
+
+
+class GlancingList(ChangeList):
+    """The page of rows, each with its health: one glance for all of them."""
+
+    def get_results(self, request: HttpRequest) -> None:
+        super().get_results(request)
+        rows: list[WidgetInstance] = list(self.result_list)
+        glances = paris.glance_at([from_row(row).feed_key() for row in rows], now=timezone.now())
+        for row in rows:
+            row.health_word = wording.health_of(glances[row.pk]).word  # type: ignore[attr-defined]
+        self.result_list = rows
+
+
+@admin.register(WidgetInstance)
+class WidgetInstanceAdmin(admin.ModelAdmin):
+    list_display = ("widget", "source", "health", "workspace", "id", "updated_at")
+    list_per_page = 50
+    list_filter = ("source_type", "workspace__plan")
+    search_fields = ("id", "name", "source_value", "workspace__name", "workspace__id")
+    search_help_text = "Widget id or name, workspace name or id, username or tag shown, connected username."
+    list_select_related = ("workspace",)
+    readonly_fields = ("id", *STATE_FIELDS, "token_version", "created_at", "updated_at")
+    autocomplete_fields = ("workspace",)
+    change_form_template = "admin/venice_api/instance_change.html"
+
+    def get_search_results(
+        self, request: HttpRequest, queryset: QuerySet[WidgetInstance], search_term: str
+    ) -> tuple[QuerySet[WidgetInstance], bool]:
+        """Also by the account that is connected, which is Paris's to know."""
+        found, may_repeat = super().get_search_results(request, queryset, search_term)
+        username = search_term.strip().removeprefix("@")
+        if username:
+            found |= queryset.filter(pk__in=paris.instances_connected_as(username))
+        return found, may_repeat
+
+    def get_changelist(self, request: HttpRequest, **kwargs: object) -> type[ChangeList]:
+        return GlancingList
+
+    @admin.display(description="Name", ordering="name")
+    def widget(self, row: WidgetInstance) -> str:
+        return row.name or "(no name)"
+
+    @admin.display(description="Source", ordering="source_value")
+    def source(self, row: WidgetInstance) -> str:
+        return f"{'#' if row.source_type == WidgetInstance.SourceType.HASHTAG else '@'}{row.source_value}"
+
+    @admin.display(description="Health")
+    def health(self, row: WidgetInstance) -> str:
+        return str(getattr(row, "health_word", "-"))
+
+    @admin.display(description="Feed")
+    def feed_state(self, row: WidgetInstance) -> str:
+        return wording.staff_freshness_words(_view(row))
+
+    @admin.display(description="Refreshes")
+    def refresh_state(self, row: WidgetInstance) -> str:
+        return wording.staff_refresh_words(_view(row))
+
+    def get_fields(self, request: HttpRequest, obj: WidgetInstance | None = None) -> Any:
+        """The state first, where staff look; a new widget has none."""
+        others = [name for name in super().get_fields(request, obj) if name not in STATE_FIELDS]
+        return [*STATE_FIELDS, *others] if obj else others
+
+    def delete_queryset(self, request: HttpRequest, queryset: QuerySet[WidgetInstance]) -> None:
+        """One at a time, each in a transaction of its own: rows are held as briefly as for a single one."""
+        for row in queryset:
+            row.delete()
+
+    def get_urls(self) -> list[URLPattern]:
+        acts = [
+            path(
+                f"<path:instance_id>/{act.name}/",
+                self.admin_site.admin_view(partial(self.act_view, act=act)),
+                name=f"venice_api_widgetinstance_{act.name}",
+            )
+            for act in ACTS
+        ]
+        return [*acts, *super().get_urls()]
+
+    def render_change_form(
+        self, request: HttpRequest, context: dict[str, object], *args: object, **kwargs: object
+    ) -> HttpResponse:
+        context["acts"] = ACTS if request.user.has_perm(MAY_ACT) else ()
+        return super().render_change_form(request, context, *args, **kwargs)  # type: ignore[arg-type]
+
+    def act_view(self, request: HttpRequest, instance_id: str, act: Act) -> HttpResponse:
+        """Says what the act will do, and does it once it is confirmed with a reason."""
+        if not request.user.has_perm(MAY_ACT):
+            raise PermissionDenied
+        row = get_object_or_404(WidgetInstance, pk=unquote(instance_id))
+        form = act.form(request.POST or None)
+        if request.method == "POST" and form.is_valid():
+            actor = paris.Actor(request.user.pk, request.user.get_username())
+            done = act.do(from_row(row), form.cleaned_data, actor, timezone.now())
+            self.message_user(request, done.words, messages.SUCCESS if done.is_success else messages.WARNING)
+            return HttpResponseRedirect(
+                reverse("admin:venice_api_widgetinstance_change", args=[quote(row.pk)])
+            )
+        context = {
+            **self.admin_site.each_context(request),
+            "title": act.title,
+            "effect": act.effect,
+            "form": form,
+            "instance": row,
+            "opts": self.opts,
+            "feed": wording.staff_freshness_words(_view(row)),
+            "refreshes": wording.staff_refresh_words(_view(row)),
+        }
+        return TemplateResponse(request, "admin/venice_api/act.html", context)
+
+
+def _view(row: WidgetInstance) -> paris.FeedView:
+    """Looked at once a request: the row lives no longer than that."""
+    known: paris.FeedView | None = getattr(row, "_view", None)
+    if known is None:
+        instance = from_row(row)
+        known = paris.look_at_feed(instance.feed_key(), instance.selection(), now=timezone.now())
+        row._view = known  # type: ignore[attr-defined]
+    return known

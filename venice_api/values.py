@@ -1,0 +1,109 @@
+"""The values of a widget's settings, read from text. Pure; each refusal names its field.
+
+The API, the editor's form, the commands and the model read them alike.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from urllib.parse import urlsplit
+
+from django.conf import settings
+from django.core.exceptions import ValidationError
+
+from paris_integration.public import (
+    FilterKind,
+    InvalidSource,
+    Source,
+    SourceType,
+    parse_source,
+    parse_source_type,
+)
+
+DEFAULT_MAX_POSTS = 12
+MAX_POSTS_LIMIT = 48
+TEXT_LIMIT = 200
+_FILTERS = {"all": None, "image": FilterKind.IMAGE, "photo": FilterKind.IMAGE, "video": FilterKind.VIDEO}
+_WHOLE_NUMBER = re.compile(r"[0-9]{1,4}", re.ASCII)
+_CONTROL = re.compile("[\x00-\x1f\x7f]")
+_SURROGATE = re.compile("[\ud800-\udfff]")
+_ORIGIN_HOST = re.compile(r"[a-z0-9]([a-z0-9.-]*[a-z0-9])?|\[[0-9a-f:.]+\]", re.ASCII)
+
+
+class InvalidInput(ValidationError):
+    """One field that cannot be used, and what would be right. Forms and serializers name it by their own field."""
+
+    def __init__(self, field: str, message: str) -> None:
+        super().__init__(message)
+        self.field = field
+        self.message: str = message
+
+
+@dataclass(frozen=True, slots=True)
+class FilterChoice:
+    """A filter that was asked for; `kind` None is "all"."""
+
+    kind: FilterKind | None
+
+
+def clean_text(field: str, text: str, *, limit: int = TEXT_LIMIT) -> str:
+    if not text:
+        raise InvalidInput(field, "Must not be empty.")
+    if len(text) > limit:
+        raise InvalidInput(field, f"Must be at most {limit} characters.")
+    if _CONTROL.search(text.strip()):
+        raise InvalidInput(field, "Must not hold control characters.")
+    if _SURROGATE.search(text):
+        raise InvalidInput(field, "Must be valid text.")
+    return text
+
+
+def parse_max_posts(text: str) -> int:
+    if not _WHOLE_NUMBER.fullmatch(text) or not 1 <= int(text) <= MAX_POSTS_LIMIT:
+        raise InvalidInput("maxPosts", f"Must be a whole number from 1 to {MAX_POSTS_LIMIT}.")
+    return int(text)
+
+
+def parse_filter(text: str) -> FilterKind | None:
+    """None is "all"."""
+    if text not in _FILTERS:
+        raise InvalidInput("filterType", "Must be all, image or video.")
+    return _FILTERS[text]
+
+
+def saved_source(source_type: str, source_value: str) -> Source:
+    """A source as it is saved with an instance. Raises InvalidInput."""
+    return normalised_source(parse_type(source_type), source_value)
+
+
+def normalised_source(source_type: SourceType, source_value: str) -> Source:
+    try:
+        return parse_source(source_type, source_value, unicode_tags=settings.HASHTAG_UNICODE)
+    except InvalidSource as error:
+        raise InvalidInput(error.field, str(error)) from None
+
+
+def parse_type(text: str) -> SourceType:
+    try:
+        return parse_source_type(text)
+    except InvalidSource as error:
+        raise InvalidInput(error.field, str(error)) from None
+
+
+def parse_allowed_origin(text: str) -> str:
+    """An origin as browsers send it: scheme, host and a port that is not the scheme's own. Raises InvalidInput."""
+    problem = InvalidInput("allowedOrigins", f"{text[:100]!r} is not an origin such as https://shop.example.")
+    try:
+        parts = urlsplit(text.strip())
+        port = parts.port
+    except ValueError:
+        raise problem from None
+    if parts.scheme not in {"http", "https"} or parts.path not in {"", "/"} or parts.query or parts.fragment:
+        raise problem
+    host = parts.hostname or ""
+    host = f"[{host}]" if ":" in host else host
+    if parts.username is not None or not _ORIGIN_HOST.fullmatch(host):
+        raise problem
+    standard_port = {"http": 80, "https": 443}[parts.scheme]
+    return f"{parts.scheme}://{host}" + (f":{port}" if port not in (None, standard_port) else "")

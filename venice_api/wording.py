@@ -1,0 +1,396 @@
+"""What people read about refusals, warnings, connections and logins. Pure.
+
+One table per subject. Where editors, support staff and API clients need different words, they're side by side.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from typing import NamedTuple
+
+from paris_integration.public import (
+    Allowance,
+    BlockReason,
+    ConnectionFacts,
+    ConnectionState,
+    FeedView,
+    Glance,
+    RefreshBlocked,
+    RefreshEffect,
+    SourceType,
+    Warning,
+)
+
+ANOTHER_REFRESH = "Another refresh is under way. Try again in a moment."
+
+
+class Refusal(NamedTuple):
+    """Why a refresh is refused: a sentence for API clients, one for editors, half a sentence for support staff."""
+
+    api: str
+    editor: str
+    staff: str
+
+
+_REFUSALS = {
+    BlockReason.PLAN_RESTRICTED: Refusal(
+        api="The plan of this workspace does not include this source.",
+        editor="Your plan does not include this source.",
+        staff="the plan does not include this kind of source",
+    ),
+    BlockReason.QUOTA_EXCEEDED: Refusal(
+        api="The refreshes of this plan are used up for now.",
+        editor="Your plan's refreshes are used up for now.",
+        staff="the plan's refreshes are used up",
+    ),
+    BlockReason.TTL_NOT_ELAPSED: Refusal(
+        api="The posts are still fresh; this plan refreshes them by itself later.",
+        editor="The posts are still fresh. Your plan refreshes them automatically.",
+        staff="the plan has no forced refreshes, and the posts are still fresh",
+    ),
+}
+
+
+class State(NamedTuple):
+    """A connection's state for editors, and what is wrong with it for support staff ("" when it works)."""
+
+    editor: str
+    staff: str
+
+
+# What to do about a state is in the text of its warning.
+_STATES = {
+    ConnectionState.ACTIVE: State(editor="working", staff=""),
+    ConnectionState.EXPIRING: State(editor="working", staff=""),
+    ConnectionState.RECONNECT_REQUIRED: State(
+        editor="no longer accepted by Instagram", staff="Instagram no longer accepts it"
+    ),
+    ConnectionState.PERMISSION_MISSING: State(
+        editor="a permission is missing", staff="a permission is missing"
+    ),
+    ConnectionState.DEAUTHORISED: State(
+        editor="access was withdrawn at Instagram", staff="access was withdrawn at Instagram"
+    ),
+}
+_WARNINGS = {
+    Warning.PLAN_RESTRICTED: "Your plan does not cover this widget: nothing is refreshed. Posts loaded before stay.",
+    Warning.HASHTAG_REQUIRES_CONNECT: "Hashtags need an Instagram account connected by Facebook login.",
+    Warning.CONNECT_REQUIRED: "Connect an Instagram account to load posts.",
+    Warning.WRONG_ACCOUNT: "The connected account is another one than the profile shown here.",
+    Warning.RECONNECT_REQUIRED: "Instagram no longer accepts the permission. Reconnect to load new posts.",
+    Warning.PERMISSION_MISSING: "A permission is missing. Reconnect and allow everything asked for.",
+    Warning.TOKEN_EXPIRING: "The permission ends within a week. It is renewed by itself; reconnect to be sure.",
+    Warning.SOURCE_NOT_FOUND: "Instagram shows no such public business or creator account, or no such tag.",
+    Warning.PROVIDER_RATE_LIMITED: "Instagram limits how often we may ask. New posts load when it allows more.",
+    Warning.PROVIDER_UNAVAILABLE: "Instagram could not be reached the last time. We try again by ourselves.",
+    Warning.PROVIDER_ERROR: "Instagram gave an answer we could not use. We try again by ourselves.",
+    Warning.FEED_WARMING: "The posts are being loaded for the first time.",
+    Warning.VIDEO_UNAVAILABLE: "Instagram withholds the file of some videos; a still picture is shown.",
+    Warning.POSTS_SKIPPED: "Some posts cannot be shown and were left out.",
+    Warning.PARTIAL_DATA: "Not all posts could be loaded; the fuller older list stays.",
+    Warning.MEDIA_LINKS_EXPIRED: "Links to some pictures have run out; they come back with the next refresh.",
+    Warning.HASHTAG_QUOTA_EXHAUSTED: "The connected account has searched 30 different tags this week. More are possible as these lapse.",  # noqa: E501
+    Warning.HASHTAG_RECENT_ONLY: "A tag shows the posts of its last day.",
+}
+# For support staff: the warnings that keep a feed from being refreshed, in half a sentence.
+_CLOSED = {
+    Warning.PLAN_RESTRICTED: "the plan does not include connected accounts, and one is connected",
+    Warning.CONNECT_REQUIRED: "no account is connected, and public mode is off",
+    Warning.HASHTAG_REQUIRES_CONNECT: "a hashtag needs an account connected by Facebook login",
+    Warning.WRONG_ACCOUNT: "the connected account is another one than the profile shown",
+}
+_HELD_BACK = {
+    RefreshEffect.PARKED: "Instagram limits how often we may ask; clearing the back-off does not change that",
+    RefreshEffect.BACKOFF: "the last attempt failed, and its back-off is not over",
+}
+# How a login ended, by the `reason` of its redirect.
+_FAILURES = {
+    "ACCESS_DENIED": "You cancelled at Instagram. Nothing was changed.",
+    "STATE_INVALID": "That login is no longer valid: it was used, or took over ten minutes. Start again.",
+    "EXCHANGE_FAILED": "Instagram did not complete the login. Start again in a minute.",
+    "PERMISSION_MISSING": "A permission was left out. Start again and allow everything asked for.",
+    "NO_PROFESSIONAL_ACCOUNT": (
+        "No professional Instagram account was found. Switch the account to Business or Creator in the Instagram app; "
+        "for Facebook login, link it to a Page you manage."
+    ),
+    "PLAN_RESTRICTED": "Your plan does not include connected accounts.",
+}
+
+# Nothing gets better before the owner, or the person who pays, acts.
+_WAITS_FOR_PEOPLE = frozenset(
+    {
+        Warning.PLAN_RESTRICTED,
+        Warning.CONNECT_REQUIRED,
+        Warning.HASHTAG_REQUIRES_CONNECT,
+        Warning.RECONNECT_REQUIRED,
+        Warning.PERMISSION_MISSING,
+        Warning.SOURCE_NOT_FOUND,
+    }
+)
+_PASSES = frozenset(
+    {
+        Warning.PROVIDER_RATE_LIMITED,
+        Warning.PROVIDER_UNAVAILABLE,
+        Warning.PROVIDER_ERROR,
+        Warning.HASHTAG_QUOTA_EXHAUSTED,
+    }
+)
+FAILURES = (_WAITS_FOR_PEOPLE - {Warning.PLAN_RESTRICTED}) | _PASSES
+
+
+# --- For editors
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """`kind`: a style, `done` or `problem`."""
+
+    kind: str
+    words: str
+
+
+class Tone(StrEnum):
+    """How a health word is coloured; the word alone says it, too."""
+
+    GOOD = "good"
+    WAITING = "waiting"
+    BAD = "bad"
+
+
+@dataclass(frozen=True, slots=True)
+class Health:
+    """A widget's state in a word, and the reason in a sentence ("" when all is well)."""
+
+    word: str
+    tone: Tone
+    because: str = ""
+
+
+def connection_words(state: ConnectionState) -> str:
+    return _STATES[state].editor
+
+
+def login_result_words(query: Mapping[str, str]) -> Result | None:
+    """How the login ended, by the redirect's query. Anyone can write a query, so none of its text is shown."""
+    if query.get("status") == "connected":
+        return Result("done", "The account is connected.")
+    if query.get("status") == "error":
+        return Result(
+            "problem", _FAILURES.get(query.get("reason", ""), "The login did not complete. Start again.")
+        )
+    return None
+
+
+def notes(view: FeedView, source_type: SourceType, plan_name: str) -> dict[Warning, str]:
+    """What an editor should know about the feed, the most pressing first."""
+    found = {warning: _WARNINGS[warning] for warning in Warning if warning in view.warnings}
+    if Warning.PLAN_RESTRICTED in found:
+        found[Warning.PLAN_RESTRICTED] = _plan_words(view, source_type, plan_name)
+    return found
+
+
+def _plan_words(view: FeedView, source_type: SourceType, plan_name: str) -> str:
+    """What the plan leaves out, what that means, and what brings refreshing back."""
+    missing = "connected accounts"
+    if view.forced is not None and view.forced.reason is BlockReason.PLAN_RESTRICTED:
+        missing = "hashtags" if source_type is SourceType.HASHTAG else "profiles"
+    parts = [f"Your {plan_name} plan does not include {missing}, so nothing is refreshed."]
+    if view.last_updated_at is not None:
+        parts.append("Posts loaded before stay visible.")
+    now = view.refresh_now
+    ways = [f"upgrade to {now.upgrade_hint}"] if now and now.upgrade_hint else []
+    if now and now.disconnect_helps:
+        ways.append("disconnect the account to go on without it")
+    if ways:
+        parts.append(f"To refresh again, {', or '.join(ways)}.")
+    return " ".join(parts)
+
+
+def all_warning_words(*, besides: Collection[Warning] = ()) -> dict[str, str]:
+    """For the live preview, which gets warnings with the feed. `besides`: what the page says elsewhere."""
+    return {warning.value: text for warning, text in _WARNINGS.items() if warning not in besides}
+
+
+def health_of(state: Glance | FeedView) -> Health:
+    """The state of a widget in a word."""
+    has_posts = state.last_updated_at is not None
+    waits = state.warnings & _WAITS_FOR_PEOPLE
+    if Warning.WRONG_ACCOUNT in state.warnings and not has_posts:
+        waits |= {Warning.WRONG_ACCOUNT}
+    if waits:
+        return Health("Action needed", Tone.BAD, _first(waits))
+    if state.paused_until is not None:
+        return Health("Paused", Tone.WAITING, pause_words(state.paused_until))
+    if passing := state.warnings & _PASSES:
+        return Health("Delayed", Tone.WAITING, _first(passing))
+    if not has_posts:
+        return Health("Not loaded yet", Tone.WAITING, "The posts load when someone first views it.")
+    return Health("Working", Tone.GOOD)
+
+
+def _first(warnings: frozenset[Warning]) -> str:
+    return next(_WARNINGS[warning] for warning in Warning if warning in warnings)
+
+
+def period_words(minutes: int) -> str:
+    """How often a feed refreshes by itself."""
+    if minutes % 60:
+        return f"every {minutes} minutes" if minutes > 1 else "every minute"
+    hours = minutes // 60
+    return "every hour" if hours == 1 else f"every {hours} hours"
+
+
+def api_refusal_message(reason: BlockReason) -> str:
+    return _REFUSALS[reason].api
+
+
+def blocked_words(reason: BlockReason) -> str:
+    return _REFUSALS[reason].editor
+
+
+def pause_words(until: datetime) -> str:
+    return f"Our support team paused this widget until {_utc(until)}."
+
+
+@dataclass(frozen=True, slots=True)
+class Block:
+    """Why "Refresh now" is off. `because`: "" where a note on the page says it. `until`: None when no time helps."""
+
+    because: str
+    until: datetime | None
+    upgrade: str
+
+
+def block_of(view: FeedView) -> Block | None:
+    """Why a refresh would be refused, or answered without a call; None when it would call Instagram."""
+    now = view.refresh_now
+    if now is None or now.effect is RefreshEffect.CALL:
+        return None
+    if now.effect is RefreshEffect.CLOSED:
+        return Block("", None, "")
+    upgrade = f"Upgrade to {now.upgrade_hint} to refresh now." if now.upgrade_hint else ""
+    return Block(_block_words(view, now.effect), now.allowed_at, upgrade)
+
+
+def _block_words(view: FeedView, effect: RefreshEffect) -> str:
+    if effect is RefreshEffect.PAUSED:
+        return "Our support team paused this widget."
+    if effect is RefreshEffect.REFUSED and view.forced is not None and view.forced.reason is not None:
+        pause = [pause_words(view.paused_until)] if view.paused_until is not None else []
+        return " ".join([_REFUSALS[view.forced.reason].editor, *pause])
+    if view.warnings & FAILURES:
+        return ""
+    if effect is RefreshEffect.PARKED:
+        return "Instagram limits how often we may ask."
+    return "The last refresh failed."
+
+
+def was_refreshed(view: FeedView) -> bool:
+    """Whether a refresh that was asked for, and not refused, brought the posts up to date."""
+    is_closed = view.refresh_now is not None and view.refresh_now.closed_by is not None
+    return not is_closed and view.paused_until is None and not view.warnings & FAILURES
+
+
+def problem_words(view: FeedView, source_type: SourceType, plan_name: str) -> str:
+    """Why a refresh that was asked for brought nothing new; only where it did not."""
+    told = notes(view, source_type, plan_name)
+    if view.refresh_now is not None and view.refresh_now.closed_by is not None:
+        return told[view.refresh_now.closed_by]
+    if view.paused_until is not None:
+        return f"{pause_words(view.paused_until)} The posts we have stay."
+    return next(words for warning, words in told.items() if warning in FAILURES)
+
+
+def refusal_words(blocked: RefreshBlocked) -> str:
+    """Why "Refresh now" was refused, and until when. What would lift it is said at the button."""
+    words = blocked_words(blocked.reason)
+    if blocked.allowed_at is not None:
+        words += f" Next refresh available at {_utc(blocked.allowed_at)}."
+    return words
+
+
+def remaining_words(allowance: Allowance) -> str:
+    """What is left today and this hour."""
+    today = "as often as you like" if allowance.remaining_today is None else str(allowance.remaining_today)
+    if allowance.remaining_this_hour is None:
+        return f"{today} left today"
+    return f"{today} left today, {allowance.remaining_this_hour} of them this hour"
+
+
+def _utc(moment: datetime) -> str:
+    return f"{moment:%H:%M:%S} on {moment:%Y-%m-%d} UTC"
+
+
+# --- For support staff
+
+
+def staff_refresh_words(view: FeedView) -> str:
+    """Whether the widget can be refreshed now, and what is left; or why not, until when, and what would help."""
+    now = view.refresh_now
+    if now is None:
+        return ""
+    parts = []
+    if view.paused_until is not None:
+        parts.append(f"Paused by staff until {utc_words(view.paused_until)}.")
+    if now.effect is RefreshEffect.CALL:
+        parts.append("Can be refreshed now.")
+    elif now.effect is not RefreshEffect.PAUSED:
+        parts.append(f"Cannot be refreshed now: {_cause(view, view.connection)}.")
+        if now.allowed_at is not None:
+            parts.append(f"Possible again at {utc_words(now.allowed_at)}.")
+    if now.upgrade_hint is not None:
+        parts.append(f"The {now.upgrade_hint} plan would allow it now.")
+    if now.disconnect_helps:
+        parts.append("After a disconnect, the profile would be read in public mode.")
+    if view.forced is not None and now.effect not in (RefreshEffect.CLOSED, RefreshEffect.REFUSED):
+        today, hour = _units(view.forced.remaining_today), _units(view.forced.remaining_this_hour)
+        parts.append(f"Left today: {today}; left this hour: {hour}.")
+    return " ".join(parts)
+
+
+def _cause(view: FeedView, connection: ConnectionFacts | None) -> str:
+    """Why a refresh would be refused or make no call, in half a sentence."""
+    now, reason = view.refresh_now, view.forced.reason if view.forced else None
+    if now is None:
+        return ""
+    if now.effect in _HELD_BACK:
+        return _HELD_BACK[now.effect]
+    if reason is BlockReason.PLAN_RESTRICTED or (reason and now.effect is RefreshEffect.REFUSED):
+        return _REFUSALS[reason].staff
+    if now.closed_by in _CLOSED:
+        return _CLOSED[now.closed_by]
+    if connection is None or not _STATES[connection.state].staff:
+        return "the connection is dead"  # it changed a moment ago
+    return (
+        f"the connection of @{connection.username} is dead ({_STATES[connection.state].staff}). "
+        "An editor has to reconnect it"
+    )
+
+
+def staff_freshness_words(view: FeedView) -> str:
+    """One sentence on the age of what visitors see."""
+    if view.last_updated_at is None:
+        words = "Never filled."
+    else:
+        age = "out of date" if view.is_stale else "fresh"
+        words = f"Last updated at {utc_words(view.last_updated_at)}, {age}; {len(view.posts)} posts shown."
+    if view.warnings:
+        words += f" Warnings: {', '.join(sorted(view.warnings))}."
+    return words
+
+
+def staff_refusal_words(blocked: RefreshBlocked) -> str:
+    """Why a refresh on behalf did nothing, and until when."""
+    until = f" Possible again at {utc_words(blocked.allowed_at)}." if blocked.allowed_at else ""
+    return f"Not refreshed: {_REFUSALS[blocked.reason].staff}.{until}"
+
+
+def utc_words(moment: datetime) -> str:
+    return f"{moment:%Y-%m-%d %H:%M:%S} UTC"
+
+
+def _units(count: int | None) -> str:
+    return "unlimited" if count is None else str(count)
