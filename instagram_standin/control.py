@@ -1,121 +1,168 @@
-"""The stand-in's own face, under `/_control/`: faults, call log, levels, links, profiles. JSON in, JSON out."""
+"""The stand-in's own endpoint, `/_control`, for what Meta's hosts cannot be asked to do.
+
+`GET` shows the whole state. `POST` takes a JSON object with an `action` and its arguments, which are the ones that the
+method of that name has in Python:
+
+    {"action": "faults.add", "fault": "status", "status": 503, "username": "acme.bakery", "times": 1}
+    {"action": "tokens.change", "change": "revoke", "account_id": "17841400000000777", "subcode": 458}
+    {"action": "set", "call_count": 93}
+
+Answers are JSON. An action that is not understood is answered with 400 and changes nothing.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import asdict, fields
+import inspect
+import time
+from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
+from dataclasses import asdict, is_dataclass, replace
+from enum import StrEnum
+from operator import attrgetter
+from types import UnionType
+from typing import Any, get_args, get_origin, get_type_hints
 
-from instagram_standin.callback_control import CallbackControl
-from instagram_standin.fault_book import rule_from_json
-from instagram_standin.hashtag_control import HashtagControl
-from instagram_standin.login_control import LoginControl
+from instagram_standin.faults import KINDS
 from instagram_standin.messages import Answer, Request, json_answer
-from instagram_standin.usage import Usage
-from instagram_standin.world import World
+from instagram_standin.tokens import Family, Grant, fingerprint
+from instagram_standin.world import Options, World
 
-CONTROL_PREFIX = "/_control/"
-_PROFILES = "profiles/"
-
-Handler = Callable[[Request], object]
+CONTROL_PATH = "/_control"
+METHODS = (
+    "reset", "faults.clear", "calls.clear", "links.expire", "links.set_life", "profiles.plant", "people.plant",
+    "hashtags.plant", "hashtags.use_up", "hashtags.age", "codes.expire", "tokens.add", "callbacks.send",
+)  # fmt: skip
+TOKEN_CHANGES = ("revoke", "set_age", "set_expiry", "remove_permission")
 
 
 class Control:
     def __init__(self, world: World) -> None:
         self._world = world
-        self._routes: Mapping[str, Mapping[str, Handler]] = {
-            "health": {"GET": lambda _: {"status": "ok"}},
-            "faults": {"GET": self._show_faults, "POST": self._add_faults, "DELETE": self._clear_faults},
-            "calls": {"GET": self._show_calls, "DELETE": self._clear_calls},
-            "calls/count": {"GET": self._count_calls},
-            "usage": {"GET": self._show_usage, "PUT": self._set_usage},
-            "links": {"POST": self._set_links},
-            "profiles": {"GET": lambda _: world.profiles.usernames()},
-            _PROFILES: {"PUT": self._plant_profile},
-            "reset": {"POST": self._reset},
-            **LoginControl(world).routes,
-            **HashtagControl(world).routes,
-            **CallbackControl(world).routes,
+        self._own: dict[str, Callable[..., object]] = {
+            "faults.add": self._add_fault,
+            "set": self._set,
+            "tokens.change": self._change_tokens,
+            "redirects": self._register_redirects,
         }
 
     def answer(self, request: Request) -> Answer:
-        path = request.path.removeprefix(CONTROL_PREFIX)
-        methods = self._methods(path)
-        if methods is None:
-            return json_answer({"error": "no such control"}, 404)
-        handler = methods.get("GET" if request.method == "HEAD" else request.method)
-        if handler is None:
-            return json_answer({"error": f"use {' or '.join(methods)}"}, 405)
+        if request.path != CONTROL_PATH:
+            return json_answer({"error": f"the control is at {CONTROL_PATH}"}, 404)
+        if request.method in ("GET", "HEAD"):
+            return json_answer(self._state())
         try:
-            return json_answer(handler(request))
-        except ValueError as error:
+            given = request.object()
+            action = self._action(given.pop("action", None))
+            result: Any = action(**_fitted(action, given))
+            done = asdict(result) if is_dataclass(result) else result  # type: ignore[arg-type]
+            return json_answer(done or {"status": "done"})
+        except (ValueError, TypeError) as error:
             return json_answer({"error": str(error)}, 400)
 
-    def _methods(self, path: str) -> Mapping[str, Handler] | None:
-        """Of that very path, or of the names below one that ends in a slash."""
-        below = path.partition("/")[0] + "/"
-        return next(
-            (self._routes[key] for key in (path, path.rstrip("/"), below) if key in self._routes), None
+    def _action(self, name: object) -> Callable[..., object]:
+        if name in self._own:
+            return self._own[str(name)]
+        if name not in METHODS:
+            raise ValueError(f"action is one of {', '.join((*self._own, *METHODS))}")
+        method: Callable[..., object] = attrgetter(str(name))(self._world)
+        return method
+
+    def _state(self) -> dict[str, object]:
+        world = self._world
+        return {
+            "status": "ok",
+            "options": asdict(world.options),
+            "faults": world.faults.as_json(),
+            "calls": list(world.calls),
+            "profiles": {profile.username: profile.id for profile in world.profiles.all()},
+            "people": [asdict(person) for person in world.people.all()],
+            "redirect_uris": {family: sorted(app.redirect_uris) for family, app in world.apps.items()},
+            "tokens": [_token_state(token, grant) for token, grant in world.tokens.all()],
+        }
+
+    def _add_fault(
+        self,
+        fault: str,
+        times: int | None = None,
+        path: str | None = None,
+        username: str | None = None,
+        after: bool | None = None,
+        **parameters: Any,
+    ) -> object:
+        if fault not in KINDS:
+            raise ValueError(f"fault is one of {', '.join(sorted(KINDS))}")
+        made = KINDS[fault](**_fitted(KINDS[fault], parameters))
+        self._world.faults.add(made, times=times, path=path, username=username, after=after)
+        return {"faults": self._world.faults.as_json()}
+
+    def _set(self, **options: Any) -> object:
+        """Change some of world.Options."""
+        self._world.options = replace(self._world.options, **_fitted(Options, options))
+        return self._world.options
+
+    def _change_tokens(
+        self,
+        change: str,
+        token: str | None = None,
+        token_hash: str | None = None,
+        account_id: str | None = None,
+        user_id: str | None = None,
+        family: Family | None = None,
+        **arguments: Any,
+    ) -> object:
+        """Apply a method of TOKEN_CHANGES to all tokens that the selectors fit."""
+        if change not in TOKEN_CHANGES:
+            raise ValueError(f"change is one of {', '.join(TOKEN_CHANGES)}")
+        tokens = self._world.tokens
+        method: Callable[..., object] = getattr(tokens, change)
+        fitted = _fitted(method, {"token": "", **arguments})
+        chosen = tokens.select(
+            token=token, token_hash=token_hash, account_id=account_id, user_id=user_id, family=family
         )
+        for each in chosen:
+            method(**{**fitted, "token": each})
+        return {"count": len(chosen)}
 
-    def _show_faults(self, _: Request) -> object:
-        return self._world.faults.as_json()
+    def _register_redirects(self, family: Family, uris: list[str]) -> object:
+        """The addresses people may be sent back to, compared character by character; none at all allows any."""
+        self._world.apps[family].redirect_uris = frozenset(uris)
+        return {"redirect_uris": uris}
 
-    def _add_faults(self, request: Request) -> object:
-        """One rule or a list of them; none is added unless all are understood."""
-        given = request.json()
-        rules = [rule_from_json(item) for item in (given if isinstance(given, list) else [given])]
-        self._world.faults.extend(rules)
-        return self._world.faults.as_json()
 
-    def _clear_faults(self, _: Request) -> object:
-        self._world.faults.clear()
-        return []
+def _token_state(token: str, grant: Grant) -> dict[str, object]:
+    """The token as its fingerprint; age and life in seconds."""
+    now = time.time()
+    rejection = grant.rejection_at(now)
+    return {
+        "token_hash": fingerprint(token),
+        "family": grant.family,
+        "kind": grant.kind,
+        "user_id": grant.user_id,
+        "account_ids": grant.account_ids,
+        "page_ids": grant.page_ids,
+        "scopes": sorted(grant.scopes),
+        "age": round(now - grant.issued_at),
+        "expires_in": None if grant.expires_at is None else round(grant.expires_at - now),
+        "is_good": rejection is None,
+        "subcode": rejection.subcode if rejection else None,
+    }
 
-    def _show_calls(self, _: Request) -> object:
-        return list(self._world.calls)
 
-    def _count_calls(self, request: Request) -> object:
-        """All calls, or those about `?username=`."""
-        username = request.query.get("username")
-        counted = self._world.calls if username is None else self._world.calls.of(username.lower())
-        return {"count": len(counted)}
+def _fitted(action: Callable[..., object], given: Mapping[str, object]) -> dict[str, Any]:
+    """The arguments for `action`, checked against its signature. Raises TypeError."""
+    inspect.signature(action).bind(**given)
+    hints = get_type_hints(action)
+    return {name: _checked(value, hints.get(name, Any), name) for name, value in given.items()}
 
-    def _clear_calls(self, _: Request) -> object:
-        self._world.calls.clear()
-        return []
 
-    def _show_usage(self, _: Request) -> object:
-        return asdict(self._world.usage)
-
-    def _set_usage(self, request: Request) -> object:
-        given = request.object()
-        kinds = {level.name: type(getattr(self._world.usage, level.name)) for level in fields(Usage)}
-        for name, value in given.items():
-            if type(value) is not kinds.get(name):
-                raise ValueError(
-                    f"usage is made of {', '.join(f'{key} ({kind.__name__})' for key, kind in kinds.items())}"
-                )
-        for name, value in given.items():
-            setattr(self._world.usage, name, value)
-        return self._show_usage(request)
-
-    def _set_links(self, request: Request) -> object:
-        """`{"expire": true}` ends all links handed out so far; `{"life_seconds": 60}` shortens those to come."""
-        given = request.object()
-        life = given.get("life_seconds")
-        if given.keys() - {"expire", "life_seconds"} or not isinstance(life, int | float | None):
-            raise ValueError("links take expire (true) and life_seconds (a number)")
-        if life is not None:
-            self._world.links.life_seconds = life
-        if given.get("expire") is True:
-            self._world.links.expire_all()
-        return {"life_seconds": self._world.links.life_seconds}
-
-    def _plant_profile(self, request: Request) -> object:
-        username = request.path.removeprefix(CONTROL_PREFIX + _PROFILES)
-        profile = self._world.profiles.plant(username, request.json())
-        return {"id": profile.id, "username": profile.username, "posts": len(profile.posts)}
-
-    def _reset(self, _: Request) -> object:
-        self._world.reset()
-        return {"status": "reset"}
+def _checked(value: object, hint: Any, name: str) -> object:
+    for option in get_args(hint) if isinstance(hint, UnionType) else (hint,):
+        kind = get_origin(option) or option
+        if kind in (Any, object) or type(value) is kind:  # not isinstance: true is no number
+            return value
+        if (kind is float and type(value) is int) or (kind is Iterable and isinstance(value, list)):
+            return value
+        if isinstance(kind, type) and issubclass(kind, StrEnum):
+            with suppress(ValueError):
+                return kind(value)
+    raise TypeError(f"{name} cannot be {value!r}")
