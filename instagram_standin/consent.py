@@ -11,13 +11,11 @@ from __future__ import annotations
 import re
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from html import escape
-from typing import ClassVar
+from typing import ClassVar, NamedTuple
 from urllib.parse import urlencode, urlsplit
 
 from instagram_standin.accounts import LOAD_PREFIX
-from instagram_standin.media import picture_path
 from instagram_standin.messages import Answer, Call, Request, text_answer
 from instagram_standin.tokens import SCOPES, Family, Grant, LoginApp, app_scoped_id
 from instagram_standin.world import World
@@ -25,37 +23,25 @@ from instagram_standin.world import World
 _CARRIED = ("client_id", "redirect_uri", "response_type", "scope", "state", "config_id")
 # What a Login for Business configuration (`config_id`) asks for.
 CONFIGURED = (
-    "instagram_basic", "instagram_manage_insights", "pages_show_list", "pages_read_engagement", "business_management",
-)  # fmt: skip
+    "instagram_basic,instagram_manage_insights,pages_show_list,pages_read_engagement,business_management"
+)
 
 
 class LoginRefused(Exception):
     """The app asked wrongly: the person sees why and is not sent back."""
 
 
-@dataclass(frozen=True, slots=True)
-class Decision:
+class Decision(NamedTuple):
     """What the person chose. `pages`: None means all of them."""
 
     is_approved: bool
-    account: str | None
+    account: str
     declined: frozenset[str]
-    pages: frozenset[str] | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Choice:
-    """One thing to tick. `inner`: what may be ticked once this is."""
-
-    value: str
-    label: str
-    note: str = ""
-    picture: str | None = None
-    inner: Sequence[Choice] = ()
+    pages: frozenset[str] | None
 
 
 class ConsentHost(ABC):
-    """`fragment`: added to the address after a success. `denial`: what the app gets when the person declines."""
+    """`fragment`: added to the address after a success. `denial`: what the app also gets when the person declines."""
 
     prefix: ClassVar[str]
     dialog: ClassVar[re.Pattern[str]]
@@ -81,40 +67,12 @@ class ConsentHost(ABC):
             return _page(400, "This login cannot continue", f"<p role=alert>{escape(str(refused))}</p>")
 
     @abstractmethod
-    def choices(self) -> Sequence[Choice]:
-        """Who may sign in, the ordinary case first."""
+    def people(self) -> Sequence[str]:
+        """The choices on the page: who may sign in, the ordinary case first."""
 
     @abstractmethod
     def grant(self, decision: Decision, scopes: frozenset[str]) -> Grant:
         """Raises LoginRefused for an account that does not exist."""
-
-    def scopes_asked(self, given: Mapping[str, str]) -> tuple[str, ...]:
-        """Separated by commas or spaces. Raises LoginRefused for none and for unknown ones."""
-        asked = tuple(dict.fromkeys(given.get("scope", "").replace(",", " ").split()))
-        unknown = [scope for scope in asked if scope not in SCOPES[self.family]]
-        if unknown or not asked:
-            raise LoginRefused(f"Invalid Scopes: {', '.join(unknown) or 'none given'}.")
-        return asked
-
-    def decision(self, request: Request, given: Mapping[str, str], asked: Sequence[str]) -> Decision | None:
-        """None when the person has still to decide."""
-        if request.method == "POST":
-            form = request.form()
-            return Decision(
-                is_approved=given.get("decision") == "approve",
-                account=given.get("account"),
-                declined=frozenset(asked) - frozenset(form.get("scope_granted", ())),
-                pages=frozenset(form.get("page", ())),
-            )
-        if "standin_auto" not in given:
-            return None
-        pages = given.get("standin_pages")
-        return Decision(
-            is_approved=given["standin_auto"] == "approve",
-            account=given.get("standin_account"),
-            declined=frozenset(given.get("standin_decline", "").split(",")) & frozenset(asked),
-            pages=None if pages is None else frozenset(pages.split(",")),
-        )
 
     def _decide(self, request: Request) -> Answer:
         given, app = request.parameters(), self.world.apps[self.family]
@@ -124,17 +82,33 @@ class ConsentHost(ABC):
         _check_redirect(app, redirect_uri)
         if given.get("response_type", "code") != "code":
             raise LoginRefused("Invalid response_type: only code is supported.")
-        asked = self.scopes_asked(given)
-        decision = self.decision(request, given, asked)
-        if decision is None:
-            hidden = {name: given[name] for name in _CARRIED if name in given}
-            return _question(self.family, app.id, request.path, hidden, self.choices(), asked)
+        has_configuration = self.family is Family.FACEBOOK and given.get("config_id")
+        asked = _scopes(CONFIGURED if has_configuration else given.get("scope", ""), self.family)
         state = {"state": given["state"]} if "state" in given else {}
+        decision = _decision(request, given, asked)
+        if decision is None:
+            return self._question(request.path, given, asked)
         if not decision.is_approved:
-            return _sent_back(redirect_uri, {**self.denial, **state})
-        grant = self.grant(decision, frozenset(asked) - decision.declined)
-        code = self.world.codes.issue(grant, redirect_uri)
+            denial = {"error": "access_denied", "error_reason": "user_denied", **self.denial}
+            return _sent_back(redirect_uri, {**denial, **state})
+        if decision.declined and has_configuration:  # consent to a configuration is all or nothing
+            decision = decision._replace(declined=asked)
+        code = self.world.codes.issue(self.grant(decision, asked - decision.declined), redirect_uri)
         return _sent_back(redirect_uri, {"code": code, **state}, self.fragment)
+
+    def _question(self, path: str, given: Mapping[str, str], asked: frozenset[str]) -> Answer:
+        """As whom, which Pages, which permissions; the form goes back to `path`."""
+        hidden = {name: given[name] for name in _CARRIED if name in given}
+        carried = [f'<input type="hidden" name="{name}" value="{escape(hidden[name])}">' for name in hidden]
+        permissions = [_tick("scope_granted", scope, scope) for scope in sorted(asked)]
+        body = f"""<p><code>{escape(given["client_id"])}</code> would like to read your account.</p>
+<form method="post" action="{escape(path)}">{"".join(carried)}
+<fieldset><legend>Continue as</legend>{"".join(self.people())}</fieldset>
+<fieldset><legend>Permissions</legend>{"".join(permissions)}</fieldset>
+<button class="main" name="decision" value="approve">Approve</button>
+<button name="decision" value="deny">Deny</button>
+</form>"""
+        return _page(200, f"Sign in with {self.family.capitalize()}", body)
 
 
 class InstagramConsent(ConsentHost):
@@ -144,31 +118,25 @@ class InstagramConsent(ConsentHost):
     dialog = re.compile(r"/oauth/authorize/?")
     family = Family.INSTAGRAM
     fragment = "#_"
-    denial = {
-        "error": "access_denied",
-        "error_reason": "user_denied",
-        "error_description": "The user denied your request",
-    }
+    denial = {"error_description": "The user denied your request"}
 
-    def choices(self) -> Sequence[Choice]:
-        shown = [
-            profile
-            for profile in self.world.profiles.all()
-            if not profile.username.startswith(LOAD_PREFIX) and profile.id != self.world.settings.operator_id
-        ]
-        return [
-            Choice(
-                profile.username,
-                f"@{profile.username}",
-                "Professional account" if profile.is_professional else "Personal account: no app can read it",
-                str(profile.details.get("profile_picture_url", picture_path("avatar_leaf", "profile"))),
+    def people(self) -> Sequence[str]:
+        choices: list[str] = []
+        # The first is ticked, so it should be one that works.
+        for profile in sorted(self.world.profiles.all(), key=lambda profile: not profile.is_professional):
+            if profile.username.startswith(LOAD_PREFIX) or profile.id == self.world.settings.operator_id:
+                continue
+            note = (
+                "Professional account" if profile.is_professional else "Personal account: no app can read it"
             )
-            # The first is ticked, and it should be one that works.
-            for profile in sorted(shown, key=lambda profile: not profile.is_professional)
-        ]
+            picture = str(profile.details.get("profile_picture_url", ""))
+            choices.append(
+                _radio(profile.username, f"@{profile.username}", note, picture, is_first=not choices)
+            )
+        return choices
 
     def grant(self, decision: Decision, scopes: frozenset[str]) -> Grant:
-        name = decision.account or self.choices()[0].value
+        name = decision.account or "acme.bakery"
         profile = self.world.profiles.find(name) or self.world.profiles.find_by_id(name)
         if profile is None:
             raise LoginRefused(f"There is no account {name}.")
@@ -182,43 +150,22 @@ class FacebookConsent(ConsentHost):
     dialog = re.compile(r"/v[0-9]+\.0/dialog/oauth/?", re.ASCII)
     family = Family.FACEBOOK
     fragment = "#_=_"
-    denial = {
-        "error": "access_denied",
-        "error_code": "200",
-        "error_description": "Permissions error",
-        "error_reason": "user_denied",
-    }
+    denial = {"error_code": "200", "error_description": "Permissions error"}
 
-    def scopes_asked(self, given: Mapping[str, str]) -> tuple[str, ...]:
-        return CONFIGURED if given.get("config_id") else super().scopes_asked(given)
-
-    def decision(self, request: Request, given: Mapping[str, str], asked: Sequence[str]) -> Decision | None:
-        """With a configuration consent is all or nothing."""
-        decision = super().decision(request, given, asked)
-        if decision is not None and decision.declined and given.get("config_id"):
-            return Decision(decision.is_approved, decision.account, frozenset(asked), decision.pages)
-        return decision
-
-    def choices(self) -> Sequence[Choice]:
-        return [
-            Choice(
-                person.key,
-                person.name,
-                "1 Page" if len(person.pages) == 1 else f"{len(person.pages) or 'No'} Pages",
-                inner=[
-                    Choice(
-                        page.id,
-                        page.name,
-                        f"Instagram: @{page.instagram}" if page.instagram else "No Instagram account",
-                    )
-                    for page in person.pages
-                ],
-            )
-            for person in self.world.people.all()
-        ]
+    def people(self) -> Sequence[str]:
+        choices: list[str] = []
+        for person in self.world.people.all():
+            note = "1 Page" if len(person.pages) == 1 else f"{len(person.pages) or 'No'} Pages"
+            choices.append(_radio(person.key, person.name, note, is_first=not choices))
+            pages = [
+                _tick("page", page.id, page.name, f"Instagram: {page.instagram or 'no account'}")
+                for page in person.pages
+            ]
+            choices.append(f'<div class="inner">{"".join(pages)}</div>' if pages else "")
+        return choices
 
     def grant(self, decision: Decision, scopes: frozenset[str]) -> Grant:
-        person = self.world.people.find(decision.account or self.world.people.all()[0].key)
+        person = self.world.people.find(decision.account or "robin.baker")
         if person is None:
             raise LoginRefused(f"There is no person {decision.account}.")
         pages = [page for page in person.pages if decision.pages is None or page.id in decision.pages]
@@ -226,6 +173,27 @@ class FacebookConsent(ConsentHost):
         accounts = tuple(profile.id for profile in linked if profile is not None and profile.is_professional)
         granted, page_ids = scopes | {"public_profile"}, tuple(page.id for page in pages)
         return Grant(self.family, accounts, person.id, granted, decision.declined, page_ids)
+
+
+def _decision(request: Request, given: Mapping[str, str], asked: frozenset[str]) -> Decision | None:
+    """None while the person has still to decide."""
+    if request.method == "POST":
+        form = request.form()
+        declined, pages = asked - set(form.get("scope_granted", ())), frozenset(form.get("page", ()))
+        return Decision(given.get("decision") == "approve", given.get("account", ""), declined, pages)
+    if "standin_auto" not in given:
+        return None
+    declined = asked & set(given.get("standin_decline", "").split(","))
+    some = frozenset(given["standin_pages"].split(",")) if "standin_pages" in given else None
+    return Decision(given["standin_auto"] == "approve", given.get("standin_account", ""), declined, some)
+
+
+def _scopes(text: str, family: Family) -> frozenset[str]:
+    """Separated by commas or spaces. Raises LoginRefused for none and for unknown ones."""
+    asked = frozenset(text.replace(",", " ").split())
+    if not asked or asked - SCOPES[family]:
+        raise LoginRefused(f"Invalid Scopes: {', '.join(asked - SCOPES[family]) or 'none given'}.")
+    return asked
 
 
 def _check_redirect(app: LoginApp, uri: str) -> None:
@@ -244,26 +212,24 @@ def _sent_back(redirect_uri: str, answer: Mapping[str, str], fragment: str = "")
     return Answer(302, b"", {"Location": location, "Cache-Control": "no-store"})
 
 
-# The pages: plain, readable without scripts, and not to be mistaken for Meta's own
+# The page: plain, readable without scripts, and not to be mistaken for one of Meta's
 
 _STYLE = """
-:root { color-scheme: light dark; --line: #8888; --deed: #2455c3 }
-* { box-sizing: border-box }
-body { margin: 0; padding: 2rem 1rem; background: Canvas; color: CanvasText; font: 1rem/1.5 system-ui, sans-serif }
-main { max-width: 32rem; margin: 0 auto; padding: 1.75rem; border: 1px solid var(--line); border-radius: 1rem }
-h1 { margin: 0 0 .25rem; font-size: 1.4rem }
-.notice { margin: 0 0 1.25rem; padding: .5rem .75rem; border-radius: .5rem; background: #fff4d6; color: #5d4300 }
-fieldset { margin: 0 0 1.25rem; padding: 0; border: 0; min-width: 0 }
-legend { padding: 0; margin-bottom: .5rem; font-weight: 600 }
+:root { color-scheme: light dark }
+body { margin: 2rem 1rem; font: 1rem/1.5 system-ui, sans-serif }
+main { max-width: 32rem; margin: auto; padding: 1.75rem; border: 1px solid #8888; border-radius: 1rem }
+.notice { padding: .5rem .75rem; border-radius: .5rem; background: #fff4d6; color: #5d4300 }
+fieldset { margin: 0 0 1.25rem; padding: 0; border: 0 }
+legend { margin-bottom: .5rem; font-weight: 600 }
 .choice { display: flex; align-items: center; gap: .75rem; min-height: 3rem; padding: .5rem .75rem;
-  margin-bottom: .5rem; border: 1px solid var(--line); border-radius: .75rem; overflow-wrap: anywhere }
+  margin-bottom: .5rem; border: 1px solid #8888; border-radius: .75rem; overflow-wrap: anywhere }
 .choice small { display: block }
 .choice img { width: 2.5rem; height: 2.5rem; border-radius: 50% }
-.inner { margin: 0 0 .75rem 1.75rem }
-.person:not(:has(input[type=radio]:checked)) .inner { display: none }
-button { min-height: 2.75rem; padding: .5rem 2rem; border: 1px solid var(--deed); border-radius: .75rem;
-  background: transparent; color: inherit; font: inherit; font-weight: 600 }
-button.main { background: var(--deed); color: #fff }
+.inner { margin-left: 1.75rem }
+.choice:not(:has(input[type=radio]:checked)) + .inner { display: none }
+button { min-height: 2.75rem; padding: .5rem 2rem; border: 1px solid #2455c3; border-radius: .75rem;
+  background: none; color: inherit; font: inherit; font-weight: 600 }
+.main { background: #2455c3; color: #fff }
 """
 _HEADERS = {
     "Content-Type": "text/html; charset=utf-8",
@@ -274,53 +240,28 @@ _HEADERS = {
 }
 
 
-def _question(
-    family: Family,
-    app_id: str,
-    path: str,
-    hidden: Mapping[str, str],
-    people: Sequence[Choice],
-    scopes: Sequence[str],
-) -> Answer:
-    """As whom, which Pages, which permissions; the form goes back to `path`."""
-    carried = "".join(
-        f'<input type="hidden" name="{escape(name)}" value="{escape(value)}">'
-        for name, value in hidden.items()
-    )
-    who = "".join(_person(choice, is_first=place == 0) for place, choice in enumerate(people))
-    what = "".join(_input("checkbox", "scope_granted", Choice(scope, scope)) for scope in scopes)
-    body = f"""<p><code>{escape(app_id)}</code> would like to read your account.</p>
-<form method="post" action="{escape(path)}">{carried}
-<fieldset><legend>Continue as</legend>{who}</fieldset>
-<fieldset><legend>Permissions</legend>{what}</fieldset>
-<button class="main" name="decision" value="approve">Approve</button>
-<button name="decision" value="deny">Deny</button>
-</form>"""
-    return _page(200, f"Sign in with {family.capitalize()}", body)
-
-
 def _page(status: int, title: str, body: str) -> Answer:
     notice = "This is a stand-in for Meta, for trials and demos. No real account is involved."
-    page = (
-        f'<!DOCTYPE html><html lang="en"><head><meta charset="utf-8"><title>{title}</title>'
-        f'<meta name="viewport" content="width=device-width, initial-scale=1"><style>{_STYLE}</style></head>'
-        f'<body><main><p class="notice">{notice}</p><h1>{title}</h1>{body}</main></body></html>'
-    )
+    page = f"""<!DOCTYPE html><html lang="en"><head><meta charset="utf-8"><title>{title}</title>
+<meta name="viewport" content="width=device-width, initial-scale=1"><style>{_STYLE}</style></head>
+<body><main><p class="notice">{notice}</p><h1>{title}</h1>{body}</main></body></html>"""
     return Answer(status, page.encode(), _HEADERS)
 
 
-def _person(choice: Choice, *, is_first: bool) -> str:
-    inner = "".join(_input("checkbox", "page", page) for page in choice.inner)
-    if inner:
-        inner = f'<fieldset class="inner"><legend>Pages of {escape(choice.label)}</legend>{inner}</fieldset>'
-    return f'<div class="person">{_input("radio", "account", choice, is_checked=is_first)}{inner}</div>'
-
-
-def _input(kind: str, name: str, choice: Choice, *, is_checked: bool = True) -> str:
-    picture = f'<img src="{escape(choice.picture)}" alt="" width="40" height="40">' if choice.picture else ""
-    note = f"<small>{escape(choice.note)}</small>" if choice.note else ""
-    checked = " checked" if is_checked else ""
-    return (
-        f'<label class="choice"><input type="{kind}" name="{name}" value="{escape(choice.value)}"{checked}>'
-        f"{picture}<span>{escape(choice.label)}{note}</span></label>"
+def _radio(value: str, label: str, note: str, picture: str = "", *, is_first: bool) -> str:
+    image = f'<img src="{escape(picture)}" alt="">' if picture else ""
+    return _choice(
+        f'type="radio" name="account"{" checked" * is_first}', value, f"{image}{_words(label, note)}"
     )
+
+
+def _tick(name: str, value: str, label: str, note: str = "") -> str:
+    return _choice(f'type="checkbox" name="{name}" checked', value, _words(label, note))
+
+
+def _choice(attributes: str, value: str, words: str) -> str:
+    return f'<label class="choice"><input {attributes} value="{escape(value)}">{words}</label>'
+
+
+def _words(label: str, note: str) -> str:
+    return f"<span>{escape(label)}{f'<small>{escape(note)}</small>' if note else ''}</span>"

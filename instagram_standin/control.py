@@ -42,7 +42,6 @@ class Control:
             "faults.add": self._add_fault,
             "set": self._set,
             "tokens.change": self._change_tokens,
-            "redirects": self._register_redirects,
         }
 
     def answer(self, request: Request) -> Answer:
@@ -76,7 +75,6 @@ class Control:
             "calls": list(world.calls),
             "profiles": {profile.username: profile.id for profile in world.profiles.all()},
             "people": [asdict(person) for person in world.people.all()],
-            "redirect_uris": {family: sorted(app.redirect_uris) for family, app in world.apps.items()},
             "tokens": [_token_state(token, grant) for token, grant in world.tokens.all()],
         }
 
@@ -123,11 +121,6 @@ class Control:
             method(**{**fitted, "token": each})
         return {"count": len(chosen)}
 
-    def _register_redirects(self, family: Family, uris: list[str]) -> object:
-        """The addresses people may be sent back to, compared character by character; none at all allows any."""
-        self._world.apps[family].redirect_uris = frozenset(uris)
-        return {"redirect_uris": uris}
-
 
 def _token_state(token: str, grant: Grant) -> dict[str, object]:
     """The token as its fingerprint; age and life in seconds."""
@@ -164,5 +157,5 @@ def _checked(value: object, hint: Any, name: str) -> object:
             return value
         if isinstance(kind, type) and issubclass(kind, StrEnum):
             with suppress(ValueError):
-                return kind(value)
+                return kind(str(value))
     raise TypeError(f"{name} cannot be {value!r}")

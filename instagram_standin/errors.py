@@ -8,20 +8,16 @@ from __future__ import annotations
 import json
 import secrets
 from datetime import UTC, datetime
+from typing import Any
 
 from instagram_standin.messages import Answer, json_answer
 from instagram_standin.tokens import Rejection
 
 
-def envelope(message: str, *, code: int, kind: str = "OAuthException", **others: object) -> dict[str, object]:
+def envelope(message: str, code: int, kind: str = "OAuthException", **others: object) -> dict[str, object]:
     """`{"error": {...}}`. `others`: error_subcode, is_transient and so on; None leaves one out."""
-    error = {
-        "message": message,
-        "type": kind,
-        "code": code,
-        **others,
-        "fbtrace_id": f"A{secrets.token_urlsafe(8)}",
-    }
+    known = {"message": message, "type": kind, "code": code}
+    error = {**known, **others, "fbtrace_id": f"A{secrets.token_urlsafe(8)}"}
     return {"error": {key: value for key, value in error.items() if value is not None}}
 
 
@@ -35,11 +31,11 @@ class GraphRefusal(Exception):
     """The request is answered with an error envelope."""
 
     def __init__(
-        self, message: str, code: int, subcode: int | None = None, *, status: int = 400, **others: object
+        self, message: str, code: int, subcode: int | None = None, status: int = 400, **others: Any
     ) -> None:
         super().__init__(message)
         self.code, self.subcode, self.status = code, subcode, status
-        self.payload = envelope(message, code=code, error_subcode=subcode, **others)  # type: ignore[arg-type]
+        self.payload = envelope(message, code, error_subcode=subcode, **others)
 
     def answer(self) -> Answer:
         return json_answer(self.payload, self.status)
@@ -77,20 +73,6 @@ def missing_permission(code: int, scope: str) -> GraphRefusal:
 
 def bad_secret() -> GraphRefusal:
     return GraphRefusal("Error validating client secret.", 1)
-
-
-def bad_app() -> GraphRefusal:
-    return GraphRefusal(
-        "Error validating application. Cannot get application info due to a system error.", 101
-    )
-
-
-def bad_proof(message: str) -> GraphRefusal:
-    return GraphRefusal(message, 100, kind="GraphMethodException")
-
-
-def unversioned(method: str) -> GraphRefusal:
-    return GraphRefusal(f"Unsupported request - method type: {method.lower()}", 100, kind="IGApiException")
 
 
 def unknown_path(path: str) -> GraphRefusal:

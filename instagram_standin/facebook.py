@@ -191,7 +191,7 @@ class FacebookGraph(GraphHost):
             raise errors.no_such_object(request.method, "oauth")
         given, app = request.parameters(), self.world.apps[self.family]
         if given.get("client_id") != app.id:
-            raise errors.bad_app()
+            raise GraphRefusal("Error validating application.", 101)
         if not app.is_secret(given.get("client_secret")):
             raise errors.bad_secret()
         match given.get("grant_type", "authorization_code"):
@@ -258,10 +258,10 @@ class FacebookGraph(GraphHost):
         if secret is None or (proof is None and not self.world.options.requires_proof):
             return
         if proof is None:
-            raise errors.bad_proof("API calls from the server require an appsecret_proof argument")
+            raise GraphRefusal("API calls from the server require an appsecret_proof argument", 100)
         expected = hmac.new(secret.encode(), (call.token or "").encode(), hashlib.sha256).hexdigest()
         if not hmac.compare_digest(expected.encode(), proof.encode()):
-            raise errors.bad_proof("Invalid appsecret_proof provided in the API argument")
+            raise GraphRefusal("Invalid appsecret_proof provided in the API argument", 100)
 
 
 def _permissions(grant: Grant) -> object:

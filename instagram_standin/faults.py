@@ -23,11 +23,17 @@ from instagram_standin.messages import Answer, Call, json_answer, text_answer
 Normal = Callable[[], Answer]
 
 _CHUNK_BYTES = 64 * 1024
-_JSON = {"Content-Type": "application/json"}
+
+KINDS: dict[str, type[Fault]] = {}
 
 
 class Fault(ABC):
     kind: ClassVar[str]
+
+    def __init_subclass__(cls, kind: str = "") -> None:
+        if kind:
+            cls.kind = kind
+            KINDS[kind] = cls
 
     def concerns(self, call: Call) -> bool:
         """Whether there is anything to spoil; a call that is not concerned does not use the rule up."""
@@ -37,14 +43,13 @@ class Fault(ABC):
     def spoil(self, call: Call, normal: Normal) -> Answer: ...
 
 
-@dataclass(frozen=True, slots=True)
-class Status(Fault):
+@dataclass(frozen=True)
+class Status(Fault, kind="status"):
     """An error: Meta's envelope when there is a `code`, else a gateway's HTML page.
 
     `retry_after`: seconds or an HTTP date. `regain_minutes`: in the usage header, as for a closed window.
     """
 
-    kind: ClassVar[str] = "status"
     status: int = 503
     code: int | None = None
     subcode: int | None = None
@@ -61,99 +66,75 @@ class Status(Fault):
         if self.code is None:
             answer = text_answer(f"<html><h1>{self.status}</h1></html>", self.status, "text/html")
             return replace(answer, headers={**answer.headers, **headers})
-        error = envelope(
-            "An error that was asked for",
-            code=self.code,
-            error_subcode=self.subcode,
-            is_transient=self.is_transient,
-        )
+        others: Any = {"error_subcode": self.subcode, "is_transient": self.is_transient}
+        error = envelope("An error that was asked for", self.code, **others)
         return json_answer(error, self.status, headers)
 
 
-@dataclass(frozen=True, slots=True)
-class Error200(Status):
+@dataclass(frozen=True)
+class Error200(Status, kind="error200"):
     """An error envelope under HTTP 200."""
 
-    kind: ClassVar[str] = "error200"
     status: int = 200
     code: int | None = 2
 
 
-@dataclass(frozen=True, slots=True)
-class Hang(Fault):
+class Html(Fault, kind="html"):
+    """A web page where JSON was expected."""
+
+    body = b"<!DOCTYPE html><title>Facebook</title><h1>Sorry</h1>"
+    content_type = "text/html; charset=utf-8"
+
+    def spoil(self, call: Call, normal: Normal) -> Answer:
+        return Answer(200, self.body, {"Content-Type": self.content_type})
+
+
+class Empty(Html, kind="empty"):
+    body, content_type = b"", "application/json"
+
+
+class Null(Empty, kind="null"):
+    body = b"null"
+
+
+class Deep(Empty, kind="deep"):
+    """Brackets in brackets, to overflow a recursive parser."""
+
+    body = b"[" * 100_000 + b"]" * 100_000
+
+
+@dataclass(frozen=True)
+class Hang(Fault, kind="hang"):
     """The connection is accepted, and nothing comes until it is closed `seconds` later."""
 
-    kind: ClassVar[str] = "hang"
     seconds: float = 30
 
     def spoil(self, call: Call, normal: Normal) -> Answer:
         return Answer(200, wait=self.seconds, ending="none")
 
 
-@dataclass(frozen=True, slots=True)
-class ResetConnection(Fault):
-    kind: ClassVar[str] = "reset"
-
+class ResetConnection(Fault, kind="reset"):
     def spoil(self, call: Call, normal: Normal) -> Answer:
         return Answer(200, ending="reset")
 
 
-@dataclass(frozen=True, slots=True)
-class Html(Fault):
-    """A web page where JSON was expected."""
-
-    kind: ClassVar[str] = "html"
-
-    def spoil(self, call: Call, normal: Normal) -> Answer:
-        return text_answer("<!DOCTYPE html><title>Facebook</title><h1>Sorry</h1>", 200, "text/html")
-
-
-@dataclass(frozen=True, slots=True)
-class Empty(Fault):
-    kind: ClassVar[str] = "empty"
-
-    def spoil(self, call: Call, normal: Normal) -> Answer:
-        return Answer(200, b"", _JSON)
-
-
-@dataclass(frozen=True, slots=True)
-class Null(Fault):
-    kind: ClassVar[str] = "null"
-
-    def spoil(self, call: Call, normal: Normal) -> Answer:
-        return json_answer(None)
-
-
-@dataclass(frozen=True, slots=True)
-class Deep(Fault):
-    """Brackets in brackets, to overflow a recursive parser."""
-
-    kind: ClassVar[str] = "deep"
-    depth: int = 100_000
-
-    def spoil(self, call: Call, normal: Normal) -> Answer:
-        return Answer(200, b"[" * self.depth + b"]" * self.depth, _JSON)
-
-
-@dataclass(frozen=True, slots=True)
-class Redirect(Fault):
-    kind: ClassVar[str] = "redirect"
+@dataclass(frozen=True)
+class Redirect(Fault, kind="redirect"):
     url: str = "http://127.0.0.1:9/elsewhere"
 
     def spoil(self, call: Call, normal: Normal) -> Answer:
         return Answer(302, b"", {"Location": self.url})
 
 
-@dataclass(frozen=True, slots=True)
-class Bomb(Fault):
+@dataclass(frozen=True)
+class Bomb(Fault, kind="bomb"):
     """A very large body of valid JSON; compressed, it is sent as a thousandth of its size."""
 
-    kind: ClassVar[str] = "bomb"
     megabytes: int = 64
     gzip: bool = False
 
     def spoil(self, call: Call, normal: Normal) -> Answer:
-        headers = {**_JSON, **({"Content-Encoding": "gzip"} if self.gzip else {})}
+        headers = {"Content-Type": "application/json"} | ({"Content-Encoding": "gzip"} if self.gzip else {})
         return Answer(200, headers=headers, chunks=self._packed if self.gzip else self._plain)
 
     def _plain(self) -> Iterator[bytes]:
@@ -168,22 +149,20 @@ class Bomb(Fault):
         yield packer.flush()
 
 
-@dataclass(frozen=True, slots=True)
-class Slow(Fault):
+@dataclass(frozen=True)
+class Slow(Fault, kind="slow"):
     """A good answer, late."""
 
-    kind: ClassVar[str] = "slow"
     seconds: float = 2
 
     def spoil(self, call: Call, normal: Normal) -> Answer:
         return replace(normal(), wait=self.seconds)
 
 
-@dataclass(frozen=True, slots=True)
-class Drip(Fault):
+@dataclass(frozen=True)
+class Drip(Fault, kind="drip"):
     """A byte at a time, so that no read ever times out. `with_head`: from the status line on."""
 
-    kind: ClassVar[str] = "drip"
     seconds_per_byte: float = 0.5
     with_head: bool = False
 
@@ -191,11 +170,10 @@ class Drip(Fault):
         return replace(normal(), drip=self.seconds_per_byte, drips_head=self.with_head)
 
 
-@dataclass(frozen=True, slots=True)
-class Truncated(Fault):
+@dataclass(frozen=True)
+class Truncated(Fault, kind="truncated"):
     """The first half of the JSON: with its own length, or with the length of the whole and a closed connection."""
 
-    kind: ClassVar[str] = "truncated"
     claims_whole: bool = False
 
     def spoil(self, call: Call, normal: Normal) -> Answer:
@@ -223,21 +201,17 @@ class _SpoiledPage(Fault):
     def change(self, page: dict[str, Any], call: Call) -> None: ...
 
 
-@dataclass(frozen=True, slots=True)
-class RepeatCursor(_SpoiledPage):
+@dataclass(frozen=True)
+class RepeatCursor(_SpoiledPage, kind="repeat_cursor"):
     """The cursor leads back to the page it came with: a caller that follows it reads the same posts for ever."""
-
-    kind: ClassVar[str] = "repeat_cursor"
 
     def change(self, page: dict[str, Any], call: Call) -> None:
         _lead_to(page, call.after or encode_cursor(0))
 
 
-@dataclass(frozen=True, slots=True)
-class EmptyPages(_SpoiledPage):
+@dataclass(frozen=True)
+class EmptyPages(_SpoiledPage, kind="empty_pages"):
     """No items but a cursor, as after privacy filtering. The cursor is new, and the next good page loses nothing."""
-
-    kind: ClassVar[str] = "empty_pages"
 
     def change(self, page: dict[str, Any], call: Call) -> None:
         offset, lap = decode_cursor(call.after) if call.after else (0, 0)
@@ -245,11 +219,10 @@ class EmptyPages(_SpoiledPage):
         _lead_to(page, encode_cursor(offset, lap + 1))
 
 
-@dataclass(frozen=True, slots=True)
-class RejectField(Fault):
+@dataclass(frozen=True)
+class RejectField(Fault, kind="reject_field"):
     """Code 100, naming a field, for every call that asks for it."""
 
-    kind: ClassVar[str] = "reject_field"
     field: str = "thumbnail_url"
     node_type: str = "Media"
 
@@ -258,15 +231,6 @@ class RejectField(Fault):
 
     def spoil(self, call: Call, normal: Normal) -> Answer:
         return unknown_field(self.field, self.node_type).answer()
-
-
-KINDS: dict[str, type[Fault]] = {
-    fault.kind: fault
-    for fault in (
-        Bomb, Deep, Drip, Empty, EmptyPages, Error200, Hang, Html, Null, Redirect, RejectField, RepeatCursor,
-        ResetConnection, Slow, Status, Truncated,
-    )
-}  # fmt: skip
 
 
 def _lead_to(page: dict[str, Any], cursor: str) -> None:
@@ -353,4 +317,6 @@ class FaultBook:
 
     def as_json(self) -> list[dict[str, object]]:
         with self._lock:
-            return [{**asdict(rule), "kind": rule.fault.kind} for rule in self._rules]
+            return [
+                {"kind": rule.fault.kind, **asdict(rule), "fault": repr(rule.fault)} for rule in self._rules
+            ]

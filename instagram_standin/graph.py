@@ -158,7 +158,7 @@ class GraphHost:
         if re.fullmatch(r"v[0-9.]+", version) and not VERSION.fullmatch(version):
             raise errors.unknown_path(version)
         if not VERSION.fullmatch(version) or len(path) < 2:
-            raise errors.unversioned(request.method)
+            raise unversioned(request.method)
         return version, path[:-1]
 
     def authorise(self, call: Call) -> Grant:
@@ -201,6 +201,10 @@ class GraphHost:
 
 def _parts(prefix: str, request: Request) -> list[str]:
     return [part for part in request.path.removeprefix(prefix).split("/") if part]
+
+
+def unversioned(method: str) -> GraphRefusal:
+    return GraphRefusal(f"Unsupported request - method type: {method.lower()}", 100, kind="IGApiException")
 
 
 def selection_of(request: Request) -> tuple[Field, ...]:

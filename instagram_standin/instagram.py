@@ -13,7 +13,7 @@ from instagram_standin import errors
 from instagram_standin.accounts import Profile
 from instagram_standin.errors import GraphRefusal
 from instagram_standin.fields import Field
-from instagram_standin.graph import GraphHost, selection_of, token_of
+from instagram_standin.graph import GraphHost, selection_of, token_of, unversioned
 from instagram_standin.messages import Answer, Call, Request, json_answer
 from instagram_standin.tokens import CodeRefused, Family, Grant, TokenKind, app_scoped_id
 from instagram_standin.world import World
@@ -86,7 +86,7 @@ class InstagramGraph(GraphHost):
             return super().answer(call)
         try:
             if call.request.method != "GET":
-                raise errors.unversioned(call.request.method)
+                raise unversioned(call.request.method)
             return json_answer(renew(call))
         except GraphRefusal as refusal:
             return refusal.answer()

@@ -7,7 +7,7 @@ import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import TypedDict
+from typing import Any
 from urllib.parse import parse_qs
 
 from instagram_standin.tokens import fingerprint
@@ -88,37 +88,27 @@ class Call:
     token: str | None = None
 
 
-class LoggedCall(TypedDict):
-    """`at`: ISO 8601 in UTC. `status`: None when the caller got no answer. `fault`: the fault that struck, if any."""
-
-    at: str
-    method: str
-    path: str
-    username: str | None
-    after: str | None
-    token_hash: str | None
-    status: int | None
-    fault: str | None
-
-
 class CallLog:
-    """The calls made to Meta's hosts, oldest first. A call is logged before its answer is sent."""
+    """The calls made to Meta's hosts, oldest first, each logged before its answer is sent.
+
+    `at`: ISO 8601 in UTC. `status`: None when the caller got no answer. `fault`: the fault that struck, if any.
+    """
 
     def __init__(self) -> None:
-        self._calls: list[LoggedCall] = []
+        self._calls: list[dict[str, Any]] = []
         self._lock = threading.Lock()
 
     def add(self, call: Call, *, status: int | None, fault: str | None) -> None:
-        logged = LoggedCall(
-            at=datetime.now(UTC).isoformat(timespec="milliseconds"),
-            method=call.request.method,
-            path=call.request.path,
-            username=call.username,
-            after=call.after,
-            token_hash=fingerprint(call.token) if call.token else None,
-            status=status,
-            fault=fault,
-        )
+        logged = {
+            "at": datetime.now(UTC).isoformat(timespec="milliseconds"),
+            "method": call.request.method,
+            "path": call.request.path,
+            "username": call.username,
+            "after": call.after,
+            "token_hash": fingerprint(call.token) if call.token else None,
+            "status": status,
+            "fault": fault,
+        }
         with self._lock:
             self._calls.append(logged)
 
@@ -126,12 +116,12 @@ class CallLog:
         with self._lock:
             self._calls.clear()
 
-    def __iter__(self) -> Iterator[LoggedCall]:
+    def __iter__(self) -> Iterator[dict[str, Any]]:
         with self._lock:
             return iter(list(self._calls))
 
     def __len__(self) -> int:
         return len(self._calls)
 
-    def __getitem__(self, place: int) -> LoggedCall:
+    def __getitem__(self, place: int) -> dict[str, Any]:
         return self._calls[place]

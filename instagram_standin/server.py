@@ -24,18 +24,13 @@ from types import TracebackType
 from typing import Any, Protocol
 from urllib.parse import parse_qsl, unquote
 
-from instagram_standin.accounts import People, Profiles
-from instagram_standin.callbacks import Callbacks
 from instagram_standin.consent import FacebookConsent, InstagramConsent
 from instagram_standin.control import CONTROL_PATH, Control
 from instagram_standin.facebook import FacebookGraph
-from instagram_standin.faults import FaultBook
-from instagram_standin.hashtags import Hashtags
 from instagram_standin.instagram import InstagramApi, InstagramGraph
 from instagram_standin.media import MEDIA_PREFIX, file_answer
-from instagram_standin.messages import Answer, Call, CallLog, Request, json_answer, text_answer
-from instagram_standin.tokens import TokenRegistry
-from instagram_standin.world import OPERATOR_ID, OPERATOR_TOKEN, Options, Settings, World
+from instagram_standin.messages import Answer, Call, Request, json_answer, text_answer
+from instagram_standin.world import OPERATOR_ID, OPERATOR_TOKEN, Settings, World
 
 __all__ = ["OPERATOR_ID", "OPERATOR_TOKEN", "Settings", "StandIn"]
 
@@ -55,23 +50,20 @@ class Host(Protocol):
     def answer(self, call: Call) -> Answer: ...
 
 
-class StandIn:
-    """The stand-in as an object. `world` has what /_control reaches over HTTP; the rest are short names for its parts.
-
-    `port` 0 means any free one. Starting raises OSError when the port is taken.
-    """
+class StandIn(World):
+    """The world with a server around it. `port` 0 means any free one; starting raises OSError when it is taken."""
 
     def __init__(
         self, *, host: str = "127.0.0.1", port: int = 0, settings: Settings | None = None, quiet: bool = True
     ) -> None:
+        super().__init__(settings or Settings())
         self._address = (host, port)
         self._quiet = quiet
-        self.world = World(settings or Settings())
         self._server: _Server | None = None
         self._thread: threading.Thread | None = None
 
     def start(self) -> None:
-        self._server = _Server(self._address, self.world, quiet=self._quiet)
+        self._server = _Server(self._address, self, quiet=self._quiet)
         self._thread = threading.Thread(
             target=self._server.serve_forever, kwargs={"poll_interval": 0.05}, name="stand-in", daemon=True
         )
@@ -122,46 +114,6 @@ class StandIn:
             "FACEBOOK_WWW_URL": self.url("/fb-www"),
             "FACEBOOK_GRAPH_URL": self.facebook_graph_url,
         }
-
-    @property
-    def settings(self) -> Settings:
-        return self.world.settings
-
-    @property
-    def options(self) -> Options:
-        return self.world.options
-
-    @property
-    def faults(self) -> FaultBook:
-        return self.world.faults
-
-    @property
-    def calls(self) -> CallLog:
-        return self.world.calls
-
-    @property
-    def profiles(self) -> Profiles:
-        return self.world.profiles
-
-    @property
-    def people(self) -> People:
-        return self.world.people
-
-    @property
-    def tokens(self) -> TokenRegistry:
-        return self.world.tokens
-
-    @property
-    def hashtags(self) -> Hashtags:
-        return self.world.hashtags
-
-    @property
-    def callbacks(self) -> Callbacks:
-        return self.world.callbacks
-
-    def reset(self) -> None:
-        """As after the start."""
-        self.world.reset()
 
 
 class _Server(ThreadingHTTPServer):

@@ -116,45 +116,38 @@ class CodeRefused(Exception):
         self.trouble = trouble
 
 
-@dataclass(slots=True)
-class _Code:
-    grant: Grant
-    redirect_uri: str
-    issued_at: float
-    is_used: bool = False
-
-
 class Codes:
     """Codes on their way from a consent page to a token. One works once, for an hour, with its redirect address."""
 
     def __init__(self) -> None:
-        self._codes: dict[str, _Code] = {}
+        self._codes: dict[str, tuple[Grant, str]] = {}
+        self._used: set[str] = set()
         self._lock = threading.Lock()
 
     def issue(self, grant: Grant, redirect_uri: str) -> str:
         code = f"AQ{secrets.token_urlsafe(36)}"
-        self._codes[code] = _Code(grant, redirect_uri, time.time())
+        self._codes[code] = grant, redirect_uri
         return code
 
     def redeem(self, code: str, family: Family, redirect_uri: str) -> Grant:
         """What the code stands for. Raises CodeRefused, which leaves the code as it was."""
         with self._lock:
-            known = self._codes.get(code)
-            if known is None or known.grant.family is not family:
+            grant, address = self._codes.get(code, (None, ""))
+            if grant is None or grant.family is not family:
                 raise CodeRefused("unknown")
-            if known.is_used:
+            if code in self._used:
                 raise CodeRefused("used")
-            if known.issued_at + CODE_LIFE_SECONDS <= time.time():
+            if grant.issued_at + CODE_LIFE_SECONDS <= time.time():
                 raise CodeRefused("expired")
-            if known.redirect_uri != redirect_uri:
+            if address != redirect_uri:
                 raise CodeRefused("other redirect")
-            known.is_used = True
-            return known.grant
+            self._used.add(code)
+            return grant
 
     def expire(self) -> None:
         """Make all codes too old."""
-        for code in list(self._codes.values()):
-            code.issued_at -= CODE_LIFE_SECONDS
+        for code, (grant, address) in list(self._codes.items()):
+            self._codes[code] = replace(grant, issued_at=0), address
 
 
 class TokenRegistry:
