@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import threading
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
@@ -134,19 +134,9 @@ class People:
     def __init__(self, people: Iterable[Person]) -> None:
         self._by_key = {person.key: person for person in people}
 
-    def plant(self, key: str, name: str, pages: list[dict[str, str]]) -> Person:
-        """Add a person, in place of one with the same key. A page has a `name`, and may have any FacebookPage field.
-
-        Raises TypeError for a page that is no such object.
-        """
-        person = Person(
-            key,
-            f"10200{number_from(f'person:{key}', 10**10):010}",
-            name,
-            tuple(_page(page, key) for page in pages),
-        )
-        self._by_key[key] = person
-        return person
+    def put(self, person: Person) -> None:
+        """Add the person, in place of one with the same key."""
+        self._by_key[person.key] = person
 
     def find(self, key: str) -> Person | None:
         """By key or id."""
@@ -157,8 +147,3 @@ class People:
 
     def all(self) -> list[Person]:
         return list(self._by_key.values())
-
-
-def _page(given: Mapping[str, str], key: str) -> FacebookPage:
-    number = number_from(f"page:{key}:{given['name']}", 10**10)
-    return FacebookPage(**{"id": f"13480{number:010}", **given})

@@ -14,14 +14,13 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
-from http.client import HTTPConnection, HTTPException, HTTPSConnection
+from http.client import HTTPConnection, HTTPException
 from urllib.parse import urlencode, urlsplit
 
 from instagram_standin.tokens import Family, LoginApp, TokenRegistry
 
 ALGORITHM = "HMAC-SHA256"
 TIMEOUT_SECONDS = 15
-_KEPT_BYTES = 64 * 1024
 
 
 class CallbackKind(StrEnum):
@@ -35,7 +34,6 @@ class Callback:
 
     status: int
     body: str
-    headers: Mapping[str, str]
 
     def json(self) -> object:
         """Raises ValueError."""
@@ -83,23 +81,22 @@ class Callbacks:
         }
         if kind is CallbackKind.DATA_DELETION:
             payload["expires"] = now + 3_600
-        secret = self._apps[family].secret or ""
+        secret = self._apps[family].secret
         return _post(url, signed_request(payload, "another-secret" if is_forged else secret))
 
 
 def _post(url: str, signed: str) -> Callback:
     parts = urlsplit(url)
-    if parts.scheme not in ("http", "https") or not parts.hostname:
-        raise ValueError("url is an http(s) address")
-    kind = HTTPSConnection if parts.scheme == "https" else HTTPConnection
-    connection = kind(parts.hostname, parts.port, timeout=TIMEOUT_SECONDS)
+    if parts.scheme != "http" or not parts.hostname:
+        raise ValueError("url is an http address")
+    connection = HTTPConnection(parts.hostname, parts.port, timeout=TIMEOUT_SECONDS)
     path = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
     headers = {"Content-Type": "application/x-www-form-urlencoded", "User-Agent": "facebookexternalua"}
     try:
         connection.request("POST", path, urlencode({"signed_request": signed}), headers)
         response = connection.getresponse()
-        body = response.read(_KEPT_BYTES).decode("utf-8", "replace")
-        return Callback(response.status, body, dict(response.getheaders()))
+        body = response.read().decode("utf-8", "replace")
+        return Callback(response.status, body)
     except (OSError, HTTPException) as error:
         raise ValueError(f"no answer from {parts.netloc}: {error}") from error
     finally:

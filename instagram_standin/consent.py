@@ -9,7 +9,7 @@ Sources: "Business Login for Instagram" (2026-03-13), "oauth-authorize" (2025-07
 from __future__ import annotations
 
 import re
-from abc import ABC, abstractmethod
+from abc import abstractmethod
 from collections.abc import Mapping, Sequence
 from html import escape
 from typing import ClassVar, NamedTuple
@@ -18,7 +18,7 @@ from urllib.parse import urlencode, urlsplit
 from instagram_standin.accounts import LOAD_PREFIX
 from instagram_standin.messages import Answer, Call, Request, text_answer
 from instagram_standin.tokens import SCOPES, Family, Grant, LoginApp, app_scoped_id
-from instagram_standin.world import World
+from instagram_standin.world import Host
 
 _CARRIED = ("client_id", "redirect_uri", "response_type", "scope", "state", "config_id")
 # What a Login for Business configuration (`config_id`) asks for.
@@ -40,20 +40,13 @@ class Decision(NamedTuple):
     pages: frozenset[str] | None
 
 
-class ConsentHost(ABC):
+class ConsentHost(Host):
     """`fragment`: added to the address after a success. `denial`: what the app also gets when the person declines."""
 
-    prefix: ClassVar[str]
     dialog: ClassVar[re.Pattern[str]]
     family: ClassVar[Family]
     fragment: ClassVar[str]
     denial: ClassVar[Mapping[str, str]]
-
-    def __init__(self, world: World) -> None:
-        self.world = world
-
-    def describe(self, request: Request) -> Call:
-        return Call(request)
 
     def answer(self, call: Call) -> Answer:
         request = call.request

@@ -29,8 +29,8 @@ from instagram_standin.world import Options, World
 
 CONTROL_PATH = "/_control"
 METHODS = (
-    "reset", "faults.clear", "calls.clear", "links.expire", "links.set_life", "profiles.plant", "people.plant",
-    "hashtags.plant", "hashtags.use_up", "hashtags.age", "codes.expire", "tokens.add", "callbacks.send",
+    "reset", "faults.clear", "calls.clear", "links.expire", "profiles.plant", "hashtags.use_up", "hashtags.age",
+    "codes.expire", "tokens.add", "callbacks.send",
 )  # fmt: skip
 TOKEN_CHANGES = ("revoke", "set_age", "set_expiry", "remove_permission")
 

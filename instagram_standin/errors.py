@@ -43,13 +43,9 @@ class GraphRefusal(Exception):
 
 _REJECTIONS = {
     458: "The user has not authorized the application.",
-    459: "The user is enrolled in a blocking, logged-in checkpoint",
-    460: "The session has been invalidated because the user changed their password or Facebook has changed the session "
-    "for security reasons.",
+    460: "The session has been invalidated because the user changed their password.",
     463: "Session has expired on {since}.",
-    464: "Sessions for the user are not allowed because the user is not a confirmed user.",
     467: "The session is invalid because the user logged out.",
-    492: "Session is invalid. The user has lost their role on the Page.",
 }
 
 

@@ -10,17 +10,15 @@ import hashlib
 import hmac
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 
 from instagram_standin import errors
 from instagram_standin.accounts import FacebookPage, Profile
 from instagram_standin.errors import GraphRefusal
 from instagram_standin.fields import Field
-from instagram_standin.graph import GraphHost, selection_of, token_of
-from instagram_standin.hashtag_edges import HashtagEdges
+from instagram_standin.graph import selection_of, token_of
+from instagram_standin.hashtag_edges import HashtagHost
 from instagram_standin.messages import Answer, Call, Request, json_answer
 from instagram_standin.tokens import CodeRefused, Family, Grant, TokenKind
-from instagram_standin.world import World
 
 DISCOVERY = "business_discovery"
 DATA_ACCESS_SECONDS = 90 * 86_400
@@ -39,14 +37,10 @@ _TROUBLES: Mapping[str, tuple[str, int | None]] = {
 }
 
 
-class FacebookGraph(GraphHost):
+class FacebookGraph(HashtagHost):
     prefix = "/fb-graph"
     family = Family.FACEBOOK
     media_scopes = (_BASIC, frozenset({"pages_show_list", "pages_read_engagement"}))
-
-    def __init__(self, world: World) -> None:
-        super().__init__(world)
-        self._hashtags = HashtagEdges(self)
 
     def respond(self, call: Call, path: Sequence[str]) -> Answer:
         match path:
@@ -66,25 +60,16 @@ class FacebookGraph(GraphHost):
             case ["me" | grant.user_id, "permissions"] if call.request.method == "DELETE":
                 self.world.tokens.forget_user(grant.user_id, self.family)
                 return json_answer({"success": True})
-            case ["me" | grant.user_id, "permissions", scope] if call.request.method == "DELETE":
-                for token in self.world.tokens.select(user_id=grant.user_id, family=self.family):
-                    self.world.tokens.remove_permission(token, scope)
-                return json_answer({"success": True})
             case ["me" | grant.user_id] if is_get:
                 return json_answer(self._person(call, grant))
             case ["me" | grant.user_id, "accounts"] if is_get:
                 selection = selection_of(call.request) or _PAGE_FIELDS
-                return self.paged(
+                return self.edge(
                     call, self._granted_pages(grant), lambda page: self._page(page, call, grant, selection),
                     headers=self.app_usage(),
                 )  # fmt: skip
-            case [page_id] if is_get and page_id in grant.page_ids:
-                page = self.world.people.find_page(page_id)
-                if page is None:
-                    raise errors.no_such_object("get", page_id)
-                return json_answer(self._page(page, call, grant, selection_of(call.request)))
             case _:
-                return self._hashtags.answer(call, path, grant) or super().read(call, path, grant)
+                return self.hashtag_answer(call, path, grant) or super().read(call, path, grant)
 
     # Business Discovery
 
@@ -150,7 +135,8 @@ class FacebookGraph(GraphHost):
                 case "tasks":
                     payload["tasks"] = ["ANALYZE", "CREATE_CONTENT", "MANAGE"]
                 case "access_token":
-                    payload["access_token"] = self._page_token(page, call.token or "", grant)
+                    # Nothing reads with Page tokens here, so none is issued.
+                    payload["access_token"] = f"EAABP{page.id}"
                 case "instagram_business_account":
                     profile = self._linked(page, grant)
                     if profile is not None:
@@ -164,21 +150,6 @@ class FacebookGraph(GraphHost):
             return None
         profile = self.world.profiles.find(page.instagram)
         return profile if profile is not None and profile.is_professional else None
-
-    def _page_token(self, page: FacebookPage, token: str, grant: Grant) -> str:
-        """The same for the same user token; one read with a long-lived token never expires."""
-        page_token = (
-            f"EAABP{hashlib.sha256(f'{page.id}:{token}'.encode('utf-8', 'surrogatepass')).hexdigest()}"
-        )
-        if self.world.tokens.find(page_token, Family.FACEBOOK) is None:
-            linked = self._linked(page, grant)
-            accounts = (linked.id,) if linked else ()
-            ends = grant.expires_at if grant.kind is TokenKind.SHORT else None
-            own = replace(
-                grant, kind=TokenKind.PAGE, account_ids=accounts, page_ids=(page.id,), expires_at=ends
-            )
-            self.world.tokens.put(page_token, own)
-        return page_token
 
     # Tokens
 
@@ -231,7 +202,7 @@ class FacebookGraph(GraphHost):
         rejection, scopes = grant.rejection_at(time.time()), sorted(grant.scopes)
         payload: dict[str, object] = {
             "app_id": self.world.apps[self.family].id,
-            "type": "PAGE" if grant.kind is TokenKind.PAGE else "USER",
+            "type": "USER",
             "application": "Stand-in app",
             "is_valid": rejection is None,
             "issued_at": int(grant.issued_at),
@@ -255,7 +226,7 @@ class FacebookGraph(GraphHost):
 
     def _check_proof(self, call: Call) -> None:
         secret, proof = self.world.settings.facebook_app_secret, call.request.query.get("appsecret_proof")
-        if secret is None or (proof is None and not self.world.options.requires_proof):
+        if proof is None and not self.world.options.requires_proof:
             return
         if proof is None:
             raise GraphRefusal("API calls from the server require an appsecret_proof argument", 100)

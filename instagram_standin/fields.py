@@ -3,7 +3,7 @@
     business_discovery.username(acme.bakery){id,media.limit(25).after(QVFI){id,children{id}}}
 
 Modifiers and the braces of a field may come in any order. Source: Graph API, "Field expansion" (2026).
-A cursor is a position in disguise. Meta documents no maximum for `limit` and caps some edges silently; here it is 100.
+A cursor is a position in disguise.
 """
 
 from __future__ import annotations
@@ -13,13 +13,9 @@ import binascii
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Generic, TypeVar
-
-Item = TypeVar("Item")
 
 MAX_DEPTH = 12
 DEFAULT_LIMIT = 25
-MAX_LIMIT = 100
 _TOKEN = re.compile(
     r"\s*(?:(?P<name>[A-Za-z_][A-Za-z0-9_]*)|(?P<argument>\([^(){}]*\))|(?P<sign>[.,{}]))\s*", re.ASCII
 )
@@ -118,23 +114,6 @@ def decode_cursor(text: str) -> tuple[int, int]:
     if found is None:
         raise ValueError("The cursor is not valid")
     return int(found[1]), int(found[2])
-
-
-@dataclass(frozen=True, slots=True)
-class Page(Generic[Item]):
-    """`before` and `after`: the cursors of its two ends."""
-
-    rows: Sequence[Item]
-    before: str
-    after: str
-    is_last: bool
-
-
-def page_of(items: Sequence[Item], limit: str | None, after: str | None) -> Page[Item]:
-    """The page that `limit` and `after` of a call ask for. Raises ValueError."""
-    start = decode_cursor(after)[0] if after else 0
-    end = start + min(number(limit, DEFAULT_LIMIT), MAX_LIMIT)
-    return Page(items[start:end], encode_cursor(start), encode_cursor(end), is_last=end >= len(items))
 
 
 def number(text: str | None, default: int) -> int:

@@ -8,18 +8,30 @@ from __future__ import annotations
 import re
 import time
 from collections.abc import Callable, Sequence
-from typing import ClassVar
+from typing import ClassVar, TypeVar
 from urllib.parse import urlencode
 
 from instagram_standin import errors
 from instagram_standin.accounts import Profile
 from instagram_standin.errors import GraphRefusal
-from instagram_standin.fields import Field, FieldSyntaxError, Item, Page, names_in, page_of, parse_fields
+from instagram_standin.fields import (
+    DEFAULT_LIMIT,
+    Field,
+    FieldSyntaxError,
+    decode_cursor,
+    encode_cursor,
+    names_in,
+    number,
+    parse_fields,
+)
 from instagram_standin.media import MEDIA_PREFIX, Row
 from instagram_standin.messages import Answer, Call, Request, json_answer
 from instagram_standin.tokens import Family, Grant
-from instagram_standin.world import World
+from instagram_standin.world import Host
 
+Item = TypeVar("Item")
+
+MAX_LIMIT = 100  # Meta documents none, and caps some edges silently
 VERSION = re.compile(r"v[0-9]+\.0", re.ASCII)
 
 USER_FIELDS = {
@@ -33,18 +45,13 @@ MEDIA_FIELDS = {
 }  # fmt: skip
 
 
-class GraphHost:
+class GraphHost(Host):
     """One of Meta's Graph hosts. `media_scopes`: of each set one permission is needed to read media."""
 
-    prefix: ClassVar[str]
     family: ClassVar[Family]
     media_scopes: ClassVar[tuple[frozenset[str], ...]]
 
-    def __init__(self, world: World) -> None:
-        self.world = world
-
     def describe(self, request: Request) -> Call:
-        """What is asked for, as far as it can be read: never raises."""
         try:
             selection = parse_fields(request.query.get("fields", ""))
         except FieldSyntaxError:
@@ -75,7 +82,7 @@ class GraphHost:
             case [node_id, "media"]:
                 self.need(grant, *self.media_scopes)
                 profile, selection = self.own_profile(call, node_id, grant), selection_of(call.request)
-                return self.paged(
+                return self.edge(
                     call, profile.posts, lambda row: self.media(row, selection, call.request),
                     headers=self.usage_of(profile),
                 )  # fmt: skip
@@ -85,9 +92,8 @@ class GraphHost:
     def read_account(self, call: Call, profile: Profile, grant: Grant) -> Answer:
         """The account for which the token speaks."""
         self.need(grant, *self.media_scopes[:1])
-        return json_answer(
-            self.user(profile, selection_of(call.request), call.request), headers=self.usage_of(profile)
-        )
+        payload = self.user(profile, selection_of(call.request), call.request)
+        return json_answer(payload, headers=self.usage_of(profile))
 
     # Nodes and edges
 
@@ -121,23 +127,20 @@ class GraphHost:
 
     def _expanded_media(self, profile: Profile, field: Field, request: Request) -> dict[str, object]:
         """Media read by expansion: no `next`, and no cursors on the last page (seen August 2026)."""
-        page = cut(profile.posts, field.modifiers.get("limit"), field.modifiers.get("after"))
-        data = [self.media(row, field.selection or (), request) for row in page.rows]
-        return (
-            {"data": data} if page.is_last else {"data": data, "paging": {"cursors": {"after": page.after}}}
-        )
+        posts, _, following = cut(profile.posts, field.modifiers.get("limit"), field.modifiers.get("after"))
+        data = [self.media(row, field.selection or (), request) for row in posts]
+        return {"data": data, **({"paging": {"cursors": {"after": following}}} if following else {})}
 
-    def paged(
+    def edge(
         self, call: Call, items: Sequence[Item], tell: Callable[[Item], object], headers: dict[str, str]
     ) -> Answer:
-        """An edge with `limit`, `after` and a `next`."""
+        """A page of an edge, with `limit`, `after` and a `next`."""
         query = call.request.query
-        page = cut(items, query.get("limit"), query.get("after"))
-        payload: dict[str, object] = {"data": [tell(item) for item in page.rows]}
-        if page.rows:
-            cursors = {"before": page.before, "after": page.after}
-            further = {} if page.is_last else {"next": self.next_url(call, page.after)}
-            payload["paging"] = {"cursors": cursors, **further}
+        page, before, following = cut(items, query.get("limit"), query.get("after"))
+        payload: dict[str, object] = {"data": [tell(item) for item in page]}
+        if page:
+            further = {"next": self.next_url(call, following)} if following else {}
+            payload["paging"] = {"cursors": {"before": before, "after": following or before}, **further}
         return json_answer(payload, headers=headers)
 
     def next_url(self, call: Call, after: str) -> str:
@@ -215,12 +218,16 @@ def selection_of(request: Request) -> tuple[Field, ...]:
         raise GraphRefusal(str(error), 2500) from None
 
 
-def cut(items: Sequence[Item], limit: str | None, after: str | None) -> Page[Item]:
-    """The page asked for. Raises GraphRefusal for a wrong limit or cursor."""
+def cut(
+    items: Sequence[Item], limit: str | None, after: str | None
+) -> tuple[Sequence[Item], str, str | None]:
+    """The page asked for, its cursor, and the cursor of the next page. Raises GraphRefusal for a wrong parameter."""
     try:
-        return page_of(items, limit, after)
+        start = decode_cursor(after)[0] if after else 0
+        end = start + min(number(limit, DEFAULT_LIMIT), MAX_LIMIT)
     except ValueError as error:
         raise errors.bad_parameter(str(error)) from None
+    return items[start:end], encode_cursor(start), encode_cursor(end) if end < len(items) else None
 
 
 def token_of(request: Request) -> str | None:

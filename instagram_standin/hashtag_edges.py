@@ -1,7 +1,7 @@
 """The hashtag edges of graph.facebook.com.
 
 `GET ig_hashtag_search?user_id&q` → `{"data":[{"id"}]}`; `GET {hashtag-id}/recent_media|top_media?user_id&fields&limit`;
-`GET {hashtag-id}?fields=id,name`; `GET {ig-user-id}/recently_searched_hashtags`. Codes 18 and 24 are on no page of
+`GET {ig-user-id}/recently_searched_hashtags`. Codes 18 and 24 are on no page of
 Meta's; developers report them. Sources: "Hashtag search" (2024-01-26), IG Hashtag (2025-03-03).
 """
 
@@ -28,14 +28,10 @@ MAX_LIMIT = 50
 _BASIC = frozenset({"instagram_basic"})
 
 
-class HashtagEdges:
-    """`host` renders media and addresses."""
+class HashtagHost(GraphHost):
+    """A Graph host with the hashtag edges."""
 
-    def __init__(self, host: GraphHost) -> None:
-        self._host = host
-        self._world = host.world
-
-    def answer(self, call: Call, path: Sequence[str], grant: Grant) -> Answer | None:
+    def hashtag_answer(self, call: Call, path: Sequence[str], grant: Grant) -> Answer | None:
         """None when the path is none of hashtags. Raises GraphRefusal."""
         if call.request.method not in ("GET", "HEAD"):
             return None
@@ -44,23 +40,21 @@ class HashtagEdges:
                 case ["ig_hashtag_search"]:
                     payload = self._search(call.request, grant)
                 case [tag_id, "recent_media" | "top_media" as edge]:
-                    payload = self._media(call, self._tag(tag_id), edge, grant)
+                    payload = self._tagged(call, self._tag(tag_id), edge, grant)
                 case [account_id, "recently_searched_hashtags"]:
                     payload = self._searched(call.request, account_id, grant)
-                case [tag_id] if self._world.hashtags.find_by_id(tag_id) is not None:
-                    payload = self._node(call.request, self._tag(tag_id))
                 case _:
                     return None
         except ValueError as error:
             raise errors.bad_parameter(str(error)) from None
-        return json_answer(payload, headers=self._host.app_usage())
+        return json_answer(payload, headers=self.app_usage())
 
     def _search(self, request: Request, grant: Grant) -> dict[str, object]:
         account_id, name = self._searcher(request, grant), request.query.get("q", "")
         if not name:
             raise errors.bad_parameter("The parameter q is required")
-        tag = self._world.hashtags.find(name)
-        if tag is None and self._world.options.unknown_tag_is_empty:
+        tag = self.world.hashtags.find(name)
+        if tag is None and self.world.options.unknown_tag_is_empty:
             return {"data": []}
         if tag is None or tag.is_blocked:
             words = "The hashtag you entered does not exist or cannot be searched."
@@ -70,7 +64,7 @@ class HashtagEdges:
         self._count(account_id, tag)
         return {"data": [{"id": tag.id}]}
 
-    def _media(self, call: Call, tag: Tag, edge: str, grant: Grant) -> dict[str, object]:
+    def _tagged(self, call: Call, tag: Tag, edge: str, grant: Grant) -> dict[str, object]:
         request, account_id = call.request, self._searcher(call.request, grant)
         selection = selection_of(request)
         _check_fields(selection)
@@ -81,42 +75,32 @@ class HashtagEdges:
         # Another cursor (faults make some) has its own position.
         start = None if after == cursor else decode_cursor(after)[0] if after else 0
         self._count(account_id, tag)
-        rows = self._world.hashtags.rows(tag, edge, time.time())
+        rows = self.world.hashtags.rows(tag, edge, time.time())
         reader = (account_id, tag.id, edge, fingerprint(call.token or ""))
-        begin = self._world.hashtags.turn_pages(reader, start, limit)
-        page = [
-            self._host.media(_without_cover(row), selection, request) for row in rows[begin : begin + limit]
-        ]
+        begin = self.world.hashtags.turn_pages(reader, start, limit)
+        page = [self.media(_without_cover(row), selection, request) for row in rows[begin : begin + limit]]
         if not page:
             return {"data": []}
-        further = {"next": self._host.next_url(call, cursor)} if begin + limit < len(rows) else {}
+        further = {"next": self.next_url(call, cursor)} if begin + limit < len(rows) else {}
         return {"data": page, "paging": {"cursors": {"after": cursor}, **further}}
 
     def _searched(self, request: Request, account_id: str, grant: Grant) -> dict[str, object]:
-        self._host.need(grant, _BASIC)
+        self.need(grant, _BASIC)
         if account_id not in grant.account_ids:
             raise errors.no_such_object("get", account_id)
         limit = min(number(request.query.get("limit"), DEFAULT_LIMIT), 30)
-        return {"data": [{"id": tag_id} for tag_id in self._world.hashtags.asked(account_id)[:limit]]}
-
-    def _node(self, request: Request, tag: Tag) -> dict[str, object]:
-        row: dict[str, object] = {"id": tag.id, "name": tag.name}
-        names = [field.name for field in selection_of(request)]
-        for name in names:
-            if name not in row:
-                raise errors.unknown_field(name, "IGHashtag")
-        return {name: row[name] for name in (*names, "id")}
+        return {"data": [{"id": tag_id} for tag_id in self.world.hashtags.asked(account_id)[:limit]]}
 
     def _tag(self, tag_id: str) -> Tag:
-        tag = self._world.hashtags.find_by_id(tag_id)
+        tag = self.world.hashtags.find_by_id(tag_id)
         if tag is None:
             raise errors.no_such_object("get", tag_id)
         return tag
 
     def _searcher(self, request: Request, grant: Grant) -> str:
         """The account in whose name the search is made: one of the token's."""
-        self._host.need(grant, _BASIC)
-        if not self._world.options.has_hashtag_feature:
+        self.need(grant, _BASIC)
+        if not self.world.options.has_hashtag_feature:
             raise errors.missing_permission(grant.denial_code, "Instagram Public Content Access")
         account_id = request.query.get("user_id", "")
         if not account_id:
@@ -127,7 +111,7 @@ class HashtagEdges:
 
     def _count(self, account_id: str, tag: Tag) -> None:
         try:
-            self._world.hashtags.ask(account_id, tag)
+            self.world.hashtags.ask(account_id, tag)
         except TooManyTags:
             words = "30 unique hashtags can be queried within 7 days."
             message = "Too many hashtags were queried"

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 from instagram_standin.accounts import Profiles
-from instagram_standin.media import Row, Sketch, compose, planted, tags_in
+from instagram_standin.media import Row, Sketch, compose, tags_in
 from instagram_standin.tokens import number_from
 
 DAY_SECONDS = 86_400
@@ -34,17 +34,13 @@ _WORDS = (
 
 @dataclass(frozen=True, slots=True)
 class Tag:
-    """`scenes`: what strangers show, between spaces. `minutes_between`: their recent posts, None for none.
-
-    `planted`: rows by edge that take the place of all others.
-    """
+    """`scenes`: what strangers show, between spaces. `minutes_between`: their recent posts, None for none."""
 
     name: str
     scenes: str = ""
     minutes_between: int | None = None
     top_count: int = 12
     is_blocked: bool = False
-    planted: dict[str, list[Row]] | None = None
 
     @property
     def id(self) -> str:
@@ -66,21 +62,6 @@ class Hashtags:
         self._places: dict[tuple[str, ...], int] = {}
         self._lock = threading.Lock()
 
-    def plant(self, name: str, tag: dict[str, object]) -> Tag:
-        """Add a tag: `{"recent": [media], "top": [media], "is_blocked": false}`, media as in `media.planted`.
-
-        Recent ones are a minute apart unless they have a `timestamp`. Raises ValueError for anything else.
-        """
-        name = name.lower()
-        if not _TAG.fullmatch(name) or tag.keys() - {"recent", "top", "is_blocked"}:
-            raise ValueError(
-                "a tag has a name of letters and digits, and may have recent, top and is_blocked"
-            )
-        rows = {f"{edge}_media": _planted(tag.get(edge, []), f"{edge}.{name}") for edge in ("recent", "top")}
-        made = Tag(name, is_blocked=tag.get("is_blocked") is True, planted=rows)
-        self._tags[name] = made
-        return made
-
     def find(self, name: str) -> Tag | None:
         """By name, in any case; blocked tags too."""
         known = name.lower()
@@ -97,14 +78,9 @@ class Hashtags:
 
     def rows(self, tag: Tag, edge: str, now: float) -> Sequence[Row]:
         """`recent_media`: of the last 24 hours, newest first. `top_media`: the best liked of any time."""
-        if tag.planted is not None:
-            posts = tag.planted[edge]
-        else:
-            posts = self._posts_with(tag.name) + _strangers_posts(tag, edge, now)
+        posts = self._posts_with(tag.name) + _strangers_posts(tag, edge, now)
         if edge == "top_media":
-            return (
-                posts if tag.planted else sorted(posts, key=lambda row: -int(str(row.get("like_count", 0))))
-            )
+            return sorted(posts, key=_likes, reverse=True)
         earliest = datetime.fromtimestamp(now, UTC) - timedelta(days=1)
         return sorted((row for row in posts if _moment(row) >= earliest), key=_moment, reverse=True)
 
@@ -182,18 +158,14 @@ def _strangers_post(tag: Tag, edge: str, slot: int, published_at: int) -> Row:
     return compose(sketch, f"{edge}.{tag.name}", slot, datetime.fromtimestamp(published_at, UTC))
 
 
-def _planted(given: object, author: str) -> list[Row]:
-    if not isinstance(given, list) or not all(isinstance(medium, dict) for medium in given):
-        raise ValueError("recent and top are lists of media")
-    now = datetime.now(UTC)
-    return [
-        planted(medium, author, place, now - timedelta(minutes=place)) for place, medium in enumerate(given)
-    ]
-
-
 def _moment(row: Row) -> datetime:
     """A post whose date cannot be read counts as new."""
     try:
         return datetime.strptime(str(row.get("timestamp")), "%Y-%m-%dT%H:%M:%S%z")
     except ValueError:
         return datetime.now(UTC)
+
+
+def _likes(row: Row) -> int:
+    likes = row.get("like_count")
+    return likes if isinstance(likes, int) else 0

@@ -16,7 +16,7 @@ from instagram_standin.fields import Field
 from instagram_standin.graph import GraphHost, selection_of, token_of, unversioned
 from instagram_standin.messages import Answer, Call, Request, json_answer
 from instagram_standin.tokens import CodeRefused, Family, Grant, TokenKind, app_scoped_id
-from instagram_standin.world import World
+from instagram_standin.world import Host
 
 REFRESHABLE_AFTER_SECONDS = 24 * 3_600
 _BASIC = frozenset({"instagram_business_basic"})
@@ -29,7 +29,7 @@ _TROUBLES = {
 }
 
 
-class InstagramApi:
+class InstagramApi(Host):
     """`POST /ig-api/oauth/access_token`: a code for a token of one hour. Its errors are not Graph's.
 
     Wrapped, as documented: `{"data":[{"access_token","user_id":"28970…","permissions":"a,b"}]}`.
@@ -38,14 +38,8 @@ class InstagramApi:
 
     prefix = "/ig-api"
 
-    def __init__(self, world: World) -> None:
-        self._world = world
-
-    def describe(self, request: Request) -> Call:
-        return Call(request)
-
     def answer(self, call: Call) -> Answer:
-        request, app = call.request, self._world.apps[Family.INSTAGRAM]
+        request, app = call.request, self.world.apps[Family.INSTAGRAM]
         if request.path.removeprefix(self.prefix).strip("/") != "oauth/access_token":
             return _refused("Not found", 404)
         if request.method != "POST":
@@ -59,14 +53,14 @@ class InstagramApi:
             return _refused("Invalid grant_type")
         try:
             code, redirect_uri = given.get("code", ""), given.get("redirect_uri", "")
-            return json_answer(self._granted(self._world.codes.redeem(code, Family.INSTAGRAM, redirect_uri)))
+            return json_answer(self._granted(self.world.codes.redeem(code, Family.INSTAGRAM, redirect_uri)))
         except CodeRefused as refused:
             return _refused(_TROUBLES.get(refused.trouble, "Matching code was not found or was already used"))
 
     def _granted(self, grant: Grant) -> object:
-        options, scopes = self._world.options, sorted(grant.scopes)
+        options, scopes = self.world.options, sorted(grant.scopes)
         short = grant.lasting(options.instagram_short_life_seconds, TokenKind.SHORT)
-        payload: dict[str, object] = {"access_token": self._world.tokens.issue(short)}
+        payload: dict[str, object] = {"access_token": self.world.tokens.issue(short)}
         payload["user_id"] = grant.user_id if options.wraps_token else int(grant.account_ids[0])
         if options.sends_permissions:
             payload["permissions"] = ",".join(scopes) if options.wraps_token else scopes

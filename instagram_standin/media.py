@@ -45,20 +45,14 @@ class Links:
     def __init__(self, public_url: str | None = None) -> None:
         self._public_url = public_url.rstrip("/") if public_url else None
         self._generation = 1
-        self.life_seconds: float = LINK_LIFE_SECONDS
 
     def expire(self) -> None:
         """Refuse every address handed out so far."""
         self._generation += 1
 
-    def set_life(self, seconds: float) -> None:
-        """How long the addresses live that are handed out from now on."""
-        self.life_seconds = seconds
-
     def address(self, path: str, host: str) -> str:
-        # Meta's addresses stay the same for hours. So do these, unless their life is too short for that.
-        step = 3_600 if self.life_seconds >= 86_400 else 1
-        expiry = int((time.time() + self.life_seconds) // step + 1) * step
+        # Meta's addresses stay the same for hours, and so do these.
+        expiry = int((time.time() + LINK_LIFE_SECONDS) // 3_600) * 3_600
         return f"{self.origin(host)}{path}?oh=00_A{self._generation}&oe={expiry:X}"
 
     def origin(self, host: str) -> str:
@@ -134,11 +128,8 @@ def compose(sketch: Sketch, username: str, index: int, published_at: datetime) -
     if len(scenes) > 1:
         children = [compose_child(scene, f"{key}-{n}", timestamp) for n, scene in enumerate(scenes)]
         # Seen on v26.0 (August 2026): the album's own address is its first child's.
-        content: Row = {
-            "media_type": "CAROUSEL_ALBUM",
-            "media_url": children[0]["media_url"],
-            "children": children,
-        }
+        cover = children[0]["media_url"]
+        content: Row = {"media_type": "CAROUSEL_ALBUM", "media_url": cover, "children": children}
     elif sketch.kind == "image":
         content = _picture(scenes[0], key)
     elif sketch.kind == "muted":
@@ -179,15 +170,16 @@ def planted(given: Mapping[str, object], username: str, index: int, moment: date
     row = without_nulls({**made_up, **given})
     children = row.get("children")
     if isinstance(children, list):
-        row["children"] = [
-            without_nulls(
-                {**compose_child(_scene_of(child), f"{username}-{index}-{n}", row.get("timestamp")), **child}
-            )
-            if isinstance(child, dict)
-            else child
-            for n, child in enumerate(children)
-        ]
+        key, timestamp = f"{username}-{index}", row.get("timestamp")
+        row["children"] = [_planted_child(child, f"{key}-{n}", timestamp) for n, child in enumerate(children)]
     return row
+
+
+def _planted_child(given: object, key: str, timestamp: object) -> object:
+    if not isinstance(given, dict):
+        return given
+    scene = "film:shapes" if given.get("media_type") == "VIDEO" else "shapes"
+    return without_nulls({**compose_child(scene, key, timestamp), **given})
 
 
 def without_nulls(row: Mapping[str, object]) -> dict[str, object]:
@@ -197,10 +189,6 @@ def without_nulls(row: Mapping[str, object]) -> dict[str, object]:
 def tags_in(row: Row) -> Sequence[str]:
     """The hashtags of a post's caption, in lower case."""
     return re.findall(r"#(\w+)", str(row.get("caption", "")).lower())
-
-
-def _scene_of(child: Mapping[str, object]) -> str:
-    return "film:shapes" if child.get("media_type") == "VIDEO" else "shapes"
 
 
 def _picture(scene: str, key: str) -> dict[str, object]:

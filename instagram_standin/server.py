@@ -21,7 +21,7 @@ from functools import partial
 from http.client import responses
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from types import TracebackType
-from typing import Any, Protocol
+from typing import Any
 from urllib.parse import parse_qsl, unquote
 
 from instagram_standin.consent import FacebookConsent, InstagramConsent
@@ -30,24 +30,13 @@ from instagram_standin.facebook import FacebookGraph
 from instagram_standin.instagram import InstagramApi, InstagramGraph
 from instagram_standin.media import MEDIA_PREFIX, file_answer
 from instagram_standin.messages import Answer, Call, Request, json_answer, text_answer
-from instagram_standin.world import OPERATOR_ID, OPERATOR_TOKEN, Settings, World
+from instagram_standin.world import OPERATOR_ID, OPERATOR_TOKEN, Host, Settings, World
 
 __all__ = ["OPERATOR_ID", "OPERATOR_TOKEN", "Settings", "StandIn"]
 
 MAX_BODY_BYTES = 4 * 1024 * 1024
 IDLE_SECONDS = 60
 STOP_WITHIN_SECONDS = 3.0
-
-
-class Host(Protocol):
-    """One of Meta's hosts, under its prefix. `describe` never raises."""
-
-    @property
-    def prefix(self) -> str: ...
-
-    def describe(self, request: Request) -> Call: ...
-
-    def answer(self, call: Call) -> Answer: ...
 
 
 class StandIn(World):
@@ -126,7 +115,7 @@ class _Server(ThreadingHTTPServer):
         self._world = world
         self._control = Control(world)
         hosts = (FacebookGraph, FacebookConsent, InstagramGraph, InstagramConsent, InstagramApi)
-        self._hosts: list[Host] = [host(world) for host in hosts]
+        self._hosts: dict[str, Host] = {host.prefix: host(world) for host in hosts}
         self._connections: set[socket.socket] = set()
         self._changed = threading.Condition()
         super().__init__(address, _Handler)
@@ -140,16 +129,16 @@ class _Server(ThreadingHTTPServer):
             fault = self._world.faults.take(call)
             file = partial(file_answer, request, self._world.links)
             return file() if fault is None else fault.spoil(call, file)
-        for host in self._hosts:
-            if request.path == host.prefix or request.path.startswith(f"{host.prefix}/"):
-                call = host.describe(request)
-                fault = self._world.faults.take(call)
-                normal = partial(host.answer, call)
-                answer = normal() if fault is None else fault.spoil(call, normal)
-                status = None if answer.ending else answer.status
-                self._world.calls.add(call, status=status, fault=fault.kind if fault else None)
-                return answer
-        return text_answer("There is nothing of Meta's here.", 404)
+        host = self._hosts.get("/" + request.path.split("/")[1])
+        if host is None:
+            return text_answer("There is nothing of Meta's here.", 404)
+        call = host.describe(request)
+        fault = self._world.faults.take(call)
+        normal = partial(host.answer, call)
+        answer = normal() if fault is None else fault.spoil(call, normal)
+        status = None if answer.ending else answer.status
+        self._world.calls.add(call, status=status, fault=fault.kind if fault else None)
+        return answer
 
     def server_bind(self) -> None:
         # HTTPServer asks DNS for the host's name here, which is not needed and may take seconds.

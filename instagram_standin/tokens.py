@@ -48,7 +48,7 @@ class LoginApp:
     """`redirect_uris`: those registered; while there are none, every http(s) address is accepted."""
 
     id: str
-    secret: str | None = field(repr=False)
+    secret: str = field(repr=False)
     redirect_uris: frozenset[str] = frozenset()
 
     def accepts_redirect(self, uri: str) -> bool:
@@ -57,14 +57,12 @@ class LoginApp:
         return uri.startswith(("http://", "https://"))
 
     def is_secret(self, given: str | None) -> bool:
-        """An app without a secret takes any."""
-        return self.secret is None or secrets.compare_digest((given or "").encode(), self.secret.encode())
+        return secrets.compare_digest((given or "").encode(), self.secret.encode())
 
 
 class TokenKind(StrEnum):
     SHORT = "short"
     LONG = "long"
-    PAGE = "page"
     PLANTED = "planted"
 
 

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+from abc import ABC, abstractmethod
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from typing import ClassVar
 
 from instagram_standin import demo_world
 from instagram_standin.accounts import People, Profile, Profiles
@@ -13,7 +15,7 @@ from instagram_standin.errors import business_usage
 from instagram_standin.faults import FaultBook
 from instagram_standin.hashtags import Hashtags
 from instagram_standin.media import Links
-from instagram_standin.messages import CallLog
+from instagram_standin.messages import Answer, Call, CallLog, Request
 from instagram_standin.tokens import Codes, Family, LoginApp, TokenRegistry
 
 OPERATOR_ID = "17841400000000001"
@@ -29,15 +31,14 @@ class Settings:
     """`public_url`: where callers reach the stand-in; None means the host they named.
 
     The secrets are needed where Meta needs them; the Facebook one also verifies `appsecret_proof` where one is sent.
-    None accepts everything.
     """
 
     operator_id: str = OPERATOR_ID
     operator_token: str = field(default=OPERATOR_TOKEN, repr=False)
     instagram_app_id: str = INSTAGRAM_APP_ID
-    instagram_app_secret: str | None = field(default=INSTAGRAM_APP_SECRET, repr=False)
+    instagram_app_secret: str = field(default=INSTAGRAM_APP_SECRET, repr=False)
     facebook_app_id: str = FACEBOOK_APP_ID
-    facebook_app_secret: str | None = field(default=FACEBOOK_APP_SECRET, repr=False)
+    facebook_app_secret: str = field(default=FACEBOOK_APP_SECRET, repr=False)
     public_url: str | None = None
 
 
@@ -115,3 +116,19 @@ class World:
                 Profile(settings.operator_id, "feed.operator", details={"name": "Feed operator"})
             )
         self.tokens.add(settings.operator_token, settings.operator_id, Family.FACEBOOK)
+
+
+class Host(ABC):
+    """One of Meta's hosts, under its prefix."""
+
+    prefix: ClassVar[str]
+
+    def __init__(self, world: World) -> None:
+        self.world = world
+
+    def describe(self, request: Request) -> Call:
+        """What is asked for, as far as it can be read: never raises."""
+        return Call(request)
+
+    @abstractmethod
+    def answer(self, call: Call) -> Answer: ...
