@@ -129,7 +129,7 @@ def test_fields_that_meta_refuses_cost_neither_the_posts_nor_the_other_fields(
 
 def test_a_tag_refused_to_one_account_is_found_by_another(workspace: Workspace, standin: StandIn) -> None:
     tag = Source(SourceType.HASHTAG, "bread")
-    standin.hashtags.plant("bread", {"recent": [IMAGE]})
+    plant(standin, {"caption": "Fresh #bread", **IMAGE})
     standin.faults.add("status", status=400, code=100, path="/fb-graph/v26.0/ig_hashtag_search", times=1)
     refused = connected(workspace, standin, Login.FACEBOOK, tag)
     other = Workspace.objects.create(name="Other", plan=Plan.objects.get(key="pro"))

@@ -1,4 +1,4 @@
-"""How these tests call the stand-in: plain HTTP from the standard library, nothing of the product."""
+"""How these tests call the stand-in: HTTP from the standard library, nothing of the product."""
 
 from __future__ import annotations
 
@@ -8,15 +8,33 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
-from urllib.parse import urlencode, urlsplit
+from urllib.parse import parse_qs, urlencode, urlsplit
 
-from instagram_standin.server import StandIn
-from instagram_standin.world import OPERATOR_ID, OPERATOR_TOKEN
+from instagram_standin.server import OPERATOR_ID, OPERATOR_TOKEN, StandIn
 
+BAKERY_ID = "17841400000000777"
+TRAILS_ID = "17841400000000888"
 MEDIA = (
     "id,caption,media_type,media_product_type,media_url,thumbnail_url,permalink,shortcode,timestamp,username,alt_text,"
     "like_count,comments_count,is_shared_to_feed,children{id,media_type,media_url,thumbnail_url,caption}"
 )
+CALLBACK = "https://paris.example/callback"
+INSTAGRAM_DIALOG = "/ig-www/oauth/authorize"
+FACEBOOK_DIALOG = "/fb-www/v26.0/dialog/oauth"
+INSTAGRAM_APP = {"client_id": "standin-instagram-app", "client_secret": "standin-instagram-secret"}
+FACEBOOK_APP = {"client_id": "standin-facebook-app", "client_secret": "standin-facebook-secret"}
+INSTAGRAM_REQUEST = {
+    "client_id": INSTAGRAM_APP["client_id"],
+    "redirect_uri": CALLBACK,
+    "response_type": "code",
+    "scope": "instagram_business_basic",
+    "state": "s-1",
+}
+FACEBOOK_REQUEST = {
+    **INSTAGRAM_REQUEST,
+    "client_id": FACEBOOK_APP["client_id"],
+    "scope": "instagram_basic,instagram_manage_insights,pages_show_list,pages_read_engagement,business_management",
+}
 
 
 @dataclass(frozen=True)
@@ -32,6 +50,11 @@ class Reply:
     @property
     def error(self) -> Any:
         return self.json["error"]
+
+    @property
+    def codes(self) -> tuple[int, int | None]:
+        """Code and subcode of an error."""
+        return self.error["code"], self.error.get("error_subcode")
 
 
 @contextmanager
@@ -55,18 +78,22 @@ def ask(
     form: Mapping[str, object] | None = None,
     timeout: float = 5,
 ) -> Reply:
-    """One call on a connection of its own. `path` may be a whole address of the stand-in."""
+    """One call on a new connection. `path` may be a whole address of the stand-in."""
     parts = urlsplit(path)
-    target = parts.path + ("?" + (urlencode(query) if query else parts.query) if query or parts.query else "")
+    asked = urlencode(query) if query else parts.query
     sent = {**(headers or {}), **({"Authorization": f"Bearer {token}"} if token else {})}
     body = None if payload is None else json.dumps(payload)
     if form is not None:
         body = urlencode(form, doseq=True)
         sent["Content-Type"] = "application/x-www-form-urlencoded"
     with connection(standin, timeout) as caller:
-        caller.request(method, target, body=body, headers=sent)
+        caller.request(method, f"{parts.path}?{asked}" if asked else parts.path, body=body, headers=sent)
         response = caller.getresponse()
         return Reply(response.status, {**response.headers}, response.read())
+
+
+def control(standin: StandIn, action: str, **arguments: object) -> Reply:
+    return ask(standin, "/_control", method="POST", payload={"action": action, **arguments})
 
 
 def discover(
@@ -76,14 +103,85 @@ def discover(
     limit: int | None = None,
     after: str | None = None,
     media: str = MEDIA,
+    token: str | None = OPERATOR_TOKEN,
     **options: Any,
 ) -> Reply:
     """A Business Discovery call of the operator."""
     modifiers = (f".limit({limit})" if limit else "") + (f".after({after})" if after else "")
     fields = f"business_discovery.username({username}){{username,media_count,media{modifiers}{{{media}}}}}"
-    options.setdefault("token", OPERATOR_TOKEN)
-    return ask(standin, f"/fb-graph/v26.0/{OPERATOR_ID}", query={"fields": fields}, **options)
+    return ask(standin, f"/fb-graph/v26.0/{OPERATOR_ID}", query={"fields": fields}, token=token, **options)
 
 
-def control(standin: StandIn, method: str, path: str, payload: object = None) -> Reply:
-    return ask(standin, f"/_control/{path}", method=method, payload=payload)
+def own_media(standin: StandIn, host: str, token: str, account_id: str = BAKERY_ID, **query: object) -> Reply:
+    path = f"/{host}/v26.0/{account_id}/media"
+    return ask(standin, path, query={"fields": "id,media_type,children{id}", **query}, token=token)
+
+
+# Signing in
+
+
+def instagram_dialog(standin: StandIn, **changes: object) -> Reply:
+    return ask(standin, INSTAGRAM_DIALOG, query=_changed(INSTAGRAM_REQUEST, changes))
+
+
+def facebook_dialog(standin: StandIn, **changes: object) -> Reply:
+    return ask(standin, FACEBOOK_DIALOG, query=_changed(FACEBOOK_REQUEST, changes))
+
+
+def sent_back_with(reply: Reply) -> dict[str, str]:
+    """What the app gets; fails when the person was not sent back."""
+    assert reply.status == 302, reply.body
+    query = urlsplit(reply.headers["Location"]).query
+    return {name: values[0] for name, values in parse_qs(query, strict_parsing=True).items()}
+
+
+def instagram_code(standin: StandIn, account: str = "acme.bakery", **changes: object) -> str:
+    reply = instagram_dialog(standin, standin_auto="approve", standin_account=account, **changes)
+    return sent_back_with(reply)["code"]
+
+
+def facebook_code(standin: StandIn, person: str = "robin.baker", **changes: object) -> str:
+    reply = facebook_dialog(standin, standin_auto="approve", standin_account=person, **changes)
+    return sent_back_with(reply)["code"]
+
+
+def exchange_instagram(standin: StandIn, code: str, /, **changes: object) -> Reply:
+    form = {**INSTAGRAM_APP, "grant_type": "authorization_code", "redirect_uri": CALLBACK, "code": code}
+    return ask(standin, "/ig-api/oauth/access_token", method="POST", form=_changed(form, changes))
+
+
+def exchange_facebook(standin: StandIn, **changes: object) -> Reply:
+    query = _changed({**FACEBOOK_APP, "redirect_uri": CALLBACK}, changes)
+    return ask(standin, "/fb-graph/v26.0/oauth/access_token", query=query)
+
+
+def lengthen_instagram(standin: StandIn, token: str, **changes: object) -> Reply:
+    known = {"grant_type": "ig_exchange_token", "access_token": token, **INSTAGRAM_APP}
+    return ask(standin, "/ig-graph/access_token", query=_changed(known, changes))
+
+
+def refresh_instagram(standin: StandIn, token: str) -> Reply:
+    query = {"grant_type": "ig_refresh_token", "access_token": token}
+    return ask(standin, "/ig-graph/refresh_access_token", query=query)
+
+
+def short_instagram_token(standin: StandIn, account: str = "acme.bakery") -> str:
+    first = exchange_instagram(standin, instagram_code(standin, account)).json
+    return str(first["data"][0]["access_token"])
+
+
+def instagram_token(standin: StandIn, account: str = "acme.bakery") -> str:
+    """A long-lived token from a whole login."""
+    return str(lengthen_instagram(standin, short_instagram_token(standin, account)).json["access_token"])
+
+
+def facebook_token(standin: StandIn, person: str = "robin.baker", **changes: object) -> str:
+    """A long-lived token from a whole login."""
+    short = exchange_facebook(standin, code=facebook_code(standin, person, **changes)).json["access_token"]
+    long = exchange_facebook(standin, grant_type="fb_exchange_token", fb_exchange_token=short)
+    return str(long.json["access_token"])
+
+
+def _changed(known: Mapping[str, object], changes: Mapping[str, object]) -> dict[str, object]:
+    """A change to None leaves the name out."""
+    return {name: value for name, value in {**known, **changes}.items() if value is not None}

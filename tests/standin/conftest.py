@@ -1,4 +1,4 @@
-"""One stand-in for all tests of a module, as it was after the start for each of them."""
+"""One stand-in for all tests of a module, reset before each of them."""
 
 from __future__ import annotations
 
