@@ -1,150 +1,121 @@
-"""Call log, levels, planted profiles, reset."""
+"""The control endpoint: the state, the actions, and what is refused."""
 
 from __future__ import annotations
 
 from datetime import datetime, timedelta
+from typing import Any
 
 import pytest
 
-from instagram_standin.faults import Status
-from instagram_standin.server import StandIn
+from instagram_standin.server import OPERATOR_TOKEN, StandIn
 from instagram_standin.tokens import Family, fingerprint
-from instagram_standin.world import OPERATOR_TOKEN
-from tests.standin.callers import Reply, ask, connection, control, discover
+from tests.standin.callers import BAKERY_ID, ask, connection, control, discover, instagram_token, own_media
 
 
-def posts(reply: Reply) -> list[dict[str, object]]:
-    listed: list[dict[str, object]] = reply.json["business_discovery"]["media"]["data"]
-    return listed
-
-
-def test_health(standin: StandIn) -> None:
-    assert control(standin, "GET", "health").json == {"status": "ok"}
+def state(standin: StandIn) -> Any:
+    return ask(standin, "/_control").json
 
 
 def test_calls_are_logged_without_their_token(standin: StandIn) -> None:
     after = discover(standin, limit=1).json["business_discovery"]["media"]["paging"]["cursors"]["after"]
     discover(standin, "Acme.Bakery", after=after, token="wrong-token")
+    ask(standin, "/fb-graph/v26.0/1", query={"fields": "business_discovery.username("})
+    ask(standin, "/media/sea-1.jpg")
+    ask(standin, "/elsewhere")
 
-    first, second = control(standin, "GET", "calls").json
+    first, second, third = state(standin)["calls"]
     assert datetime.fromisoformat(first["at"]).utcoffset() == timedelta(0)
     assert (first["method"], first["path"]) == ("GET", "/fb-graph/v26.0/17841400000000001")
     assert (first["username"], first["after"], first["status"]) == ("acme.bakery", None, 200)
     assert first["token_hash"] == fingerprint(OPERATOR_TOKEN)
     assert (second["username"], second["after"], second["status"]) == ("acme.bakery", after, 400)
-    assert OPERATOR_TOKEN.encode() not in control(standin, "GET", "calls").body
+    assert (third["username"], third["status"], third["token_hash"]) == (None, 400, None)
+    control(standin, "calls.clear")
+    assert state(standin)["calls"] == []
 
 
-def test_only_data_calls_are_logged(standin: StandIn) -> None:
-    control(standin, "GET", "health")
-    ask(standin, "/media/sea-1.jpg")
-    ask(standin, "/elsewhere")
-    assert len(standin.calls) == 0
+def test_the_state_shows_tokens_as_fingerprints(standin: StandIn) -> None:
+    token = instagram_token(standin)
+    standin.tokens.set_age(token, 3_600)
+    shown = state(standin)["tokens"]
+    assert [entry["kind"] for entry in shown] == ["planted", "short", "long"]
+    assert shown[-1]["token_hash"] == fingerprint(token)
+    assert (shown[-1]["age"], shown[-1]["expires_in"]) == (3_600, 5_183_944 - 3_600)
+    assert shown[-1]["is_good"] is True
+    everything = ask(standin, "/_control").body
+    assert token.encode() not in everything
+    assert OPERATOR_TOKEN.encode() not in everything
+    assert b"standin-instagram-secret" not in everything
 
 
-def test_what_cannot_be_read_is_logged_all_the_same(standin: StandIn) -> None:
-    ask(standin, "/fb-graph/v26.0/1", query={"fields": "business_discovery.username("})
-    (call,) = standin.calls
-    assert (call["username"], call["status"], call["token_hash"]) == (None, 400, None)
+def test_tokens_may_be_planted(standin: StandIn) -> None:
+    given = {"token": "mine", "family": "facebook", "account_id": BAKERY_ID, "scopes": ["instagram_basic"]}
+    assert control(standin, "tokens.add", **given).json == {"status": "done"}
+    assert own_media(standin, "fb-graph", "mine").codes == (10, None)
+    control(standin, "tokens.change", change="set_expiry", token="mine", seconds=-1)
+    assert own_media(standin, "fb-graph", "mine").codes == (190, 463)
 
 
-def test_calls_are_counted_and_cleared(standin: StandIn) -> None:
-    for username in ("acme.bakery", "acme.bakery", "tiny.studio"):
-        discover(standin, username)
-    assert control(standin, "GET", "calls/count").json == {"count": 3}
-    assert control(standin, "GET", "calls/count?username=acme.bakery").json == {"count": 2}
-    assert len(standin.calls.of("tiny.studio")) == 1
-    control(standin, "DELETE", "calls")
-    assert control(standin, "GET", "calls/count").json == {"count": 0}
-
-
-def test_a_spoiled_call_names_its_fault(standin: StandIn) -> None:
-    standin.faults.add(Status(502))
-    discover(standin)
-    assert (standin.calls[0]["status"], standin.calls[0]["fault"]) == (502, "status")
-
-
-def test_usage_levels_are_set(standin: StandIn) -> None:
-    assert control(standin, "PUT", "usage", {"call_count": 93}).json["call_count"] == 93
-    assert '"call_count":93' in discover(standin).headers["X-App-Usage"]
-    assert control(standin, "PUT", "usage", {"call_count": "93"}).status == 400
-    assert control(standin, "PUT", "usage", {"speed": 1}).status == 400
-
-
-def test_a_planted_post_says_only_what_matters(standin: StandIn) -> None:
-    caption = "<script>alert(1)</script> \x00 \ud83d"
-    reply = control(standin, "PUT", "profiles/Odd.Captions", [{"caption": caption}, {"caption": None}])
-    assert reply.json["posts"] == 2
-
-    first, second = posts(discover(standin, "odd.captions"))
-    assert first["caption"] == caption
-    assert {"id", "media_type", "media_url", "permalink", "timestamp"} <= first.keys()
-    assert "caption" not in second
-    assert str(first["timestamp"]) > str(second["timestamp"])
-
-
-def test_a_planted_profile_with_fields_and_an_album(standin: StandIn) -> None:
-    album = {
-        "media_type": "CAROUSEL_ALBUM",
-        "media_url": None,
-        "children": [{"media_type": "VIDEO"}, {"media_url": "javascript:alert(1)"}],
-    }
-    planted = {
-        "id": "17841400000000123",
-        "media_count": 7,
-        "media": [album, {"id": "5", "media_type": "IMAGE"}],
-    }
-    control(standin, "PUT", "profiles/planted", planted)
-
-    found = discover(standin, "planted").json["business_discovery"]
-    assert (found["id"], found["media_count"]) == ("17841400000000123", 7)
-    first, second = found["media"]["data"]
-    assert "media_url" not in first
-    assert [child["media_type"] for child in first["children"]["data"]] == ["VIDEO", "IMAGE"]
-    assert first["children"]["data"][1]["media_url"] == "javascript:alert(1)"
-    assert second["id"] == "5"
-
-
-def test_a_planted_profile_may_be_personal_or_take_the_place_of_another(standin: StandIn) -> None:
-    control(standin, "PUT", "profiles/someone", {"is_professional": False})
-    assert discover(standin, "someone").error["code"] == 110
-    control(standin, "PUT", "profiles/acme.bakery", [{"caption": "only me"}])
-    assert [post["caption"] for post in posts(discover(standin))] == ["only me"]
-
-
-@pytest.mark.parametrize(
-    ("username", "payload"),
-    [("x", 5), ("x", [5]), ("x", {"media": {}}), ("x", {"id": 17}), ("x" * 31, []), ("a%2Fb", []), ("", [])],
-)
-def test_what_is_no_profile_is_refused(standin: StandIn, username: str, payload: object) -> None:
-    assert control(standin, "PUT", f"profiles/{username}", payload).status == 400
+def test_faults_are_added_and_shown(standin: StandIn) -> None:
+    where = {"path": "/fb-graph", "username": "acme.bakery", "after": False}
+    date = "Wed, 21 Oct 2026 07:28:00 GMT"
+    control(standin, "faults.add", fault="status", times=1, **where, status=429, code=4, retry_after=date)
+    reply = discover(standin)
+    assert (reply.status, reply.headers["Retry-After"]) == (429, date)
+    (shown,) = state(standin)["faults"]
+    assert (shown["kind"], shown["times"], shown["hits"]) == ("status", 0, 1)
+    assert where.items() <= shown.items()
 
 
 def test_reset_puts_everything_back(standin: StandIn) -> None:
-    control(standin, "PUT", "profiles/acme.bakery", [])
-    control(standin, "PUT", "usage", {"call_count": 99})
-    control(standin, "POST", "faults", {"kind": "empty"})
-    standin.tokens.add("t", "17841400000000777", Family.INSTAGRAM)
+    control(standin, "profiles.plant", username="acme.bakery", account=[])
+    control(standin, "set", call_count=99)
+    control(standin, "faults.add", fault="empty")
+    standin.tokens.add("t", BAKERY_ID, Family.INSTAGRAM)
     discover(standin)
+    assert control(standin, "reset").status == 200
 
-    assert control(standin, "POST", "reset").status == 200
-
-    assert len(posts(discover(standin))) == 25
-    assert '"call_count":3' in discover(standin).headers["X-App-Usage"]
-    assert len(standin.calls) == 2
+    reply = discover(standin)
+    assert len(reply.json["business_discovery"]["media"]["data"]) > 10
+    assert '"call_count":3' in reply.headers["X-App-Usage"]
+    assert len(standin.calls) == 1
     assert standin.tokens.find("t", Family.INSTAGRAM) is None
-    assert control(standin, "GET", "faults").json == []
+    assert state(standin)["faults"] == []
 
 
 @pytest.mark.parametrize(
-    ("method", "path", "status"), [("GET", "nothing", 404), ("PUT", "faults", 405), ("GET", "", 404)]
+    ("action", "arguments"),
+    [
+        pytest.param("nothing", {}, id="unknown action"),
+        pytest.param(["reset"], {}, id="an action that is a list"),
+        pytest.param("reset", {"all": True}, id="unknown argument"),
+        pytest.param("set", {"speed": 1}, id="unknown option"),
+        pytest.param("set", {"call_count": "93"}, id="a number in words"),
+        pytest.param("set", {"call_count": True}, id="a number that is true"),
+        pytest.param("faults.add", {"fault": "meteor"}, id="unknown fault"),
+        pytest.param("faults.add", {"fault": "status", "status": "500"}, id="a status in words"),
+        pytest.param("faults.add", {"fault": "status", "colour": 1}, id="unknown parameter"),
+        pytest.param("faults.add", {"fault": "empty", "times": "2"}, id="times in words"),
+        pytest.param("tokens.add", {"token": "x", "family": "facebook"}, id="token for no account"),
+        pytest.param("tokens.change", {"change": "find"}, id="unknown change"),
+        pytest.param("tokens.change", {"change": "revoke", "family": "myspace"}, id="unknown family"),
+        pytest.param("tokens.change", {"change": "revoke", "subcode": "458"}, id="subcode in words"),
+        pytest.param("tokens.change", {"change": "set_age"}, id="no age"),
+        pytest.param("hashtags.use_up", {"account_id": BAKERY_ID, "count": 31}, id="too many tags"),
+    ],
 )
-def test_other_controls_do_not_exist(standin: StandIn, method: str, path: str, status: int) -> None:
-    assert control(standin, method, path).status == status
+def test_what_is_not_understood_is_refused(
+    standin: StandIn, action: object, arguments: dict[str, object]
+) -> None:
+    before = {name: value for name, value in state(standin).items() if name != "calls"}
+    reply = ask(standin, "/_control", method="POST", payload={"action": action, **arguments})
+    assert (reply.status, reply.json.keys()) == (400, {"error"})
+    assert {name: value for name, value in state(standin).items() if name != "calls"} == before
 
 
-@pytest.mark.parametrize("body", ["{", "", "\udcff"])
-def test_what_is_no_json_is_refused(standin: StandIn, body: str) -> None:
+@pytest.mark.parametrize("body", ["{", "", "[]", "\udcff"])
+def test_a_body_that_is_no_object_is_refused(standin: StandIn, body: str) -> None:
     with connection(standin) as caller:
-        caller.request("POST", "/_control/faults", body=body.encode("utf-8", "surrogateescape"))
+        caller.request("POST", "/_control", body=body.encode("utf-8", "surrogateescape"))
         assert caller.getresponse().status == 400
+    assert ask(standin, "/_control/faults").status == 404

@@ -1,3 +1,5 @@
+"""Field expressions."""
+
 from __future__ import annotations
 
 import pytest
