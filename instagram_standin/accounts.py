@@ -130,20 +130,10 @@ class Person:
     pages: tuple[FacebookPage, ...] = ()
 
 
-class People:
-    def __init__(self, people: Iterable[Person]) -> None:
-        self._by_key = {person.key: person for person in people}
+def find_person(people: Iterable[Person], key: str) -> Person | None:
+    """By key or id."""
+    return next((person for person in people if key in (person.key, person.id)), None)
 
-    def put(self, person: Person) -> None:
-        """Add the person, in place of one with the same key."""
-        self._by_key[person.key] = person
 
-    def find(self, key: str) -> Person | None:
-        """By key or id."""
-        return next((person for person in self.all() if key in (person.key, person.id)), None)
-
-    def find_page(self, page_id: str) -> FacebookPage | None:
-        return next((page for person in self.all() for page in person.pages if page.id == page_id), None)
-
-    def all(self) -> list[Person]:
-        return list(self._by_key.values())
+def find_page(people: Iterable[Person], page_id: str) -> FacebookPage | None:
+    return next((page for person in people for page in person.pages if page.id == page_id), None)

@@ -15,7 +15,7 @@ from html import escape
 from typing import ClassVar, NamedTuple
 from urllib.parse import urlencode, urlsplit
 
-from instagram_standin.accounts import LOAD_PREFIX
+from instagram_standin.accounts import LOAD_PREFIX, find_person
 from instagram_standin.messages import Answer, Call, Request, text_answer
 from instagram_standin.tokens import SCOPES, Family, Grant, LoginApp, app_scoped_id
 from instagram_standin.world import Host
@@ -147,7 +147,7 @@ class FacebookConsent(ConsentHost):
 
     def people(self) -> Sequence[str]:
         choices: list[str] = []
-        for person in self.world.people.all():
+        for person in self.world.people:
             note = "1 Page" if len(person.pages) == 1 else f"{len(person.pages) or 'No'} Pages"
             choices.append(_radio(person.key, person.name, note, is_first=not choices))
             pages = [
@@ -158,7 +158,7 @@ class FacebookConsent(ConsentHost):
         return choices
 
     def grant(self, decision: Decision, scopes: frozenset[str]) -> Grant:
-        person = self.world.people.find(decision.account or "robin.baker")
+        person = find_person(self.world.people, decision.account or "robin.baker")
         if person is None:
             raise LoginRefused(f"There is no person {decision.account}.")
         pages = [page for page in person.pages if decision.pages is None or page.id in decision.pages]

@@ -12,25 +12,20 @@ Answers are JSON. An action that is not understood is answered with 400 and chan
 
 from __future__ import annotations
 
-import inspect
 import time
-from collections.abc import Callable, Iterable, Mapping
-from contextlib import suppress
+from collections.abc import Callable
 from dataclasses import asdict, is_dataclass, replace
-from enum import StrEnum
 from operator import attrgetter
-from types import UnionType
-from typing import Any, get_args, get_origin, get_type_hints
+from typing import Any
 
-from instagram_standin.faults import KINDS
-from instagram_standin.messages import Answer, Request, json_answer
+from instagram_standin.messages import Answer, Request, fitted, json_answer
 from instagram_standin.tokens import Family, Grant, fingerprint
 from instagram_standin.world import Options, World
 
 CONTROL_PATH = "/_control"
 METHODS = (
-    "reset", "faults.clear", "calls.clear", "links.expire", "profiles.plant", "hashtags.use_up", "hashtags.age",
-    "codes.expire", "tokens.add", "callbacks.send",
+    "reset", "faults.add", "faults.clear", "calls.clear", "links.expire", "profiles.plant", "hashtags.use_up",
+    "hashtags.age", "codes.expire", "tokens.add", "callbacks.send",
 )  # fmt: skip
 TOKEN_CHANGES = ("revoke", "set_age", "set_expiry", "remove_permission")
 
@@ -39,7 +34,6 @@ class Control:
     def __init__(self, world: World) -> None:
         self._world = world
         self._own: dict[str, Callable[..., object]] = {
-            "faults.add": self._add_fault,
             "set": self._set,
             "tokens.change": self._change_tokens,
         }
@@ -52,7 +46,7 @@ class Control:
         try:
             given = request.object()
             action = self._action(given.pop("action", None))
-            result: Any = action(**_fitted(action, given))
+            result: Any = action(**fitted(action, given))
             done = asdict(result) if is_dataclass(result) else result  # type: ignore[arg-type]
             return json_answer(done or {"status": "done"})
         except (ValueError, TypeError) as error:
@@ -74,28 +68,13 @@ class Control:
             "faults": world.faults.as_json(),
             "calls": list(world.calls),
             "profiles": {profile.username: profile.id for profile in world.profiles.all()},
-            "people": [asdict(person) for person in world.people.all()],
+            "people": [asdict(person) for person in world.people],
             "tokens": [_token_state(token, grant) for token, grant in world.tokens.all()],
         }
 
-    def _add_fault(
-        self,
-        fault: str,
-        times: int | None = None,
-        path: str | None = None,
-        username: str | None = None,
-        after: bool | None = None,
-        **parameters: Any,
-    ) -> object:
-        if fault not in KINDS:
-            raise ValueError(f"fault is one of {', '.join(sorted(KINDS))}")
-        made = KINDS[fault](**_fitted(KINDS[fault], parameters))
-        self._world.faults.add(made, times=times, path=path, username=username, after=after)
-        return {"faults": self._world.faults.as_json()}
-
     def _set(self, **options: Any) -> object:
         """Change some of world.Options."""
-        self._world.options = replace(self._world.options, **_fitted(Options, options))
+        self._world.options = replace(self._world.options, **fitted(Options, options))
         return self._world.options
 
     def _change_tokens(
@@ -113,12 +92,12 @@ class Control:
             raise ValueError(f"change is one of {', '.join(TOKEN_CHANGES)}")
         tokens = self._world.tokens
         method: Callable[..., object] = getattr(tokens, change)
-        fitted = _fitted(method, {"token": "", **arguments})
+        changes = fitted(method, {"token": "", **arguments})
         chosen = tokens.select(
             token=token, token_hash=token_hash, account_id=account_id, user_id=user_id, family=family
         )
         for each in chosen:
-            method(**{**fitted, "token": each})
+            method(**{**changes, "token": each})
         return {"count": len(chosen)}
 
 
@@ -139,23 +118,3 @@ def _token_state(token: str, grant: Grant) -> dict[str, object]:
         "is_good": rejection is None,
         "subcode": rejection.subcode if rejection else None,
     }
-
-
-def _fitted(action: Callable[..., object], given: Mapping[str, object]) -> dict[str, Any]:
-    """The arguments for `action`, checked against its signature. Raises TypeError."""
-    inspect.signature(action).bind(**given)
-    hints = get_type_hints(action)
-    return {name: _checked(value, hints.get(name, Any), name) for name, value in given.items()}
-
-
-def _checked(value: object, hint: Any, name: str) -> object:
-    for option in get_args(hint) if isinstance(hint, UnionType) else (hint,):
-        kind = get_origin(option) or option
-        if kind in (Any, object) or type(value) is kind:  # not isinstance: true is no number
-            return value
-        if (kind is float and type(value) is int) or (kind is Iterable and isinstance(value, list)):
-            return value
-        if isinstance(kind, type) and issubclass(kind, StrEnum):
-            with suppress(ValueError):
-                return kind(str(value))
-    raise TypeError(f"{name} cannot be {value!r}")

@@ -29,7 +29,7 @@ BAKERY = (
         "bread", "Sourdough Monday. 36 hours of patience, 40 minutes of oven. 🍞 #sourdough", alt_text=LOAF
     ),
     Sketch("coffee", "First cup of the day, poured by Mina ☕️ #coffee", "reel"),
-    Sketch("tart cake croissants cookies", "The autumn counter → swipe. Which one is yours? #baking"),
+    Sketch("shapes cake croissants cookies", "The autumn market, all of it → swipe. #baking"),
     Sketch("croissants", "Twenty-seven layers. We counted. 🥐", alt_text="Three croissants on a white plate"),
     Sketch("shop", "Open from 7. Come in, it is warm in here.", alt_text="The shop with its striped awning"),
     Sketch("cookies", "Batch no. 3 just left the oven 🍪 #baking", "reel"),
@@ -37,7 +37,7 @@ BAKERY = (
     Sketch("cake", None, alt_text="A layered cake with cherries on a stand"),
     Sketch("baguettes", "Trois baguettes, s’il vous plaît. #sourdough"),
     Sketch("plant", "Set to music from the café radio 🎶", "muted", alt_text="A plant on the window sill"),
-    Sketch("vases film:coffee shapes", "New jugs by our friends at Tiny Studio. #stoneware"),
+    Sketch("vases film:coffee arches", "New jugs by our friends at Tiny Studio. #stoneware"),
     Sketch("tart", "Apricots, at last. Until they are gone. #baking", alt_text="A round apricot tart"),
     Sketch("bread", "Sliced, salted, buttered. Nothing else.", "reel", alt_text="A loaf on a board"),
     Sketch("cake", "For Olga, who turned 90 today 🎂🎉\n\nThree layers.", hides_likes=True),

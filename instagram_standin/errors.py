@@ -67,10 +67,6 @@ def missing_permission(code: int, scope: str) -> GraphRefusal:
     return GraphRefusal(f"(#{code}) Application does not have permission for this action", code)
 
 
-def bad_secret() -> GraphRefusal:
-    return GraphRefusal("Error validating client secret.", 1)
-
-
 def unknown_path(path: str) -> GraphRefusal:
     return GraphRefusal(f"Unknown path components: /{path}", 2500)
 

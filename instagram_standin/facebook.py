@@ -12,7 +12,7 @@ import time
 from collections.abc import Mapping, Sequence
 
 from instagram_standin import errors
-from instagram_standin.accounts import FacebookPage, Profile
+from instagram_standin.accounts import FacebookPage, Profile, find_page, find_person
 from instagram_standin.errors import GraphRefusal
 from instagram_standin.fields import Field
 from instagram_standin.graph import selection_of, token_of
@@ -25,16 +25,6 @@ DATA_ACCESS_SECONDS = 90 * 86_400
 _BASIC = frozenset({"instagram_basic"})
 _DISCOVERY_SCOPES = (_BASIC, frozenset({"instagram_manage_insights"}), frozenset({"pages_read_engagement"}))
 _PAGE_FIELDS = tuple(Field(name) for name in ("access_token", "category", "name", "id", "tasks"))
-_TROUBLES: Mapping[str, tuple[str, int | None]] = {
-    "unknown": ("Invalid verification code format.", None),
-    "used": ("This authorization code has been used.", 36009),
-    "expired": ("This authorization code has expired.", 36007),
-    "other redirect": (
-        "Error validating verification code. Please make sure your redirect_uri is identical to the one you used in "
-        "the OAuth dialog request",
-        36008,
-    ),
-}
 
 
 class FacebookGraph(HashtagHost):
@@ -66,7 +56,7 @@ class FacebookGraph(HashtagHost):
                 selection = selection_of(call.request) or _PAGE_FIELDS
                 return self.edge(
                     call, self._granted_pages(grant), lambda page: self._page(page, call, grant, selection),
-                    headers=self.app_usage(),
+                    headers=self.world.options.app_usage(),
                 )  # fmt: skip
             case _:
                 return self.hashtag_answer(call, path, grant) or super().read(call, path, grant)
@@ -84,7 +74,7 @@ class FacebookGraph(HashtagHost):
             DISCOVERY: self._discovered(discoveries[-1], call.request),
             **self.user(profile, own, call.request),
         }
-        return json_answer(payload, headers=self.app_usage())
+        return json_answer(payload, headers=self.world.options.app_usage())
 
     def _discovered(self, field: Field, request: Request) -> dict[str, object]:
         username = field.modifiers.get("username")
@@ -108,7 +98,7 @@ class FacebookGraph(HashtagHost):
 
     def _person(self, call: Call, grant: Grant) -> dict[str, object]:
         """`{"id","name"}`. No person is known behind a planted token."""
-        person = self.world.people.find(grant.user_id)
+        person = find_person(self.world.people, grant.user_id)
         row = {"id": grant.user_id, "name": person.name if person else "Stand-in user"}
         names = [field.name for field in selection_of(call.request)] or list(row)
         for name in names:
@@ -120,7 +110,7 @@ class FacebookGraph(HashtagHost):
         """None at all, and no error either, without `pages_show_list`: a known trap."""
         if "pages_show_list" not in grant.scopes:
             return []
-        pages = (self.world.people.find_page(page_id) for page_id in grant.page_ids)
+        pages = (find_page(self.world.people, page_id) for page_id in grant.page_ids)
         return [page for page in pages if page is not None]
 
     def _page(
@@ -164,7 +154,7 @@ class FacebookGraph(HashtagHost):
         if given.get("client_id") != app.id:
             raise GraphRefusal("Error validating application.", 101)
         if not app.is_secret(given.get("client_secret")):
-            raise errors.bad_secret()
+            raise GraphRefusal("Error validating client secret.", 1)
         match given.get("grant_type", "authorization_code"):
             case "authorization_code":
                 grant = self._redeemed(given)
@@ -183,8 +173,7 @@ class FacebookGraph(HashtagHost):
         try:
             grant = self.world.codes.redeem(given.get("code", ""), self.family, given.get("redirect_uri", ""))
         except CodeRefused as refused:
-            message, subcode = _TROUBLES[refused.trouble]
-            raise GraphRefusal(message, 100, subcode) from None
+            raise GraphRefusal(str(refused), 100, refused.subcode) from None
         return grant.lasting(self.world.options.facebook_short_life_seconds, TokenKind.SHORT)
 
     def _debug(self, request: Request) -> object:

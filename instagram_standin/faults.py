@@ -18,7 +18,7 @@ from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 from instagram_standin.errors import business_usage, envelope, unknown_field
 from instagram_standin.fields import decode_cursor, encode_cursor
 from instagram_standin.media import MEDIA_PREFIX
-from instagram_standin.messages import Answer, Call, json_answer, text_answer
+from instagram_standin.messages import Answer, Call, fitted, json_answer, text_answer
 
 Normal = Callable[[], Answer]
 
@@ -187,12 +187,11 @@ class _SpoiledPage(Fault):
 
     def spoil(self, call: Call, normal: Normal) -> Answer:
         answer = normal()
-        is_json = answer.headers.get("Content-Type", "").startswith("application/json")
-        payload = json.loads(answer.body) if is_json else None
-        page = (
-            payload.get("business_discovery", {}).get("media", payload) if isinstance(payload, dict) else None
-        )
-        if page is None or not isinstance(page.get("data"), list):
+        if not answer.headers.get("Content-Type", "").startswith("application/json"):
+            return answer
+        payload = json.loads(answer.body)
+        page = payload.get("business_discovery", {}).get("media", payload)
+        if not isinstance(page.get("data"), list):
             return answer
         self.change(page, call)
         return json_answer(payload, answer.status, answer.headers)
@@ -201,7 +200,6 @@ class _SpoiledPage(Fault):
     def change(self, page: dict[str, Any], call: Call) -> None: ...
 
 
-@dataclass(frozen=True)
 class RepeatCursor(_SpoiledPage, kind="repeat_cursor"):
     """The cursor leads back to the page it came with: a caller that follows it reads the same posts for ever."""
 
@@ -209,7 +207,6 @@ class RepeatCursor(_SpoiledPage, kind="repeat_cursor"):
         _lead_to(page, call.after or encode_cursor(0))
 
 
-@dataclass(frozen=True)
 class EmptyPages(_SpoiledPage, kind="empty_pages"):
     """No items but a cursor, as after privacy filtering. The cursor is new, and the next good page loses nothing."""
 
@@ -293,7 +290,7 @@ class FaultBook:
         if isinstance(fault, str):
             if fault not in KINDS:
                 raise ValueError(f"fault is one of {', '.join(sorted(KINDS))}")
-            fault = KINDS[fault](**parameters)
+            fault = KINDS[fault](**fitted(KINDS[fault], parameters))
         elif parameters:
             raise TypeError("parameters belong into the fault")
         rule = Rule(fault, times, path, username, after)

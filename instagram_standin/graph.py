@@ -84,7 +84,7 @@ class GraphHost(Host):
                 profile, selection = self.own_profile(call, node_id, grant), selection_of(call.request)
                 return self.edge(
                     call, profile.posts, lambda row: self.media(row, selection, call.request),
-                    headers=self.usage_of(profile),
+                    headers=self.world.options.business_usage(profile.id),
                 )  # fmt: skip
             case _:
                 raise errors.unknown_path("/".join(path))
@@ -93,7 +93,7 @@ class GraphHost(Host):
         """The account for which the token speaks."""
         self.need(grant, *self.media_scopes[:1])
         payload = self.user(profile, selection_of(call.request), call.request)
-        return json_answer(payload, headers=self.usage_of(profile))
+        return json_answer(payload, headers=self.world.options.business_usage(profile.id))
 
     # Nodes and edges
 
@@ -192,14 +192,6 @@ class GraphHost(Host):
         is_media = len(path) == 3 and path[2] == "media"
         profile = self.world.profiles.find_by_id(path[1]) if is_media else None
         return profile.username if profile else None, request.query.get("after")
-
-    def usage_of(self, profile: Profile) -> dict[str, str]:
-        """For calls under the Business Use Case limit: an account's own media."""
-        return self.world.options.business_usage(profile.id)
-
-    def app_usage(self) -> dict[str, str]:
-        """For calls under the Platform limit: Business Discovery, hashtags."""
-        return self.world.options.app_usage()
 
 
 def _parts(prefix: str, request: Request) -> list[str]:

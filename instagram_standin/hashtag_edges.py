@@ -47,7 +47,7 @@ class HashtagHost(GraphHost):
                     return None
         except ValueError as error:
             raise errors.bad_parameter(str(error)) from None
-        return json_answer(payload, headers=self.app_usage())
+        return json_answer(payload, headers=self.world.options.app_usage())
 
     def _search(self, request: Request, grant: Grant) -> dict[str, object]:
         account_id, name = self._searcher(request, grant), request.query.get("q", "")
@@ -58,9 +58,8 @@ class HashtagHost(GraphHost):
             return {"data": []}
         if tag is None or tag.is_blocked:
             words = "The hashtag you entered does not exist or cannot be searched."
-            raise errors.for_people(
-                "The requested resource does not exist", 24, 2207024, "Invalid hashtag", words
-            )
+            message = "The requested resource does not exist"
+            raise errors.for_people(message, 24, 2207024, "Invalid hashtag", words)
         self._count(account_id, tag)
         return {"data": [{"id": tag.id}]}
 

@@ -20,13 +20,6 @@ from instagram_standin.world import Host
 
 REFRESHABLE_AFTER_SECONDS = 24 * 3_600
 _BASIC = frozenset({"instagram_business_basic"})
-_TROUBLES = {
-    "expired": "This authorization code has expired",
-    "other redirect": (
-        "Error validating verification code. Please make sure your redirect_uri is identical to the one you used in "
-        "the OAuth dialog request"
-    ),
-}
 
 
 class InstagramApi(Host):
@@ -55,7 +48,8 @@ class InstagramApi(Host):
             code, redirect_uri = given.get("code", ""), given.get("redirect_uri", "")
             return json_answer(self._granted(self.world.codes.redeem(code, Family.INSTAGRAM, redirect_uri)))
         except CodeRefused as refused:
-            return _refused(_TROUBLES.get(refused.trouble, "Matching code was not found or was already used"))
+            is_known = refused.subcode in (36007, 36008)
+            return _refused(str(refused) if is_known else "Matching code was not found or was already used")
 
     def _granted(self, grant: Grant) -> object:
         options, scopes = self.world.options, sorted(grant.scopes)
@@ -125,7 +119,8 @@ class InstagramGraph(GraphHost):
         payload = self.user(profile, [field for field in selection if field.name not in own], call.request)
         payload |= {name: own[name] for name in ("id", *(field.name for field in selection)) if name in own}
         return json_answer(
-            {"data": [payload]} if options.wraps_me else payload, headers=self.usage_of(profile)
+            {"data": [payload]} if options.wraps_me else payload,
+            headers=self.world.options.business_usage(profile.id),
         )
 
     def _exchange(self, call: Call) -> object:
@@ -134,7 +129,7 @@ class InstagramGraph(GraphHost):
         if query.get("grant_type") != "ig_exchange_token":
             raise errors.bad_parameter("grant_type must be ig_exchange_token")
         if not self.world.apps[self.family].is_secret(query.get("client_secret")):
-            raise errors.bad_secret()
+            raise GraphRefusal("Error validating client secret.", 1)
         grant = self.authorise(call)
         if grant.kind is not TokenKind.SHORT:
             raise errors.bad_parameter("Only short-lived tokens can be exchanged")

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import inspect
 import json
 import threading
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import Any
+from enum import StrEnum
+from types import UnionType
+from typing import Any, get_args, get_origin, get_type_hints
 from urllib.parse import parse_qs
 
 from instagram_standin.tokens import fingerprint
@@ -125,3 +129,23 @@ class CallLog:
 
     def __getitem__(self, place: int) -> dict[str, Any]:
         return self._calls[place]
+
+
+def fitted(action: Callable[..., object], given: Mapping[str, object]) -> dict[str, Any]:
+    """The arguments for `action`, from JSON, checked against its signature. Raises TypeError."""
+    inspect.signature(action).bind(**given)
+    hints = get_type_hints(action)
+    return {name: _checked(value, hints.get(name, Any), name) for name, value in given.items()}
+
+
+def _checked(value: object, hint: Any, name: str) -> object:
+    for option in get_args(hint) if isinstance(hint, UnionType) else (hint,):
+        kind = get_origin(option) or option
+        if kind in (Any, object) or type(value) is kind:  # not isinstance: true is no number
+            return value
+        if (kind is float and type(value) is int) or (kind is Iterable and isinstance(value, list)):
+            return value
+        if isinstance(kind, type) and issubclass(kind, StrEnum):
+            with suppress(ValueError):
+                return kind(str(value))
+    raise TypeError(f"{name} cannot be {value!r}")

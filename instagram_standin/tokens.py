@@ -16,6 +16,10 @@ from enum import StrEnum
 from typing import NamedTuple
 
 CODE_LIFE_SECONDS = 3_600
+OTHER_REDIRECT = (
+    "Error validating verification code. Please make sure your redirect_uri is identical to the one you used in the "
+    "OAuth dialog request"
+)
 EXPIRED = 463
 NOT_AUTHORISED = 458
 
@@ -107,11 +111,11 @@ class Grant:
 
 
 class CodeRefused(Exception):
-    """`trouble`: "unknown", "used", "expired" or "other redirect"."""
+    """The message and the subcode are Facebook's."""
 
-    def __init__(self, trouble: str) -> None:
-        super().__init__(trouble)
-        self.trouble = trouble
+    def __init__(self, message: str, subcode: int | None = None) -> None:
+        super().__init__(message)
+        self.subcode = subcode
 
 
 class Codes:
@@ -132,13 +136,13 @@ class Codes:
         with self._lock:
             grant, address = self._codes.get(code, (None, ""))
             if grant is None or grant.family is not family:
-                raise CodeRefused("unknown")
+                raise CodeRefused("Invalid verification code format.")
             if code in self._used:
-                raise CodeRefused("used")
+                raise CodeRefused("This authorization code has been used.", 36009)
             if grant.issued_at + CODE_LIFE_SECONDS <= time.time():
-                raise CodeRefused("expired")
+                raise CodeRefused("This authorization code has expired.", 36007)
             if address != redirect_uri:
-                raise CodeRefused("other redirect")
+                raise CodeRefused(OTHER_REDIRECT, 36008)
             self._used.add(code)
             return grant
 

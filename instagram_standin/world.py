@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta
 from typing import ClassVar
 
 from instagram_standin import demo_world
-from instagram_standin.accounts import People, Profile, Profiles
+from instagram_standin.accounts import Profile, Profiles
 from instagram_standin.callbacks import Callbacks
 from instagram_standin.errors import business_usage
 from instagram_standin.faults import FaultBook
@@ -77,10 +77,12 @@ class Options:
         }
 
     def app_usage(self) -> dict[str, str]:
+        """The header of calls under the Platform limit: Business Discovery, hashtags."""
         usage = json.dumps(self.percentages(), separators=(",", ":"))
         return {"X-App-Usage": usage} if self.sends_usage else {}
 
     def business_usage(self, account_id: str) -> dict[str, str]:
+        """The header of calls under the Business Use Case limit: an account's own media."""
         usage = business_usage(account_id, self.percentages(), self.regain_minutes)
         return usage if self.sends_usage else {}
 
@@ -102,7 +104,7 @@ class World:
         self.profiles = Profiles(
             demo_world.profiles(newest), lambda name: demo_world.load_profile(name, newest), self.started_at
         )
-        self.people = People(demo_world.PEOPLE)
+        self.people = list(demo_world.PEOPLE)
         self.codes = Codes()
         self.tokens = TokenRegistry()
         self.hashtags = Hashtags(demo_world.TAGS, self.profiles)
