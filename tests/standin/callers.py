@@ -5,7 +5,7 @@ from __future__ import annotations
 import http.client
 import json
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import parse_qs, urlencode, urlsplit
@@ -23,18 +23,10 @@ INSTAGRAM_DIALOG = "/ig-www/oauth/authorize"
 FACEBOOK_DIALOG = "/fb-www/v26.0/dialog/oauth"
 INSTAGRAM_APP = {"client_id": "standin-instagram-app", "client_secret": "standin-instagram-secret"}
 FACEBOOK_APP = {"client_id": "standin-facebook-app", "client_secret": "standin-facebook-secret"}
-INSTAGRAM_REQUEST = {
-    "client_id": INSTAGRAM_APP["client_id"],
-    "redirect_uri": CALLBACK,
-    "response_type": "code",
-    "scope": "instagram_business_basic",
-    "state": "s-1",
-}
-FACEBOOK_REQUEST = {
-    **INSTAGRAM_REQUEST,
-    "client_id": FACEBOOK_APP["client_id"],
-    "scope": "instagram_basic,instagram_manage_insights,pages_show_list,pages_read_engagement,business_management",
-}
+REQUEST = {"redirect_uri": CALLBACK, "response_type": "code", "state": "s-1"}
+FACEBOOK_SCOPES = (
+    "instagram_basic,instagram_manage_insights,pages_show_list,pages_read_engagement,business_management"
+)
 
 
 @dataclass(frozen=True)
@@ -59,11 +51,8 @@ class Reply:
 
 @contextmanager
 def connection(standin: StandIn, timeout: float = 5) -> Iterator[http.client.HTTPConnection]:
-    opened = http.client.HTTPConnection("127.0.0.1", standin.port, timeout=timeout)
-    try:
+    with closing(http.client.HTTPConnection("127.0.0.1", standin.port, timeout=timeout)) as opened:
         yield opened
-    finally:
-        opened.close()
 
 
 def ask(
@@ -121,11 +110,13 @@ def own_media(standin: StandIn, host: str, token: str, account_id: str = BAKERY_
 
 
 def instagram_dialog(standin: StandIn, **changes: object) -> Reply:
-    return ask(standin, INSTAGRAM_DIALOG, query=_changed(INSTAGRAM_REQUEST, changes))
+    known = {"client_id": INSTAGRAM_APP["client_id"], "scope": "instagram_business_basic"}
+    return ask(standin, INSTAGRAM_DIALOG, query=_changed({**known, **REQUEST}, changes))
 
 
 def facebook_dialog(standin: StandIn, **changes: object) -> Reply:
-    return ask(standin, FACEBOOK_DIALOG, query=_changed(FACEBOOK_REQUEST, changes))
+    known = {"client_id": FACEBOOK_APP["client_id"], "scope": FACEBOOK_SCOPES}
+    return ask(standin, FACEBOOK_DIALOG, query=_changed({**known, **REQUEST}, changes))
 
 
 def sent_back_with(reply: Reply) -> dict[str, str]:

@@ -9,40 +9,24 @@ from instagram_standin.fields import MAX_DEPTH, Field, FieldSyntaxError, names_i
 
 def test_nested_selections_with_modifiers() -> None:
     text = "business_discovery.username(acme.bakery){id,media.limit(25).after(QV=_-){id,children{id}}},name"
-    assert parse_fields(text) == (
-        Field(
-            "business_discovery",
-            {"username": "acme.bakery"},
-            (
-                Field("id"),
-                Field(
-                    "media",
-                    {"limit": "25", "after": "QV=_-"},
-                    (Field("id"), Field("children", {}, (Field("id"),))),
-                ),
-            ),
-        ),
-        Field("name"),
-    )
+    children = (Field("id"), Field("children", {}, (Field("id"),)))
+    media = Field("media", {"limit": "25", "after": "QV=_-"}, children)
+    discovery = Field("business_discovery", {"username": "acme.bakery"}, (Field("id"), media))
+    assert parse_fields(text) == (discovery, Field("name"))
+    assert list(names_in(parse_fields("a,b.c(d){e{f},g}"))) == ["a", "b", "e", "f", "g"]
+    assert parse_fields("") == parse_fields("   ") == ()
 
 
-@pytest.mark.parametrize(
-    "text",
-    [
-        "media.limit(2).after(x){id}",
-        "media.after(x).limit(2){id}",
-        "media{id}.after(x).limit(2)",
-        " media . after( x ) { id } . limit( 2 ) ",
-    ],
-)
+ORDERS = [
+    "media.limit(2).after(x){id}", "media.after(x).limit(2){id}", "media{id}.after(x).limit(2)",
+    " media . after( x ) { id } . limit( 2 ) ",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("text", ORDERS)
 def test_modifiers_and_braces_come_in_any_order(text: str) -> None:
     (media,) = parse_fields(text)
     assert (media.modifiers, media.selection) == ({"limit": "2", "after": "x"}, (Field("id"),))
-
-
-@pytest.mark.parametrize("text", ["", "   "])
-def test_nothing_selects_nothing(text: str) -> None:
-    assert parse_fields(text) == ()
 
 
 @pytest.mark.parametrize(
@@ -55,7 +39,3 @@ def test_nothing_selects_nothing(text: str) -> None:
 def test_anything_else_is_a_syntax_error(text: str) -> None:
     with pytest.raises(FieldSyntaxError):
         parse_fields(text)
-
-
-def test_names_at_all_depths() -> None:
-    assert list(names_in(parse_fields("a,b.c(d){e{f},g}"))) == ["a", "b", "e", "f", "g"]

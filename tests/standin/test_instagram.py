@@ -53,17 +53,14 @@ def test_a_code_works_once_and_for_an_hour(standin: StandIn) -> None:
     assert exchange_instagram(standin, facebook_code(standin)).status == 400
 
 
-@pytest.mark.parametrize(
-    ("changes", "message"),
-    [
-        pytest.param({"client_id": "standin-facebook-app"}, "Invalid platform app", id="the other app's id"),
-        pytest.param({"client_secret": "wrong"}, "client secret", id="wrong secret"),
-        pytest.param({"client_secret": None}, "client secret", id="no secret"),
-        pytest.param({"grant_type": "password"}, "grant_type", id="wrong grant type"),
-        pytest.param({"redirect_uri": "https://paris.example/x"}, "redirect_uri", id="other address"),
-        pytest.param({"code": "AQ-never-issued"}, "Matching code was not found", id="unknown code"),
-    ],
-)
+REFUSALS = [
+    ({"client_id": "standin-facebook-app"}, "Invalid platform app"), ({"client_secret": "wrong"}, "client secret"),
+    ({"client_secret": None}, "client secret"), ({"grant_type": "password"}, "grant_type"),
+    ({"redirect_uri": "https://paris.example/x"}, "redirect_uri"), ({"code": "AQ-never"}, "code was not found"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("changes", "message"), REFUSALS, ids=str)
 def test_a_refusal_is_flat_and_leaves_the_code_good(
     standin: StandIn, changes: dict[str, object], message: str
 ) -> None:
@@ -74,13 +71,9 @@ def test_a_refusal_is_flat_and_leaves_the_code_good(
     assert exchange_instagram(standin, code).status == 200
 
 
-@pytest.mark.parametrize(
-    ("method", "path", "status"),
-    [("GET", "/ig-api/oauth/access_token", 405), ("POST", "/ig-api/v1/users/self", 404)],
-)
-def test_the_login_host_does_nothing_else(standin: StandIn, method: str, path: str, status: int) -> None:
-    reply = ask(standin, path, method=method, form={})
-    assert (reply.status, reply.json["error_type"]) == (status, "OAuthException")
+def test_the_login_host_does_nothing_else(standin: StandIn) -> None:
+    assert ask(standin, "/ig-api/oauth/access_token").status == 405
+    assert ask(standin, "/ig-api/v1/users/self", method="POST", form={}).status == 404
 
 
 def test_short_becomes_long_with_the_secret(standin: StandIn) -> None:
@@ -99,14 +92,7 @@ def test_short_becomes_long_with_the_secret(standin: StandIn) -> None:
 
 
 @pytest.mark.parametrize(
-    ("age", "code"),
-    [
-        pytest.param(0, 100, id="just issued"),
-        pytest.param(DAY - 60, 100, id="a minute short of a day"),
-        pytest.param(DAY + 60, None, id="a day and a minute"),
-        pytest.param(59 * DAY, None, id="near its end"),
-        pytest.param(61 * DAY, 190, id="past its end"),
-    ],
+    ("age", "code"), [(0, 100), (DAY - 60, 100), (DAY + 60, None), (59 * DAY, None), (61 * DAY, 190)]
 )
 def test_a_token_is_refreshed_from_a_day_to_sixty(standin: StandIn, age: int, code: int | None) -> None:
     token = instagram_token(standin)
@@ -145,10 +131,10 @@ def test_me_has_both_ids(standin: StandIn) -> None:
     assert wrapped == {"data": [{"id": int(app_scoped_id(BAKERY_ID)), "user_id": int(BAKERY_ID)}]}
 
 
-@pytest.mark.parametrize(
-    ("account", "kind"),
-    [("acme.bakery", "BUSINESS"), ("tiny.studio", "MEDIA_CREATOR"), ("jane.private", "PERSONAL")],
-)
+KINDS = [("acme.bakery", "BUSINESS"), ("tiny.studio", "MEDIA_CREATOR"), ("jane.private", "PERSONAL")]
+
+
+@pytest.mark.parametrize(("account", "kind"), KINDS)
 def test_kinds_of_accounts(standin: StandIn, account: str, kind: str) -> None:
     token = instagram_token(standin, account)
     me = ask(standin, "/ig-graph/v26.0/me", query={"fields": "user_id,account_type"}, token=token).json
