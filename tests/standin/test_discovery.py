@@ -106,10 +106,10 @@ def test_unknown_and_personal_accounts_are_answered_alike(standin: StandIn, user
     assert (reply.status, reply.codes) == (400, (110, 2207013))
 
 
-@pytest.mark.parametrize("token", [None, "EAAB-unknown"])
-def test_a_bad_token_is_refused(standin: StandIn, token: str | None) -> None:
-    reply = discover(standin, token=token)
-    assert (reply.status, reply.codes, reply.error["type"]) == (400, (190, None), "OAuthException")
+def test_a_bad_token_is_refused(standin: StandIn) -> None:
+    for token in (None, "EAAB-unknown"):
+        reply = discover(standin, token=token)
+        assert (reply.status, reply.codes, reply.error["type"]) == (400, (190, None), "OAuthException")
     query = {"fields": "id", "access_token": OPERATOR_TOKEN}
     assert ask(standin, f"/fb-graph/v26.0/{OPERATOR_ID}", query=query).json == {"id": OPERATOR_ID}
 
@@ -172,16 +172,15 @@ def test_a_planted_post_says_only_what_matters(standin: StandIn) -> None:
     assert third["children"]["data"][1]["media_url"] == "javascript:alert(1)"
 
 
-def test_a_planted_account_may_be_personal_or_replace_another(standin: StandIn) -> None:
-    standin.profiles.plant("someone", {"is_professional": False})
-    assert discover(standin, "someone").codes == (110, 2207013)
-    standin.profiles.plant("acme.bakery", [{"caption": "only me"}])
-    assert [post["caption"] for post in posts(discover(standin))] == ["only me"]
-
-
-@pytest.mark.parametrize(
-    ("username", "planted"),
-    [("x", 5), ("x", [5]), ("x", {"media": {}}), ("x", {"id": 17}), ("x" * 31, []), ("", [])],
-)
-def test_anything_else_cannot_be_planted(standin: StandIn, username: str, planted: object) -> None:
-    assert control(standin, "profiles.plant", username=username, account=planted).status == 400
+def test_other_things_cannot_be_planted(standin: StandIn) -> None:
+    for username, planted in (
+        ("x", 5),
+        ("x", [5]),
+        ("x", {"media": {}}),
+        ("x", {"id": 17}),
+        ("x" * 31, []),
+        ("", []),
+    ):
+        assert control(standin, "profiles.plant", username=username, account=planted).status == 400
+    standin.profiles.plant("acme.bakery", {"is_professional": False})
+    assert discover(standin).codes == (110, 2207013)

@@ -24,7 +24,7 @@ from instagram_standin.faults import (
 )
 from instagram_standin.server import StandIn
 from instagram_standin.tokens import Family
-from tests.standin.callers import BAKERY_ID, Reply, ask, connection, control, discover, own_media
+from tests.standin.callers import BAKERY_ID, Reply, ask, connection, discover, own_media
 
 
 def media_of(reply: Reply) -> Any:
@@ -35,14 +35,11 @@ def cursor_of(reply: Reply) -> str:
     return str(media_of(reply)["paging"]["cursors"]["after"])
 
 
-def test_a_gateways_error_with_retry_after(standin: StandIn) -> None:
-    standin.faults.add(Status(503, retry_after=120))
+def test_errors_of_a_gateway_and_of_graph(standin: StandIn) -> None:
+    standin.faults.add(Status(503, retry_after=120), times=1)
     reply = discover(standin)
     assert (reply.status, reply.headers["Retry-After"]) == (503, "120")
     assert reply.headers["Content-Type"].startswith("text/html")
-
-
-def test_a_graph_code_under_a_status_of_choice(standin: StandIn) -> None:
     standin.faults.add(Status(403, code=4, subcode=1349210, is_transient=True, regain_minutes=7), times=1)
     reply = discover(standin)
     assert (reply.status, reply.codes, reply.error["is_transient"]) == (403, (4, 1349210), True)
@@ -61,19 +58,15 @@ def test_a_field_is_refused_when_asked_for(standin: StandIn) -> None:
 
 
 @pytest.mark.parametrize(
-    ("kind", "content_type", "body"),
-    [
-        ("html", "text/html", b"<!DOCTYPE html><title>Facebook</title><h1>Sorry</h1>"),
-        ("empty", "application/json", b""),
-        ("null", "application/json", b"null"),
-        ("deep", "application/json", b"[" * 100_000 + b"]" * 100_000),
-    ],
+    ("kind", "start"), [("html", b"<!DOCTYPE"), ("empty", b""), ("null", b"null"), ("deep", b"[[")]
 )
-def test_bodies_that_are_no_feed(standin: StandIn, kind: str, content_type: str, body: bytes) -> None:
+def test_bodies_that_are_no_feed(standin: StandIn, kind: str, start: bytes) -> None:
     standin.faults.add(kind)
     reply = discover(standin)
-    assert (reply.status, reply.headers["Content-Type"].partition(";")[0]) == (200, content_type)
-    assert reply.body == body
+    content_type = "text/html; charset=utf-8" if kind == "html" else "application/json"
+    assert (reply.status, reply.headers["Content-Type"]) == (200, content_type)
+    assert reply.body.startswith(start)
+    assert (len(reply.body) > 100_000) is (kind == "deep")
 
 
 def test_truncated(standin: StandIn) -> None:
@@ -85,27 +78,18 @@ def test_truncated(standin: StandIn) -> None:
         discover(standin)
 
 
-def test_a_redirect(standin: StandIn) -> None:
-    standin.faults.add(Redirect("http://elsewhere.example/x"))
-    reply = discover(standin)
-    assert (reply.status, reply.headers["Location"]) == (302, "http://elsewhere.example/x")
-
-
-def test_bombs(standin: StandIn) -> None:
+def test_bombs_and_redirects(standin: StandIn) -> None:
     standin.faults.add(Bomb(megabytes=3), times=1)
     assert len(discover(standin).json["padding"]) == 3 * 1024 * 1024
-    standin.faults.add(Bomb(megabytes=8, gzip=True))
+    standin.faults.add(Bomb(megabytes=8, gzip=True), times=1)
     packed = discover(standin)
-    assert packed.headers["Content-Encoding"] == "gzip"
-    assert len(packed.body) < 20_000
+    assert (packed.headers["Content-Encoding"], len(packed.body) < 20_000) == ("gzip", True)
     assert len(json.loads(zlib.decompress(packed.body, wbits=31))["padding"]) == 8 * 1024 * 1024
-
-
-def test_a_slow_answer_is_a_good_one(standin: StandIn) -> None:
-    standin.faults.add(Slow(0.2))
-    begun = time.monotonic()
-    assert discover(standin).status == 200
-    assert time.monotonic() - begun >= 0.2
+    standin.faults.add(Redirect("http://elsewhere.example/x"))
+    assert (discover(standin).status, discover(standin).headers["Location"]) == (
+        302,
+        "http://elsewhere.example/x",
+    )
 
 
 def test_hanging_ends_without_an_answer_and_is_logged_at_once(standin: StandIn) -> None:
@@ -118,21 +102,19 @@ def test_hanging_ends_without_an_answer_and_is_logged_at_once(standin: StandIn) 
     with pytest.raises(http.client.RemoteDisconnected):
         discover(standin)
     assert time.monotonic() - begun >= 0.4
-
-
-def test_a_reset_connection(standin: StandIn) -> None:
+    standin.faults.clear()
     standin.faults.add("reset")
     with pytest.raises(ConnectionResetError):
         discover(standin)
 
 
-@pytest.mark.parametrize("with_head", [False, True])
-def test_dripping_comes_a_byte_at_a_time(standin: StandIn, with_head: bool) -> None:
-    standin.faults.add(Drip(0.0005, with_head=with_head))
+@pytest.mark.parametrize("fault", [Slow(0.2), Drip(0.0005), Drip(0.0005, with_head=True)], ids=repr)
+def test_a_late_answer_is_a_good_one(standin: StandIn, fault: Fault) -> None:
+    standin.faults.add(fault)
     begun = time.monotonic()
-    reply = discover(standin, media="id", limit=1)
-    assert media_of(reply)["data"]
-    assert time.monotonic() - begun >= 0.0005 * len(reply.body)
+    reply = discover(standin, media="id", limit=3)
+    assert len(media_of(reply)["data"]) == 3
+    assert time.monotonic() - begun >= (0.2 if isinstance(fault, Slow) else 0.0005 * len(reply.body))
 
 
 def test_stopping_does_not_wait_for_hanging_calls() -> None:
@@ -193,14 +175,10 @@ def test_rules_for_a_username_a_host_and_first_pages(standin: StandIn) -> None:
     assert ask(standin, "/ig-graph/v26.0/1/media").status == 501
 
 
-@pytest.mark.parametrize(
-    ("fault", "parameters"),
-    [("meteor", {}), ("status", {"colour": 1}), (Status(500), {"status": 503})],
-    ids=str,
-)
-def test_unknown_faults_are_refused(standin: StandIn, fault: Fault | str, parameters: dict[str, Any]) -> None:
-    with pytest.raises((ValueError, TypeError)):
-        standin.faults.add(fault, **parameters)
+def test_unknown_faults_are_refused(standin: StandIn) -> None:
+    for fault, parameters in (("meteor", {}), ("status", {"colour": 1}), (Status(500), {"status": 503})):
+        with pytest.raises((ValueError, TypeError)):
+            standin.faults.add(fault, **parameters)
 
 
 def test_pictures_are_spared_unless_named_and_the_control_always(standin: StandIn) -> None:
@@ -209,5 +187,3 @@ def test_pictures_are_spared_unless_named_and_the_control_always(standin: StandI
     standin.faults.add(Status(502), path="/")
     assert ask(standin, "/media/bread-1.jpg").status == 502
     assert ask(standin, "/_control").status == 200
-    control(standin, "faults.clear")
-    assert ask(standin, "/media/bread-1.jpg").status == 200
