@@ -49,74 +49,108 @@ class Reply:
         return self.error["code"], self.error.get("error_subcode")
 
 
-@contextmanager
-def connection(standin: StandIn, timeout: float = 5) -> Iterator[http.client.HTTPConnection]:
-    with closing(http.client.HTTPConnection("127.0.0.1", standin.port, timeout=timeout)) as opened:
-        yield opened
+class Meta(StandIn):
+    """The stand-in with the calls that an app makes."""
 
+    @contextmanager
+    def connection(self, timeout: float = 5) -> Iterator[http.client.HTTPConnection]:
+        with closing(http.client.HTTPConnection("127.0.0.1", self.port, timeout=timeout)) as opened:
+            yield opened
 
-def ask(
-    standin: StandIn,
-    path: str,
-    *,
-    method: str = "GET",
-    query: Mapping[str, object] | None = None,
-    token: str | None = None,
-    headers: Mapping[str, str] | None = None,
-    payload: object = None,
-    form: Mapping[str, object] | None = None,
-    timeout: float = 5,
-) -> Reply:
-    """One call on a new connection. `path` may be a whole address of the stand-in."""
-    parts = urlsplit(path)
-    asked = urlencode(query) if query else parts.query
-    sent = {**(headers or {}), **({"Authorization": f"Bearer {token}"} if token else {})}
-    body = None if payload is None else json.dumps(payload)
-    if form is not None:
-        body = urlencode(form, doseq=True)
-        sent["Content-Type"] = "application/x-www-form-urlencoded"
-    with connection(standin, timeout) as caller:
-        caller.request(method, f"{parts.path}?{asked}" if asked else parts.path, body=body, headers=sent)
-        response = caller.getresponse()
-        return Reply(response.status, {**response.headers}, response.read())
+    def ask(
+        self,
+        path: str,
+        *,
+        method: str = "GET",
+        query: Mapping[str, object] | None = None,
+        token: str | None = None,
+        headers: Mapping[str, str] | None = None,
+        payload: object = None,
+        form: Mapping[str, object] | None = None,
+        timeout: float = 5,
+    ) -> Reply:
+        """One call on a new connection. `path` may be a whole address of the stand-in."""
+        parts = urlsplit(path)
+        asked = urlencode(query) if query else parts.query
+        sent = {**(headers or {}), **({"Authorization": f"Bearer {token}"} if token else {})}
+        body = None if payload is None else json.dumps(payload)
+        if form is not None:
+            body = urlencode(form, doseq=True)
+            sent["Content-Type"] = "application/x-www-form-urlencoded"
+        with self.connection(timeout) as caller:
+            caller.request(method, f"{parts.path}?{asked}" if asked else parts.path, body=body, headers=sent)
+            response = caller.getresponse()
+            return Reply(response.status, {**response.headers}, response.read())
 
+    def control(self, action: str, **arguments: object) -> Reply:
+        return self.ask("/_control", method="POST", payload={"action": action, **arguments})
 
-def control(standin: StandIn, action: str, **arguments: object) -> Reply:
-    return ask(standin, "/_control", method="POST", payload={"action": action, **arguments})
+    def discover(
+        self,
+        username: str = "acme.bakery",
+        *,
+        limit: int | None = None,
+        after: str | None = None,
+        media: str = MEDIA,
+        token: str | None = OPERATOR_TOKEN,
+        **options: Any,
+    ) -> Reply:
+        """A Business Discovery call of the operator."""
+        modifiers = (f".limit({limit})" if limit else "") + (f".after({after})" if after else "")
+        fields = (
+            f"business_discovery.username({username}){{username,media_count,media{modifiers}{{{media}}}}}"
+        )
+        return self.ask(f"/fb-graph/v26.0/{OPERATOR_ID}", query={"fields": fields}, token=token, **options)
 
+    def own_media(self, host: str, token: str, account_id: str = BAKERY_ID, **query: object) -> Reply:
+        path = f"/{host}/v26.0/{account_id}/media"
+        return self.ask(path, query={"fields": "id,media_type,children{id}", **query}, token=token)
 
-def discover(
-    standin: StandIn,
-    username: str = "acme.bakery",
-    *,
-    limit: int | None = None,
-    after: str | None = None,
-    media: str = MEDIA,
-    token: str | None = OPERATOR_TOKEN,
-    **options: Any,
-) -> Reply:
-    """A Business Discovery call of the operator."""
-    modifiers = (f".limit({limit})" if limit else "") + (f".after({after})" if after else "")
-    fields = f"business_discovery.username({username}){{username,media_count,media{modifiers}{{{media}}}}}"
-    return ask(standin, f"/fb-graph/v26.0/{OPERATOR_ID}", query={"fields": fields}, token=token, **options)
+    def instagram_dialog(self, **changes: object) -> Reply:
+        known = {"client_id": INSTAGRAM_APP["client_id"], "scope": "instagram_business_basic"}
+        return self.ask(INSTAGRAM_DIALOG, query=_changed({**known, **REQUEST}, changes))
 
+    def facebook_dialog(self, **changes: object) -> Reply:
+        known = {"client_id": FACEBOOK_APP["client_id"], "scope": FACEBOOK_SCOPES}
+        return self.ask(FACEBOOK_DIALOG, query=_changed({**known, **REQUEST}, changes))
 
-def own_media(standin: StandIn, host: str, token: str, account_id: str = BAKERY_ID, **query: object) -> Reply:
-    path = f"/{host}/v26.0/{account_id}/media"
-    return ask(standin, path, query={"fields": "id,media_type,children{id}", **query}, token=token)
+    def instagram_code(self, account: str = "acme.bakery", **changes: object) -> str:
+        reply = self.instagram_dialog(standin_auto="approve", standin_account=account, **changes)
+        return sent_back_with(reply)["code"]
 
+    def facebook_code(self, person: str = "robin.baker", **changes: object) -> str:
+        reply = self.facebook_dialog(standin_auto="approve", standin_account=person, **changes)
+        return sent_back_with(reply)["code"]
 
-# Signing in
+    def exchange_instagram(self, code: str, /, **changes: object) -> Reply:
+        form = {**INSTAGRAM_APP, "grant_type": "authorization_code", "redirect_uri": CALLBACK, "code": code}
+        return self.ask("/ig-api/oauth/access_token", method="POST", form=_changed(form, changes))
 
+    def exchange_facebook(self, **changes: object) -> Reply:
+        query = _changed({**FACEBOOK_APP, "redirect_uri": CALLBACK}, changes)
+        return self.ask("/fb-graph/v26.0/oauth/access_token", query=query)
 
-def instagram_dialog(standin: StandIn, **changes: object) -> Reply:
-    known = {"client_id": INSTAGRAM_APP["client_id"], "scope": "instagram_business_basic"}
-    return ask(standin, INSTAGRAM_DIALOG, query=_changed({**known, **REQUEST}, changes))
+    def lengthen_instagram(self, token: str, **changes: object) -> Reply:
+        known = {"grant_type": "ig_exchange_token", "access_token": token, **INSTAGRAM_APP}
+        return self.ask("/ig-graph/access_token", query=_changed(known, changes))
 
+    def refresh_instagram(self, token: str) -> Reply:
+        query = {"grant_type": "ig_refresh_token", "access_token": token}
+        return self.ask("/ig-graph/refresh_access_token", query=query)
 
-def facebook_dialog(standin: StandIn, **changes: object) -> Reply:
-    known = {"client_id": FACEBOOK_APP["client_id"], "scope": FACEBOOK_SCOPES}
-    return ask(standin, FACEBOOK_DIALOG, query=_changed({**known, **REQUEST}, changes))
+    def short_instagram_token(self, account: str = "acme.bakery") -> str:
+        first = self.exchange_instagram(self.instagram_code(account)).json
+        return str(first["data"][0]["access_token"])
+
+    def instagram_token(self, account: str = "acme.bakery") -> str:
+        """A long-lived token from a whole login."""
+        return str(self.lengthen_instagram(self.short_instagram_token(account)).json["access_token"])
+
+    def facebook_token(self, person: str = "robin.baker", **changes: object) -> str:
+        """A long-lived token from a whole login."""
+        short = self.exchange_facebook(code=self.facebook_code(person, **changes)).json["access_token"]
+        long = self.exchange_facebook(grant_type="fb_exchange_token", fb_exchange_token=short)
+        return str(long.json["access_token"])
 
 
 def sent_back_with(reply: Reply) -> dict[str, str]:
@@ -124,53 +158,6 @@ def sent_back_with(reply: Reply) -> dict[str, str]:
     assert reply.status == 302, reply.body
     query = urlsplit(reply.headers["Location"]).query
     return {name: values[0] for name, values in parse_qs(query, strict_parsing=True).items()}
-
-
-def instagram_code(standin: StandIn, account: str = "acme.bakery", **changes: object) -> str:
-    reply = instagram_dialog(standin, standin_auto="approve", standin_account=account, **changes)
-    return sent_back_with(reply)["code"]
-
-
-def facebook_code(standin: StandIn, person: str = "robin.baker", **changes: object) -> str:
-    reply = facebook_dialog(standin, standin_auto="approve", standin_account=person, **changes)
-    return sent_back_with(reply)["code"]
-
-
-def exchange_instagram(standin: StandIn, code: str, /, **changes: object) -> Reply:
-    form = {**INSTAGRAM_APP, "grant_type": "authorization_code", "redirect_uri": CALLBACK, "code": code}
-    return ask(standin, "/ig-api/oauth/access_token", method="POST", form=_changed(form, changes))
-
-
-def exchange_facebook(standin: StandIn, **changes: object) -> Reply:
-    query = _changed({**FACEBOOK_APP, "redirect_uri": CALLBACK}, changes)
-    return ask(standin, "/fb-graph/v26.0/oauth/access_token", query=query)
-
-
-def lengthen_instagram(standin: StandIn, token: str, **changes: object) -> Reply:
-    known = {"grant_type": "ig_exchange_token", "access_token": token, **INSTAGRAM_APP}
-    return ask(standin, "/ig-graph/access_token", query=_changed(known, changes))
-
-
-def refresh_instagram(standin: StandIn, token: str) -> Reply:
-    query = {"grant_type": "ig_refresh_token", "access_token": token}
-    return ask(standin, "/ig-graph/refresh_access_token", query=query)
-
-
-def short_instagram_token(standin: StandIn, account: str = "acme.bakery") -> str:
-    first = exchange_instagram(standin, instagram_code(standin, account)).json
-    return str(first["data"][0]["access_token"])
-
-
-def instagram_token(standin: StandIn, account: str = "acme.bakery") -> str:
-    """A long-lived token from a whole login."""
-    return str(lengthen_instagram(standin, short_instagram_token(standin, account)).json["access_token"])
-
-
-def facebook_token(standin: StandIn, person: str = "robin.baker", **changes: object) -> str:
-    """A long-lived token from a whole login."""
-    short = exchange_facebook(standin, code=facebook_code(standin, person, **changes)).json["access_token"]
-    long = exchange_facebook(standin, grant_type="fb_exchange_token", fb_exchange_token=short)
-    return str(long.json["access_token"])
 
 
 def _changed(known: Mapping[str, object], changes: Mapping[str, object]) -> dict[str, object]:

@@ -1,4 +1,4 @@
-"""Meta's callbacks, sent to a small app of the tests."""
+"""Meta's callbacks. tests/processes/test_connect.py sends them to the service over HTTP."""
 
 from __future__ import annotations
 
@@ -6,61 +6,31 @@ import base64
 import hashlib
 import hmac
 import json
-import threading
-from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, HTTPServer
 from typing import Any
-from urllib.parse import parse_qs
 
 import pytest
 
-from instagram_standin.server import StandIn
-from tests.standin.callers import (
-    BAKERY_ID,
-    FACEBOOK_APP,
-    INSTAGRAM_APP,
-    ask,
-    control,
-    facebook_token,
-    instagram_token,
-)
+from instagram_standin.callbacks import Callback
+from tests.standin.callers import BAKERY_ID, FACEBOOK_APP, INSTAGRAM_APP, Meta
 
 ROBIN = "102000000000001"
+URL = "http://app.example/meta?x=1"
+GIVEN = {"family": "facebook", "kind": "deauthorize", "url": URL, "user_id": ROBIN}
 
 
-class Receiver(HTTPServer):
-    received: list[str]
+class Sent(list[tuple[str, str]]):
+    """The callbacks that the stand-in sent: address and signed request."""
 
-    @property
-    def url(self) -> str:
-        return f"http://127.0.0.1:{self.server_port}/meta?x=1"
-
-
-class Handler(BaseHTTPRequestHandler):
-    server: Receiver
-
-    def do_POST(self) -> None:
-        body = self.rfile.read(int(self.headers["Content-Length"])).decode()
-        assert self.headers["Content-Type"] == "application/x-www-form-urlencoded"
-        self.server.received += parse_qs(body)["signed_request"]
-        self.send_response(202)
-        self.end_headers()
-        self.wfile.write(b'{"url":"u","confirmation_code":"c"}')
-
-    def log_message(self, *_: object) -> None:
-        """Nothing."""
+    def post(self, url: str, signed: str) -> Callback:
+        self.append((url, signed))
+        return Callback(202, "thanks")
 
 
 @pytest.fixture
-def app() -> Iterator[Receiver]:
-    server = Receiver(("127.0.0.1", 0), Handler)
-    server.received = []
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
-    thread.start()
-    yield server
-    server.shutdown()
-    thread.join()
-    server.server_close()
+def sent(monkeypatch: pytest.MonkeyPatch) -> Sent:
+    kept = Sent()
+    monkeypatch.setattr("instagram_standin.callbacks._post", kept.post)
+    return kept
 
 
 def payload_of(signed: str, secret: str) -> Any:
@@ -74,61 +44,40 @@ def payload_of(signed: str, secret: str) -> Any:
 
 
 @pytest.mark.parametrize(
-    ("family", "user_id", "secret"),
-    [
-        ("instagram", BAKERY_ID, INSTAGRAM_APP["client_secret"]),
-        ("facebook", ROBIN, FACEBOOK_APP["client_secret"]),
-    ],
+    ("family", "user_id", "app"), [("instagram", BAKERY_ID, INSTAGRAM_APP), ("facebook", ROBIN, FACEBOOK_APP)]
 )
 @pytest.mark.parametrize("kind", ["deauthorize", "data-deletion"])
 def test_a_callback_is_signed_and_its_answer_shown(
-    standin: StandIn, app: Receiver, family: str, user_id: str, secret: str, kind: str
+    meta: Meta, sent: Sent, family: str, user_id: str, app: dict[str, str], kind: str
 ) -> None:
-    answer = control(standin, "callbacks.send", family=family, kind=kind, url=app.url, user_id=user_id).json
-    assert answer == {"status": 202, "body": '{"url":"u","confirmation_code":"c"}'}
-    (signed,) = app.received
-    payload = payload_of(signed, secret)
-    assert (payload["user_id"], payload["algorithm"]) == (user_id, "HMAC-SHA256")
+    answer = meta.control("callbacks.send", **{**GIVEN, "family": family, "kind": kind, "user_id": user_id})
+    assert answer.json == {"status": 202, "body": "thanks"}
+    ((url, signed),) = sent
+    payload = payload_of(signed, app["client_secret"])
+    assert (url, payload["user_id"], payload["algorithm"]) == (URL, user_id, "HMAC-SHA256")
     assert ("expires" in payload) is (kind == "data-deletion")
     assert payload_of(signed, "other") is None
 
 
-def test_forged_odd_and_numeric_requests(standin: StandIn, app: Receiver) -> None:
-    given = {"family": "facebook", "kind": "deauthorize", "url": app.url, "user_id": ROBIN}
+def test_forged_odd_and_numeric_requests(meta: Meta, sent: Sent) -> None:
     for odd in ({"is_forged": True}, {"algorithm": "none"}, {"is_number": True}):
-        assert control(standin, "callbacks.send", **given, **odd).status == 200
-    forged, other_algorithm, numeric = (
-        payload_of(each, FACEBOOK_APP["client_secret"]) for each in app.received
-    )
+        assert meta.control("callbacks.send", **GIVEN, **odd).status == 200
+    forged, other, numeric = (payload_of(signed, FACEBOOK_APP["client_secret"]) for _, signed in sent)
     assert forged is None
-    assert other_algorithm["algorithm"] == "none"
-    assert numeric["user_id"] == int(ROBIN)
+    assert (other["algorithm"], numeric["user_id"]) == ("none", int(ROBIN))
 
 
-def test_the_tokens_are_dead_by_then(standin: StandIn, app: Receiver) -> None:
-    robins, sams, bakerys = (
-        facebook_token(standin),
-        facebook_token(standin, "sam.potter"),
-        instagram_token(standin),
-    )
-    given = {"family": "facebook", "kind": "deauthorize", "url": app.url, "user_id": ROBIN}
-    control(standin, "callbacks.send", **given, is_forged=True)
-    assert ask(standin, "/fb-graph/v26.0/me", token=robins).status == 200
-    control(standin, "callbacks.send", **given)
-    control(standin, "callbacks.send", **{**given, "family": "instagram", "user_id": BAKERY_ID})
-    assert ask(standin, "/fb-graph/v26.0/me", token=robins).codes == (190, 458)
-    assert ask(standin, "/fb-graph/v26.0/me", token=sams).status == 200
-    assert ask(standin, "/ig-graph/v26.0/me", token=bakerys).codes == (190, 458)
+def test_the_tokens_are_dead_by_then(meta: Meta, sent: Sent) -> None:
+    robins, sams, bakerys = meta.facebook_token(), meta.facebook_token("sam.potter"), meta.instagram_token()
+    meta.control("callbacks.send", **GIVEN, is_forged=True)
+    assert meta.ask("/fb-graph/v26.0/me", token=robins).status == 200
+    meta.control("callbacks.send", **GIVEN)
+    meta.control("callbacks.send", **{**GIVEN, "family": "instagram", "user_id": BAKERY_ID})
+    assert meta.ask("/fb-graph/v26.0/me", token=robins).codes == (190, 458)
+    assert meta.ask("/fb-graph/v26.0/me", token=sams).status == 200
+    assert meta.ask("/ig-graph/v26.0/me", token=bakerys).codes == (190, 458)
 
 
-WRONG = [
-    {"family": "myspace"}, {"kind": "greeting"}, {"url": "file:///etc/passwd"}, {"url": "http://127.0.0.1:9/"},
-    {"user_id": 5},
-]  # fmt: skip
-
-
-@pytest.mark.parametrize("changes", WRONG, ids=str)
-def test_what_cannot_be_sent_is_refused(standin: StandIn, app: Receiver, changes: dict[str, object]) -> None:
-    given = {"family": "facebook", "kind": "deauthorize", "url": app.url, "user_id": ROBIN}
-    assert control(standin, "callbacks.send", **{**given, **changes}).status == 400
-    assert app.received == []
+def test_what_cannot_be_sent_is_refused(meta: Meta) -> None:
+    for wrong in ({"kind": "greeting"}, {"url": "file:///x"}, {"url": "http://127.0.0.1:9/"}, {"user_id": 5}):
+        assert meta.control("callbacks.send", **{**GIVEN, **wrong}).status == 400

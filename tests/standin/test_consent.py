@@ -8,20 +8,8 @@ from typing import Any
 
 import pytest
 
-from instagram_standin.server import StandIn
 from instagram_standin.tokens import Family
-from tests.standin.callers import (
-    CALLBACK,
-    FACEBOOK_DIALOG,
-    INSTAGRAM_DIALOG,
-    Reply,
-    ask,
-    exchange_instagram,
-    facebook_dialog,
-    instagram_code,
-    instagram_dialog,
-    sent_back_with,
-)
+from tests.standin.callers import CALLBACK, Meta, Reply, sent_back_with
 
 Dialog = Callable[..., Reply]
 
@@ -47,29 +35,25 @@ class Form(HTMLParser):
                 self.sent.setdefault(name, []).append(value)
 
 
-def submit(standin: StandIn, page: Reply, **choices: Any) -> Reply:
+def submit(meta: Meta, page: Reply, **choices: Any) -> Reply:
     form = Form(page.body)
-    return ask(standin, form.action, method="POST", form={**form.sent, **choices})
+    return meta.ask(form.action, method="POST", form={**form.sent, **choices})
 
 
-@pytest.mark.parametrize(
-    ("dialog", "fragment", "description"),
-    [
-        (instagram_dialog, "#_", "The user denied your request"),
-        (facebook_dialog, "#_=_", "Permissions error"),
-    ],
-    ids=["instagram", "facebook"],
-)
-def test_the_form_sends_the_person_back(
-    standin: StandIn, dialog: Dialog, fragment: str, description: str
-) -> None:
-    page = dialog(standin)
+DIALOGS = [
+    (Meta.instagram_dialog, "#_", "The user denied your request"), (Meta.facebook_dialog, "#_=_", "Permissions error"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("dialog", "fragment", "description"), DIALOGS)
+def test_the_form_sends_the_person_back(meta: Meta, dialog: Dialog, fragment: str, description: str) -> None:
+    page = dialog(meta)
     assert (page.status, page.headers["Content-Type"]) == (200, "text/html; charset=utf-8")
-    back = submit(standin, page, decision="approve")
+    back = submit(meta, page, decision="approve")
     assert sent_back_with(back).keys() == {"code", "state"}
     assert back.headers["Location"].startswith(f"{CALLBACK}?code=AQ")
     assert back.headers["Location"].endswith(f"&state=s-1{fragment}")
-    for reply in (submit(standin, page, decision="deny"), dialog(standin, standin_auto="deny")):
+    for reply in (submit(meta, page, decision="deny"), dialog(meta, standin_auto="deny")):
         answer = sent_back_with(reply)
         assert (answer["error"], answer["error_reason"]) == ("access_denied", "user_denied")
         assert (answer["error_description"], answer["state"]) == (description, "s-1")
@@ -84,60 +68,55 @@ WRONG = [
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize("dialog", [instagram_dialog, facebook_dialog])
+@pytest.mark.parametrize("dialog", [Meta.instagram_dialog, Meta.facebook_dialog])
 @pytest.mark.parametrize("changes", WRONG, ids=str)
-def test_a_wrong_request_goes_nowhere(standin: StandIn, dialog: Dialog, changes: dict[str, object]) -> None:
-    reply = dialog(standin, standin_auto="approve", **changes)
+def test_a_wrong_request_goes_nowhere(meta: Meta, dialog: Dialog, changes: dict[str, object]) -> None:
+    reply = dialog(meta, standin_auto="approve", **changes)
     assert (reply.status, "Location" in reply.headers) == (400, False)
 
 
-def test_a_page_shows_what_it_is_given_as_text(standin: StandIn) -> None:
+def test_a_page_shows_what_it_is_given_as_text(meta: Meta) -> None:
     script = '"><script>alert(1)</script>'
-    page = instagram_dialog(standin, state=script)
+    page = meta.instagram_dialog(state=script)
     assert b"<script" not in page.body
-    assert sent_back_with(submit(standin, page, decision="approve"))["state"] == script
-    assert b"<i>" not in instagram_dialog(standin, scope="<i>").body
+    assert sent_back_with(submit(meta, page, decision="approve"))["state"] == script
+    assert b"<i>" not in meta.instagram_dialog(scope="<i>").body
 
 
-def test_registered_addresses_are_compared_character_by_character(standin: StandIn) -> None:
-    standin.apps[Family.INSTAGRAM].redirect_uris = frozenset({CALLBACK})
-    assert instagram_dialog(standin).status == 200
-    assert instagram_dialog(standin, redirect_uri=f"{CALLBACK}/").status == 400
-    reply = facebook_dialog(standin, redirect_uri=f"{CALLBACK}/?tab=1", state=None, standin_auto="approve")
+def test_registered_addresses_are_compared_character_by_character(meta: Meta) -> None:
+    meta.apps[Family.INSTAGRAM].redirect_uris = frozenset({CALLBACK})
+    assert meta.instagram_dialog().status == 200
+    assert meta.instagram_dialog(redirect_uri=f"{CALLBACK}/").status == 400
+    reply = meta.facebook_dialog(redirect_uri=f"{CALLBACK}/?tab=1", state=None, standin_auto="approve")
     assert sent_back_with(reply).keys() == {"tab", "code"}
 
 
-def test_the_page_offers_accounts_or_people_with_their_pages(standin: StandIn) -> None:
-    standin.profiles.plant("new.shop", [])
-    offered = Form(instagram_dialog(standin).body).offered["account"]
+def test_the_page_offers_accounts_or_people_with_their_pages(meta: Meta) -> None:
+    meta.profiles.plant("new.shop", [])
+    offered = Form(meta.instagram_dialog().body).offered["account"]
     assert (offered[0], offered[-1]) == ("acme.bakery", "jane.private")
     assert {"northern.trails", "tiny.studio", "quiet.account", "new.shop"} < set(offered)
     assert "feed.operator" not in offered
-    form = Form(facebook_dialog(standin).body)
+    form = Form(meta.facebook_dialog().body)
     assert form.offered["account"] == ["robin.baker", "sam.potter", "noor.page", "kim.nopage"]
     assert form.sent["account"] == ["robin.baker"]
     assert len(form.offered["page"]) == 4
     assert form.sent["scope_granted"] == form.offered["scope_granted"]
 
 
-def test_declined_permissions_are_not_granted(standin: StandIn) -> None:
+def test_declined_permissions_are_not_granted(meta: Meta) -> None:
     asked = "instagram_business_basic instagram_business_manage_insights"
-    page = instagram_dialog(standin, scope=asked)
-    ticked = submit(standin, page, decision="approve", scope_granted=["instagram_business_basic"])
-    decided = instagram_code(standin, scope=asked, standin_decline="instagram_business_manage_insights")
+    page = meta.instagram_dialog(scope=asked)
+    ticked = submit(meta, page, decision="approve", scope_granted=["instagram_business_basic"])
+    decided = meta.instagram_code(scope=asked, standin_decline="instagram_business_manage_insights")
     for code in (sent_back_with(ticked)["code"], decided):
-        granted = exchange_instagram(standin, code).json["data"][0]["permissions"]
+        granted = meta.exchange_instagram(code).json["data"][0]["permissions"]
         assert granted == "instagram_business_basic"
 
 
-def test_there_are_no_other_pages(standin: StandIn) -> None:
-    assert ask(standin, "/ig-www/oauth/other").status == ask(standin, "/fb-www/26/dialog/oauth").status == 404
-    assert ask(standin, INSTAGRAM_DIALOG, method="DELETE").status == 405
-
-
-def test_consent_is_logged_and_may_fail(standin: StandIn) -> None:
-    standin.faults.add("status", status=502, path="/ig-www", times=1)
-    standin.faults.add("empty_pages")
-    assert (instagram_dialog(standin).status, facebook_dialog(standin).status) == (502, 200)
-    logged = [(call["path"], call["status"]) for call in standin.calls]
-    assert logged == [(INSTAGRAM_DIALOG, 502), (FACEBOOK_DIALOG, 200)]
+def test_consent_is_logged_and_may_fail(meta: Meta) -> None:
+    meta.faults.add("status", status=502, path="/ig-www", times=1)
+    meta.faults.add("empty_pages")
+    assert (meta.instagram_dialog().status, meta.facebook_dialog().status) == (502, 200)
+    assert meta.ask("/ig-www/oauth/other").status == meta.ask("/fb-www/26/dialog/oauth").status == 404
+    assert [call["status"] for call in meta.calls] == [502, 200, 404, 404]

@@ -8,50 +8,33 @@ from typing import Any
 
 import pytest
 
-from instagram_standin.server import StandIn
-from tests.standin.callers import (
-    BAKERY_ID,
-    FACEBOOK_APP,
-    TRAILS_ID,
-    Reply,
-    ask,
-    control,
-    exchange_facebook,
-    facebook_code,
-    facebook_token,
-    own_media,
-)
+from tests.standin.callers import BAKERY_ID, FACEBOOK_APP, TRAILS_ID, Meta, Reply
 
 ROBIN = "102000000000001"
 ACCOUNTS = "id,name,access_token,tasks,instagram_business_account{id,username,name,profile_picture_url}"
 APP_TOKEN = "|".join(FACEBOOK_APP.values())
 
 
-def accounts(standin: StandIn, token: str, **query: object) -> Reply:
-    return ask(standin, "/fb-graph/v26.0/me/accounts", query={"fields": ACCOUNTS, **query}, token=token)
+def accounts(meta: Meta, token: str, **query: object) -> Reply:
+    return meta.ask("/fb-graph/v26.0/me/accounts", query={"fields": ACCOUNTS, **query}, token=token)
 
 
-def debugged(standin: StandIn, token: str) -> Any:
+def debugged(meta: Meta, token: str) -> Any:
     query = {"input_token": token, "access_token": APP_TOKEN}
-    return ask(standin, "/fb-graph/v26.0/debug_token", query=query).json["data"]
+    return meta.ask("/fb-graph/v26.0/debug_token", query=query).json["data"]
 
 
-def test_a_code_becomes_a_token_of_some_hours_and_then_of_sixty_days(standin: StandIn) -> None:
-    short = exchange_facebook(standin, code=facebook_code(standin)).json
+def test_a_code_becomes_a_token_of_some_hours_and_then_of_sixty_days(meta: Meta) -> None:
+    short = meta.exchange_facebook(code=meta.facebook_code()).json
     assert (short["token_type"], short["expires_in"]) == ("bearer", 5_158)
     renewed = {"grant_type": "fb_exchange_token", "fb_exchange_token": short["access_token"]}
-    long = exchange_facebook(standin, **renewed).json
+    long = meta.exchange_facebook(**renewed).json
     assert long["expires_in"] == 5_183_944
     assert long["access_token"] != short["access_token"]
-    standin.tokens.set_expiry(short["access_token"], -1)
-    assert exchange_facebook(standin, **renewed).codes == (190, 463)
-
-
-def test_expires_in_may_be_missing(standin: StandIn) -> None:
-    control(standin, "set", sends_expires_in=False)
-    answer = exchange_facebook(standin, code=facebook_code(standin)).json
-    assert answer.keys() == {"access_token", "token_type"}
-    assert debugged(standin, answer["access_token"])["expires_at"] > 1_700_000_000
+    meta.tokens.set_expiry(short["access_token"], -1)
+    assert meta.exchange_facebook(**renewed).codes == (190, 463)
+    meta.control("set", sends_expires_in=False)
+    assert meta.exchange_facebook(code=meta.facebook_code()).json.keys() == {"access_token", "token_type"}
 
 
 REFUSALS = [
@@ -63,30 +46,24 @@ REFUSALS = [
 
 @pytest.mark.parametrize(("changes", "codes"), REFUSALS, ids=str)
 def test_refusals_come_in_graphs_envelope(
-    standin: StandIn, changes: dict[str, object], codes: tuple[int, int | None]
+    meta: Meta, changes: dict[str, object], codes: tuple[int, int | None]
 ) -> None:
-    refused = exchange_facebook(standin, **{"code": facebook_code(standin), **changes})
+    refused = meta.exchange_facebook(**{"code": meta.facebook_code(), **changes})
     assert (refused.status, refused.codes) == (400, codes)
 
 
-def test_a_code_works_once_and_for_an_hour(standin: StandIn) -> None:
-    code, late = facebook_code(standin), facebook_code(standin)
-    exchange_facebook(standin, code=code)
-    assert exchange_facebook(standin, code=code).codes == (100, 36009)
-    standin.codes.expire()
-    assert exchange_facebook(standin, code=late).codes == (100, 36007)
+def test_a_code_works_once_and_for_an_hour(meta: Meta) -> None:
+    code, late = meta.facebook_code(), meta.facebook_code()
+    meta.exchange_facebook(code=code)
+    assert meta.exchange_facebook(code=code).codes == (100, 36009)
+    meta.codes.expire()
+    assert meta.exchange_facebook(code=late).codes == (100, 36007)
 
 
-def test_me_is_the_person(standin: StandIn) -> None:
-    token = facebook_token(standin)
-    assert ask(standin, "/fb-graph/v26.0/me", token=token).json == {"id": ROBIN, "name": "Robin Baker"}
-    refused = ask(standin, "/fb-graph/v26.0/me", query={"fields": "id,account_type"}, token=token)
-    assert refused.codes == (100, None)
-
-
-def test_pages_with_their_instagram_accounts(standin: StandIn) -> None:
-    token = facebook_token(standin)
-    answer = accounts(standin, token).json
+def test_pages_with_their_instagram_accounts(meta: Meta) -> None:
+    token = meta.facebook_token()
+    assert meta.ask("/fb-graph/v26.0/me", token=token).json == {"id": ROBIN, "name": "Robin Baker"}
+    answer = accounts(meta, token).json
     assert [page["name"] for page in answer["data"]] == ["Acme Bakery", "Northern Trails"]
     bakery = answer["data"][0]
     assert bakery.keys() == {"id", "name", "access_token", "tasks", "instagram_business_account"}
@@ -94,13 +71,11 @@ def test_pages_with_their_instagram_accounts(standin: StandIn) -> None:
     assert (linked["id"], linked["username"]) == (BAKERY_ID, "acme.bakery")
     assert answer["paging"].keys() == {"cursors"}
 
-    first = accounts(standin, token, limit=1).json
-    second = ask(standin, first["paging"]["next"]).json
-    assert ([page["name"] for page in second["data"]], "next" in second["paging"]) == (
-        ["Northern Trails"],
-        False,
-    )
-    page = ask(standin, "/fb-graph/v26.0/me/accounts", token=token).json["data"][0]
+    first = accounts(meta, token, limit=1).json
+    second = meta.ask(first["paging"]["next"]).json
+    assert [page["name"] for page in second["data"]] == ["Northern Trails"]
+    assert "next" not in second["paging"]
+    page = meta.ask("/fb-graph/v26.0/me/accounts", token=token).json["data"][0]
     assert page.keys() == {"access_token", "category", "name", "id", "tasks"}
 
 
@@ -111,18 +86,18 @@ PEOPLE = [
 
 
 @pytest.mark.parametrize(("person", "linked"), PEOPLE)
-def test_zero_one_or_many_accounts(standin: StandIn, person: str, linked: list[str | None]) -> None:
-    pages = accounts(standin, facebook_token(standin, person)).json["data"]
+def test_zero_one_or_many_accounts(meta: Meta, person: str, linked: list[str | None]) -> None:
+    pages = accounts(meta, meta.facebook_token(person)).json["data"]
     assert [page.get("instagram_business_account", {}).get("username") for page in pages] == linked
 
 
-def test_only_granted_pages_are_shown_and_read(standin: StandIn) -> None:
-    one = facebook_token(standin, standin_pages="134800000000002")
-    assert [page["name"] for page in accounts(standin, one).json["data"]] == ["Northern Trails"]
-    assert own_media(standin, "fb-graph", one).codes == (100, 33)
-    page = own_media(standin, "fb-graph", one, TRAILS_ID)
+def test_only_granted_pages_are_shown_and_read(meta: Meta) -> None:
+    one = meta.facebook_token(standin_pages="134800000000002")
+    assert [page["name"] for page in accounts(meta, one).json["data"]] == ["Northern Trails"]
+    assert meta.own_media("fb-graph", one).codes == (100, 33)
+    page = meta.own_media("fb-graph", one, TRAILS_ID)
     assert (page.status, len(page.json["data"]), "next" in page.json["paging"]) == (200, 25, True)
-    assert accounts(standin, facebook_token(standin, standin_pages="")).json == {"data": []}
+    assert accounts(meta, meta.facebook_token(standin_pages="")).json == {"data": []}
 
 
 @pytest.mark.parametrize(
@@ -130,78 +105,69 @@ def test_only_granted_pages_are_shown_and_read(standin: StandIn) -> None:
     [("pages_show_list", 0, 0), ("instagram_basic", 2, 0), ("business_management", 2, 2)],
 )
 def test_what_is_declined_is_missing_without_an_error(
-    standin: StandIn, declined: str, pages: int, linked: int
+    meta: Meta, declined: str, pages: int, linked: int
 ) -> None:
-    token = facebook_token(standin, standin_decline=declined)
-    listed = accounts(standin, token).json["data"]
+    token = meta.facebook_token(standin_decline=declined)
+    listed = accounts(meta, token).json["data"]
     assert (len(listed), sum("instagram_business_account" in page for page in listed)) == (pages, linked)
-    states = ask(standin, "/fb-graph/v26.0/me/permissions", token=token).json["data"]
+    states = meta.ask("/fb-graph/v26.0/me/permissions", token=token).json["data"]
     assert {"permission": declined, "status": "declined"} in states
     assert {"permission": "public_profile", "status": "granted"} in states
 
 
-def test_a_configuration_is_granted_as_a_whole_or_not_at_all(standin: StandIn) -> None:
-    whole = facebook_token(standin, scope=None, config_id="77")
-    assert "instagram_basic" in debugged(standin, whole)["scopes"]
-    nothing = facebook_token(standin, scope=None, config_id="77", standin_decline="business_management")
-    assert debugged(standin, nothing)["scopes"] == ["public_profile"]
+def test_a_configuration_is_granted_as_a_whole_or_not_at_all(meta: Meta) -> None:
+    whole = meta.facebook_token(scope=None, config_id="77")
+    assert "instagram_basic" in debugged(meta, whole)["scopes"]
+    nothing = meta.facebook_token(scope=None, config_id="77", standin_decline="business_management")
+    assert debugged(meta, nothing)["scopes"] == ["public_profile"]
 
 
-def test_debug_token_shows_the_state(standin: StandIn) -> None:
-    token = facebook_token(standin)
-    answer = debugged(standin, token)
+def test_debug_token_shows_the_state(meta: Meta) -> None:
+    token = meta.facebook_token()
+    answer = debugged(meta, token)
     assert (answer["app_id"], answer["type"], answer["is_valid"]) == ("standin-facebook-app", "USER", True)
     assert answer["user_id"] == ROBIN
     assert answer["data_access_expires_at"] > answer["expires_at"] > 0
     targets = {granular["scope"]: granular["target_ids"] for granular in answer["granular_scopes"]}
     assert targets["instagram_basic"] == [BAKERY_ID, TRAILS_ID]
 
-    standin.tokens.revoke(token, 460)
-    answer = debugged(standin, token)
+    meta.tokens.revoke(token, 460)
+    answer = debugged(meta, token)
     assert (answer["is_valid"], answer["error"]["subcode"]) == (False, 460)
-    assert debugged(standin, "EAAB-unknown")["is_valid"] is False
+    assert debugged(meta, "EAAB-unknown")["is_valid"] is False
     for access_token in ("", "EAAB-unknown", "standin-facebook-app|wrong"):
         query = {"input_token": token, "access_token": access_token}
-        assert ask(standin, "/fb-graph/v26.0/debug_token", query=query).codes == (190, None)
+        assert meta.ask("/fb-graph/v26.0/debug_token", query=query).codes == (190, None)
 
 
-def test_withdrawing_the_permissions_ends_all_tokens_of_the_person(standin: StandIn) -> None:
-    token, another, sams = (
-        facebook_token(standin, who) for who in ("robin.baker", "robin.baker", "sam.potter")
-    )
-    reply = ask(standin, "/fb-graph/v26.0/me/permissions", method="DELETE", token=token)
+def test_withdrawing_the_permissions_ends_all_tokens_of_the_person(meta: Meta) -> None:
+    token, another, sams = (meta.facebook_token(who) for who in ("robin.baker", "robin.baker", "sam.potter"))
+    reply = meta.ask("/fb-graph/v26.0/me/permissions", method="DELETE", token=token)
     assert (reply.status, reply.json) == (200, {"success": True})
     for dead in (token, another):
-        assert accounts(standin, dead).codes == (190, 458)
-    assert accounts(standin, sams).status == 200
+        assert accounts(meta, dead).codes == (190, 458)
+    assert accounts(meta, sams).status == 200
 
 
-def test_a_proof_is_checked_and_may_be_required(standin: StandIn) -> None:
-    token = facebook_token(standin)
+def test_a_proof_is_checked_and_may_be_required(meta: Meta) -> None:
+    token = meta.facebook_token()
     right = hmac.new(FACEBOOK_APP["client_secret"].encode(), token.encode(), hashlib.sha256).hexdigest()
-    assert accounts(standin, token, appsecret_proof=right).status == 200
-    refused = accounts(standin, token, appsecret_proof="ä" + right[1:])
+    assert accounts(meta, token, appsecret_proof=right).status == 200
+    refused = accounts(meta, token, appsecret_proof="ä" + right[1:])
     assert refused.error["message"] == "Invalid appsecret_proof provided in the API argument"
-    assert accounts(standin, token).status == 200
-    control(standin, "set", requires_proof=True)
-    assert "require an appsecret_proof" in accounts(standin, token).error["message"]
-    assert accounts(standin, token, appsecret_proof=right).status == 200
+    assert accounts(meta, token).status == 200
+    meta.control("set", requires_proof=True)
+    assert "require an appsecret_proof" in accounts(meta, token).error["message"]
+    assert accounts(meta, token, appsecret_proof=right).status == 200
 
 
 @pytest.mark.parametrize("scope", ["instagram_basic", "instagram_manage_insights", "pages_read_engagement"])
-def test_discovery_needs_three_permissions(standin: StandIn, scope: str) -> None:
-    token = facebook_token(standin)
+def test_discovery_needs_three_permissions_and_own_media_two(meta: Meta, scope: str) -> None:
+    token, path = meta.facebook_token(), f"/fb-graph/v26.0/{BAKERY_ID}"
     query = {"fields": "business_discovery.username(tiny.studio){username}"}
-    path = f"/fb-graph/v26.0/{BAKERY_ID}"
-    answer = ask(standin, path, query=query, token=token)
-    assert answer.json["business_discovery"]["username"] == "tiny.studio"
-    standin.tokens.remove_permission(token, scope)
-    assert ask(standin, path, query=query, token=token).codes == (10, None)
-
-
-def test_own_media_need_one_of_two_page_permissions(standin: StandIn) -> None:
-    token = facebook_token(standin)
-    standin.tokens.remove_permission(token, "pages_show_list")
-    assert own_media(standin, "fb-graph", token).status == 200
-    standin.tokens.remove_permission(token, "pages_read_engagement")
-    assert own_media(standin, "fb-graph", token).codes == (10, None)
+    assert meta.ask(path, query=query, token=token).status == 200
+    meta.tokens.remove_permission(token, scope)
+    assert meta.ask(path, query=query, token=token).codes == (10, None)
+    assert meta.own_media("fb-graph", token).status == (400 if scope == "instagram_basic" else 200)
+    meta.tokens.remove_permission(token, "pages_show_list")
+    assert meta.own_media("fb-graph", token).status == (200 if scope == "instagram_manage_insights" else 400)

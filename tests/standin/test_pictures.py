@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
-
-import pytest
 
 from instagram_standin.media import FILMS, PICTURES
-from instagram_standin.server import Settings, StandIn
-from tests.standin.callers import ask, control, discover
+from instagram_standin.server import Settings
+from tests.standin.callers import Meta
 
 
-def picture_link(standin: StandIn) -> str:
-    return str(discover(standin, limit=1).json["business_discovery"]["media"]["data"][0]["media_url"])
+def picture_link(meta: Meta) -> str:
+    return str(meta.discover(limit=1).json["business_discovery"]["media"]["data"][0]["media_url"])
 
 
 def test_the_files_are_few_and_small() -> None:
@@ -26,67 +23,57 @@ def test_the_files_are_few_and_small() -> None:
     assert sum(map(len, (*PICTURES.values(), *FILMS.values()))) < 1_500_000
 
 
-def test_every_post_of_the_demo_has_a_picture_of_its_name(standin: StandIn) -> None:
-    items = discover(standin).json["business_discovery"]["media"]["data"]
+def test_every_post_of_the_demo_has_a_picture_of_its_name(meta: Meta) -> None:
+    items = meta.discover().json["business_discovery"]["media"]["data"]
     items += [child for item in items if "children" in item for child in item["children"]["data"]]
     shown = [item.get("thumbnail_url") or item["media_url"] for item in items]
     for link in shown:
         scene = link.rpartition("/")[2].partition("-")[0]
-        assert ask(standin, link).body == PICTURES[scene]
-    assert len({ask(standin, link).body for link in shown[:12]}) == 12, "the first row shows twelve pictures"
-    others = {ask(standin, f"/media/unknown-{number}.jpg").body for number in range(30)}
+        assert meta.ask(link).body == PICTURES[scene]
+    assert len({meta.ask(link).body for link in shown[:12]}) == 12, "the first row shows twelve pictures"
+    others = {meta.ask(f"/media/unknown-{number}.jpg").body for number in range(30)}
     assert 10 < len(others) < len(PICTURES)
 
 
-def test_a_picture_is_served_as_jpeg_and_a_reel_as_film(standin: StandIn) -> None:
-    reply = ask(standin, picture_link(standin))
+def test_a_picture_is_served_as_jpeg_and_a_reel_as_film(meta: Meta) -> None:
+    reply = meta.ask(picture_link(meta))
     assert (reply.status, reply.headers["Content-Type"]) == (200, "image/jpeg")
     assert "max-age" in reply.headers["Cache-Control"]
-    items = discover(standin).json["business_discovery"]["media"]["data"]
+    items = meta.discover().json["business_discovery"]["media"]["data"]
     reel = next(item for item in items if item["media_product_type"] == "REELS")
-    film = ask(standin, reel["media_url"])
+    film = meta.ask(reel["media_url"])
     assert (film.status, film.headers["Content-Type"], film.body) == (200, "video/mp4", FILMS["bakery"])
-    head = ask(standin, reel["media_url"], method="HEAD")
+    head = meta.ask(reel["media_url"], method="HEAD")
     assert (head.status, head.body, head.headers["Content-Length"]) == (200, b"", str(len(film.body)))
 
 
-@pytest.mark.parametrize(
-    ("asked", "expected"),
-    [
-        ("bytes=0-99", lambda whole: whole[:100]),
-        ("bytes=100-", lambda whole: whole[100:]),
-        ("bytes=-50", lambda whole: whole[-50:]),
-    ],
-)
-def test_films_are_served_in_parts(standin: StandIn, asked: str, expected: Callable[[bytes], bytes]) -> None:
-    whole = ask(standin, "/media/sea-1.mp4").body
-    part = ask(standin, "/media/sea-1.mp4", headers={"Range": asked})
-    assert (whole, part.status, part.body) == (FILMS["outdoors"], 206, expected(whole))
-    assert part.headers["Content-Range"].endswith(f"/{len(whole)}")
-    assert ask(standin, "/media/sea-1.jpg", headers={"Range": "bytes=99999999-"}).status == 416
+def test_files_are_served_in_parts(meta: Meta) -> None:
+    whole = FILMS["outdoors"]
+    for asked, part in {"0-99": whole[:100], "100-": whole[100:], "-50": whole[-50:]}.items():
+        reply = meta.ask("/media/sea-1.mp4", headers={"Range": f"bytes={asked}"})
+        assert (reply.status, reply.body) == (206, part)
+        assert reply.headers["Content-Range"].endswith(f"/{len(whole)}")
+    assert meta.ask("/media/sea-1.jpg", headers={"Range": "bytes=99999999-"}).status == 416
+    for path in ("/media/", "/media/x.gif", "/media/a/b.jpg", "/media/x.jpg/y"):
+        assert meta.ask(path).status == 404
 
 
-@pytest.mark.parametrize("path", ["/media/", "/media/x.gif", "/media/a/b.jpg", "/media/x.jpg/y"])
-def test_other_files_are_not_found(standin: StandIn, path: str) -> None:
-    assert ask(standin, path).status == 404
-
-
-def test_expired_links_are_refused_and_new_ones_are_good(standin: StandIn) -> None:
-    old = picture_link(standin)
-    assert old == picture_link(standin), "addresses stay the same from call to call"
-    assert ask(standin, old).status == 200
-    control(standin, "links.expire")
-    refused = ask(standin, old)
+def test_expired_links_are_refused_and_new_ones_are_good(meta: Meta) -> None:
+    old = picture_link(meta)
+    assert old == picture_link(meta), "addresses stay the same from call to call"
+    assert meta.ask(old).status == 200
+    meta.control("links.expire")
+    refused = meta.ask(old)
     assert (refused.status, refused.body) == (403, b"URL signature expired")
     assert refused.headers["Content-Type"].startswith("text/plain")
-    link = picture_link(standin)
-    assert ask(standin, link).status == 200
-    assert ask(standin, f"{link.partition('oe=')[0]}oe={int(time.time()) - 1:X}").status == 403
-    assert ask(standin, f"{link.partition('oe=')[0]}oe=soon").body == b"Bad URL date param"
+    link = picture_link(meta)
+    assert meta.ask(link).status == 200
+    assert meta.ask(f"{link.partition('oe=')[0]}oe={int(time.time()) - 1:X}").status == 403
+    assert meta.ask(f"{link.partition('oe=')[0]}oe=soon").body == b"Bad URL date param"
 
 
-def test_links_name_the_callers_host_or_the_public_one(standin: StandIn) -> None:
-    reply = discover(standin, limit=1, headers={"Host": "standin.test:9000"})
-    assert b"http://standin.test:9000/media/" in reply.body
-    with StandIn(settings=Settings(public_url="https://cdn.test/x/")) as public:
+def test_links_name_the_callers_host_or_the_public_one(meta: Meta) -> None:
+    reply = meta.discover(limit=1, headers={"Host": "meta.test:9000"})
+    assert b"http://meta.test:9000/media/" in reply.body
+    with Meta(settings=Settings(public_url="https://cdn.test/x/")) as public:
         assert picture_link(public).startswith("https://cdn.test/x/media/")

@@ -14,12 +14,12 @@ from contextlib import contextmanager
 
 import pytest
 
-from instagram_standin.server import MAX_BODY_BYTES, OPERATOR_ID, Settings, StandIn
-from tests.standin.callers import ask, connection, discover
+from instagram_standin.server import OPERATOR_ID, Settings
+from tests.standin.callers import Meta
 
 
-def test_a_connection_serves_many_calls(standin: StandIn) -> None:
-    with connection(standin) as caller:
+def test_a_connection_serves_many_calls(meta: Meta) -> None:
+    with meta.connection() as caller:
         for _ in range(3):
             caller.request("GET", "/_control")
             response = caller.getresponse()
@@ -27,33 +27,20 @@ def test_a_connection_serves_many_calls(standin: StandIn) -> None:
             assert response.getheader("Connection") is None
 
 
-def test_two_hundred_callers_at_once(standin: StandIn) -> None:
+def test_two_hundred_callers_at_once(meta: Meta) -> None:
     names = [f"load.{number:04}" for number in range(200)]
     begun = time.monotonic()
     with ThreadPoolExecutor(200) as pool:
-        replies = list(pool.map(lambda name: discover(standin, name, timeout=20), names))
+        replies = list(pool.map(lambda name: meta.discover(name, timeout=20), names))
     assert [reply.json["business_discovery"]["username"] for reply in replies] == names
-    assert len(standin.calls) == 200
+    assert len(meta.calls) == 200
     assert time.monotonic() - begun < 15
 
 
-@pytest.mark.parametrize(
-    "headers",
-    [{"Content-Length": "x"}, {"Content-Length": str(MAX_BODY_BYTES + 1)}, {"Transfer-Encoding": "chunked"}],
-)
-def test_a_body_without_a_good_length_is_refused(standin: StandIn, headers: dict[str, str]) -> None:
-    with connection(standin) as caller:
-        caller.putrequest("POST", "/_control")
-        for name, value in headers.items():
-            caller.putheader(name, value)
-        caller.endheaders()
-        assert caller.getresponse().status == 411
-
-
-def test_elsewhere_is_nothing(standin: StandIn) -> None:
-    assert set(standin.meta_urls) > {"FACEBOOK_GRAPH_URL", "INSTAGRAM_API_URL"}
-    assert ask(standin, "/").status == 404
-    assert ask(standin, "/fb-graphite/v26.0/1").status == 404
+def test_elsewhere_is_nothing(meta: Meta) -> None:
+    assert set(meta.meta_urls) > {"FACEBOOK_GRAPH_URL", "INSTAGRAM_API_URL"}
+    assert meta.ask("/").status == 404
+    assert meta.ask("/fb-graphite/v26.0/1").status == 404
 
 
 def test_settings_hide_their_secrets() -> None:
@@ -100,9 +87,9 @@ def test_the_process_prints_calls_without_their_query() -> None:
         assert errors == "GET /fb-graph/v26.0/1 400\n"
 
 
-def test_a_taken_port_is_said_in_a_line(standin: StandIn) -> None:
-    with process("--port", str(standin.port)) as running:
+def test_a_taken_port_is_said_in_a_line(meta: Meta) -> None:
+    with process("--port", str(meta.port)) as running:
         output, errors = running.communicate(timeout=10)
         assert (running.returncode, output) == (1, "")
-        assert f"port {standin.port} is taken" in errors
+        assert f"port {meta.port} is taken" in errors
         assert errors.count("\n") == 1
