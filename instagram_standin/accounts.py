@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import threading
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -58,12 +57,10 @@ class Profiles:
         self._by_name = {profile.username: profile for profile in profiles}
         self._make = make
         self._now = now
-        self._lock = threading.Lock()
 
     def put(self, profile: Profile) -> None:
         """Add the account, in place of one with the same name."""
-        with self._lock:
-            self._by_name[profile.username] = profile
+        self._by_name[profile.username] = profile
 
     def plant(self, username: str, account: object) -> Profile:
         """Add an account described in JSON: a list of media, or an object with `media` and fields of IG User.
@@ -102,8 +99,7 @@ class Profiles:
 
     def all(self) -> list[Profile]:
         """By username."""
-        with self._lock:
-            return sorted(self._by_name.values(), key=lambda profile: profile.username)
+        return sorted(self._by_name.values(), key=lambda profile: profile.username)
 
 
 def account_id_of(username: str) -> str:

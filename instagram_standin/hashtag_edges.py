@@ -15,8 +15,8 @@ from instagram_standin.fields import DEFAULT_LIMIT, Field, decode_cursor, encode
 from instagram_standin.graph import GraphHost, selection_of
 from instagram_standin.hashtags import Tag, TooManyTags
 from instagram_standin.media import Row
-from instagram_standin.messages import Answer, Call, Request, json_answer
-from instagram_standin.tokens import Grant, fingerprint, number_from
+from instagram_standin.messages import Answer, Call, Request, fingerprint, json_answer
+from instagram_standin.tokens import Grant, number_from
 
 HASHTAG_MEDIA_FIELDS = frozenset(
     {

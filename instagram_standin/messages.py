@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 import inspect
 import json
-import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -13,8 +13,6 @@ from enum import StrEnum
 from types import UnionType
 from typing import Any, get_args, get_origin, get_type_hints
 from urllib.parse import parse_qs
-
-from instagram_standin.tokens import fingerprint
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,43 +90,30 @@ class Call:
     token: str | None = None
 
 
-class CallLog:
+class CallLog(list[dict[str, Any]]):
     """The calls made to Meta's hosts, oldest first, each logged before its answer is sent.
 
     `at`: ISO 8601 in UTC. `status`: None when the caller got no answer. `fault`: the fault that struck, if any.
     """
 
-    def __init__(self) -> None:
-        self._calls: list[dict[str, Any]] = []
-        self._lock = threading.Lock()
-
     def add(self, call: Call, *, status: int | None, fault: str | None) -> None:
-        logged = {
-            "at": datetime.now(UTC).isoformat(timespec="milliseconds"),
-            "method": call.request.method,
-            "path": call.request.path,
-            "username": call.username,
-            "after": call.after,
-            "token_hash": fingerprint(call.token) if call.token else None,
-            "status": status,
-            "fault": fault,
-        }
-        with self._lock:
-            self._calls.append(logged)
+        self.append(
+            {
+                "at": datetime.now(UTC).isoformat(timespec="milliseconds"),
+                "method": call.request.method,
+                "path": call.request.path,
+                "username": call.username,
+                "after": call.after,
+                "token_hash": fingerprint(call.token) if call.token else None,
+                "status": status,
+                "fault": fault,
+            }
+        )
 
-    def clear(self) -> None:
-        with self._lock:
-            self._calls.clear()
 
-    def __iter__(self) -> Iterator[dict[str, Any]]:
-        with self._lock:
-            return iter(list(self._calls))
-
-    def __len__(self) -> int:
-        return len(self._calls)
-
-    def __getitem__(self, place: int) -> dict[str, Any]:
-        return self._calls[place]
+def fingerprint(token: str) -> str:
+    """Enough to tell tokens apart in a log, too little to use one."""
+    return hashlib.sha256(token.encode("utf-8", "surrogatepass")).hexdigest()[:12]
 
 
 def fitted(action: Callable[..., object], given: Mapping[str, object]) -> dict[str, Any]:

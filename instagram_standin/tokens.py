@@ -13,13 +13,16 @@ import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
-from typing import NamedTuple
+from typing import Any, NamedTuple
+
+from instagram_standin.messages import fingerprint, fitted
 
 CODE_LIFE_SECONDS = 3_600
 OTHER_REDIRECT = (
     "Error validating verification code. Please make sure your redirect_uri is identical to the one you used in the "
     "OAuth dialog request"
 )
+CHANGES = ("revoke", "set_age", "set_expiry", "remove_permission")
 EXPIRED = 463
 NOT_AUTHORISED = 458
 
@@ -157,7 +160,6 @@ class TokenRegistry:
 
     def __init__(self) -> None:
         self._grants: dict[str, Grant] = {}
-        self._lock = threading.Lock()
 
     def add(
         self, token: str, account_id: str, family: Family, *, scopes: Iterable[str] | None = None
@@ -175,8 +177,7 @@ class TokenRegistry:
         return token
 
     def put(self, token: str, grant: Grant) -> None:
-        with self._lock:
-            self._grants[token] = grant
+        self._grants[token] = grant
 
     def find(self, token: str, family: Family) -> Grant | None:
         """The grant, also of a token that is refused by now."""
@@ -185,8 +186,7 @@ class TokenRegistry:
 
     def all(self) -> list[tuple[str, Grant]]:
         """All tokens, oldest first."""
-        with self._lock:
-            return list(self._grants.items())
+        return list(self._grants.items())
 
     def select(
         self,
@@ -202,11 +202,22 @@ class TokenRegistry:
             known
             for known, grant in self.all()
             if token in (None, known)
-            and (token_hash is None or fingerprint(known) == token_hash)
+            and token_hash in (None, fingerprint(known))
             and (account_id is None or account_id in grant.account_ids)
             and user_id in (None, grant.user_id)
             and family in (None, grant.family)
         ]
+
+    def change(self, change: str, select: dict[str, Any], **arguments: Any) -> dict[str, int]:
+        """Do one of CHANGES to all tokens that `select` selects. Raises ValueError or TypeError."""
+        if change not in CHANGES:
+            raise ValueError(f"change is one of {', '.join(CHANGES)}")
+        method: Callable[..., object] = getattr(self, change)
+        fitted(method, {"token": "", **arguments})
+        chosen = self.select(**fitted(self.select, select))
+        for token in chosen:
+            method(token, **arguments)
+        return {"count": len(chosen)}
 
     def revoke(self, token: str, subcode: int | None = None) -> None:
         """Refuse it from now on. 458: app removed; 460: password changed; 463: expired; 467: signed out."""
@@ -242,14 +253,8 @@ class TokenRegistry:
             self.revoke(token, NOT_AUTHORISED)
 
     def _change(self, token: str, change: Callable[[Grant], Grant]) -> None:
-        with self._lock:
-            if token in self._grants:
-                self._grants[token] = change(self._grants[token])
-
-
-def fingerprint(token: str) -> str:
-    """Enough to tell tokens apart in a log, too little to use one."""
-    return hashlib.sha256(token.encode("utf-8", "surrogatepass")).hexdigest()[:12]
+        if token in self._grants:
+            self._grants[token] = change(self._grants[token])
 
 
 def number_from(text: str, below: int) -> int:

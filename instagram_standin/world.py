@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import json
 from abc import ABC, abstractmethod
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from instagram_standin import demo_world
 from instagram_standin.accounts import Profile, Profiles
@@ -15,7 +15,7 @@ from instagram_standin.errors import business_usage
 from instagram_standin.faults import FaultBook
 from instagram_standin.hashtags import Hashtags
 from instagram_standin.media import Links
-from instagram_standin.messages import Answer, Call, CallLog, Request
+from instagram_standin.messages import Answer, Call, CallLog, Request, fitted
 from instagram_standin.tokens import Codes, Family, LoginApp, TokenRegistry
 
 OPERATOR_ID = "17841400000000001"
@@ -118,6 +118,11 @@ class World:
                 Profile(settings.operator_id, "feed.operator", details={"name": "Feed operator"})
             )
         self.tokens.add(settings.operator_token, settings.operator_id, Family.FACEBOOK)
+
+    def set(self, **options: Any) -> Options:
+        """Change some of the options. Raises TypeError."""
+        self.options = replace(self.options, **fitted(Options, options))
+        return self.options
 
 
 class Host(ABC):

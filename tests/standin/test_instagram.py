@@ -72,7 +72,7 @@ def test_short_becomes_long_with_the_secret(meta: Meta) -> None:
 )
 def test_a_token_is_refreshed_from_a_day_to_sixty(meta: Meta, age: int, code: int | None) -> None:
     token = meta.instagram_token()
-    meta.control("tokens.change", change="set_age", account_id=BAKERY_ID, seconds=age)
+    meta.control("tokens.change", change="set_age", select={"account_id": BAKERY_ID}, seconds=age)
     reply = meta.refresh_instagram(token)
     if code is None:
         assert reply.json["expires_in"] == 5_183_944
@@ -149,7 +149,7 @@ def test_a_token_reads_its_own_account_only(meta: Meta) -> None:
 @pytest.mark.parametrize("subcode", [None, 458, 460, 463, 467])
 def test_a_revoked_token_says_why(meta: Meta, subcode: int | None) -> None:
     for host, token in (("ig-graph", meta.instagram_token()), ("fb-graph", meta.facebook_token())):
-        selected = {"token_hash": fingerprint(token), "subcode": subcode}
+        selected = {"select": {"token_hash": fingerprint(token)}, "subcode": subcode}
         assert meta.control("tokens.change", change="revoke", **selected).json == {"count": 1}
         refused = meta.own_media(host, token)
         assert (refused.status, refused.codes) == (400, (190, subcode))
@@ -162,5 +162,5 @@ def test_a_revoked_token_says_why(meta: Meta, subcode: int | None) -> None:
 def test_a_permission_is_taken(meta: Meta, code: int) -> None:
     token = meta.instagram_token()
     taken = {"scope": "instagram_business_basic", "code": code}
-    meta.control("tokens.change", change="remove_permission", family="instagram", **taken)
+    meta.control("tokens.change", change="remove_permission", select={"family": "instagram"}, **taken)
     assert meta.own_media("ig-graph", token).codes == (code, None)
