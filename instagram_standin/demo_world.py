@@ -54,7 +54,7 @@ STUDIO = (
 )
 
 TRAIL_POSTS = 130
-OUTDOORS = ("mountains", "lake", "forest", "trail", "night", "sea")
+OUTDOORS = ("mountains", "lake", "forest", "trail", "night", "sea", "wheat", "coffee")
 PLACES = ("Kebnekaise", "Lofoten", "the Pyrenees", "Þórsmörk", "the Tatras", "Snæfellsnes", "Glen Coe")
 WORDS = (
     "Day {day} in {place}. The fog lifted just in time. 🏔️",
@@ -99,7 +99,7 @@ def profiles(newest: datetime) -> list[Profile]:
 
 def load_profile(username: str, newest: datetime) -> Profile:
     """A shop of twelve posts for tests under load."""
-    scenes = ("coffee", "vases", "shapes film:bread", "cake", "plant", "bread", *OUTDOORS)
+    scenes = ("coffee", "vases", "shapes film:bread", "cake", "plant", "bread", *OUTDOORS[:6])
     sketches = [Sketch(scene, f"Post {n} of {username}") for n, scene in enumerate(scenes)]
     sketches[3] = Sketch("cake", "In motion", "reel")
     return settled(username, sketches, _details(username, "Made for load.", 100, "leaf"), newest=newest)
