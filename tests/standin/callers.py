@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import parse_qs, urlencode, urlsplit
 
+from instagram_standin.consent import CONFIGURED
 from instagram_standin.server import OPERATOR_ID, OPERATOR_TOKEN, StandIn
 
 BAKERY_ID = "17841400000000777"
@@ -24,9 +25,6 @@ FACEBOOK_DIALOG = "/fb-www/v26.0/dialog/oauth"
 INSTAGRAM_APP = {"client_id": "standin-instagram-app", "client_secret": "standin-instagram-secret"}
 FACEBOOK_APP = {"client_id": "standin-facebook-app", "client_secret": "standin-facebook-secret"}
 REQUEST = {"redirect_uri": CALLBACK, "response_type": "code", "state": "s-1"}
-FACEBOOK_SCOPES = (
-    "instagram_basic,instagram_manage_insights,pages_show_list,pages_read_engagement,business_management"
-)
 
 
 @dataclass(frozen=True)
@@ -58,27 +56,18 @@ class Meta(StandIn):
             yield opened
 
     def ask(
-        self,
-        path: str,
-        *,
-        method: str = "GET",
-        query: Mapping[str, object] | None = None,
-        token: str | None = None,
-        headers: Mapping[str, str] | None = None,
-        payload: object = None,
-        form: Mapping[str, object] | None = None,
-        timeout: float = 5,
+        self, path: str, *, method: str = "GET", query: Any = None, token: str | None = None, **options: Any
     ) -> Reply:
-        """One call on a new connection. `path` may be a whole address of the stand-in."""
+        """One call on a new connection. `path` may be a whole address. `options`: headers, payload, form, timeout."""
         parts = urlsplit(path)
         asked = urlencode(query) if query else parts.query
-        sent = {**(headers or {}), **({"Authorization": f"Bearer {token}"} if token else {})}
-        body = None if payload is None else json.dumps(payload)
-        if form is not None:
-            body = urlencode(form, doseq=True)
-            sent["Content-Type"] = "application/x-www-form-urlencoded"
-        with self.connection(timeout) as caller:
-            caller.request(method, f"{parts.path}?{asked}" if asked else parts.path, body=body, headers=sent)
+        headers = options.get("headers", {}) | ({"Authorization": f"Bearer {token}"} if token else {})
+        body = json.dumps(options["payload"]) if "payload" in options else None
+        if "form" in options:
+            body = urlencode(options["form"], doseq=True)
+            headers["Content-Type"] = "application/x-www-form-urlencoded"
+        with self.connection(options.get("timeout", 5)) as caller:
+            caller.request(method, f"{parts.path}?{asked}" if asked else parts.path, body, headers)
             response = caller.getresponse()
             return Reply(response.status, {**response.headers}, response.read())
 
@@ -86,21 +75,13 @@ class Meta(StandIn):
         return self.ask("/_control", method="POST", payload={"action": action, **arguments})
 
     def discover(
-        self,
-        username: str = "acme.bakery",
-        *,
-        limit: int | None = None,
-        after: str | None = None,
-        media: str = MEDIA,
-        token: str | None = OPERATOR_TOKEN,
-        **options: Any,
+        self, username: str = "acme.bakery", *, limit: int = 25, after: str | None = None, **options: Any
     ) -> Reply:
-        """A Business Discovery call of the operator."""
-        modifiers = (f".limit({limit})" if limit else "") + (f".after({after})" if after else "")
-        fields = (
-            f"business_discovery.username({username}){{username,media_count,media{modifiers}{{{media}}}}}"
-        )
-        return self.ask(f"/fb-graph/v26.0/{OPERATOR_ID}", query={"fields": fields}, token=token, **options)
+        """A Business Discovery call of the operator. `options`: media (its fields), token, and those of `ask`."""
+        media = f"media.limit({limit}){f'.after({after})' if after else ''}{{{options.pop('media', MEDIA)}}}"
+        fields = f"business_discovery.username({username}){{username,media_count,{media}}}"
+        options.setdefault("token", OPERATOR_TOKEN)
+        return self.ask(f"/fb-graph/v26.0/{OPERATOR_ID}", query={"fields": fields}, **options)
 
     def own_media(self, host: str, token: str, account_id: str = BAKERY_ID, **query: object) -> Reply:
         path = f"/{host}/v26.0/{account_id}/media"
@@ -111,7 +92,7 @@ class Meta(StandIn):
         return self.ask(INSTAGRAM_DIALOG, query=_changed({**known, **REQUEST}, changes))
 
     def facebook_dialog(self, **changes: object) -> Reply:
-        known = {"client_id": FACEBOOK_APP["client_id"], "scope": FACEBOOK_SCOPES}
+        known = {"client_id": FACEBOOK_APP["client_id"], "scope": CONFIGURED}
         return self.ask(FACEBOOK_DIALOG, query=_changed({**known, **REQUEST}, changes))
 
     def instagram_code(self, account: str = "acme.bakery", **changes: object) -> str:

@@ -9,7 +9,7 @@ import pytest
 
 from instagram_standin.server import OPERATOR_TOKEN
 from instagram_standin.tokens import Family, fingerprint
-from tests.standin.callers import BAKERY_ID, Meta
+from tests.standin.callers import BAKERY_ID, INSTAGRAM_APP, Meta
 
 
 def state(meta: Meta) -> Any:
@@ -41,30 +41,22 @@ def test_the_state_shows_tokens_as_fingerprints(meta: Meta) -> None:
     assert [entry["kind"] for entry in shown] == ["planted", "short", "long"]
     assert shown[-1]["token_hash"] == fingerprint(token)
     assert (shown[-1]["age"], shown[-1]["expires_in"]) == (3_600, 5_183_944 - 3_600)
-    assert shown[-1]["is_good"] is True
-    everything = meta.ask("/_control").body
-    assert token.encode() not in everything
-    assert OPERATOR_TOKEN.encode() not in everything
-    assert b"standin-instagram-secret" not in everything
+    secrets = (token, OPERATOR_TOKEN, INSTAGRAM_APP["client_secret"])
+    assert not any(secret.encode() in meta.ask("/_control").body for secret in secrets)
 
 
-def test_tokens_may_be_planted(meta: Meta) -> None:
+def test_tokens_and_faults_are_added(meta: Meta) -> None:
     given = {"token": "mine", "family": "facebook", "account_id": BAKERY_ID, "scopes": ["instagram_basic"]}
     assert meta.control("tokens.add", **given).json == {"status": "done"}
     assert meta.own_media("fb-graph", "mine").codes == (10, None)
     meta.control("tokens.change", change="set_expiry", select={"token": "mine"}, seconds=-1)
     assert meta.own_media("fb-graph", "mine").codes == (190, 463)
-
-
-def test_faults_are_added_and_shown(meta: Meta) -> None:
     where = {"path": "/fb-graph", "username": "acme.bakery", "after": False}
-    date = "Wed, 21 Oct 2026 07:28:00 GMT"
-    meta.control("faults.add", fault="status", times=1, **where, status=429, code=4, retry_after=date)
+    meta.control("faults.add", fault="status", times=1, **where, status=429, code=4, retry_after="soon")
     reply = meta.discover()
-    assert (reply.status, reply.headers["Retry-After"]) == (429, date)
+    assert (reply.status, reply.headers["Retry-After"]) == (429, "soon")
     (shown,) = state(meta)["faults"]
-    assert (shown["kind"], shown["times"], shown["hits"]) == ("status", 0, 1)
-    assert where.items() <= shown.items()
+    assert shown.items() >= {"kind": "status", "times": 0, "hits": 1, **where}.items()
 
 
 def test_reset_puts_everything_back(meta: Meta) -> None:

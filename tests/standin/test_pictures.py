@@ -30,9 +30,8 @@ def test_every_post_of_the_demo_has_a_picture_of_its_name(meta: Meta) -> None:
     for link in shown:
         scene = link.rpartition("/")[2].partition("-")[0]
         assert meta.ask(link).body == PICTURES[scene]
-    assert len({meta.ask(link).body for link in shown[:12]}) == 12, "the first row shows twelve pictures"
-    others = {meta.ask(f"/media/unknown-{number}.jpg").body for number in range(30)}
-    assert 10 < len(others) < len(PICTURES)
+    assert len({meta.ask(link).body for link in shown[:12]}) == 12, "the first twelve posts look different"
+    assert len({meta.ask(f"/media/unknown-{number}.jpg").body for number in range(30)}) > 10
 
 
 def test_a_picture_is_served_as_jpeg_and_a_reel_as_film(meta: Meta) -> None:
