@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
-from typing import Any
 
 import pytest
 
@@ -31,10 +30,6 @@ def edge(meta: Meta, token: str, tag: str, kind: str = "recent_media", **query: 
     return meta.ask(f"/fb-graph/v26.0/{Tag(tag).id}/{kind}", query=asked, token=token)
 
 
-def age_of(post: Any) -> timedelta:
-    return datetime.now(UTC) - datetime.strptime(post["timestamp"], "%Y-%m-%dT%H:%M:%S%z")
-
-
 def test_a_tag_has_one_id_for_all(meta: Meta, token: str) -> None:
     found = search(meta, token, "sourdough")
     assert found.json == {"data": [{"id": Tag("sourdough").id}]}
@@ -58,7 +53,8 @@ def test_every_tag_of_the_demos_captions_can_be_searched_and_shows_the_post(meta
 def test_recent_media_are_of_the_last_day(meta: Meta, token: str) -> None:
     posts = edge(meta, token, "sourdough", limit=50).json["data"]
     assert len(posts) > 30
-    assert all(age_of(post) <= timedelta(hours=24, minutes=1) for post in posts)
+    moments = [datetime.strptime(post["timestamp"], "%Y-%m-%dT%H:%M:%S%z") for post in posts]
+    assert datetime.now(UTC) - min(moments) <= timedelta(hours=24, minutes=1)
     assert {post["media_type"] for post in posts} == {"IMAGE", "VIDEO", "CAROUSEL_ALBUM"}
     albums = [post for post in posts if post["media_type"] == "CAROUSEL_ALBUM"]
     assert all("media_url" not in album and len(album["children"]["data"]) == 3 for album in albums)
@@ -78,33 +74,21 @@ def test_the_cursor_is_the_same_on_every_page_and_yet_advances(meta: Meta, token
     ids = [post["id"] for page in pages for post in page["data"]]
     assert len(ids) == len(set(ids)) > 60
     assert edge(meta, token, "hiking", "top_media", limit=25).json["data"] == pages[0]["data"]
-    second = meta.ask(pages[0]["paging"]["next"]).json
-    assert second["data"] == pages[1]["data"]
-
-
-def test_a_page_has_fifty_at_most(meta: Meta, token: str) -> None:
+    assert meta.ask(pages[0]["paging"]["next"]).json["data"] == pages[1]["data"]
     assert len(edge(meta, token, "hiking", "top_media", limit=100).json["data"]) == 50
-    assert edge(meta, token, "hiking", limit=0).codes == (100, None)
-    assert edge(meta, token, "hiking", after="zzz").codes == (100, None)
+    assert (
+        edge(meta, token, "hiking", limit=0).codes
+        == edge(meta, token, "hiking", after="z").codes
+        == (100, None)
+    )
     assert edge(meta, token, "quietmoments").json == {"data": []}
 
 
-REFUSED = [
-    "username",
-    "owner",
-    "thumbnail_url",
-    "media_product_type",
-    "shortcode",
-    "alt_text",
-    "children{username}",
-]
-
-
-@pytest.mark.parametrize("field", REFUSED)
-def test_other_fields_are_refused(meta: Meta, token: str, field: str) -> None:
-    refused = edge(meta, token, "sourdough", fields=f"id,{field}")
-    assert refused.codes == (100, None)
-    assert refused.error["message"].startswith("(#100)")
+def test_other_fields_are_refused(meta: Meta, token: str) -> None:
+    refused = "username owner thumbnail_url media_product_type shortcode alt_text children{username}"
+    for field in refused.split():
+        reply = edge(meta, token, "sourdough", fields=f"id,{field}")
+        assert (reply.codes, reply.error["message"][:6]) == ((100, None), "(#100)")
 
 
 def test_unknown_and_blocked_tags(meta: Meta, token: str) -> None:
