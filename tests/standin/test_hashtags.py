@@ -141,15 +141,3 @@ def test_who_may_search(meta: Meta, token: str) -> None:
     assert meta.ask(path, query={"user_id": BAKERY_ID}, token=token).codes == (100, None)
     meta.control("set", has_hashtag_feature=False)
     assert search(meta, token, "sourdough").codes == (10, None)
-    meta.control("set", has_hashtag_feature=True)
-    meta.tokens.remove_permission(token, "instagram_basic")
-    assert search(meta, token, "sourdough").codes == (10, None)
-
-
-@pytest.mark.parametrize("kind", ["empty_pages", "repeat_cursor"])
-def test_faults_strike_hashtags(meta: Meta, token: str, kind: str) -> None:
-    good = edge(meta, token, "hiking", "top_media", limit=10).json
-    meta.faults.add(kind, path=f"/fb-graph/v26.0/{Tag('hiking').id}", times=1)
-    odd = edge(meta, token, "hiking", "top_media", limit=10).json
-    after = odd["paging"]["cursors"]["after"]
-    assert edge(meta, token, "hiking", "top_media", limit=10, after=after).json["data"] == good["data"]
