@@ -1,4 +1,4 @@
-"""Business Discovery, and the shape of posts."""
+"""Business Discovery, field expressions, and the shape of posts."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from instagram_standin.fields import MAX_DEPTH, Field, FieldSyntaxError, names_in, parse_fields
 from instagram_standin.server import OPERATOR_ID, OPERATOR_TOKEN
 from tests.standin.callers import BAKERY_ID, Meta, Reply
 
@@ -155,3 +156,35 @@ def test_other_things_cannot_be_planted(meta: Meta) -> None:
         assert meta.control("profiles.plant", username=username, account=planted).status == 400
     meta.profiles.plant("acme.bakery", {"is_professional": False})
     assert meta.discover().codes == (110, 2207013)
+
+
+def test_nested_selections_with_modifiers() -> None:
+    text = "business_discovery.username(acme.bakery){id,media.limit(25).after(QV=_-){id,children{id}}},name"
+    children = (Field("id"), Field("children", {}, (Field("id"),)))
+    media = Field("media", {"limit": "25", "after": "QV=_-"}, children)
+    discovery = Field("business_discovery", {"username": "acme.bakery"}, (Field("id"), media))
+    assert parse_fields(text) == (discovery, Field("name"))
+    assert list(names_in(parse_fields("a,b.c(d){e{f},g}"))) == ["a", "b", "e", "f", "g"]
+    assert parse_fields("") == parse_fields("   ") == ()
+
+
+def test_modifiers_and_braces_come_in_any_order() -> None:
+    texts = (
+        "media.limit(2).after(x){id}",
+        "media.after(x).limit(2){id}",
+        " media { id } . after( x ) .limit(2) ",
+    )
+    for text in texts:
+        assert parse_fields(text) == (Field("media", {"limit": "2", "after": "x"}, (Field("id"),)),)
+
+
+SYNTAX = [
+    "id,", ",id", "id name", "media{", "media{}", "media{id", "media}", "media.limit", "media.limit(", "media.(2)",
+    "media.limit(2))", "media{id}{id}", "1d", "a.b(c(d))", "a{" * (MAX_DEPTH + 1) + "a" + "}" * (MAX_DEPTH + 1),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("text", SYNTAX)
+def test_other_expressions_are_syntax_errors(text: str) -> None:
+    with pytest.raises(FieldSyntaxError):
+        parse_fields(text)

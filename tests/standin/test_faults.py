@@ -5,7 +5,6 @@ from __future__ import annotations
 import http.client
 import json
 import time
-import zlib
 from typing import Any
 
 import pytest
@@ -63,17 +62,6 @@ def test_refused_fields_and_truncated_answers(meta: Meta) -> None:
         meta.discover()
 
 
-def test_bombs_and_redirects(meta: Meta) -> None:
-    meta.faults.add("bomb", megabytes=3, times=1)
-    assert len(meta.discover().json["padding"]) == 3 * 1024 * 1024
-    meta.faults.add("bomb", megabytes=8, gzip=True, times=1)
-    packed = meta.discover()
-    assert (packed.headers["Content-Encoding"], len(packed.body) < 20_000) == ("gzip", True)
-    assert len(json.loads(zlib.decompress(packed.body, wbits=31))["padding"]) == 8 * 1024 * 1024
-    meta.faults.add("redirect", url="http://elsewhere.example/x")
-    assert (meta.discover().status, meta.discover().headers["Location"][:17]) == (302, "http://elsewhere.")
-
-
 def test_hanging_ends_without_an_answer_and_is_logged_at_once(meta: Meta) -> None:
     meta.faults.add("hang", seconds=0.3)
     begun = time.monotonic()
@@ -88,16 +76,6 @@ def test_hanging_ends_without_an_answer_and_is_logged_at_once(meta: Meta) -> Non
     meta.faults.add("reset")
     with pytest.raises(ConnectionResetError):
         meta.discover()
-
-
-@pytest.mark.parametrize("with_head", [False, True])
-def test_late_answers_are_good_ones(meta: Meta, with_head: bool) -> None:
-    meta.faults.add("drip", seconds_per_byte=0.0005, with_head=with_head, times=1)
-    meta.faults.add("slow", seconds=0.2)
-    for least in (0.1, 0.2):
-        begun = time.monotonic()
-        assert len(media_of(meta.discover(media="id", limit=3))["data"]) == 3
-        assert time.monotonic() - begun >= least
 
 
 def test_pages_that_lead_nowhere_or_lose_nothing(meta: Meta) -> None:

@@ -7,9 +7,7 @@ import signal
 import socket
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 
 import pytest
@@ -25,16 +23,6 @@ def test_a_connection_serves_many_calls(meta: Meta) -> None:
             response = caller.getresponse()
             assert (response.status, response.read()[:15]) == (200, b'{"status":"ok",')
             assert response.getheader("Connection") is None
-
-
-def test_two_hundred_callers_at_once(meta: Meta) -> None:
-    names = [f"load.{number:04}" for number in range(200)]
-    begun = time.monotonic()
-    with ThreadPoolExecutor(200) as pool:
-        replies = list(pool.map(lambda name: meta.discover(name, timeout=20), names))
-    assert [reply.json["business_discovery"]["username"] for reply in replies] == names
-    assert len(meta.calls) == 200
-    assert time.monotonic() - begun < 15
 
 
 def test_settings_hide_their_secrets_and_other_paths_do_not_exist(meta: Meta) -> None:
