@@ -25,9 +25,8 @@ def test_calls_are_logged_without_their_token(meta: Meta) -> None:
 
     first, second, third = state(meta)["calls"]
     assert datetime.fromisoformat(first["at"]).utcoffset() == timedelta(0)
-    assert (first["method"], first["path"]) == ("GET", "/fb-graph/v26.0/17841400000000001")
-    assert (first["username"], first["after"], first["status"]) == ("acme.bakery", None, 200)
-    assert first["token_hash"] == fingerprint(OPERATOR_TOKEN)
+    known = {"method": "GET", "username": "acme.bakery", "after": None, "status": 200, "fault": None}
+    assert first.items() >= {**known, "token_hash": fingerprint(OPERATOR_TOKEN)}.items()
     assert (second["username"], second["after"], second["status"]) == ("acme.bakery", after, 400)
     assert (third["username"], third["status"], third["token_hash"]) == (None, 400, None)
     meta.control("calls.clear")
