@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 from instagram_standin.accounts import Profiles
-from instagram_standin.media import Row, Sketch, compose, tags_in
+from instagram_standin.media import Kind, Row, Sketch, compose, tags_in
 from instagram_standin.tokens import number_from
 
 DAY_SECONDS = 86_400
@@ -30,6 +30,7 @@ _WORDS = (
     "Ein Tag wie dieser. #{tag}",
     "第一次 #{tag}",
 )
+_KINDS: dict[int, Kind] = {3: "reel", 8: "muted"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,15 +147,9 @@ def _strangers_posts(tag: Tag, edge: str, now: float) -> list[Row]:
 def _strangers_post(tag: Tag, edge: str, slot: int, published_at: int) -> Row:
     words, scenes = _WORDS[slot % len(_WORDS)], tag.scenes.split()
     first, second = scenes[slot % len(scenes)], scenes[(slot + 1) % len(scenes)]
-    caption, hides_likes = words.format(tag=tag.name) if words else None, slot % 13 == 6
-    sketch = Sketch(first, caption, hides_likes=hides_likes)
-    match slot % 11:
-        case 3:
-            sketch = Sketch(first, caption, "reel")
-        case 5:
-            sketch = Sketch(f"{first} {second} {first}", caption)
-        case 8:
-            sketch = Sketch(first, caption, "muted")
+    shown = f"{first} {second} {first}" if slot % 11 == 5 else first
+    caption = words.format(tag=tag.name) if words else None
+    sketch = Sketch(shown, caption, _KINDS.get(slot % 11, "image"), hides_likes=slot % 13 == 6)
     return compose(sketch, f"{edge}.{tag.name}", slot, datetime.fromtimestamp(published_at, UTC))
 
 

@@ -21,6 +21,7 @@ from instagram_standin.messages import Answer, Request, text_answer
 from instagram_standin.tokens import number_from
 
 Row = Mapping[str, object]
+Kind = Literal["image", "reel", "video", "muted"]
 
 MEDIA_PREFIX = "/media/"
 LINK_LIFE_SECONDS = 4 * 86_400
@@ -110,7 +111,7 @@ class Sketch:
 
     scenes: str
     caption: str | None = None
-    kind: Literal["image", "reel", "video", "muted"] = "image"
+    kind: Kind = "image"
     alt_text: str | None = None
     hides_likes: bool = False
 
