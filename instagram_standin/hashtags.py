@@ -25,7 +25,7 @@ LOAD_PREFIX = "load"
 _TAG = re.compile(r"\w{1,100}")
 _WORDS = (
     "Today’s #{tag} ✨",
-    "Could not be happier with this one. #{tag}",
+    "Happy with this one. #{tag}",
     None,
     "Ein Tag wie dieser. #{tag}",
     "第一次 #{tag}",

@@ -70,11 +70,7 @@ class Options:
     has_hashtag_feature: bool = True
 
     def percentages(self) -> dict[str, int]:
-        return {
-            "call_count": self.call_count,
-            "total_time": self.total_time,
-            "total_cputime": self.total_cputime,
-        }
+        return {name: getattr(self, name) for name in ("call_count", "total_time", "total_cputime")}
 
     def app_usage(self) -> dict[str, str]:
         """The header of calls under the Platform limit: Business Discovery, hashtags."""
