@@ -195,7 +195,7 @@ def _bring_up(processes: Processes, addresses: Addresses) -> dict[str, object]:
         "--without-gossip", "--without-mingle",
     )  # fmt: skip
     processes.start("beat", *celery, "beat", "--scheduler", "celery.beat:Scheduler", "--loglevel", "WARNING")
-    _wait_for(processes, f"{addresses.standin}/_control/health")
+    _wait_for(processes, f"{addresses.standin}/_control")
     _wait_for(processes, f"{addresses.web}/healthz")
     say("Filling the demo's feeds …")
     for token in _tokens(seeded):

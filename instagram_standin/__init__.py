@@ -1,6 +1,5 @@
-"""A stand-in for Meta's hosts: Graph shapes, faults on request, and a small world of accounts with pictures.
+"""A stand-in for Meta's hosts: Graph's shapes, faults on request, and a small world of accounts with pictures.
 
-It stands where Meta stands, so it shares nothing with the product: the standard library, Pillow, and what Meta's
-documentation says. Tests use it in process (`instagram_standin.server.StandIn`), the demo as a process of its own
-(`python -m instagram_standin`).
+It imports nothing but the standard library; its shapes are those of Meta's documentation. Tests use it in process
+(`instagram_standin.server.StandIn`), the demo as its own process (`python -m instagram_standin`).
 """

@@ -8,17 +8,9 @@ import os
 import signal
 import sys
 import threading
+from dataclasses import fields
 
-from instagram_standin.server import StandIn
-from instagram_standin.world import (
-    FACEBOOK_APP_ID,
-    FACEBOOK_APP_SECRET,
-    INSTAGRAM_APP_ID,
-    INSTAGRAM_APP_SECRET,
-    OPERATOR_ID,
-    OPERATOR_TOKEN,
-    Settings,
-)
+from instagram_standin.server import Settings, StandIn
 
 
 def main() -> int:
@@ -32,7 +24,7 @@ def main() -> int:
     except OSError as error:
         print(f"instagram_standin: {_reason(error, options)}", file=sys.stderr)
         return 1
-    print(f"The stand-in Instagram is ready on {standin.url()}", flush=True)
+    print(f"The stand-in for Instagram is ready on {standin.url()}", flush=True)
     stopped.wait()
     standin.stop()
     return 0
@@ -50,23 +42,18 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--port", type=int, default=8001, help="0 for any free one")
     parser.add_argument("--quiet", action="store_true", help="do not print a line per call")
     parser.add_argument("--public-url", help="where callers reach this server, if not at the host they name")
-    parser.add_argument("--operator-id", default=os.environ.get("STANDIN_OPERATOR_ID") or OPERATOR_ID)
-    parser.add_argument(
-        "--operator-token", default=os.environ.get("STANDIN_OPERATOR_TOKEN") or OPERATOR_TOKEN
-    )
+    parser.add_argument("--operator-id")
+    parser.add_argument("--operator-token")
     return parser.parse_args()
 
 
 def _settings(options: argparse.Namespace) -> Settings:
-    return Settings(
-        operator_id=options.operator_id,
-        operator_token=options.operator_token,
-        instagram_app_id=os.environ.get("STANDIN_INSTAGRAM_APP_ID") or INSTAGRAM_APP_ID,
-        instagram_app_secret=os.environ.get("STANDIN_INSTAGRAM_APP_SECRET") or INSTAGRAM_APP_SECRET,
-        facebook_app_id=os.environ.get("STANDIN_FACEBOOK_APP_ID") or FACEBOOK_APP_ID,
-        facebook_app_secret=os.environ.get("STANDIN_FACEBOOK_APP_SECRET") or FACEBOOK_APP_SECRET,
-        public_url=options.public_url,
-    )
+    """What the command line says, else the environment (`STANDIN_OPERATOR_TOKEN` and so on), else the defaults."""
+    given = {
+        field.name: getattr(options, field.name, None) or os.environ.get(f"STANDIN_{field.name.upper()}")
+        for field in fields(Settings)
+    }
+    return Settings(**{name: value for name, value in given.items() if value})
 
 
 if __name__ == "__main__":

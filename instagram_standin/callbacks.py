@@ -14,25 +14,18 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
-from http.client import HTTPConnection, HTTPException, HTTPSConnection
+from http.client import HTTPConnection, HTTPException
 from urllib.parse import urlencode, urlsplit
 
-from instagram_standin.logins import Logins
-from instagram_standin.scopes import Family
-from instagram_standin.tokens import TokenRegistry
+from instagram_standin.tokens import Family, LoginApp, TokenRegistry
 
 ALGORITHM = "HMAC-SHA256"
 TIMEOUT_SECONDS = 15
-_KEPT_BYTES = 64 * 1024
 
 
 class CallbackKind(StrEnum):
     DEAUTHORIZE = "deauthorize"
     DATA_DELETION = "data-deletion"
-
-
-class CallbackFailed(ValueError):
-    """Nobody answered at the address."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +34,6 @@ class Callback:
 
     status: int
     body: str
-    headers: Mapping[str, str]
 
     def json(self) -> object:
         """Raises ValueError."""
@@ -49,19 +41,14 @@ class Callback:
 
 
 def signed_request(payload: Mapping[str, object], secret: str) -> str:
-    """`payload` as it stands, signed with HMAC-SHA256 whatever its `algorithm` claims."""
+    """`payload` signed with HMAC-SHA256, even if its `algorithm` names another."""
     body = _base64url(json.dumps(payload, separators=(",", ":")).encode())
-    signature = hmac.new(secret.encode(), body.encode(), hashlib.sha256).digest()
-    return f"{_base64url(signature)}.{body}"
-
-
-def payload_for(user_id: str | int, *, algorithm: str = ALGORITHM, **further: object) -> dict[str, object]:
-    return {"user_id": user_id, "algorithm": algorithm, "issued_at": int(time.time()), **further}
+    return f"{_base64url(hmac.new(secret.encode(), body.encode(), hashlib.sha256).digest())}.{body}"
 
 
 class Callbacks:
-    def __init__(self, logins: Logins, tokens: TokenRegistry) -> None:
-        self._logins = logins
+    def __init__(self, apps: Mapping[Family, LoginApp], tokens: TokenRegistry) -> None:
+        self._apps = apps
         self._tokens = tokens
 
     def send(
@@ -74,44 +61,44 @@ class Callbacks:
         is_number: bool = False,
         is_forged: bool = False,
         algorithm: str = ALGORITHM,
-        ends_tokens: bool = True,
     ) -> Callback:
-        """POST what Meta would to `url`, which is the app's own for this `kind`.
+        """POST what Meta would to `url`, the app's address for this `kind`. Redirects are not followed.
 
-        `user_id`: app-scoped, or for Instagram the account's own; told as a JSON number if `is_number`. `is_forged`:
-        signed with another secret. `ends_tokens`: the person's tokens are dead by then, as at Meta (190/458). Redirects
-        are not followed. Raises CallbackFailed.
+        `user_id`: app-scoped, or for Instagram also the account's own; a JSON number if `is_number`. `is_forged`:
+        signed with another secret; otherwise the person's tokens are refused from now on, as at Meta (190/458).
+        Raises ValueError when there is no answer.
         """
-        if ends_tokens and not is_forged:
-            self._end_tokens(family, user_id)
-        payload = payload_for(int(user_id) if is_number else user_id, algorithm=algorithm)
+        if not is_forged:
+            self._tokens.forget_user(user_id, family)
+            if family is Family.INSTAGRAM:
+                for token in self._tokens.select(account_id=user_id, family=family):
+                    self._tokens.revoke(token, 458)
+        now = int(time.time())
+        payload = {
+            "user_id": int(user_id) if is_number else user_id,
+            "algorithm": algorithm,
+            "issued_at": now,
+        }
         if kind is CallbackKind.DATA_DELETION:
-            payload["expires"] = int(time.time()) + 3_600
-        secret = self._logins.apps[family].secret or ""
-        return _post(url, signed_request(payload, "somebody-else" if is_forged else secret))
-
-    def _end_tokens(self, family: Family, user_id: str) -> None:
-        self._tokens.forget_user(user_id, family)
-        if family is Family.INSTAGRAM:
-            for token in self._tokens.select(account_id=user_id, family=family):
-                self._tokens.revoke(token, 458)
+            payload["expires"] = now + 3_600
+        secret = self._apps[family].secret
+        return _post(url, signed_request(payload, "another-secret" if is_forged else secret))
 
 
 def _post(url: str, signed: str) -> Callback:
     parts = urlsplit(url)
-    if parts.scheme not in ("http", "https") or not parts.hostname:
-        raise CallbackFailed("url is an http(s) address")
-    kind = HTTPSConnection if parts.scheme == "https" else HTTPConnection
-    connection = kind(parts.hostname, parts.port, timeout=TIMEOUT_SECONDS)
+    if parts.scheme != "http" or not parts.hostname:
+        raise ValueError("url is an http address")
+    connection = HTTPConnection(parts.hostname, parts.port, timeout=TIMEOUT_SECONDS)
     path = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
     headers = {"Content-Type": "application/x-www-form-urlencoded", "User-Agent": "facebookexternalua"}
     try:
         connection.request("POST", path, urlencode({"signed_request": signed}), headers)
         response = connection.getresponse()
-        body = response.read(_KEPT_BYTES).decode("utf-8", "replace")
-        return Callback(response.status, body, dict(response.getheaders()))
+        body = response.read().decode("utf-8", "replace")
+        return Callback(response.status, body)
     except (OSError, HTTPException) as error:
-        raise CallbackFailed(f"nobody answers at {parts.netloc}: {error}") from error
+        raise ValueError(f"no answer from {parts.netloc}: {error}") from error
     finally:
         connection.close()
 

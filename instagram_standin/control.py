@@ -1,121 +1,81 @@
-"""The stand-in's own face, under `/_control/`: faults, call log, levels, links, profiles. JSON in, JSON out."""
+"""The stand-in's own endpoint, `/_control`, for what Meta's hosts cannot be asked to do.
+
+`GET` shows the whole state. `POST` takes a JSON object with an `action`, which is a method of World or of one of its
+parts, and the arguments of that method:
+
+    {"action": "faults.add", "fault": "status", "status": 503, "username": "acme.bakery", "times": 1}
+    {"action": "tokens.change", "change": "revoke", "select": {"family": "facebook"}, "subcode": 458}
+    {"action": "set", "call_count": 93}
+
+Answers are JSON. An action that is not understood is answered with 400 and changes nothing.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import asdict, fields
+import time
+from dataclasses import asdict, is_dataclass
+from operator import attrgetter
+from typing import Any
 
-from instagram_standin.callback_control import CallbackControl
-from instagram_standin.fault_book import rule_from_json
-from instagram_standin.hashtag_control import HashtagControl
-from instagram_standin.login_control import LoginControl
-from instagram_standin.messages import Answer, Request, json_answer
-from instagram_standin.usage import Usage
+from instagram_standin.messages import Answer, Request, fingerprint, fitted, json_answer
+from instagram_standin.tokens import Grant
 from instagram_standin.world import World
 
-CONTROL_PREFIX = "/_control/"
-_PROFILES = "profiles/"
-
-Handler = Callable[[Request], object]
+CONTROL_PATH = "/_control"
+ACTIONS = (
+    "reset", "set", "faults.add", "faults.clear", "calls.clear", "links.expire", "profiles.plant", "hashtags.use_up",
+    "hashtags.age", "codes.expire", "tokens.add", "tokens.change", "callbacks.send",
+)  # fmt: skip
 
 
 class Control:
     def __init__(self, world: World) -> None:
         self._world = world
-        self._routes: Mapping[str, Mapping[str, Handler]] = {
-            "health": {"GET": lambda _: {"status": "ok"}},
-            "faults": {"GET": self._show_faults, "POST": self._add_faults, "DELETE": self._clear_faults},
-            "calls": {"GET": self._show_calls, "DELETE": self._clear_calls},
-            "calls/count": {"GET": self._count_calls},
-            "usage": {"GET": self._show_usage, "PUT": self._set_usage},
-            "links": {"POST": self._set_links},
-            "profiles": {"GET": lambda _: world.profiles.usernames()},
-            _PROFILES: {"PUT": self._plant_profile},
-            "reset": {"POST": self._reset},
-            **LoginControl(world).routes,
-            **HashtagControl(world).routes,
-            **CallbackControl(world).routes,
-        }
 
     def answer(self, request: Request) -> Answer:
-        path = request.path.removeprefix(CONTROL_PREFIX)
-        methods = self._methods(path)
-        if methods is None:
-            return json_answer({"error": "no such control"}, 404)
-        handler = methods.get("GET" if request.method == "HEAD" else request.method)
-        if handler is None:
-            return json_answer({"error": f"use {' or '.join(methods)}"}, 405)
+        if request.path != CONTROL_PATH:
+            return json_answer({"error": f"the control is at {CONTROL_PATH}"}, 404)
+        if request.method in ("GET", "HEAD"):
+            return json_answer(self._state())
         try:
-            return json_answer(handler(request))
-        except ValueError as error:
+            given = request.object()
+            name = given.pop("action", None)
+            if name not in ACTIONS:
+                raise ValueError(f"action is one of {', '.join(ACTIONS)}")
+            action = attrgetter(str(name))(self._world)
+            result: Any = action(**fitted(action, given))
+            done = asdict(result) if is_dataclass(result) else result  # type: ignore[arg-type]
+            return json_answer(done or {"status": "done"})
+        except (ValueError, TypeError) as error:
             return json_answer({"error": str(error)}, 400)
 
-    def _methods(self, path: str) -> Mapping[str, Handler] | None:
-        """Of that very path, or of the names below one that ends in a slash."""
-        below = path.partition("/")[0] + "/"
-        return next(
-            (self._routes[key] for key in (path, path.rstrip("/"), below) if key in self._routes), None
-        )
+    def _state(self) -> dict[str, object]:
+        world = self._world
+        return {
+            "status": "ok",
+            "options": asdict(world.options),
+            "faults": world.faults.as_json(),
+            "calls": list(world.calls),
+            "profiles": {profile.username: profile.id for profile in world.profiles.all()},
+            "people": [asdict(person) for person in world.people],
+            "tokens": [_token_state(token, grant) for token, grant in world.tokens.all()],
+        }
 
-    def _show_faults(self, _: Request) -> object:
-        return self._world.faults.as_json()
 
-    def _add_faults(self, request: Request) -> object:
-        """One rule or a list of them; none is added unless all are understood."""
-        given = request.json()
-        rules = [rule_from_json(item) for item in (given if isinstance(given, list) else [given])]
-        self._world.faults.extend(rules)
-        return self._world.faults.as_json()
-
-    def _clear_faults(self, _: Request) -> object:
-        self._world.faults.clear()
-        return []
-
-    def _show_calls(self, _: Request) -> object:
-        return list(self._world.calls)
-
-    def _count_calls(self, request: Request) -> object:
-        """All calls, or those about `?username=`."""
-        username = request.query.get("username")
-        counted = self._world.calls if username is None else self._world.calls.of(username.lower())
-        return {"count": len(counted)}
-
-    def _clear_calls(self, _: Request) -> object:
-        self._world.calls.clear()
-        return []
-
-    def _show_usage(self, _: Request) -> object:
-        return asdict(self._world.usage)
-
-    def _set_usage(self, request: Request) -> object:
-        given = request.object()
-        kinds = {level.name: type(getattr(self._world.usage, level.name)) for level in fields(Usage)}
-        for name, value in given.items():
-            if type(value) is not kinds.get(name):
-                raise ValueError(
-                    f"usage is made of {', '.join(f'{key} ({kind.__name__})' for key, kind in kinds.items())}"
-                )
-        for name, value in given.items():
-            setattr(self._world.usage, name, value)
-        return self._show_usage(request)
-
-    def _set_links(self, request: Request) -> object:
-        """`{"expire": true}` ends all links handed out so far; `{"life_seconds": 60}` shortens those to come."""
-        given = request.object()
-        life = given.get("life_seconds")
-        if given.keys() - {"expire", "life_seconds"} or not isinstance(life, int | float | None):
-            raise ValueError("links take expire (true) and life_seconds (a number)")
-        if life is not None:
-            self._world.links.life_seconds = life
-        if given.get("expire") is True:
-            self._world.links.expire_all()
-        return {"life_seconds": self._world.links.life_seconds}
-
-    def _plant_profile(self, request: Request) -> object:
-        username = request.path.removeprefix(CONTROL_PREFIX + _PROFILES)
-        profile = self._world.profiles.plant(username, request.json())
-        return {"id": profile.id, "username": profile.username, "posts": len(profile.posts)}
-
-    def _reset(self, _: Request) -> object:
-        self._world.reset()
-        return {"status": "reset"}
+def _token_state(token: str, grant: Grant) -> dict[str, object]:
+    """The token as its fingerprint; age and life in seconds."""
+    now = time.time()
+    rejection = grant.rejection_at(now)
+    return {
+        "token_hash": fingerprint(token),
+        "family": grant.family,
+        "kind": grant.kind,
+        "user_id": grant.user_id,
+        "account_ids": grant.account_ids,
+        "page_ids": grant.page_ids,
+        "scopes": sorted(grant.scopes),
+        "age": round(now - grant.issued_at),
+        "expires_in": None if grant.expires_at is None else round(grant.expires_at - now),
+        "is_good": rejection is None,
+        "subcode": rejection.subcode if rejection else None,
+    }

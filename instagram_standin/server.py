@@ -1,6 +1,6 @@
-"""Sockets and threads: HTTP in, HTTP out, and every way of sending an answer badly.
+"""The server: HTTP in, the right host's answer out, and every way of sending an answer badly.
 
-`StandIn` runs the server in a background thread, for tests:
+`StandIn` runs it in a background thread, for tests:
 
     with StandIn() as standin:
         standin.faults.add("status", status=503, username="acme.bakery", times=1)
@@ -16,38 +16,21 @@ import struct
 import sys
 import threading
 import time
-from collections.abc import Iterator
 from contextlib import suppress
+from functools import partial
 from http.client import responses
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from types import TracebackType
 from typing import Any
 from urllib.parse import parse_qsl, unquote
 
-from instagram_standin.app import App
-from instagram_standin.callbacks import Callbacks
-from instagram_standin.calls import CallLog
-from instagram_standin.fault_book import FaultBook
-from instagram_standin.hashtags import Hashtags
-from instagram_standin.links import Links
-from instagram_standin.logins import Logins
-from instagram_standin.messages import (
-    Answer,
-    AtOnce,
-    CutShort,
-    Dripped,
-    Late,
-    Request,
-    Reset,
-    Silent,
-    Streamed,
-    json_answer,
-)
-from instagram_standin.people import People
-from instagram_standin.profiles import Profiles
-from instagram_standin.tokens import TokenRegistry
-from instagram_standin.usage import Usage
-from instagram_standin.world import OPERATOR_ID, OPERATOR_TOKEN, Settings, World
+from instagram_standin.consent import FacebookConsent, InstagramConsent
+from instagram_standin.control import CONTROL_PATH, Control
+from instagram_standin.facebook import FacebookGraph
+from instagram_standin.instagram import InstagramApi, InstagramGraph
+from instagram_standin.media import MEDIA_PREFIX, file_answer
+from instagram_standin.messages import Answer, Call, Request, json_answer, text_answer
+from instagram_standin.world import OPERATOR_ID, OPERATOR_TOKEN, Host, Settings, World
 
 __all__ = ["OPERATOR_ID", "OPERATOR_TOKEN", "Settings", "StandIn"]
 
@@ -56,23 +39,20 @@ IDLE_SECONDS = 60
 STOP_WITHIN_SECONDS = 3.0
 
 
-class StandIn:
-    """The stand-in as an object: what the control API does over HTTP, these attributes do in process.
-
-    `port` 0 means any free one. Starting raises OSError when the port is taken.
-    """
+class StandIn(World):
+    """The world with a server around it. `port` 0 means any free one; starting raises OSError when it is taken."""
 
     def __init__(
         self, *, host: str = "127.0.0.1", port: int = 0, settings: Settings | None = None, quiet: bool = True
     ) -> None:
+        super().__init__(settings or Settings())
         self._address = (host, port)
         self._quiet = quiet
-        self._world = World(settings or Settings())
         self._server: _Server | None = None
         self._thread: threading.Thread | None = None
 
     def start(self) -> None:
-        self._server = _Server(self._address, App(self._world), quiet=self._quiet)
+        self._server = _Server(self._address, self, quiet=self._quiet)
         self._thread = threading.Thread(
             target=self._server.serve_forever, kwargs={"poll_interval": 0.05}, name="stand-in", daemon=True
         )
@@ -96,7 +76,7 @@ class StandIn:
 
     @property
     def port(self) -> int:
-        """The port listened on. Raises RuntimeError when not started."""
+        """The port in use. Raises RuntimeError when not started."""
         if self._server is None:
             raise RuntimeError("the stand-in is not running")
         return self._server.server_port
@@ -124,69 +104,44 @@ class StandIn:
             "FACEBOOK_GRAPH_URL": self.facebook_graph_url,
         }
 
-    @property
-    def settings(self) -> Settings:
-        return self._world.settings
-
-    @property
-    def faults(self) -> FaultBook:
-        return self._world.faults
-
-    @property
-    def calls(self) -> CallLog:
-        return self._world.calls
-
-    @property
-    def profiles(self) -> Profiles:
-        return self._world.profiles
-
-    @property
-    def people(self) -> People:
-        return self._world.people
-
-    @property
-    def logins(self) -> Logins:
-        return self._world.logins
-
-    @property
-    def tokens(self) -> TokenRegistry:
-        return self._world.tokens
-
-    @property
-    def hashtags(self) -> Hashtags:
-        return self._world.hashtags
-
-    @property
-    def callbacks(self) -> Callbacks:
-        return self._world.callbacks
-
-    @property
-    def links(self) -> Links:
-        return self._world.links
-
-    @property
-    def usage(self) -> Usage:
-        return self._world.usage
-
-    def reset(self) -> None:
-        """As after the start."""
-        self._world.reset()
-
 
 class _Server(ThreadingHTTPServer):
     request_queue_size = 512
     daemon_threads = True
 
-    def __init__(self, address: tuple[str, int], app: App, *, quiet: bool) -> None:
-        self.app = app
+    def __init__(self, address: tuple[str, int], world: World, *, quiet: bool) -> None:
         self.quiet = quiet
         self.stopping = threading.Event()
+        self._world = world
+        self._control = Control(world)
+        hosts = (FacebookGraph, FacebookConsent, InstagramGraph, InstagramConsent, InstagramApi)
+        self._hosts: dict[str, Host] = {host.prefix: host(world) for host in hosts}
         self._connections: set[socket.socket] = set()
         self._changed = threading.Condition()
         super().__init__(address, _Handler)
 
+    def respond(self, request: Request) -> Answer:
+        """The answer, or what a fault makes of it."""
+        if request.path.startswith(CONTROL_PATH):
+            return self._control.answer(request)
+        if request.path.startswith(MEDIA_PREFIX):
+            call = Call(request)
+            fault = self._world.faults.take(call)
+            file = partial(file_answer, request, self._world.links)
+            return file() if fault is None else fault.spoil(call, file)
+        host = self._hosts.get("/" + request.path.split("/")[1])
+        if host is None:
+            return text_answer("There is nothing of Meta's here.", 404)
+        call = host.describe(request)
+        fault = self._world.faults.take(call)
+        normal = partial(host.answer, call)
+        answer = normal() if fault is None else fault.spoil(call, normal)
+        status = None if answer.ending else answer.status
+        self._world.calls.add(call, status=status, fault=fault.kind if fault else None)
+        return answer
+
     def server_bind(self) -> None:
-        # HTTPServer asks DNS for the host's name here, which nobody needs and which may take seconds.
+        # HTTPServer asks DNS for the host's name here, which is not needed and may take seconds.
         socketserver.TCPServer.server_bind(self)
         self.server_name, self.server_port = str(self.server_address[0]), self.server_address[1]
 
@@ -213,7 +168,7 @@ class _Server(ThreadingHTTPServer):
             self._changed.notify_all()
 
     def handle_error(self, request: Any, client_address: Any) -> None:
-        """A caller that hangs up is none of our errors; everything else is shown."""
+        """A caller that hangs up is no error of ours; everything else is shown."""
         if not isinstance(sys.exception(), ConnectionError | TimeoutError):
             super().handle_error(request, client_address)
 
@@ -230,16 +185,16 @@ class _Handler(BaseHTTPRequestHandler):
             self.close_connection = True
             self._send(json_answer({"error": "a body needs a length, of 4 MiB at most"}, 411))
             return
-        answer = self.server.app.answer(request)
+        answer = self.server.respond(request)
         if not self.server.quiet:
             # Without the query: it may hold a token.
-            print(request.method, request.path, answer.status if answer.is_sent else "-", file=sys.stderr)
+            print(request.method, request.path, "-" if answer.ending else answer.status, file=sys.stderr)
         self._send(answer)
 
     do_GET = do_HEAD = do_POST = do_PUT = do_DELETE = _serve  # noqa: N815 - the base class looks for these
 
     def log_message(self, *_: object) -> None:
-        """The request line holds the query, and the query tokens: _serve prints what may be read."""
+        """The base class would print the query, and tokens with it."""
 
     def _read(self) -> Request | None:
         length = self.headers.get("Content-Length", "0")
@@ -256,72 +211,40 @@ class _Handler(BaseHTTPRequestHandler):
             body=self.rfile.read(int(length)),
         )
 
-    # Sending
-
     def _send(self, answer: Answer) -> None:
-        match answer.delivery:
-            case AtOnce():
-                self._write(answer)
-            case Late(seconds):
-                if not self._pause(seconds):
-                    self._write(answer)
-            case Silent(seconds):
-                self.close_connection = True
-                self._pause(seconds)
-            case Dripped(seconds_per_byte, with_head):
-                self._drip(answer, seconds_per_byte, with_head)
-            case CutShort(missing_bytes):
-                self.close_connection = True
-                self.wfile.write(self._head(answer, len(answer.body) + missing_bytes) + answer.body)
-            case Reset():
-                self._reset()
-            case Streamed(chunks):
-                self._stream(answer, chunks())
+        if answer.ending or answer.missing:
+            self.close_connection = True
+        if answer.wait and self.server.stopping.wait(answer.wait):
+            self.close_connection = True
+        elif answer.ending == "reset":
+            self._reset()
+        elif answer.chunks is not None:
+            headers = {**answer.headers, "Transfer-Encoding": "chunked"}
+            self.wfile.write(self._head(answer.status, headers))
+            for chunk in answer.chunks():
+                self.wfile.write(b"%X\r\n%b\r\n" % (len(chunk), chunk))
+            self.wfile.write(b"0\r\n\r\n")
+        elif not answer.ending:
+            length = str(len(answer.body) + answer.missing)
+            head = self._head(answer.status, {**answer.headers, "Content-Length": length})
+            body = b"" if self.command == "HEAD" else answer.body
+            at_once = head + body if not answer.drip else b"" if answer.drips_head else head
+            self.wfile.write(at_once)
+            for byte in (head + body)[len(at_once) :]:
+                self.wfile.write(bytes([byte]))
+                if self.server.stopping.wait(answer.drip):
+                    break
 
-    def _write(self, answer: Answer) -> None:
-        head = self._head(answer, len(answer.body))
-        self.wfile.write(head if self.command == "HEAD" else head + answer.body)
-
-    def _head(self, answer: Answer, length: int | None) -> bytes:
-        """`length` None leaves Content-Length out."""
-        headers = {"Server": "stand-in", "Date": self.date_time_string(), **answer.headers}
-        if length is not None and answer.status != 304:
-            headers["Content-Length"] = str(length)
+    def _head(self, status: int, headers: dict[str, str]) -> bytes:
+        headers = {"Server": "stand-in", "Date": self.date_time_string(), **headers}
         if self.close_connection:
             headers["Connection"] = "close"
-        lines = [f"HTTP/1.1 {answer.status} {responses.get(answer.status, 'Unknown')}"]
+        lines = [f"HTTP/1.1 {status} {responses.get(status, 'Unknown')}"]
         lines += [f"{name}: {value}" for name, value in headers.items()]
         return ("\r\n".join(lines) + "\r\n\r\n").encode("latin-1", "replace")
 
-    def _pause(self, seconds: float) -> bool:
-        """Wait; True when the server stops meanwhile."""
-        return self.server.stopping.wait(seconds)
-
-    def _drip(self, answer: Answer, seconds_per_byte: float, with_head: bool) -> None:
-        head = self._head(answer, len(answer.body))
-        if not with_head:
-            self.wfile.write(head)
-        for byte in (head if with_head else b"") + answer.body:
-            self.wfile.write(bytes([byte]))
-            if self._pause(seconds_per_byte):
-                break
-
-    def _stream(self, answer: Answer, chunks: Iterator[bytes]) -> None:
-        """In chunks, so that no length need be known; for HTTP/1.0 the end of the connection is the end of the body."""
-        is_chunked = self.request_version == "HTTP/1.1"
-        if is_chunked:
-            answer = Answer(answer.status, headers={**answer.headers, "Transfer-Encoding": "chunked"})
-        else:
-            self.close_connection = True
-        self.wfile.write(self._head(answer, None))
-        for chunk in chunks:
-            self.wfile.write(b"%X\r\n%b\r\n" % (len(chunk), chunk) if is_chunked else chunk)
-        if is_chunked:
-            self.wfile.write(b"0\r\n\r\n")
-
     def _reset(self) -> None:
-        """Close with nothing lingering, which sends RST. The reader holds the socket open, so it goes first."""
-        self.close_connection = True
+        """Close without lingering, which sends RST. The reader holds the socket open, so it is closed first."""
         self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         self.rfile.close()
         self.connection.close()

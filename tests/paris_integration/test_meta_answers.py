@@ -198,7 +198,7 @@ def test_fields_that_meta_refuses_cost_neither_the_posts_nor_the_other_fields(
 
 
 def test_a_tag_refused_to_one_account_is_found_by_another(workspace: Workspace, standin: StandIn) -> None:
-    standin.hashtags.plant("bread", {"recent": [IMAGE]})
+    plant(standin, {"caption": "Fresh #bread", **IMAGE})
     standin.faults.add("status", status=400, code=100, path="/fb-graph/v26.0/ig_hashtag_search", times=1)
     refused = connected(workspace, Login.FACEBOOK, TAG, STANDIN_IDS[0])
     other = Workspace.objects.create(name="Other", plan=Plan.objects.get(key="pro"))

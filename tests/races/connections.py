@@ -82,13 +82,13 @@ def refresher(environment: dict[str, str], workspace_id: str, rounds: int, barri
     _set_up(environment)
     from django.utils import timezone
 
-    from paris_integration.feeds import reading, refreshing
+    from paris_integration.feeds import reading, refreshing, situation
     from paris_integration.types import Selection
 
     for number in range(rounds):
         key = _key(workspace_id, f"wgt_race_{number}")
         _connect(key, now=timezone.now())
-        row = reading.find_or_create_row(key, timezone.now())
+        row = situation.with_feed(situation.load(key, timezone.now())).row
         assert row is not None
         barrier.wait()
         refreshing.refresh_feed(row.pk, now=timezone.now())
@@ -440,13 +440,13 @@ def prepare_rows(workspace_id: str, rows: int) -> None:
 def prepare_feeds(workspace_id: str, feeds: int) -> list[str]:
     from django.utils import timezone
 
-    from paris_integration.feeds.reading import find_or_create_row
+    from paris_integration.feeds import situation
 
     ids = []
     for number in range(feeds):
         key = _key(workspace_id, f"wgt_refused_{number}")
         _connect(key, now=timezone.now(), number=10_000 + number)
-        row = find_or_create_row(key, timezone.now())
+        row = situation.with_feed(situation.load(key, timezone.now())).row
         assert row is not None
         ids.append(str(row.pk))
     return ids

@@ -16,6 +16,7 @@ from django.db.models import QuerySet
 from entitlements.changes import Actor as Changer
 from entitlements.changes import set_override
 from entitlements.models import Plan, Workspace
+from paris_integration import clock
 from paris_integration.errors import PreviewBudgetSpent, RefreshRefused, StoreUnavailable
 from paris_integration.feeds import previews
 from paris_integration.feeds.lease import Lease
@@ -30,7 +31,7 @@ EDITOR = Actor(7, "editor")
 plans: Any = import_module("entitlements.migrations.0002_plans")
 
 pytestmark = [needs_postgres, pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("clock")]
-Charge = Callable[[], int | None]
+Charge = Callable[[], ForcedRefresh | None]
 
 
 @pytest.fixture
@@ -43,16 +44,17 @@ def key(transactional_db: None) -> FeedKey:
 
 @pytest.fixture
 def charge(key: FeedKey) -> Charge:
-    """Take one of the day's two units for a flight of the source's feed: the id of its line."""
+    """Take one of the day's two units for a flight of the source's feed: its line."""
     feed = Feed.objects.create(
         workspace_id=key.workspace_id, instance_id="wgt_1", source_type="profile", source_value="acme.bakery",
         mode="public",
     )  # fmt: skip
 
     @transaction.atomic
-    def reserve() -> int | None:
-        state = FeedState(None, None, 0.0)
-        return ledger.reserve(key, state, Lease(feed.pk, 1), actor=EDITOR, idempotency_key=None)
+    def reserve() -> ForcedRefresh | None:
+        state, seen_at = FeedState(None, None, 0.0), clock.database_now()
+        held = Lease(feed.pk, 1)
+        return ledger.reserve(key, state, held, seen_at=seen_at, actor=EDITOR, idempotency_key=None)
 
     return reserve
 
@@ -162,7 +164,7 @@ def windows(key: FeedKey, *, used: int) -> list[QuotaWindow]:
     ]  # fmt: skip
 
 
-def settle_twice(line: int | None, first: Any, second: Any) -> bool:
+def settle_twice(line: ForcedRefresh | None, first: Any, second: Any) -> bool:
     """Settle the line while another thread does, too: whether that one did."""
     assert line is not None
     with ThreadPoolExecutor(max_workers=1) as pool:

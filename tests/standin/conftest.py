@@ -1,4 +1,4 @@
-"""One stand-in for all tests of a module, as it was after the start for each of them."""
+"""One stand-in for all tests of a module, reset before each of them."""
 
 from __future__ import annotations
 
@@ -6,16 +6,16 @@ from collections.abc import Iterator
 
 import pytest
 
-from instagram_standin.server import StandIn
+from tests.standin.callers import Meta
 
 
 @pytest.fixture(scope="module")
-def running_standin() -> Iterator[StandIn]:
-    with StandIn() as standin:
+def running() -> Iterator[Meta]:
+    with Meta() as standin:
         yield standin
 
 
 @pytest.fixture
-def standin(running_standin: StandIn) -> StandIn:
-    running_standin.reset()
-    return running_standin
+def meta(running: Meta) -> Meta:
+    running.reset()
+    return running

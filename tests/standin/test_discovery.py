@@ -1,18 +1,16 @@
-"""Business Discovery on the Facebook Graph host."""
+"""Business Discovery, field expressions, and the shape of posts."""
 
 from __future__ import annotations
 
-import hashlib
-import hmac
 import re
 from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 
-from instagram_standin.server import StandIn
-from instagram_standin.world import OPERATOR_ID, OPERATOR_TOKEN, Settings
-from tests.standin.callers import Reply, ask, discover
+from instagram_standin.fields import MAX_DEPTH, Field, FieldSyntaxError, names_in, parse_fields
+from instagram_standin.server import OPERATOR_ID, OPERATOR_TOKEN
+from tests.standin.callers import BAKERY_ID, Meta, Reply
 
 
 def account(reply: Reply) -> Any:
@@ -24,198 +22,165 @@ def posts(reply: Reply) -> Any:
     return account(reply)["media"]["data"]
 
 
-def ask_node(standin: StandIn, fields: str | None, path: str = f"/fb-graph/v26.0/{OPERATOR_ID}") -> Reply:
-    return ask(standin, path, query=None if fields is None else {"fields": fields}, token=OPERATOR_TOKEN)
+def ask_node(meta: Meta, fields: str, path: str = f"/fb-graph/v26.0/{OPERATOR_ID}") -> Reply:
+    return meta.ask(path, query={"fields": fields}, token=OPERATOR_TOKEN)
 
 
-def test_the_answer_names_the_discovered_and_the_asking_account(standin: StandIn) -> None:
-    reply = discover(standin, limit=5)
-
-    assert reply.json["id"] == OPERATOR_ID
+def test_the_answer_has_what_was_asked_for(meta: Meta) -> None:
+    reply = meta.discover(limit=5)
+    assert (reply.json["id"], reply.headers["facebook-api-version"]) == (OPERATOR_ID, "v26.0")
     assert account(reply).keys() == {"username", "media_count", "media", "id"}
     assert re.fullmatch(r"17841\d{12}", account(reply)["id"])
-    assert account(reply)["media"].keys() == {"data", "paging"}
     assert account(reply)["media"]["paging"].keys() == {"cursors"}
     assert account(reply)["media"]["paging"]["cursors"].keys() == {"after"}
+    few = posts(meta.discover(media="caption,timestamp"))
+    assert {key for post in few for key in post} == {"id", "caption", "timestamp"}
+    assert ask_node(meta, "").json == {"id": OPERATOR_ID}
+    bare = ask_node(meta, "business_discovery.username(acme.bakery){media}").json["business_discovery"]
+    assert bare.keys() == {"id", "media"}
+    assert all(post.keys() == {"id"} for post in bare["media"]["data"])
 
 
-def test_media_carry_what_was_asked_for_and_no_more(standin: StandIn) -> None:
-    assert {key for post in posts(discover(standin, media="caption,timestamp")) for key in post} == {
-        "id",
-        "caption",
-        "timestamp",
-    }
-    assert posts(discover(standin, media="id"))[0].keys() == {"id"}
-
-
-def test_without_fields_only_ids_come(standin: StandIn) -> None:
-    assert ask_node(standin, None).json == {"id": OPERATOR_ID}
-    bare = ask_node(standin, "business_discovery.username(acme.bakery)").json["business_discovery"]
-    assert bare.keys() == {"id"}
-    media = ask_node(standin, "business_discovery.username(acme.bakery){media}").json["business_discovery"][
-        "media"
-    ]
-    assert all(post.keys() == {"id"} for post in media["data"])
-
-
-def test_values_look_like_metas(standin: StandIn) -> None:
-    listed = posts(discover(standin, limit=40))
-
-    assert all(re.fullmatch(r"17900\d{12}", post["id"]) for post in listed)
-    assert all(re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\+0000", post["timestamp"]) for post in listed)
-    moments = [datetime.strptime(post["timestamp"], "%Y-%m-%dT%H:%M:%S%z") for post in listed]
-    assert moments == sorted(moments, reverse=True)
-    assert moments[0] < datetime.now(UTC)
-    links = [post["media_url"] for post in listed if "media_url" in post]
-    assert all(
-        re.fullmatch(r"http://127\.0\.0\.1:\d+/media/\S+\?oh=\w+&oe=[0-9A-F]{8}", link) for link in links
-    )
-
-
-def test_the_bakery_has_one_of_everything(standin: StandIn) -> None:
-    listed = posts(discover(standin, limit=50))
-
-    assert len(listed) == account(discover(standin))["media_count"] == 40
+def test_the_bakery_has_one_of_everything(meta: Meta) -> None:
+    listed = posts(meta.discover())
     assert {post["media_type"] for post in listed} == {"IMAGE", "VIDEO", "CAROUSEL_ALBUM"}
     reels = [post for post in listed if post["media_product_type"] == "REELS"]
-    assert reels
-    assert all("/reel/" in reel["permalink"] and reel["media_type"] == "VIDEO" for reel in reels)
+    assert {(reel["media_type"], "/reel/" in reel["permalink"]) for reel in reels} == {("VIDEO", True)}
     muted = [post for post in listed if "media_url" not in post]
-    assert muted
-    assert all(post["media_type"] == "VIDEO" and "thumbnail_url" in post for post in muted)
-    assert any("caption" not in post for post in listed)
-    assert any("alt_text" in post for post in listed)
-    assert any("like_count" not in post for post in listed)
-    assert any(not post.get("caption", "").isascii() for post in listed)
+    assert {(post["media_type"], "thumbnail_url" in post) for post in muted} == {("VIDEO", True)}
+    for optional in ("caption", "alt_text", "like_count"):
+        assert 0 < sum(optional in post for post in listed) < len(listed)
+    assert all(re.fullmatch(r"17900\d{12}", post["id"]) for post in listed)
+    moments = [datetime.strptime(post["timestamp"], "%Y-%m-%dT%H:%M:%S%z") for post in listed]
+    assert datetime.now(UTC) > moments[0] == max(moments)
+    assert moments == sorted(moments, reverse=True)
+    links = [post["media_url"] for post in listed if "media_url" in post]
+    assert all(
+        re.fullmatch(r"http://127\.0\.0\.1:\d+/media/\S+\?oh=\w+&oe=[0-9A-F]{8}", each) for each in links
+    )
+    assert len(set(links)) == len(links)
 
-
-def test_only_albums_have_children_and_children_have_no_caption(standin: StandIn) -> None:
-    listed = posts(discover(standin, limit=50))
     albums = [post for post in listed if "children" in post]
     children = [child for album in albums for child in album["children"]["data"]]
-
     assert {album["media_type"] for album in albums} == {"CAROUSEL_ALBUM"}
     assert {child["media_type"] for child in children} == {"IMAGE", "VIDEO"}
     assert not any("caption" in child for child in children)
     assert albums[0]["media_url"] == albums[0]["children"]["data"][0]["media_url"]
 
 
-def test_cursors_lead_through_all_posts_and_then_end(standin: StandIn) -> None:
+def test_cursors_lead_through_all_posts_and_then_end(meta: Meta) -> None:
     ids: list[str] = []
-    cursors: list[str | None] = []
-    after = None
-    for _ in range(3):
-        media = account(discover(standin, "northern.trails", limit=50, after=after))["media"]
+    after, sizes = None, []
+    while after is not None or not ids:
+        media = account(meta.discover("northern.trails", limit=50, after=after))["media"]
         ids += [post["id"] for post in media["data"]]
+        sizes.append(len(media["data"]))
         after = media.get("paging", {}).get("cursors", {}).get("after")
-        cursors.append(after)
-
-    assert len(ids) == len(set(ids)) == 130
-    assert cursors[0] != cursors[1]
-    assert cursors[2] is None
+    assert (sizes, len(set(ids))) == ([50, 50, 30], 130)
+    assert len(posts(meta.discover("northern.trails", limit=5_000))) == 100
 
 
-def test_a_page_has_25_posts_unless_told_otherwise_and_100_at_most(standin: StandIn) -> None:
-    assert len(posts(discover(standin, "northern.trails"))) == 25
-    assert len(posts(discover(standin, "northern.trails", limit=5_000))) == 100
+def test_other_accounts(meta: Meta) -> None:
+    for username, count in (("tiny.studio", 3), ("quiet.account", 0), ("LOAD.xyz_9", 12)):
+        found = account(meta.discover(username))
+        assert (found["username"], len(found["media"]["data"])) == (username.lower(), count)
+        assert "paging" not in found["media"]
+        assert account(meta.discover(username)) == found
 
 
-@pytest.mark.parametrize(
-    ("username", "count"), [("tiny.studio", 3), ("quiet.account", 0), ("load.0001", 12), ("LOAD.xyz_9", 12)]
-)
-def test_other_accounts(standin: StandIn, username: str, count: int) -> None:
-    found = account(discover(standin, username))
-    assert (found["username"], len(found["media"]["data"])) == (username.lower(), count)
-    assert "paging" not in found["media"]
-
-
-def test_load_accounts_differ_and_stay_the_same(standin: StandIn) -> None:
-    first, second = (account(discover(standin, name)) for name in ("load.0001", "load.0002"))
-    assert not {post["id"] for post in first["media"]["data"]} & {
-        post["id"] for post in second["media"]["data"]
-    }
-    assert account(discover(standin, "load.0001")) == first
-
-
-@pytest.mark.parametrize("username", ["nobody.here", "jane.private", "load.", "load.sp ace", ""])
-def test_unknown_and_personal_accounts_are_answered_alike(standin: StandIn, username: str) -> None:
-    reply = discover(standin, username)
-    assert (reply.status, reply.error["code"], reply.error["error_subcode"]) == (400, 110, 2207013)
-
-
-@pytest.mark.parametrize("token", [None, "EAAB-nobodys"])
-def test_a_bad_token_is_refused(standin: StandIn, token: str | None) -> None:
-    reply = discover(standin, token=token)
-    assert (reply.status, reply.error["code"], reply.error["type"]) == (400, 190, "OAuthException")
-
-
-def test_the_token_may_come_as_a_parameter(standin: StandIn) -> None:
+def test_unknown_accounts_and_tokens_are_refused(meta: Meta) -> None:
+    for username in ("nobody.here", "jane.private", "load.", "load.sp ace", ""):
+        assert meta.discover(username).codes == (110, 2207013)
+    for token in (None, "EAAB-unknown"):
+        reply = meta.discover(token=token)
+        assert (reply.status, reply.codes, reply.error["type"]) == (400, (190, None), "OAuthException")
     query = {"fields": "id", "access_token": OPERATOR_TOKEN}
-    assert ask(standin, f"/fb-graph/v26.0/{OPERATOR_ID}", query=query).json == {"id": OPERATOR_ID}
+    assert meta.ask(f"/fb-graph/v26.0/{OPERATOR_ID}", query=query).json == {"id": OPERATOR_ID}
 
 
-@pytest.mark.parametrize(
-    ("path", "code", "subcode"),
-    [
-        (f"/fb-graph/{OPERATOR_ID}", 100, None),
-        (f"/fb-graph/v26/{OPERATOR_ID}", 2500, None),
-        ("/fb-graph/v26.0", 100, None),
-        ("/fb-graph", 100, None),
-        ("/fb-graph/v26.0/17841400000000777", 100, 33),
-        (f"/fb-graph/v26.0/{OPERATOR_ID}/nothing", 2500, None),
-    ],
-)
-def test_other_paths_are_refused(standin: StandIn, path: str, code: int, subcode: int | None) -> None:
-    reply = ask_node(standin, "id", path)
-    assert (reply.status, reply.error["code"], reply.error.get("error_subcode")) == (400, code, subcode)
+def test_other_paths_are_refused(meta: Meta) -> None:
+    paths = {f"/{OPERATOR_ID}": (100, None), f"/v26/{OPERATOR_ID}": (2500, None), "/v26.0": (100, None)}
+    paths |= {
+        "": (100, None),
+        f"/v26.0/{BAKERY_ID}": (100, 33),
+        f"/v26.0/{OPERATOR_ID}/nothing": (2500, None),
+    }
+    assert {path: ask_node(meta, "id", f"/fb-graph{path}").codes for path in paths} == paths
 
 
-def test_any_version_will_do_and_is_told(standin: StandIn) -> None:
-    reply = ask_node(standin, "id", f"/fb-graph/v31.0/{OPERATOR_ID}")
-    assert (reply.status, reply.headers["facebook-api-version"]) == (200, "v31.0")
+def test_wrong_fields_are_named(meta: Meta) -> None:
+    wrong = {"{shoe_size}": "(shoe_size)", "{media{width}}": "(width)", "{media.limit(0){id}}": "limit"}
+    wrong |= {"{media.after(zzz){id}}": "cursor", "{id": "Syntax error"}
+    for fields, named in wrong.items():
+        reply = ask_node(meta, f"business_discovery.username(acme.bakery){fields}")
+        assert (reply.status, reply.error["code"]) == (400, 2500 if fields == "{id" else 100)
+        assert named in reply.error["message"]
+    assert "username" in ask_node(meta, "business_discovery{id}").error["message"]
 
 
-def test_nothing_can_be_posted(standin: StandIn) -> None:
-    reply = ask(standin, f"/fb-graph/v26.0/{OPERATOR_ID}", method="POST", token=OPERATOR_TOKEN, payload={})
-    assert (reply.status, reply.error["code"], reply.error["error_subcode"]) == (400, 100, 33)
+def test_usage_is_in_percent(meta: Meta) -> None:
+    meta.control("set", call_count=87)
+    assert '"call_count":87' in meta.discover().headers["X-App-Usage"]
+    assert "X-Business-Use-Case-Usage" not in meta.discover().headers
+    meta.control("set", sends_usage=False)
+    assert "X-App-Usage" not in meta.discover().headers
 
 
-@pytest.mark.parametrize(
-    ("fields", "code", "named"),
-    [
-        ("business_discovery.username(acme.bakery){shoe_size}", 100, "(shoe_size)"),
-        ("business_discovery.username(acme.bakery){media{width}}", 100, "(width)"),
-        ("business_discovery.username(acme.bakery){media.limit(0){id}}", 100, "limit"),
-        ("business_discovery.username(acme.bakery){media.after(zzz){id}}", 100, "cursor"),
-        ("business_discovery{id}", 100, "username"),
-        ("business_discovery.username(acme.bakery){id", 2500, "Syntax error"),
-    ],
-)
-def test_wrong_fields_are_named(standin: StandIn, fields: str, code: int, named: str) -> None:
-    reply = ask_node(standin, fields)
-    assert (reply.status, reply.error["code"]) == (400, code)
-    assert named in reply.error["message"]
+def test_a_planted_post_says_only_what_matters(meta: Meta) -> None:
+    caption = "<script>alert(1)</script> \x00 \ud83d"
+    children = [{"media_type": "VIDEO"}, {"media_url": "javascript:alert(1)"}]
+    album = {"media_type": "CAROUSEL_ALBUM", "media_url": None, "children": children}
+    media = [{"caption": caption}, {"caption": None}, album]
+    planted = {"id": "17841400000000123", "media_count": 7, "media": media}
+    assert meta.control("profiles.plant", username="Odd.Captions", account=planted).status == 200
+
+    found = account(meta.discover("odd.captions"))
+    assert (found["id"], found["media_count"]) == ("17841400000000123", 7)
+    first, second, third = found["media"]["data"]
+    assert first["caption"] == caption
+    assert {"id", "media_type", "media_url", "permalink", "timestamp"} <= first.keys()
+    assert "caption" not in second
+    assert first["timestamp"] > second["timestamp"]
+    assert "media_url" not in third
+    assert [child["media_type"] for child in third["children"]["data"]] == ["VIDEO", "IMAGE"]
+    assert third["children"]["data"][1]["media_url"] == "javascript:alert(1)"
 
 
-def test_usage_is_told_in_percent(standin: StandIn) -> None:
-    standin.usage.call_count = 87
-    assert '"call_count":87' in discover(standin).headers["X-App-Usage"]
-    assert "X-Business-Use-Case-Usage" not in discover(standin).headers
-    standin.usage.is_told = False
-    assert "X-App-Usage" not in discover(standin).headers
+def test_other_things_cannot_be_planted(meta: Meta) -> None:
+    wrong = [("x", 5), ("x", [5]), ("x", {"media": {}}), ("x", {"id": 17}), ("x" * 31, []), ("", [])]
+    for username, planted in wrong:
+        assert meta.control("profiles.plant", username=username, account=planted).status == 400
+    meta.profiles.plant("acme.bakery", {"is_professional": False})
+    assert meta.discover().codes == (110, 2207013)
 
 
-def test_a_wrong_appsecret_proof_is_refused_where_the_secret_is_known() -> None:
-    right = hmac.new(b"app-secret", OPERATOR_TOKEN.encode(), hashlib.sha256).hexdigest()
-    path = f"/fb-graph/v26.0/{OPERATOR_ID}"
-    with StandIn(settings=Settings(facebook_app_secret="app-secret")) as standin:
-        assert ask(standin, path, query={"appsecret_proof": right}, token=OPERATOR_TOKEN).status == 200
-        assert ask(standin, path, token=OPERATOR_TOKEN).status == 200
-        refused = ask(standin, path, query={"appsecret_proof": "ä" + right[1:]}, token=OPERATOR_TOKEN)
-        assert (refused.status, refused.error["code"]) == (400, 100)
-        assert refused.error["message"] == "Invalid appsecret_proof provided in the API argument"
+def test_nested_selections_with_modifiers() -> None:
+    text = "business_discovery.username(acme.bakery){id,media.limit(25).after(QV=_-){id,children{id}}},name"
+    children = (Field("id"), Field("children", {}, (Field("id"),)))
+    media = Field("media", {"limit": "25", "after": "QV=_-"}, children)
+    discovery = Field("business_discovery", {"username": "acme.bakery"}, (Field("id"), media))
+    assert parse_fields(text) == (discovery, Field("name"))
+    assert list(names_in(parse_fields("a,b.c(d){e{f},g}"))) == ["a", "b", "e", "f", "g"]
+    assert parse_fields("") == parse_fields("   ") == ()
 
 
-def test_settings_hide_their_secrets() -> None:
-    shown = repr(Settings(operator_token="hush-token", facebook_app_secret="hush-secret"))
-    assert "hush" not in shown
+def test_modifiers_and_braces_come_in_any_order() -> None:
+    texts = (
+        "media.limit(2).after(x){id}",
+        "media.after(x).limit(2){id}",
+        " media { id } . after( x ) .limit(2) ",
+    )
+    for text in texts:
+        assert parse_fields(text) == (Field("media", {"limit": "2", "after": "x"}, (Field("id"),)),)
+
+
+SYNTAX = [
+    "id,", ",id", "id name", "media{", "media{}", "media{id", "media}", "media.limit", "media.limit(", "media.(2)",
+    "media.limit(2))", "media{id}{id}", "1d", "a.b(c(d))", "a{" * (MAX_DEPTH + 1) + "a" + "}" * (MAX_DEPTH + 1),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("text", SYNTAX)
+def test_other_expressions_are_syntax_errors(text: str) -> None:
+    with pytest.raises(FieldSyntaxError):
+        parse_fields(text)

@@ -1,134 +1,75 @@
-"""Pictures, films, and the links to them."""
+"""Pictures, films, and their addresses."""
 
 from __future__ import annotations
 
-import io
 import time
-from collections.abc import Callable
 
-import pytest
-from PIL import Image
-
-from instagram_standin.links import Links
-from instagram_standin.pictures.gallery import Gallery
-from instagram_standin.pictures.scenes import SCENES, draw
-from instagram_standin.server import StandIn
-from instagram_standin.world import Settings
-from tests.standin.callers import ask, control, discover
+from instagram_standin.media import FILMS, PICTURES
+from instagram_standin.server import Settings
+from tests.standin.callers import Meta
 
 
-def picture_link(standin: StandIn) -> str:
-    return str(discover(standin, limit=1).json["business_discovery"]["media"]["data"][0]["media_url"])
+def picture_link(meta: Meta) -> str:
+    return str(meta.discover(limit=1).json["business_discovery"]["media"]["data"][0]["media_url"])
 
 
-@pytest.mark.parametrize("scene", SCENES)
-def test_every_scene_can_be_drawn(scene: str) -> None:
-    picture = draw(f"{scene}-1")
-    assert picture.size == (640, 640)
-    assert len(picture.getcolors(1 << 24)) > 500
+def test_the_files_are_few_and_small() -> None:
+    assert 18 <= len(PICTURES) <= 24
+    assert all(content.startswith(b"\xff\xd8\xff") for content in PICTURES.values())
+    assert all(film[4:8] == b"ftyp" and b"vide" in film and b"soun" not in film for film in FILMS.values())
+    assert sum(map(len, (*PICTURES.values(), *FILMS.values()))) < 1_500_000
 
 
-def test_a_seed_decides_the_picture() -> None:
-    assert draw("coffee-1").tobytes() == draw("coffee-1").tobytes()
-    assert draw("coffee-1").tobytes() != draw("coffee-2").tobytes()
-    assert draw("unheard-of").size == (640, 640)
+def test_every_post_of_the_demo_has_a_picture_of_its_name(meta: Meta) -> None:
+    items = meta.discover().json["business_discovery"]["media"]["data"]
+    items += [child for item in items if "children" in item for child in item["children"]["data"]]
+    shown = [item.get("thumbnail_url") or item["media_url"] for item in items]
+    for link in shown:
+        scene = link.rpartition("/")[2].partition("-")[0]
+        assert meta.ask(link).body == PICTURES[scene]
+    assert len({meta.ask(link).body for link in shown[:12]}) == 12, "the first twelve posts look different"
+    assert len({meta.ask(f"/media/unknown-{number}.jpg").body for number in range(30)}) > 10
 
 
-def test_a_picture_is_served_as_jpeg(standin: StandIn) -> None:
-    reply = ask(standin, picture_link(standin))
+def test_a_picture_is_served_as_jpeg_and_a_reel_as_film(meta: Meta) -> None:
+    reply = meta.ask(picture_link(meta))
     assert (reply.status, reply.headers["Content-Type"]) == (200, "image/jpeg")
     assert "max-age" in reply.headers["Cache-Control"]
-    assert Image.open(io.BytesIO(reply.body)).size == (640, 640)
-
-
-def test_album_pictures_are_portraits(standin: StandIn) -> None:
-    items = discover(standin).json["business_discovery"]["media"]["data"]
-    child = next(item for item in items if "children" in item)["children"]["data"][0]
-    reply = ask(standin, child["media_url"])
-    assert Image.open(io.BytesIO(reply.body)).size == (640, 800)
-
-
-def test_a_reel_has_a_film(standin: StandIn) -> None:
-    items = discover(standin).json["business_discovery"]["media"]["data"]
+    items = meta.discover().json["business_discovery"]["media"]["data"]
     reel = next(item for item in items if item["media_product_type"] == "REELS")
-    reply = ask(standin, reel["media_url"])
-    assert (reply.status, reply.headers["Content-Type"]) == (200, "video/mp4")
-    assert reply.body[4:12] == b"ftypisom"
-    assert b"vide" in reply.body
-    assert len(reply.body) < 100_000
+    film = meta.ask(reel["media_url"])
+    assert (film.status, film.headers["Content-Type"], film.body) == (200, "video/mp4", FILMS["bakery"])
+    head = meta.ask(reel["media_url"], method="HEAD")
+    assert (head.status, head.body, head.headers["Content-Length"]) == (200, b"", str(len(film.body)))
 
 
-@pytest.mark.parametrize(
-    ("asked", "expected"),
-    [
-        ("bytes=0-99", lambda whole: whole[:100]),
-        ("bytes=100-", lambda whole: whole[100:]),
-        ("bytes=-50", lambda whole: whole[-50:]),
-    ],
-)
-def test_films_can_be_had_in_parts(standin: StandIn, asked: str, expected: Callable[[bytes], bytes]) -> None:
-    whole = ask(standin, "/media/sea-1.mp4").body
-    part = ask(standin, "/media/sea-1.mp4", headers={"Range": asked})
-    assert (part.status, part.body) == (206, expected(whole))
-    assert part.headers["Content-Range"].endswith(f"/{len(whole)}")
+def test_files_are_served_in_parts(meta: Meta) -> None:
+    whole = FILMS["outdoors"]
+    for asked, part in {"0-99": whole[:100], "100-": whole[100:], "-50": whole[-50:]}.items():
+        reply = meta.ask("/media/sea-1.mp4", headers={"Range": f"bytes={asked}"})
+        assert (reply.status, reply.body) == (206, part)
+        assert reply.headers["Content-Range"].endswith(f"/{len(whole)}")
+    assert meta.ask("/media/sea-1.jpg", headers={"Range": "bytes=99999999-"}).status == 416
+    for path in ("/media/", "/media/x.gif", "/media/a/b.jpg", "/media/x.jpg/y"):
+        assert meta.ask(path).status == 404
 
 
-def test_a_range_beyond_the_end_is_refused(standin: StandIn) -> None:
-    assert ask(standin, "/media/sea-1.jpg", headers={"Range": "bytes=99999999-"}).status == 416
-
-
-@pytest.mark.parametrize("path", ["/media/", "/media/x.gif", "/media/a/b.jpg", "/media/x.jpg/y"])
-def test_other_files_are_not_found(standin: StandIn, path: str) -> None:
-    assert ask(standin, path).status == 404
-
-
-def test_head_has_the_length_and_no_body(standin: StandIn) -> None:
-    whole = ask(standin, "/media/sea-1.jpg")
-    head = ask(standin, "/media/sea-1.jpg", method="HEAD")
-    assert (head.status, head.body, head.headers["Content-Length"]) == (200, b"", str(len(whole.body)))
-
-
-def test_expired_links_are_refused_and_new_ones_are_good(standin: StandIn) -> None:
-    old = picture_link(standin)
-    assert ask(standin, old).status == 200
-    control(standin, "POST", "links", {"expire": True})
-    refused = ask(standin, old)
+def test_expired_links_are_refused_and_new_ones_are_good(meta: Meta) -> None:
+    old = picture_link(meta)
+    assert old == picture_link(meta), "addresses stay the same from call to call"
+    assert meta.ask(old).status == 200
+    meta.control("links.expire")
+    refused = meta.ask(old)
     assert (refused.status, refused.body) == (403, b"URL signature expired")
     assert refused.headers["Content-Type"].startswith("text/plain")
-    assert ask(standin, picture_link(standin)).status == 200
+    link = picture_link(meta)
+    assert meta.ask(link).status == 200
+    assert meta.ask(f"{link.partition('oe=')[0]}oe={int(time.time()) - 1:X}").status == 403
+    assert meta.ask(f"{link.partition('oe=')[0]}oe=soon").body == b"Bad URL date param"
 
 
-def test_a_link_ends_at_its_oe(standin: StandIn) -> None:
-    past = f"{int(time.time()) - 1:X}"
-    link = picture_link(standin)
-    assert ask(standin, link.partition("oe=")[0] + f"oe={past}").status == 403
-    assert ask(standin, link.partition("oe=")[0] + "oe=soon").body == b"Bad URL date param"
-
-
-def test_links_live_as_long_as_told(standin: StandIn) -> None:
-    control(standin, "POST", "links", {"life_seconds": 60})
-    expiry = int(picture_link(standin).partition("oe=")[2], 16)
-    assert 55 < expiry - time.time() <= 62
-    assert control(standin, "POST", "links", {"life": 60}).status == 400
-
-
-def test_long_lived_links_stay_the_same_from_call_to_call() -> None:
-    links = Links()
-    assert len({links.address("/media/x.jpg", "h") for _ in range(3)}) == 1
-
-
-def test_links_name_the_callers_host_or_the_public_one(standin: StandIn) -> None:
-    reply = discover(standin, limit=1, headers={"Host": "standin.test:9000"})
-    assert b"http://standin.test:9000/media/" in reply.body
-    with StandIn(settings=Settings(public_url="https://cdn.test/x/")) as public:
+def test_links_name_the_callers_host_or_the_public_one(meta: Meta) -> None:
+    reply = meta.discover(limit=1, headers={"Host": "meta.test:9000"})
+    assert b"http://meta.test:9000/media/" in reply.body
+    with Meta(settings=Settings(public_url="https://cdn.test/x/")) as public:
         assert picture_link(public).startswith("https://cdn.test/x/media/")
-
-
-def test_the_gallery_forgets_the_oldest() -> None:
-    gallery = Gallery(capacity=1)
-    first = gallery.jpeg("arches-1")
-    assert gallery.jpeg("arches-1") is first
-    gallery.jpeg("arches-2")
-    again = gallery.jpeg("arches-1")
-    assert again is not first
-    assert again == first

@@ -1,1 +1,0 @@
-"""Pictures and short films for the demo world, drawn from a seed: the same seed gives the same picture for ever."""
