@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import pytest
-from django.core.cache import cache
+from django.core.cache import CacheHandler, cache
 from django.test import Client
 from django.utils import timezone
 
@@ -18,6 +18,9 @@ from foundation.cache import database_breaker, redis_breaker
 from foundation.counters import memory_counters
 from paris_integration import clock, feeds, forced, registry
 from tests.fakes import FakeLogins, FakeProvider, InlineBoard, RecordingDispatcher
+from tests.legs import pytest_addoption, pytest_collection_modifyitems, uses_cache
+
+__all__ = ["pytest_addoption", "pytest_collection_modifyitems"]
 
 OPERATOR_ID = "17841400000000001"
 
@@ -30,14 +33,27 @@ def standing_clock(time_machine: Any, request: pytest.FixtureRequest) -> Any:
 
 
 @pytest.fixture(autouse=True)
-def _clean_hints() -> Iterator[None]:
-    """Caches and breakers are hints of a process; no test leaves its own behind."""
-    cache.clear()
+def _clean_hints() -> None:
+    """Breakers and counters are hints of a process; no test finds another's."""
     memory_counters.clear()
     redis_breaker.success()
     database_breaker.success()
+
+
+@pytest.fixture(autouse=True)
+def _clean_cache(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """The cache is empty before a test; a test that would not run in both legs may not use it."""
+    if uses_cache(request.node):
+        cache.clear()
+        yield
+        cache.clear()
+        return
+
+    def refuse(*_: object) -> None:
+        pytest.fail("This test uses the cache: mark it `cached`.")
+
+    monkeypatch.setattr(CacheHandler, "__getitem__", refuse)
     yield
-    cache.clear()
 
 
 @pytest.fixture(autouse=True)

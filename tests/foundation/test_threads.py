@@ -90,7 +90,6 @@ def test_a_connection_stays_inside_a_transaction_and_goes_back_outside(pool: Any
     assert in_use(pool) == 0
 
 
-@pytest.mark.storeless
 def test_jobs_run_in_the_context_of_their_callers() -> None:
     with threads.Executor(max_workers=1) as executor:
         for expected in ("first", "second"):
@@ -100,7 +99,6 @@ def test_jobs_run_in_the_context_of_their_callers() -> None:
         assert executor.submit(word.get).result() == "nothing"
 
 
-@pytest.mark.storeless
 def test_repeated_steps_go_on_and_know_nothing_of_who_started_them() -> None:
     found: list[str] = []
     enough, never = threading.Event(), threading.Event()

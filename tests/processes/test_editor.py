@@ -221,7 +221,6 @@ def test_everything_by_keyboard_alone(service: Service, browser: Browser) -> Non
         expect(page.get_by_role("button", name="Sign in")).to_be_visible()
 
 
-@pytest.mark.storeless
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("width", [1280, 360])
 def test_no_page_shuts_anybody_out(service: Service, browser: Browser, width: int, scheme: str) -> None:

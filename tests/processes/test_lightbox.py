@@ -13,7 +13,7 @@ from tests.fakes import media, video
 from tests.processes.publishing import opened, publisher, widget
 from tests.processes.service import Service, running_service
 
-pytestmark = [pytest.mark.processes, pytest.mark.browser, pytest.mark.storeless]
+pytestmark = [pytest.mark.processes, pytest.mark.browser]
 
 
 @pytest.fixture(scope="module")

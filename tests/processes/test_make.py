@@ -17,7 +17,7 @@ import pytest
 
 from tests.processes.service import ROOT, free_port, get, wait_until
 
-pytestmark = [pytest.mark.processes, pytest.mark.storeless]
+pytestmark = [pytest.mark.processes, pytest.mark.sqlite_leg]
 
 SECRETS = {"SECRET_KEY": "s" * 40, "TOKEN_ENCRYPTION_KEYS": "A" * 43 + "="}
 

@@ -17,7 +17,7 @@ import pytest
 from tests.processes.service import Service, get, running_service
 from tests.processes.slow_clients import FORM, HOST, KINDS, LONG_ANSWER, Client, connect, held, silent
 
-pytestmark = [pytest.mark.processes, pytest.mark.storeless]
+pytestmark = [pytest.mark.processes, pytest.mark.sqlite_leg]
 
 # Few threads and connections, so that few clients would take them all.
 SETTINGS = {"WEB_THREADS": "4", "WEB_CONNECTIONS": "100", "THROTTLE_SIGN_INS_PER_ADDRESS": "0"}
