@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import subprocess
-import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -19,6 +18,7 @@ from foundation.counters import memory_counters
 from paris_integration import clock, feeds, forced, registry
 from tests.fakes import FakeLogins, FakeProvider, InlineBoard, RecordingDispatcher
 from tests.legs import pytest_addoption, pytest_collection_modifyitems, uses_cache
+from tests.processes import forking
 
 __all__ = ["pytest_addoption", "pytest_collection_modifyitems"]
 
@@ -151,7 +151,5 @@ def needs(service: str, is_there: bool) -> None:
 
 
 def run_python(*arguments: str, env: dict[str, str] | None = None) -> subprocess.CompletedProcess[str]:
-    """A process of its own, with the service's real settings and nothing of the tests' environment but PATH."""
-    environment = {"PATH": os.environ["PATH"], **(env or {})}
-    command = (sys.executable, *arguments)
-    return subprocess.run(command, capture_output=True, text=True, env=environment, timeout=60)
+    """A process with the service's real settings, and nothing of the tests' environment but PATH."""
+    return forking.run(*arguments, env={"PATH": os.environ["PATH"], **(env or {})})
