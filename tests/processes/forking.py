@@ -185,7 +185,7 @@ def _run_main(arguments: tuple[str, ...]) -> NoReturn:
         else:
             print(end.code, file=sys.stderr)
             code = 1
-    except BaseException:
+    except BaseException:  # noqa: BLE001 - as the interpreter does
         traceback.print_exc()
         code = 1
     # As the interpreter does at its end; multiprocessing leaves out the second.

@@ -17,7 +17,7 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from functools import cache
+from functools import cache, cached_property
 from pathlib import Path
 from typing import Any
 
@@ -81,6 +81,7 @@ class Service:
     web_ports: list[int] = field(default_factory=list)
     webs: list[Forked] = field(default_factory=list)
     processes: list[Forked] = field(default_factory=list)
+    _shared: dict[tuple[str, ...], dict[str, str]] = field(default_factory=dict)
 
     def manage(self, *arguments: str) -> Any:
         """A management command's JSON."""
@@ -102,6 +103,17 @@ class Service:
             "create_instance", "--workspace", workspace, "--profile", username, *more
         )
         return created
+
+    def shared_instance(self, username: str, *more: str) -> dict[str, str]:
+        """An instance that no test changes; the same for the same account and options."""
+        wanted = (username, *more)
+        if wanted not in self._shared:
+            self._shared[wanted] = self.instance(self._shared_workspace, *wanted)
+        return self._shared[wanted]
+
+    @cached_property
+    def _shared_workspace(self) -> str:
+        return self.workspace()
 
     def feed_url(self, token: str, *, web: int = 0, query: str = "") -> str:
         return f"http://127.0.0.1:{self.web_ports[web]}{FEED_PATH}?token={token}{query}"
