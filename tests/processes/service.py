@@ -238,12 +238,17 @@ def migrated_database(tmp_path: Path) -> Iterator[str]:
     """A database of that kind with the service's tables, copied from one that was migrated once in this run."""
     server = os.environ.get("DATABASE_URL", "")
     if not server.startswith("postgres"):
-        url = _sqlite_url(tmp_path)
-        shutil.copy(_migrated_file(), url.removeprefix("sqlite:///"))
-        yield url
+        yield migrated_sqlite(tmp_path)
         return
     with fresh_database(server, template=template_database(server, _migrate)) as url:
         yield url
+
+
+def migrated_sqlite(folder: Path) -> str:
+    """The address of an SQLite database with the service's tables, where VAR_DIR=`folder`/var has it by default."""
+    url = _sqlite_url(folder)
+    shutil.copy(_migrated_file(), url.removeprefix("sqlite:///"))
+    return url
 
 
 def _sqlite_url(folder: Path) -> str:
