@@ -39,7 +39,7 @@ def uses_database(item: pytest.Item) -> bool:
 
 
 def uses_cache(item: pytest.Item) -> bool:
-    return uses_database(item) or item.get_closest_marker("cached") is not None
+    return uses_database(item) or any(map(item.get_closest_marker, ("cached", "needs_redis")))
 
 
 def legs_of(item: pytest.Item) -> frozenset[str]:
