@@ -1,4 +1,4 @@
-# `make run` runs the service with a stand-in for Instagram; `make test` runs all tests.
+# `make run` runs the service with a stand-in for Instagram; `make test` runs all tests, `make test-fast` the unit tests.
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
@@ -6,7 +6,7 @@ UV_VERSION := 0.13.9
 STAMP := $(VENV)/.installed
 CODE := config demo entitlements foundation instagram_standin paris_integration venice_api
 
-.PHONY: schema install installed run test check format web worker beat migrate lock clean
+.PHONY: schema install installed run test test-fast check format web worker beat migrate lock clean
 
 install: $(STAMP)
 	@$(BIN)/python manage.py collectstatic --noinput --verbosity 0
@@ -27,6 +27,9 @@ run: $(STAMP)
 
 test: $(STAMP)
 	@$(BIN)/python -m tests
+
+test-fast: $(STAMP)
+	@$(BIN)/python -m tests --fast
 
 check: $(STAMP)
 	$(BIN)/ruff format --check .

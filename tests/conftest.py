@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import os
 import subprocess
-import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
 import pytest
-from django.core.cache import cache
+from django.core.cache import CacheHandler, cache
 from django.db.models import DateTimeField, Value
 from django.test import Client
 from django.utils import timezone
@@ -21,6 +20,10 @@ from paris_integration import clock, registry
 from paris_integration.feeds import reading
 from paris_integration.quota import forcing
 from tests.fakes import FakeLogins, FakeProvider, InlineBoard, RecordingDispatcher
+from tests.legs import pytest_addoption, pytest_collection_modifyitems, uses_cache
+from tests.processes import forking
+
+__all__ = ["pytest_addoption", "pytest_collection_modifyitems"]
 
 OPERATOR_ID = "17841400000000001"
 
@@ -33,14 +36,27 @@ def standing_clock(time_machine: Any, request: pytest.FixtureRequest) -> Any:
 
 
 @pytest.fixture(autouse=True)
-def _clean_hints() -> Iterator[None]:
-    """Caches and breakers are hints of a process; no test leaves its own behind."""
-    cache.clear()
+def _clean_hints() -> None:
+    """Breakers and counters are hints of a process; no test finds another's."""
     memory_counters.clear()
     redis_breaker.success()
     database_breaker.success()
+
+
+@pytest.fixture(autouse=True)
+def _clean_cache(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """The cache is empty before a test; a test that would not run in both legs may not use it."""
+    if uses_cache(request.node):
+        cache.clear()
+        yield
+        cache.clear()
+        return
+
+    def refuse(*_: object) -> None:
+        pytest.fail("This test uses the cache: mark it `cached`.")
+
+    monkeypatch.setattr(CacheHandler, "__getitem__", refuse)
     yield
-    cache.clear()
 
 
 @pytest.fixture(autouse=True)
@@ -139,7 +155,5 @@ def needs(service: str, is_there: bool) -> None:
 
 
 def run_python(*arguments: str, env: dict[str, str] | None = None) -> subprocess.CompletedProcess[str]:
-    """A process of its own, with the service's real settings and nothing of the tests' environment but PATH."""
-    environment = {"PATH": os.environ["PATH"], **(env or {})}
-    command = (sys.executable, *arguments)
-    return subprocess.run(command, capture_output=True, text=True, env=environment, timeout=60)
+    """A process with the service's real settings, and nothing of the tests' environment but PATH."""
+    return forking.run(*arguments, env={"PATH": os.environ["PATH"], **(env or {})})

@@ -1,7 +1,12 @@
-"""The service's settings as tests and type checks see them, whatever the developer's shell holds."""
+"""The service's settings as tests and type checks see them, whatever the developer's shell holds.
+
+Each of several workers that run tests side by side has stores of its own: pytest-django names its database, and its
+Redis database and its folder for data are chosen here. REDIS_URL names the first worker's Redis database.
+"""
 
 import os
 import tempfile
+from urllib.parse import urlsplit
 
 _OWN = (
     "ALLOWED_HOSTS", "BROKER_URL", "DATABASE_PASSWORD", "DEBUG", "DEMO", "HASHTAG_UNICODE", "LOG_LEVEL", "MEDIA_HOSTS",
@@ -13,6 +18,12 @@ for _name in _OWN:
 # Numbers of earlier runs, and of services this machine runs besides, are none of a test's.
 _metrics = tempfile.TemporaryDirectory(prefix="metrics-")
 os.environ["PROMETHEUS_MULTIPROC_DIR"] = _metrics.name
+_var = tempfile.TemporaryDirectory(prefix="var-")
+os.environ["VAR_DIR"] = _var.name
+_worker = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
+if os.environ.get("REDIS_URL"):
+    _redis = urlsplit(os.environ["REDIS_URL"])
+    os.environ["REDIS_URL"] = _redis._replace(path=f"/{int(_redis.path.strip('/') or 0) + _worker}").geturl()
 _static = tempfile.TemporaryDirectory(prefix="static-")  # WhiteNoise warns where there is no folder
 os.environ["STATIC_ROOT"] = _static.name
 os.environ["SECRET_KEY"] = "a-key-that-protects-nothing-but-tests-and-type-checks"

@@ -18,7 +18,7 @@ from tests.conftest import Cast, needs
 from tests.fakes import FakeProvider, media, video
 from venice_api.models import WidgetInstance
 
-pytestmark = pytest.mark.storeless
+pytestmark = pytest.mark.sqlite_leg
 CLIENT = Path(__file__).resolve().parent.parent.parent / "clients" / "typescript"
 RECORDED_TYPES = {"feed": "FeedData", "memberFeed": "FeedData", "blocked": "ApiError", "error": "ApiError"}
 NOW = datetime(2026, 11, 23, 12, 20, tzinfo=UTC)

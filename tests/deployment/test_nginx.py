@@ -18,7 +18,7 @@ from tests.deployment.proxy import NGINX, check, prepare, running_proxy
 from tests.processes.service import FEED_PATH, Answer, free_port, get, running_service, wait_until
 from venice_api.api import http_caching
 
-pytestmark = [pytest.mark.processes, pytest.mark.storeless]
+pytestmark = [pytest.mark.processes, pytest.mark.sqlite_leg]
 
 
 @pytest.fixture(autouse=True)

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import re
+import subprocess
+import sys
 from pathlib import Path
-
-from tests.conftest import run_python
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 PROCESSES = """
@@ -39,12 +40,20 @@ call_command("check")
 def test_the_processes_start_with_the_packages_of_the_image_alone(tmp_path: Path) -> None:
     names = re.findall(r"^([A-Za-z0-9._-]+)==", (ROOT / "requirements.txt").read_text(), flags=re.MULTILINE)
     environment = {
+        "PATH": os.environ["PATH"],
         "SECRET_KEY": "s" * 40,
         "TOKEN_ENCRYPTION_KEYS": "A" * 43 + "=",
         "DATABASE_URL": "postgres://feeds@127.0.0.1:1/feeds",
         "REDIS_URL": "redis://127.0.0.1:1/0",
         "VAR_DIR": str(tmp_path),
     }
-    done = run_python("-c", PROCESSES, " ".join(name.lower() for name in names), env=environment)
+    # By the interpreter itself: a process forked for tests has packages imported already.
+    done = subprocess.run(
+        (sys.executable, "-c", PROCESSES, " ".join(name.lower() for name in names)),
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
 
     assert done.returncode == 0, done.stderr

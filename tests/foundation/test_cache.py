@@ -26,6 +26,7 @@ from foundation.cache import (
 )
 from tests.marks import needs_redis
 
+pytestmark = pytest.mark.cached
 PARAMS = {"OPTIONS": {"socket_connect_timeout": 0.25, "socket_timeout": 0.25}}
 
 

@@ -90,7 +90,6 @@ def test_a_connection_stays_inside_a_transaction_and_goes_back_outside(pool: Any
     assert in_use(pool) == 0
 
 
-@pytest.mark.storeless
 def test_jobs_run_in_the_context_of_their_callers() -> None:
     with threads.Executor(max_workers=1) as executor:
         for expected in ("first", "second"):
@@ -100,7 +99,6 @@ def test_jobs_run_in_the_context_of_their_callers() -> None:
         assert executor.submit(word.get).result() == "nothing"
 
 
-@pytest.mark.storeless
 def test_started_work_gives_its_result_and_runs_in_the_context_of_its_caller() -> None:
     token = word.set("a request")
     future = threads.start(lambda first, second: (word.get(), first + second), 1, second=2)
@@ -109,7 +107,6 @@ def test_started_work_gives_its_result_and_runs_in_the_context_of_its_caller() -
     assert future.result(timeout=5) == ("a request", 3)
 
 
-@pytest.mark.storeless
 def test_work_that_fails_is_logged_and_its_future_raises(caplog: pytest.LogCaptureFixture) -> None:
     def goes_wrong() -> None:
         raise ValueError("a bug")
@@ -129,7 +126,6 @@ def test_started_work_loses_no_connection(pool: Any) -> None:
     assert in_use(pool) == 0
 
 
-@pytest.mark.storeless
 def test_repeated_steps_go_on_and_know_nothing_of_who_started_them() -> None:
     found: list[str] = []
     enough, never = threading.Event(), threading.Event()

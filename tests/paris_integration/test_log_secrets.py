@@ -10,8 +10,6 @@ from foundation.logs import MASK, redact, redacted
 from paris_integration.log_secrets import NAMES
 from tests.conftest import run_python
 
-pytestmark = pytest.mark.storeless
-
 TOKENS = ["IGAAcanary-canary_1", "EAABcanary-canary_1", "EAAcanary-canary_1"]
 SAY = "import logging; logging.getLogger('gunicorn.error').warning('it was IGAAcanary-canary, input_token=canary')"
 STARTS = {

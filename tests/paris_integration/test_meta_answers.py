@@ -78,7 +78,9 @@ def shown(view: FeedView) -> list[dict[str, Any]]:
 
 # The files
 
-in_one_leg = pytest.mark.storeless  # the store keeps what was understood, and has no part in understanding it
+in_one_leg = (
+    pytest.mark.sqlite_leg
+)  # the store keeps what was understood, and has no part in understanding it
 
 
 @pytest.fixture

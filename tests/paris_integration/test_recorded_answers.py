@@ -9,8 +9,6 @@ import pytest
 
 from tests.recorded import DATA, load
 
-pytestmark = pytest.mark.storeless
-
 TESTS = Path(__file__).parents[1]
 README = (DATA / "README.md").read_text()
 FILES = sorted(path for path in DATA.rglob("*") if path.is_file() and path.name != "README.md")

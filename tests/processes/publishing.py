@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
@@ -44,8 +45,10 @@ def publisher(service: Service, body: str, policy: str = "") -> Iterator[str]:
 
 
 @contextmanager
-def opened(browser: Browser, url: str, **context: Any) -> Iterator[tuple[Page, list[str], set[str]]]:
-    """A page, what its console said, and the hosts it spoke to."""
+def opened(
+    browser: Browser, url: str, *, settles: bool = True, **context: Any
+) -> Iterator[tuple[Page, list[str], set[str]]]:
+    """A page whose widgets show what they have, what its console said, and the hosts it spoke to."""
     page = browser.new_page(**context)
     said: list[str] = []
     hosts: set[str] = set()
@@ -56,11 +59,33 @@ def opened(browser: Browser, url: str, **context: Any) -> Iterator[tuple[Page, l
     page.on("pageerror", lambda error: said.append(str(error)))
     page.on("request", lambda request: hosts.add(urlsplit(request.url).netloc))
     page.goto(url)
-    page.wait_for_load_state("networkidle")
+    if settles:
+        wait_for_widgets(page)
     yield page, said, hosts
     page.close()
 
 
+# No widget is waiting for its feed, and every picture that can be seen has come or failed.
+_SETTLED = """() => !customElements.get("instagram-feed") ||
+    [...document.querySelectorAll("instagram-feed")].every(({shadowRoot: root}) =>
+        root.firstChild.childElementCount && !root.querySelector("[aria-busy]") &&
+        [...root.querySelectorAll("img")].every(image =>
+            image.complete || image.getBoundingClientRect().top > innerHeight))"""
+
+
+def wait_for_widgets(page: Page) -> None:
+    wait_for(page, lambda: page.evaluate(_SETTLED))
+
+
+def wait_for(page: Page, happens: Callable[[], Any], *, within_seconds: float = 20) -> None:
+    """Wait while the page goes on and its events arrive."""
+    give_up_at = time.monotonic() + within_seconds
+    while not happens():
+        assert time.monotonic() < give_up_at, "it did not happen in time"
+        page.wait_for_timeout(20)
+
+
 def widget(service: Service, username: str, attributes: str = "", *more: str) -> str:
-    token = service.instance(service.workspace(), username, *more)["embedToken"]
+    """The element of a widget that tests only look at; those of the same account share one."""
+    token = service.shared_instance(username, *more)["embedToken"]
     return f"<instagram-feed token='{token}' {attributes}></instagram-feed>"

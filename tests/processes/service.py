@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import atexit
 import json
 import os
 import secrets
+import shutil
 import signal
 import socket
-import subprocess
-import sys
+import tempfile
 import time
 import urllib.error
 import urllib.request
@@ -16,13 +17,16 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import cache, cached_property
 from pathlib import Path
 from typing import Any
 
 from instagram_standin.server import OPERATOR_ID, OPERATOR_TOKEN, StandIn
-from tests.databases import fresh_database
+from tests.databases import fresh_database, template_database
+from tests.processes import forking
+from tests.processes.forking import ROOT as ROOT
+from tests.processes.forking import Forked
 
-ROOT = Path(__file__).resolve().parent.parent.parent
 FEED_PATH = "/v1/integrations/instagram/feed"
 
 _AGE = """
@@ -75,19 +79,13 @@ class Service:
     environment: dict[str, str]
     log_path: Path
     web_ports: list[int] = field(default_factory=list)
-    webs: list[subprocess.Popen[bytes]] = field(default_factory=list)
-    processes: list[subprocess.Popen[bytes]] = field(default_factory=list)
+    webs: list[Forked] = field(default_factory=list)
+    processes: list[Forked] = field(default_factory=list)
+    _shared: dict[tuple[str, ...], dict[str, str]] = field(default_factory=dict)
 
     def manage(self, *arguments: str) -> Any:
         """A management command's JSON."""
-        done = subprocess.run(
-            (sys.executable, "manage.py", *arguments),
-            cwd=ROOT,
-            env=self.environment,
-            capture_output=True,
-            text=True,
-            timeout=60,
-        )
+        done = forking.run("manage.py", *arguments, env=self.environment)
         assert done.returncode == 0, done.stderr
         return json.loads(done.stdout) if done.stdout.startswith("{") else done.stdout
 
@@ -106,6 +104,17 @@ class Service:
         )
         return created
 
+    def shared_instance(self, username: str, *more: str) -> dict[str, str]:
+        """An instance that no test changes; the same for the same account and options."""
+        wanted = (username, *more)
+        if wanted not in self._shared:
+            self._shared[wanted] = self.instance(self._shared_workspace, *wanted)
+        return self._shared[wanted]
+
+    @cached_property
+    def _shared_workspace(self) -> str:
+        return self.workspace()
+
     def feed_url(self, token: str, *, web: int = 0, query: str = "") -> str:
         return f"http://127.0.0.1:{self.web_ports[web]}{FEED_PATH}?token={token}{query}"
 
@@ -118,30 +127,31 @@ class Service:
             webs = [number % len(self.web_ports) for number in range(readers)]
             return list(pool.map(lambda web: self.read(token, web=web), webs))
 
-    def start_web(self) -> subprocess.Popen[bytes]:
-        port = free_port()
-        web = self._serve(port)
-        self.web_ports.append(port)
-        self.webs.append(web)
-        return web
+    def start_web(self, count: int = 1) -> None:
+        """Start so many web processes, at once, each on a port that was free."""
+        ports = [free_port() for _ in range(count)]
+        self.webs += [self._serve(port) for port in ports]
+        self.web_ports += ports
+        for port in ports:
+            wait_until(lambda port=port: _answers(f"http://127.0.0.1:{port}/healthz"), 30)
 
     def restart_web(self, place: int) -> None:
         """Start a web process that has died again, on its port."""
-        self.webs[place] = self._serve(self.web_ports[place])
-
-    def _serve(self, port: int) -> subprocess.Popen[bytes]:
-        address = {"PORT": str(port), "PUBLIC_BASE_URL": f"http://127.0.0.1:{port}"}
-        web = self._start(address, "-m", "gunicorn", "--config", "config/gunicorn.py", "config.wsgi")
+        port = self.web_ports[place]
+        self.webs[place] = self._serve(port)
         wait_until(lambda: _answers(f"http://127.0.0.1:{port}/healthz"), 30)
-        return web
 
-    def start_worker(self) -> subprocess.Popen[bytes]:
+    def _serve(self, port: int) -> Forked:
+        address = {"PORT": str(port), "PUBLIC_BASE_URL": f"http://127.0.0.1:{port}"}
+        return self._start(address, "-m", "gunicorn", "--config", "config/gunicorn.py", "config.wsgi")
+
+    def start_worker(self) -> Forked:
         return self._start(
             {}, "-m", "celery", "--app", "config", "worker", "--pool", "threads", "--concurrency", "8",
             "--without-gossip", "--without-mingle",
         )  # fmt: skip
 
-    def start_beat(self) -> subprocess.Popen[bytes]:
+    def start_beat(self) -> Forked:
         return self._start(
             {}, "-m", "celery", "--app", "config", "beat", "--scheduler", "celery.beat:Scheduler"
         )
@@ -149,44 +159,30 @@ class Service:
     def log(self) -> str:
         return self.log_path.read_text(errors="replace")
 
-    def _start(self, environment: dict[str, str], *arguments: str) -> subprocess.Popen[bytes]:
-        with self.log_path.open("ab") as log:
-            process = subprocess.Popen(
-                (sys.executable, *arguments),
-                cwd=ROOT,
-                env={**self.environment, **environment},
-                stdout=log,
-                stderr=log,
-                start_new_session=True,
-            )
+    def _start(self, environment: dict[str, str], *arguments: str) -> Forked:
+        whole = {**self.environment, **environment}
+        process = forking.start(arguments, whole, stdout=self.log_path, stderr=self.log_path)
         self.processes.append(process)
         return process
 
     def stop(self) -> None:
         for process in self.processes:
-            if process.poll() is None:
-                os.killpg(process.pid, signal.SIGTERM)
+            process.send_signal_to_group(signal.SIGTERM)
         for process in self.processes:
-            try:
-                process.wait(timeout=15)
-            except subprocess.TimeoutExpired:
-                os.killpg(process.pid, signal.SIGKILL)
-                process.wait()
+            process.end()
 
 
 @contextmanager
 def running_service(tmp_path: Path, *, webs: int = 1, **environment: str) -> Iterator[Service]:
     """A service with its own database, migrated, and `webs` web processes; everything is gone afterwards."""
-    with StandIn() as standin, own_database(tmp_path) as database_url:
+    with StandIn() as standin, migrated_database(tmp_path) as database_url:
         service = Service(
             standin, _environment(standin, tmp_path, database_url, environment), tmp_path / "log"
         )
-        service.manage("migrate", "--noinput", "--verbosity", "0")
         if service.environment["DEBUG"] == "false":
-            service.manage("collectstatic", "--noinput", "--verbosity", "0")
+            service.environment["STATIC_ROOT"] = _collected_static_files()
         try:
-            for _ in range(webs):
-                service.start_web()
+            service.start_web(webs)
             yield service
         finally:
             service.stop()
@@ -196,7 +192,7 @@ def wait_until(happens: Any, within_seconds: float) -> None:
     give_up_at = time.monotonic() + within_seconds
     while not happens():
         assert time.monotonic() < give_up_at, "it did not happen in time"
-        time.sleep(0.1)
+        time.sleep(0.03)
 
 
 def _environment(
@@ -228,14 +224,73 @@ def _environment(
 
 @contextmanager
 def own_database(tmp_path: Path) -> Iterator[str]:
-    """A fresh database of the kind this run of the suite is about."""
+    """An empty database of the kind this run of the suite is about."""
     server = os.environ.get("DATABASE_URL", "")
     if not server.startswith("postgres"):
-        (tmp_path / "var").mkdir(exist_ok=True)
-        yield f"sqlite:///{tmp_path / 'var' / 'db.sqlite3'}"
+        yield _sqlite_url(tmp_path)
         return
     with fresh_database(server) as url:
         yield url
+
+
+@contextmanager
+def migrated_database(tmp_path: Path) -> Iterator[str]:
+    """A database of that kind with the service's tables, copied from one that was migrated once in this run."""
+    server = os.environ.get("DATABASE_URL", "")
+    if not server.startswith("postgres"):
+        yield migrated_sqlite(tmp_path)
+        return
+    with fresh_database(server, template=template_database(server, _migrate)) as url:
+        yield url
+
+
+def migrated_sqlite(folder: Path) -> str:
+    """The address of an SQLite database with the service's tables, where VAR_DIR=`folder`/var has it by default."""
+    url = _sqlite_url(folder)
+    shutil.copy(_migrated_file(), url.removeprefix("sqlite:///"))
+    return url
+
+
+def _sqlite_url(folder: Path) -> str:
+    (folder / "var").mkdir(exist_ok=True)
+    return f"sqlite:///{folder / 'var' / 'db.sqlite3'}"
+
+
+@cache
+def _folder_of_this_run() -> Path:
+    folder = tempfile.TemporaryDirectory(prefix="service-")
+    atexit.register(folder.cleanup)
+    return Path(folder.name)
+
+
+@cache
+def _migrated_file() -> Path:
+    url = _sqlite_url(_folder_of_this_run())
+    _migrate(url)
+    return Path(url.removeprefix("sqlite:///"))
+
+
+@cache
+def _collected_static_files() -> str:
+    folder = str(_folder_of_this_run() / "static")
+    _manage("collectstatic", STATIC_ROOT=folder)
+    return folder
+
+
+def _migrate(database_url: str) -> None:
+    _manage("migrate", DATABASE_URL=database_url)
+
+
+def _manage(command: str, **settings: str) -> None:
+    environment = {
+        "PATH": os.environ["PATH"],
+        "SECRET_KEY": secrets.token_urlsafe(40),
+        "TOKEN_ENCRYPTION_KEYS": "A" * 43 + "=",
+        "VAR_DIR": str(_folder_of_this_run() / "var"),
+        **settings,
+    }
+    done = forking.run("manage.py", command, "--noinput", "--verbosity", "0", env=environment)
+    assert done.returncode == 0, done.stderr
 
 
 def _answers(url: str) -> bool:

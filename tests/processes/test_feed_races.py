@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from tests.marks import needs_postgres
+from tests.processes import forking
 from tests.processes.service import running_service, wait_until
 
 pytestmark = pytest.mark.processes
@@ -139,11 +140,6 @@ def test_a_killed_leader_blocks_its_feed_no_longer_than_the_lease(tmp_path: Path
 
 def seed_feeds(environment: dict[str, str], workspace: str, count: int) -> None:
     """Feeds that were filled long ago and read a minute ago, written straight into the database."""
-    import subprocess
-    import sys
-
-    from tests.processes.service import ROOT
-
     script = f"""
 import uuid
 from datetime import timedelta
@@ -159,7 +155,5 @@ Feed.objects.bulk_create(
     for n in range({count})
 )
 """
-    subprocess.run(
-        (sys.executable, "manage.py", "shell", "--command", script), cwd=ROOT, env=environment, check=True,
-        capture_output=True,
-    )  # fmt: skip
+    done = forking.run("manage.py", "shell", "--command", script, env=environment)
+    assert done.returncode == 0, done.stderr

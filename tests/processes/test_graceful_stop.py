@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import os
 import signal
-import subprocess
-import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
-from tests.processes.service import ROOT, Service, running_service, wait_until
+from tests.processes.service import Service, running_service, wait_until
 from tests.processes.test_feed_races import seed_feeds
 
 pytestmark = pytest.mark.processes
@@ -78,8 +76,4 @@ def _hand_to_the_worker(service: Service) -> None:
 
 def _in_shell(service: Service, script: str) -> str:
     found = "from paris_integration.models import Feed; row = Feed.objects.get(); "
-    done = subprocess.run(
-        (sys.executable, "manage.py", "shell", "--verbosity", "0", "--command", found + script),
-        cwd=ROOT, env=service.environment, check=True, capture_output=True, text=True,
-    )  # fmt: skip
-    return done.stdout.strip()
+    return str(service.manage("shell", "--verbosity", "0", "--command", found + script)).strip()

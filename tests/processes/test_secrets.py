@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import re
 import subprocess
-import sys
 import zlib
 from base64 import b64encode, urlsafe_b64encode
 from collections.abc import Iterator
@@ -20,7 +19,8 @@ import requests
 from django.contrib.admin.utils import quote as admin_quote
 
 from instagram_standin.server import StandIn
-from tests.processes.service import ROOT, Service, running_service, wait_until
+from tests.processes import forking
+from tests.processes.service import Service, running_service, wait_until
 
 pytestmark = pytest.mark.processes
 
@@ -124,10 +124,17 @@ def test_no_secret_is_found_anywhere(service: Service) -> None:
     workspace = service.workspace("business", editor="ed", password=PASSWORD)
     instance = service.instance(workspace, "acme.bakery")
     superuser = service.environment | {"DJANGO_SUPERUSER_PASSWORD": PASSWORD}
-    subprocess.run(
-        (sys.executable, "manage.py", "createsuperuser", "--noinput", "--username", "root", "--email", "r@x.example"),
-        cwd=ROOT, env=superuser, check=True, capture_output=True,
-    )  # fmt: skip
+    created = forking.run(
+        "manage.py",
+        "createsuperuser",
+        "--noinput",
+        "--username",
+        "root",
+        "--email",
+        "r@x.example",
+        env=superuser,
+    )
+    assert created.returncode == 0, created.stderr
     editor, staff = Walker(base), Walker(base)
     editor.sign_in("ed")
     staff.sign_in("root", "/admin/login/")

@@ -17,13 +17,14 @@ import pytest
 from tests.processes.service import Service, get, running_service
 from tests.processes.slow_clients import FORM, HOST, KINDS, LONG_ANSWER, Client, connect, held, silent
 
-pytestmark = [pytest.mark.processes, pytest.mark.storeless]
+pytestmark = [pytest.mark.processes, pytest.mark.sqlite_leg]
 
 # Few threads and connections, so that few clients would take them all.
 SETTINGS = {"WEB_THREADS": "4", "WEB_CONNECTIONS": "100", "THROTTLE_SIGN_INS_PER_ADDRESS": "0"}
-# A read takes milliseconds, and half a second more where a slow client must give way first. The rest is this machine's
-# business; before, others waited for five seconds or for ever.
+# A read takes milliseconds, and half a second more where a slow client must give way first. A read that waits for slow
+# clients takes five seconds or for ever, each time; one that waits for a busy machine does not.
 AT_ONCE_SECONDS = 4.0
+TRIES = 3
 
 
 @pytest.fixture(scope="module")
@@ -49,11 +50,14 @@ def token(service: Service) -> str:
 def test_others_are_answered_at_once(
     service: Service, port: int, token: str, kind: Client, clients: int
 ) -> None:
-    with held(kind, clients, port):
-        answers = [service.read(token) for _ in range(5)]
+    longest = []
+    while len(longest) < TRIES and min(longest, default=AT_ONCE_SECONDS) >= AT_ONCE_SECONDS:
+        with held(kind, clients, port):
+            answers = [service.read(token) for _ in range(5)]
 
-    assert [answer.status for answer in answers] == [200] * 5
-    assert max(answer.seconds for answer in answers) < AT_ONCE_SECONDS
+        assert [answer.status for answer in answers] == [200] * 5
+        longest.append(max(answer.seconds for answer in answers))
+    assert min(longest) < AT_ONCE_SECONDS
 
 
 class Answers:

@@ -11,7 +11,7 @@ from playwright.sync_api import Browser
 
 from tests.fakes import media
 from tests.processes.payloads import PAYLOADS
-from tests.processes.publishing import opened, publisher, widget
+from tests.processes.publishing import opened, publisher, wait_for, widget
 from tests.processes.service import Service, running_service
 
 pytestmark = [pytest.mark.processes, pytest.mark.browser]
@@ -85,7 +85,10 @@ def test_states_have_words(service: Service, browser: Browser) -> None:
 
 def test_a_feed_that_is_warming_arrives_by_itself(service: Service, browser: Browser) -> None:
     service.standin.faults.add("slow", seconds=7, username="load.warming", times=1)
-    with publisher(service, widget(service, "load.warming")) as url, opened(browser, url) as (page, _, _):
+    with (
+        publisher(service, widget(service, "load.warming")) as url,
+        opened(browser, url, settles=False) as (page, _, _),
+    ):
         page.locator("instagram-feed li a.tile").first.wait_for(timeout=20_000)
 
 
@@ -111,7 +114,7 @@ def plant_payloads(service: Service) -> int:
 def test_injected_markup_stays_text(service: Service, browser: Browser) -> None:
     shown = min(plant_payloads(service), 48)
     seen: list[str | None] = []
-    made = service.instance(service.workspace(), "evil.account", "--max-posts", "48")
+    made = service.shared_instance("evil.account", "--max-posts", "48")
     element = f"<instagram-feed token='{made['embedToken']}'></instagram-feed>"
     with publisher(service, element) as url, opened(browser, url) as (page, said, _):
         tiles = page.locator("instagram-feed li a.tile")
@@ -138,7 +141,7 @@ def test_injected_markup_stays_text(service: Service, browser: Browser) -> None:
 
 
 def test_the_frame_needs_no_javascript(service: Service, browser: Browser) -> None:
-    made = service.instance(service.workspace(), "tiny.studio")
+    made = service.shared_instance("tiny.studio")
     frame = f"http://127.0.0.1:{service.web_ports[0]}/embed/{made['instanceId']}?token={made['embedToken']}"
     with opened(browser, frame, java_script_enabled=False) as (page, _, _):
         links = page.locator("instagram-feed ul.plain a")
@@ -153,7 +156,7 @@ def test_the_frame_needs_no_javascript(service: Service, browser: Browser) -> No
 @pytest.mark.parametrize(("theme", "ink"), [("light", "rgb(31, 27, 36)"), ("dark", "rgb(241, 237, 244)")])
 def test_the_frame_has_the_look_of_its_page(service: Service, browser: Browser, theme: str, ink: str) -> None:
     """Whatever the reader's own: a page that is only ever light gets no dark box."""
-    made = service.instance(service.workspace(), "tiny.studio")
+    made = service.shared_instance("tiny.studio")
     frame = f"http://127.0.0.1:{service.web_ports[0]}/embed/{made['instanceId']}?token={made['embedToken']}"
     other = "dark" if theme == "light" else "light"
     with opened(browser, f"{frame}&theme={theme}", color_scheme=other) as (page, _, _):
@@ -171,7 +174,7 @@ def test_a_picture_that_is_gone_leaves_a_link(service: Service, browser: Browser
 
 
 def test_the_frame_shows_posts_and_tells_its_height(service: Service, browser: Browser) -> None:
-    made = service.instance(service.workspace(), "tiny.studio")
+    made = service.shared_instance("tiny.studio")
     frame = f"http://127.0.0.1:{service.web_ports[0]}/embed/{made['instanceId']}?token={made['embedToken']}"
     with publisher(service, f"<iframe src='{frame}' width=800 height=300></iframe>") as url:
         page = browser.new_page()
@@ -186,14 +189,14 @@ def test_the_frame_shows_posts_and_tells_its_height(service: Service, browser: B
 
 
 def test_the_frame_may_be_framed_by_the_instances_sites_only(service: Service, browser: Browser) -> None:
-    made = service.instance(service.workspace(), "tiny.studio", "--allowed-origin", "https://shop.example")
+    made = service.shared_instance("tiny.studio", "--allowed-origin", "https://shop.example")
     frame = f"http://127.0.0.1:{service.web_ports[0]}/embed/{made['instanceId']}?token={made['embedToken']}"
     with (
         publisher(service, f"<iframe src='{frame}'></iframe>") as url,
         opened(browser, url) as (page, said, _),
     ):
         assert page.frame_locator("iframe").locator("instagram-feed").count() == 0
-        assert any("frame-ancestors" in text for text in said)
+        wait_for(page, lambda: any("frame-ancestors" in text for text in said))
 
 
 def test_the_script_is_small() -> None:

@@ -11,12 +11,10 @@ from __future__ import annotations
 
 import argparse
 import json
-import multiprocessing
 import os
 import random
 import secrets
 import signal
-import subprocess
 import sys
 import tempfile
 import time
@@ -28,9 +26,10 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
-from tests.processes.service import ROOT, running_service
+from tests.processes import forking
+from tests.processes.service import running_service
 
-SPAWN = multiprocessing.get_context("spawn")
+SPAWN = forking.CONTEXT
 
 
 # What runs in the processes of the race: the product's own functions, with a provider and logins that behave.
@@ -384,19 +383,15 @@ def race_rotation(environment: dict[str, str], workspace_id: str, rows: int, kil
     for _ in range(kills):
         ring.insert(0, urlsafe_b64encode(secrets.token_bytes(32)).decode())
         current = environment | {"TOKEN_ENCRYPTION_KEYS": ",".join(ring)}
-        command = subprocess.Popen(
-            (sys.executable, "manage.py", "rotate_encryption_keys"),
-            cwd=ROOT, env=current, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
-        )  # fmt: skip
-        time.sleep(1.0 + chance.random() * 1.5)
+        command = forking.start(
+            ["manage.py", "rotate_encryption_keys"], current, stdout=Path(os.devnull), stderr=Path(os.devnull)
+        )
+        time.sleep(0.3 + chance.random())
         hit += command.poll() is None
         command.send_signal(signal.SIGKILL)
         command.wait()
         unreadable += _in_process(current, count_unreadable, False)
-    done = subprocess.run(
-        (sys.executable, "manage.py", "rotate_encryption_keys"),
-        cwd=ROOT, env=current, capture_output=True, text=True, check=True,
-    )  # fmt: skip
+    done = forking.run("manage.py", "rotate_encryption_keys", env=current)
     alone = current | {"TOKEN_ENCRYPTION_KEYS": ring[0]}
     left = _in_process(alone, count_unreadable, True)
     said = json.loads(done.stdout)

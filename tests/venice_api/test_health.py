@@ -12,6 +12,8 @@ from django.test import Client
 from foundation import probes
 from venice_api.ops import health
 
+pytestmark = pytest.mark.cached
+
 
 @pytest.fixture
 def answer(monkeypatch: pytest.MonkeyPatch, client: Client) -> Any:

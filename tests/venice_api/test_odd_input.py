@@ -20,6 +20,7 @@ from config import wsgi
 from paris_integration.feeds import situation
 from tests.conftest import Cast
 
+pytestmark = pytest.mark.cached
 API = "/v1/integrations/instagram"
 NUL_COOKIE = 'sessionid="odd\\000session"'  # how a cookie's value spells a NUL
 FORM = "application/x-www-form-urlencoded"

@@ -15,7 +15,7 @@ from tests.fakes import FakeLogins, FakeProvider
 from venice_api import embed_tokens
 from venice_api.models import WidgetInstance
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.sqlite_leg, pytest.mark.slow]
 
 
 def addresses(patterns: Any, prefix: str = "/") -> Iterator[tuple[str, dict[str, Any]]]:

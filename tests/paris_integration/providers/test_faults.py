@@ -19,8 +19,6 @@ from paris_integration.providers.faults import FAULTS, Fault, fault_of, hashtag_
 from paris_integration.providers.http import Deadline, HttpAnswer, HttpClient
 from tests.recorded import GRAPH, Recorded, recorded
 
-pytestmark = pytest.mark.storeless
-
 CODES = recorded("error_codes")
 OTHERS = recorded("other_answers")
 # Each with the member of a file that names its error, where it differs from that of the other calls.

@@ -26,8 +26,6 @@ from paris_integration.types import Dataset, Login, Secret, Warning
 from tests.fakes import media
 from tests.recorded import ACCOUNT_ID, GRAPH, TAG_ID, Recorded, recorded, serve
 
-pytestmark = pytest.mark.storeless
-
 NOW = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
 TOKEN = Secret("token")
 OWN_MEDIA = OwnMediaRequest(Login.INSTAGRAM, ACCOUNT_ID, "acme.bakery", TOKEN)
