@@ -621,7 +621,10 @@ def test_without_database_and_copy_the_reader_is_told_to_come_back(key: FeedKey)
         "[]",
         '{"checked_at": 1}',
         json.dumps({"checked_at": 9e9, "value": ["x"]}),
-        json.dumps({"checked_at": time.time(), "value": {"posts_encoded": "[]"}}),
+        pytest.param(
+            json.dumps({"checked_at": time.time(), "value": {"posts_encoded": "[]"}}),
+            id="an object checked just now",
+        ),
         b"\x80\x04",
         5,
     ],
