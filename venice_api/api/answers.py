@@ -37,11 +37,18 @@ _WARNING_ORDER = {warning: position for position, warning in enumerate(Warning)}
 
 
 class Answer(Shape):
+    """Reads each field from an object, by its `source`. DRF's own loop also reads dicts, and takes twice as long."""
+
     def to_representation(self, instance: Any) -> dict[str, Any]:
-        sent: dict[str, Any] = super().to_representation(instance)
-        for name in [name for name, value in sent.items() if value is None]:
-            if not self.fields[name].allow_null:
-                del sent[name]
+        sent = {}
+        for name, field in self.fields.items():
+            value = instance
+            for attribute in field.source_attrs:
+                value = getattr(value, attribute)
+            if value is not None:
+                sent[name] = field.to_representation(value)
+            elif field.allow_null:
+                sent[name] = None
         return sent
 
 

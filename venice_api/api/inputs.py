@@ -105,7 +105,12 @@ class Query(Shape):
         doubled = {name: [_TWICE] for name, values in sent.items() if len(values) > 1}
         if doubled:
             raise serializers.ValidationError(doubled)
+        self._asked = [field for name, field in self.fields.items() if name in sent or field.required]
         return super().to_internal_value({name: values[0] for name, values in sent.items()})
+
+    @property
+    def _writable_fields(self) -> Any:
+        return self._asked  # a field that may be missing, and is, has nothing to say
 
 
 class NamedSource(Shape):
