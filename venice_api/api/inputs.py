@@ -100,6 +100,8 @@ class MaxPostsField(serializers.IntegerField):
 class Query(Shape):
     """Reads a query string or a form. DRF itself takes the last of several values, and an empty one for none."""
 
+    _asked: Any = ()
+
     def to_internal_value(self, data: QueryDict) -> Any:
         sent = {name: data.getlist(name) for name in self.fields if name in data}
         doubled = {name: [_TWICE] for name, values in sent.items() if len(values) > 1}
