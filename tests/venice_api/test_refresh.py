@@ -433,7 +433,7 @@ def test_a_body_that_is_not_said_to_be_json(people: Cast, content_type: str) -> 
 
 @pytest.mark.parametrize(("content_type", "status"), [("application/json", 400), ("text/plain", 415)])
 def test_an_empty_body(people: Cast, content_type: str, status: int) -> None:
-    assert people.editor.generic("POST", REFRESH, "", content_type=content_type).status_code == status
+    assert people.editor.generic("POST", REFRESH, CONTENT_TYPE=content_type).status_code == status
 
 
 def test_who_asks_is_looked_at_before_what_is_asked(people: Cast) -> None:

@@ -98,7 +98,7 @@ class MaxPostsField(serializers.IntegerField):
 
 
 class Query(Shape):
-    """Reads a query string or a form. DRF itself takes the last of several values, and an empty one for none."""
+    # A query string or a form. DRF itself takes the last of several values, and an empty one for none.
 
     _asked: Any = ()
 
@@ -116,7 +116,7 @@ class Query(Shape):
 
 
 class NamedSource(Shape):
-    """`sourceType` and `sourceValue`, which may be left out, together or alone."""
+    # `sourceType` and `sourceValue`, which may be left out, together or alone.
 
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
         if "sourceType" in attrs and "sourceValue" in attrs:

@@ -9,10 +9,8 @@ from rest_framework import serializers
 
 
 class Shape(serializers.Serializer):  # type: ignore[type-arg]
-    """A serializer whose fields are made once per class.
-
-    DRF copies them for every instance, in case one changes them, which takes longer than to read a query with them.
-    """
+    # DRF copies the declared fields for every instance, in case one changes them, which takes longer than to read a
+    # query with them. Here they are made once per class. (No docstring: the schema would show it for every body.)
 
     @property
     def fields(self) -> Any:
