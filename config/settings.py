@@ -418,7 +418,6 @@ REST_FRAMEWORK = {
     "DEFAULT_PERMISSION_CLASSES": [],
     "DEFAULT_CONTENT_NEGOTIATION_CLASS": "venice_api.api.negotiation.JsonAlways",
     "EXCEPTION_HANDLER": "venice_api.api.problems.exception_handler",
-    "DATETIME_FORMAT": "%Y-%m-%dT%H:%M:%SZ",
     "DEFAULT_SCHEMA_CLASS": "venice_api.api.schema.ApiSchema",
 }
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import Any
 
 UNKNOWN = "unknown"
@@ -27,6 +28,7 @@ def client_address(meta: Mapping[str, Any], trusted_proxies: int) -> str:
     return _group(peer) if named == UNKNOWN else named
 
 
+@lru_cache(maxsize=4_096)
 def _group(text: str) -> str:
     try:
         address = ipaddress.ip_address(_without_port(text).partition("%")[0])

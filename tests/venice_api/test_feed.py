@@ -317,6 +317,19 @@ def test_malformed_parameters_are_named(
     assert provider.calls == []
 
 
+def test_all_malformed_parameters_are_named_at_once(client: Client, token: str) -> None:
+    response = get(client, f"token={token}&maxPosts=0&filterType=none&sourceValue=a..b&sourceType=profile")
+
+    assert error_of(response) == (400, "INVALID_REQUEST")
+    assert set(response.json()["fields"]) == {"maxPosts", "filterType"}
+    assert response.json()["message"].startswith("maxPosts: ")
+
+
+def test_a_method_that_is_not_taken_is_refused_before_credentials_are_asked_for(client: Client) -> None:
+    assert error_of(client.post(FEED)) == (405, "METHOD_NOT_ALLOWED")
+    assert error_of(get(client)) == (401, "AUTHENTICATION_REQUIRED")
+
+
 def test_a_doubled_token_is_named(client: Client, token: str) -> None:
     response = get(client, f"token={token}&token={token}")
 

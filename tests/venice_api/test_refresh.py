@@ -433,6 +433,20 @@ def test_a_body_that_is_not_said_to_be_json(people: Cast, content_type: str) -> 
     assert people.editor.generic("POST", REFRESH, "{}", content_type=content_type).status_code == 415
 
 
+@pytest.mark.parametrize(("content_type", "status"), [("application/json", 400), ("text/plain", 415)])
+def test_an_empty_body(people: Cast, content_type: str, status: int) -> None:
+    assert people.editor.generic("POST", REFRESH, CONTENT_TYPE=content_type).status_code == status
+
+
+def test_who_asks_is_looked_at_before_what_is_asked(people: Cast) -> None:
+    sent = [
+        people.anonymous.generic("POST", REFRESH, "x" * 70_000, content_type="text/plain"),
+        people.editor.generic("POST", REFRESH, "x" * 70_000, content_type="text/plain"),
+        people.editor.generic("POST", REFRESH, "{", content_type="text/plain"),
+    ]
+    assert [response.status_code for response in sent] == [401, 413, 415]
+
+
 def test_only_the_saved_source_is_refreshed(ask: Any, provider: FakeProvider) -> None:
     other = ask(sourceType="profile", sourceValue="other.account")
     assert (other.status_code, other.json()["error"]) == (409, "SOURCE_MISMATCH")

@@ -7,12 +7,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable
+from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
-from django.utils.functional import cached_property
 from rest_framework import serializers
 
-from paris_integration.public import BlockReason, FeedView, Source, SourceType, Warning
+from paris_integration.public import BlockReason, ExternalProfile, FeedView, Source, SourceType, Warning
+from venice_api.api.shapes import Shape
 
 MEDIA_TYPES = ["IMAGE", "VIDEO", "CAROUSEL_ALBUM"]
 ERRORS = [
@@ -35,14 +36,27 @@ _REASONS = [reason.value for reason in BlockReason]
 _WARNING_ORDER = {warning: position for position, warning in enumerate(Warning)}
 
 
-class Answer(serializers.Serializer):  # type: ignore[type-arg]
-    def to_representation(self, instance: Any) -> dict[str, Any]:
-        sent: dict[str, Any] = super().to_representation(instance)
-        return {name: value for name, value in sent.items() if value is not None or name in self._nullable}
+class Answer(Shape):
+    # Reads each field from an object, by its `source`. DRF's own loop also reads dicts, and takes twice as long.
 
-    @cached_property
-    def _nullable(self) -> frozenset[str]:
-        return frozenset(name for name, field in self.fields.items() if field.allow_null)
+    def to_representation(self, instance: Any) -> dict[str, Any]:
+        sent = {}
+        for name, field in self.fields.items():
+            value = instance
+            for attribute in field.source_attrs:
+                value = getattr(value, attribute)
+            if value is not None:
+                sent[name] = field.to_representation(value)
+            elif field.allow_null:
+                sent[name] = None
+        return sent
+
+
+class Time(serializers.DateTimeField):
+    """UTC, whole seconds, `Z`."""
+
+    def to_representation(self, value: datetime) -> str:
+        return value.astimezone(UTC).replace(tzinfo=None).isoformat(timespec="seconds") + "Z"
 
 
 class Child(Answer):
@@ -59,7 +73,7 @@ class Post(Answer):
     id = serializers.CharField()
     mediaType = serializers.ChoiceField(MEDIA_TYPES)
     permalink = serializers.URLField()
-    timestamp = serializers.DateTimeField(help_text="UTC.")
+    timestamp = Time(help_text="UTC.")
     caption = serializers.CharField(required=False)
     mediaUrl = serializers.URLField(required=False, help_text="Always there for VIDEO.")
     thumbnailUrl = serializers.URLField(required=False)
@@ -74,6 +88,9 @@ class Post(Answer):
 class Profile(Answer):
     username = serializers.CharField()
     profilePictureUrl = serializers.URLField(required=False)
+
+    def to_representation(self, instance: ExternalProfile) -> Any:
+        return instance  # stored as it is sent
 
 
 class SourceEcho(Answer):
@@ -92,7 +109,7 @@ class RefreshState(Answer):
     remainingThisHour = serializers.IntegerField(
         source="remaining_this_hour", allow_null=True, help_text="null is unlimited."
     )
-    forcedAllowedAt = serializers.DateTimeField(source="allowed_at", required=False)
+    forcedAllowedAt = Time(source="allowed_at", required=False)
     reasonCode = serializers.ChoiceField(_REASONS, source="reason", required=False)
     upgradeHint = serializers.CharField(
         source="upgrade_hint", required=False, help_text="The lowest higher plan that would allow it."
@@ -117,26 +134,26 @@ class FeedData(Answer):
     """InstagramExternalData."""
 
     posts = Post(many=True, source="view.posts")
-    lastUpdated = serializers.DateTimeField(
-        source="view.last_updated_at", allow_null=True, help_text="null: never filled."
-    )
+    lastUpdated = Time(source="view.last_updated_at", allow_null=True, help_text="null: never filled.")
     stale = serializers.BooleanField(source="view.is_stale")
-    nextRefreshAllowedAt = serializers.DateTimeField(source="view.next_refresh_allowed_at", required=False)
+    nextRefreshAllowedAt = Time(source="view.next_refresh_allowed_at", required=False)
     sourceEcho = SourceEcho(source="source")
     profile = Profile(source="view.profile", required=False)
     warnings = Warnings(source="view.warnings")
     refresh = RefreshState(source="view.forced", required=False, help_text="For members' sessions.")
 
 
-# Kept, because binding the fields for every read would cost more than filling them.
-_ENVELOPE = FeedData()
-del _ENVELOPE.fields["posts"]
+class _Envelope(FeedData):
+    posts = None  # type: ignore[assignment]  # DRF's way to leave out an inherited field
+
+
+_envelope = _Envelope()
 
 
 def feed_body(view: FeedView, source: Source) -> bytes:
     """`FeedData` as UTF-8 JSON. Posts are stored as they are sent and only joined, never encoded again."""
     posts = ",".join(post.json for post in view.posts)
-    envelope = _ENVELOPE.to_representation(AnsweredFeed(view, source))
+    envelope = _envelope.to_representation(AnsweredFeed(view, source))
     rest = json.dumps(envelope, ensure_ascii=False, separators=(",", ":"))
     return f'{{"posts":[{posts}],{rest[1:]}'.encode()
 
@@ -145,7 +162,7 @@ class Error(Answer):
     error = serializers.ChoiceField(ERRORS)
     message = serializers.CharField(help_text="A sentence for people.")
     reasonCode = serializers.ChoiceField(_REASONS, source="reason_code", required=False)
-    nextRefreshAllowedAt = serializers.DateTimeField(source="next_refresh_allowed_at", required=False)
+    nextRefreshAllowedAt = Time(source="next_refresh_allowed_at", required=False)
     upgradeHint = serializers.CharField(source="upgrade_hint", required=False)
     fields = serializers.DictField(  # type: ignore[assignment]
         child=serializers.ListField(child=serializers.CharField()),

@@ -40,8 +40,9 @@ class EmbedTokenAuthentication(authentication.BaseAuthentication):
     """`Authorization: Bearer …` or `?token=…`; `request.auth` becomes an EmbedCaller."""
 
     def authenticate(self, request: Request) -> tuple[AnonymousUser, EmbedCaller] | None:
-        named = single_values(request._request.GET, ("instanceId", "token"))
-        header = request.META.get("HTTP_AUTHORIZATION", "")
+        http_request = request._request
+        named = single_values(http_request.GET, ("instanceId", "token"))
+        header = http_request.META.get("HTTP_AUTHORIZATION", "")
         if not header and "token" not in named:
             return None
         if not header:

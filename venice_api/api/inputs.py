@@ -14,6 +14,7 @@ from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
 from paris_integration.public import Login, Source, SourceType
+from venice_api.api.shapes import Shape
 from venice_api.values import (
     MAX_POSTS_LIMIT,
     TEXT_LIMIT,
@@ -96,19 +97,26 @@ class MaxPostsField(serializers.IntegerField):
         return parse_max_posts(data)
 
 
-class Query(serializers.Serializer):  # type: ignore[type-arg]
-    """Reads a query string or a form. DRF itself takes the last of several values, and an empty one for none."""
+class Query(Shape):
+    # A query string or a form. DRF itself takes the last of several values, and an empty one for none.
+
+    _asked: Any = ()
 
     def to_internal_value(self, data: QueryDict) -> Any:
-        sent = {name: data.getlist(name) for name in map(str, self.fields) if name in data}
+        sent = {name: data.getlist(name) for name in self.fields if name in data}
         doubled = {name: [_TWICE] for name, values in sent.items() if len(values) > 1}
         if doubled:
             raise serializers.ValidationError(doubled)
+        self._asked = [field for name, field in self.fields.items() if name in sent or field.required]
         return super().to_internal_value({name: values[0] for name, values in sent.items()})
 
+    @property
+    def _writable_fields(self) -> Any:
+        return self._asked  # a field that may be missing, and is, has nothing to say
 
-class NamedSource(serializers.Serializer):  # type: ignore[type-arg]
-    """`sourceType` and `sourceValue`, which may be left out, together or alone."""
+
+class NamedSource(Shape):
+    # `sourceType` and `sourceValue`, which may be left out, together or alone.
 
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
         if "sourceType" in attrs and "sourceValue" in attrs:
@@ -175,7 +183,7 @@ class ConnectQuery(Query):
         return uri
 
 
-class InstanceOrder(serializers.Serializer):  # type: ignore[type-arg]
+class InstanceOrder(Shape):
     instanceId = Text(min_length=1, max_length=TEXT_LIMIT)
 
 

@@ -37,10 +37,11 @@ class ApiView(APIView):
     """Refuses in this order: 405, 401, 403 for the CSRF token, 413, 415; then 400 and what the view finds."""
 
     def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
-        if request.method not in self.allowed_methods:
+        method = str(request._request.method).lower()
+        if method not in self.http_method_names or not hasattr(self, method):
             raise MethodNotAllowed(str(request.method))
         super().initial(request, *args, **kwargs)
-        if request.method == "POST" and JsonObjectParser in self.parser_classes:
+        if method == "post" and JsonObjectParser in self.parser_classes:
             _ = request._request.body  # Django refuses what is too large; DRF would read all of it
             if request._request.content_type != JsonObjectParser.media_type:
                 raise UnsupportedMediaType(str(request.content_type))
@@ -114,10 +115,11 @@ class FeedView(ApiView):
         },
     )
     def get(self, request: Request) -> HttpResponse:
+        http_request = request._request
         caller = cast("EmbedCaller | MemberCaller", self.caller)
         instance, is_member = caller.instance, isinstance(caller, MemberCaller)
-        http_caching.check_origin(request._request, instance, is_session=is_member)
-        query = FeedQuery(data=request.query_params)
+        http_caching.check_origin(http_request, instance, is_session=is_member)
+        query = FeedQuery(data=http_request.GET)
         query.is_valid(raise_exception=True)
         source = query.source_or(instance.source)
         if source is None:
@@ -132,7 +134,7 @@ class FeedView(ApiView):
             now=timezone.now(),
             is_preview=is_preview,
         )
-        return http_caching.feed_response(request._request, caller, view, feed_body(view, source))
+        return http_caching.feed_response(http_request, caller, view, feed_body(view, source))
 
     def options(self, request: Request, *args: Any, **kwargs: Any) -> HttpResponse:  # type: ignore[override]
         instance_id = _named_id(request)

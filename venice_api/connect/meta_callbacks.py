@@ -53,7 +53,7 @@ class DeauthorizeView(MetaView):
     )
     def post(self, request: Request, family: str) -> Response:
         paris.deauthorise(LOGINS[family], self.signed_request(request), now=timezone.now())
-        return Response(Deauthorised({"status": "deauthorised"}).data)
+        return Response({"status": "deauthorised"})
 
 
 class DataDeletionView(MetaView):
@@ -70,7 +70,7 @@ class DataDeletionView(MetaView):
     def post(self, request: Request, family: str) -> Response:
         deletion = paris.delete_data(LOGINS[family], self.signed_request(request), now=timezone.now())
         url = settings.PUBLIC_BASE_URL + reverse("deletion-status", args=[deletion.code])
-        return Response(DeletionAccepted({"url": url, "confirmation_code": deletion.code}).data)
+        return Response({"url": url, "confirmation_code": deletion.code})
 
 
 @require_safe

@@ -171,8 +171,7 @@ class DisconnectView(ApiView):
             actor=paris.Actor(caller.user_id, caller.username),
             now=timezone.now(),
         )
-        answer = Disconnected({"status": "disconnected"})
-        return Response(answer.data, headers={"Cache-Control": "no-store"})
+        return Response({"status": "disconnected"}, headers={"Cache-Control": "no-store"})
 
 
 def _choice_page(request: HttpRequest, attempt: paris.Attempt, *, missing: bool = False) -> HttpResponse:
