@@ -7,8 +7,10 @@ from contextlib import ExitStack
 from typing import Any
 
 import pytest
+from django.conf import settings
 from django.db import InterfaceError, InternalError, OperationalError, ProgrammingError
 
+from config import celery_app
 from foundation import statements
 from paris_integration import tasks
 from paris_integration.connections import notices, renewals
@@ -54,6 +56,34 @@ def test_a_task_survives_a_fault_of_the_database(
     assert task(*arguments) == result
     assert fault.__name__ in caplog.text
     assert "canary" not in caplog.text
+
+
+# What release 0.1 puts into the queue: the task's name and its arguments. A rolling deployment delivers them to new workers.
+QUEUED = [
+    ("paris_integration.tasks.refresh_feed", [ID]),
+    ("paris_integration.tasks.renew_token", [ID]),
+    ("paris_integration.tasks.check_connection", [ID]),
+    ("paris_integration.tasks.enqueue_due_refreshes", []),
+    ("paris_integration.tasks.settle_orphans", []),
+    ("paris_integration.tasks.look_after_connections", []),
+    ("paris_integration.tasks.reconcile_hashtags", []),
+    ("paris_integration.tasks.clean_up", []),
+    ("venice_api.tasks.forget_failed_sign_ins", []),
+]
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize(("name", "arguments"), QUEUED)
+def test_messages_of_the_previous_release_are_understood(name: str, arguments: list[str]) -> None:
+    result = celery_app.tasks[name].apply(args=arguments)
+
+    assert result.successful(), result.traceback
+
+
+def test_no_scheduled_task_is_unknown() -> None:
+    scheduled = {entry["task"] for entry in settings.CELERY_BEAT_SCHEDULE.values()}
+
+    assert scheduled <= {name for name, _ in QUEUED}
 
 
 @pytest.mark.django_db
