@@ -8,7 +8,7 @@ from functools import lru_cache
 from typing import Any
 
 UNKNOWN = "unknown"
-_IPV6_PREFIX = 64  # bits: what one subscriber is given, so that nobody has endlessly many addresses
+_IPV6_PREFIX = 64  # bits: what one subscriber gets, so that no one has endlessly many addresses
 
 
 def client_address(meta: Mapping[str, Any], trusted_proxies: int) -> str:

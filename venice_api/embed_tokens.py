@@ -1,6 +1,6 @@
 """Embed tokens: publishable, signed, bound to one instance and to reading, revoked by raising the instance's version.
 
-They stand in the source of publishers' pages, so they open nothing but the read of their own instance. They do not
+They are in the source of publishers' pages, so they open nothing but reads of one instance. They do not
 expire. Signed with SECRET_KEY; SECRET_KEY_FALLBACKS keep older ones valid while it is rotated.
 """
 

@@ -49,7 +49,7 @@ class Instance:
 
 
 def find_instance(instance_id: str) -> Instance | None:
-    """The instance, None when there is none. Raises StoreUnavailable when nobody can tell."""
+    """The instance, None when there is none. Raises StoreUnavailable when the database is away."""
     try:
         return remember(_cache_key(instance_id), lambda: load_instance(instance_id), Instance)
     except StoreAway as error:

@@ -119,8 +119,8 @@ def _texts_of(request: HttpRequest) -> Iterator[str]:
 
 
 def _content_length(request: HttpRequest) -> int:
-    told = request.META.get("CONTENT_LENGTH") or "0"
-    return int(told) if told.isdecimal() else 0
+    length = request.META.get("CONTENT_LENGTH") or "0"
+    return int(length) if length.isdecimal() else 0
 
 
 def _is_storable(text: str) -> bool:

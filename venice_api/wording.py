@@ -296,12 +296,12 @@ def was_refreshed(view: FeedView) -> bool:
 
 def problem_words(view: FeedView, source_type: SourceType, plan_name: str) -> str:
     """Why a refresh that was asked for brought nothing new; only where it did not."""
-    told = notes(view, source_type, plan_name)
+    found = notes(view, source_type, plan_name)
     if view.refresh_now is not None and view.refresh_now.closed_by is not None:
-        return told[view.refresh_now.closed_by]
+        return found[view.refresh_now.closed_by]
     if view.paused_until is not None:
         return f"{pause_words(view.paused_until)} The posts we have stay."
-    return next(words for warning, words in told.items() if warning in FAILURES)
+    return next(words for warning, words in found.items() if warning in FAILURES)
 
 
 def refusal_words(blocked: RefreshBlocked) -> str:

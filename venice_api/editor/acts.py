@@ -1,4 +1,4 @@
-"""What editors and owners do on a widget's page: each act is a form of its own, and ends on the page again."""
+"""What editors and owners do on a widget's page. Each act is a separate form, and returns to the page."""
 
 from __future__ import annotations
 

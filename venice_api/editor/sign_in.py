@@ -36,6 +36,6 @@ def locked_out(request: HttpRequest, *_: Any, **__: Any) -> HttpResponse:
 
 
 def address_of(request: HttpRequest) -> str | None:
-    """AXES_CLIENT_IP_CALLABLE: the client's address; None where nobody knows it, as a column of addresses demands."""
+    """AXES_CLIENT_IP_CALLABLE: the client's address, or None when it is unknown: the column takes addresses only."""
     address = client_address(request.META, settings.TRUSTED_PROXIES)
     return None if address == UNKNOWN else address.partition("/")[0]

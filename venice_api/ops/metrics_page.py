@@ -1,4 +1,4 @@
-"""`/metrics`: the numbers of all processes of this host, and how things stand in the database."""
+"""`/metrics`: the numbers of all processes on this host, and gauges read from the database."""
 
 from __future__ import annotations
 
