@@ -3,9 +3,8 @@
     python -m tests [--fast] [arguments for pytest]
 
 DATABASE_URL and REDIS_URL, when set, choose one leg, and it runs everything. Without a PostgreSQL and a Redis on this
-machine, their leg is skipped with the reason, or fails when CI is true. `--fast` runs the SQLite leg without processes,
-browsers and the longest searches. Arguments such as `--durations=20`, `-k` and a path go to pytest; so does `-n 0`, for
-one process and a debugger.
+machine, their leg is skipped with the reason, or fails when CI is true. `--fast` runs the unit tests of the SQLite leg.
+Arguments such as `--durations=20`, `-k` and a path go to pytest; so does `-n 0`, for one process and a debugger.
 """
 
 from __future__ import annotations
@@ -20,6 +19,13 @@ POSTGRES = ("127.0.0.1", 5432, "postgres://postgres@127.0.0.1:5432/postgres")
 REDIS = ("127.0.0.1", 6379, "redis://127.0.0.1:6379/9")
 # Workers side by side. A file's tests stay together, as they share what its fixtures have started.
 PARALLEL = ["-n", "2", "--dist", "loadfile", "--no-loadscope-reorder"]
+FAST = [
+    "--leg=sqlite",
+    "-m",
+    "not processes and not slow",
+    "--ignore=tests/clients",
+    "--ignore=tests/deployment",
+]
 NO_TESTS = 5  # pytest's exit status where the arguments select none
 
 
@@ -27,15 +33,7 @@ def main() -> int:
     extra = sys.argv[1:]
     if "--fast" in extra:
         extra.remove("--fast")
-        return summary(
-            [
-                pytest(
-                    "SQLite, unit tests",
-                    {"REDIS_URL": ""},
-                    ["--leg=sqlite", "-m", "not processes and not slow", *extra],
-                )
-            ]
-        )
+        return summary([pytest("SQLite, unit tests", {"REDIS_URL": ""}, [*FAST, *extra])])
     if os.environ.get("DATABASE_URL"):
         return summary([pytest("as DATABASE_URL and REDIS_URL say", {}, extra)])
     legs = [pytest("SQLite, without Redis", {"REDIS_URL": ""}, ["--leg=sqlite", *extra])]
@@ -56,7 +54,9 @@ def pytest(title: str, environment: dict[str, str], arguments: list[str]) -> Leg
     print(f"\n=== {title} ===", flush=True)
     began = time.monotonic()
     command = [sys.executable, "-m", "pytest", *PARALLEL, *arguments]
-    status = subprocess.run(command, env={**os.environ, **environment}).returncode
+    # Tests and packages are compiled once, not by every worker of every leg.
+    environment = {**os.environ, **environment, "PYTHONDONTWRITEBYTECODE": ""}
+    status = subprocess.run(command, env=environment).returncode
     said = {0: "passed", NO_TESTS: "no tests selected"}.get(status, "FAILED")
     return title, 0 if status == NO_TESTS else status, f"{said}, {time.monotonic() - began:.0f} s"
 

@@ -3,16 +3,23 @@
 from __future__ import annotations
 
 import os
+import string
 import subprocess
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
 import pytest
+from django.conf import settings
+from django.contrib.auth import BACKEND_SESSION_KEY, HASH_SESSION_KEY, SESSION_KEY, load_backend
+from django.contrib.auth.hashers import make_password
+from django.contrib.auth.models import User
+from django.contrib.sessions.backends.db import SessionStore
 from django.core.cache import CacheHandler, cache
 from django.db.models import DateTimeField, Value
 from django.test import Client
 from django.utils import timezone
+from django.utils.crypto import get_random_string
 
 from foundation.cache import database_breaker, redis_breaker
 from foundation.counters import memory_counters
@@ -114,19 +121,46 @@ class Cast:
 
 
 @pytest.fixture
-def people(db: None, django_user_model: Any) -> Cast:
+def people(db: None) -> Cast:
     from entitlements.models import Membership, Plan, Workspace
 
-    workspace = Workspace.objects.create(name="Acme Bakery", plan=Plan.objects.get(key="pro"))
-    elsewhere = Workspace.objects.create(name="Other Studio", plan=Plan.objects.get(key="business"))
-    clients = {}
-    for name in ("owner", "editor", "viewer", "outsider"):
-        user = django_user_model.objects.create_user(name, password="x")
-        home, role = (elsewhere, "owner") if name == "outsider" else (workspace, name)
-        Membership.objects.create(workspace=home, user=user, role=role)
-        clients[name] = Client()
-        clients[name].force_login(user)
+    plans = {plan.key: plan for plan in Plan.objects.all()}
+    workspace = Workspace.objects.create(name="Acme Bakery", plan=plans["pro"])
+    elsewhere = Workspace.objects.create(name="Other Studio", plan=plans["business"])
+    names = ("owner", "editor", "viewer", "outsider")
+    password = make_password("x")
+    users = User.objects.bulk_create(User(username=name, password=password) for name in names)
+    Membership.objects.bulk_create(
+        Membership(workspace=elsewhere, user=user, role="owner")
+        if user.username == "outsider"
+        else Membership(workspace=workspace, user=user, role=user.username)
+        for user in users
+    )
+    clients = dict(zip(names, signed_in(*users), strict=True))
     return Cast(workspace=workspace, anonymous=Client(), **clients)
+
+
+def signed_in(*users: User) -> list[Client]:
+    """A client for each, with the session that signing in leaves, at the cost of one query for all."""
+    backend = next(
+        path for path in settings.AUTHENTICATION_BACKENDS if hasattr(load_backend(path), "get_user")
+    )
+    store = SessionStore()
+    sessions, clients = [], []
+    for user in users:
+        held = {
+            SESSION_KEY: str(user.pk),
+            BACKEND_SESSION_KEY: backend,
+            HASH_SESSION_KEY: user.get_session_auth_hash(),
+        }
+        session = store.create_model_instance(held)
+        session.session_key = get_random_string(32, string.ascii_lowercase + string.digits)
+        sessions.append(session)
+        client = Client()
+        client.cookies[settings.SESSION_COOKIE_NAME] = session.session_key
+        clients.append(client)
+    type(sessions[0]).objects.bulk_create(sessions)
+    return clients
 
 
 @pytest.fixture

@@ -10,6 +10,7 @@ tests/deployment).
 from __future__ import annotations
 
 import atexit
+import ctypes
 import multiprocessing
 import os
 import runpy
@@ -60,6 +61,8 @@ PACKAGES = (
     "social_core.strategy",
     "whitenoise.storage",
 )
+
+PR_SET_PDEATHSIG = 1
 
 CONTEXT = multiprocessing.get_context("forkserver")
 CONTEXT.set_forkserver_preload(list(PACKAGES))
@@ -150,6 +153,7 @@ def _become(
 ) -> None:
     """Turn this fork into `python ARGUMENTS`. Runs in the new process."""
     os.setsid()
+    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGTERM)  # when the tests are killed
     for number, path in ((1, stdout), (2, stderr)):
         opened = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644)
         os.dup2(opened, number)
