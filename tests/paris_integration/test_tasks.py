@@ -58,7 +58,7 @@ def test_a_task_survives_a_fault_of_the_database(
     assert "canary" not in caplog.text
 
 
-# What release 0.1 puts into the queue: the task's name and its arguments. A rolling deployment delivers them to new workers.
+# What the previous release queues, by name and arguments. During a deployment new workers receive it.
 QUEUED = [
     ("paris_integration.tasks.refresh_feed", [ID]),
     ("paris_integration.tasks.renew_token", [ID]),
