@@ -475,11 +475,11 @@ def test_the_editor_page_tells_the_state(people: Cast, instance: WidgetInstance)
     assert "No account is connected" in people.editor.get(page).content.decode()
     come_back(people.editor, code="1", state=state_of(connect(people.editor, instance)))
     shown = people.editor.get(page).content.decode()
-    assert "@acme.bakery, by Instagram login" in shown
+    assert "@acme.bakery, through Instagram login" in shown
     assert "Disconnect" in shown
     assert "Disconnect" not in people.viewer.get(page).content.decode()
     Connection.objects.update(state="reconnect_required")
-    assert "Reconnect to load new posts." in people.editor.get(page).content.decode()
+    assert "Reconnect it to load new posts." in people.editor.get(page).content.decode()
     assert people.viewer.post(f"{page}disconnect/").status_code == 403
     assert people.outsider.post(f"{page}disconnect/").status_code == 404
     assert people.editor.post(f"{page}disconnect/").status_code == 302

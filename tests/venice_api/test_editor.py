@@ -47,7 +47,7 @@ def refresh(client: Client, instance: WidgetInstance) -> str:
 
 def test_refreshing_until_the_plan_says_no(people: Cast, instance: WidgetInstance) -> None:
     set_plan(people.workspace, Plan.objects.get(key="starter"), actor=Actor("test"))
-    assert "never yet" in page(people.editor, instance)
+    assert "never" in page(people.editor, instance)
 
     first = refresh(people.editor, instance)
     assert "The posts are up to date." in first
@@ -67,7 +67,7 @@ def test_refreshing_until_the_plan_says_no(people: Cast, instance: WidgetInstanc
 def test_a_failure_is_told_in_words(people: Cast, instance: WidgetInstance, provider: FakeProvider) -> None:
     provider.raises(ProviderUnavailable(status=503))
     shown = refresh(people.editor, instance)
-    assert "Instagram could not be reached the last time." in shown
+    assert "We couldn't reach Instagram on the last attempt." in shown
     assert "data-countdown" in shown
 
 
@@ -146,7 +146,7 @@ def test_what_is_wrong_is_said_at_its_field(
 def test_a_tag_outside_the_plan_is_refused_with_its_reason(people: Cast, instance: WidgetInstance) -> None:
     set_plan(people.workspace, Plan.objects.get(key="free"), actor=Actor("test"))
     response = save(people.editor, instance, source_type="hashtag", source_value="#bread")
-    assert "Your plan does not include this kind of source." in response.content.decode()
+    assert "Your plan doesn't include this type of source." in response.content.decode()
     set_plan(people.workspace, Plan.objects.get(key="pro"), actor=Actor("test"))
     assert save(people.editor, instance, source_type="hashtag", source_value="#bread").status_code == 302
 
@@ -189,7 +189,7 @@ def test_a_deleted_widget_leaves_nothing(people: Cast, instance: WidgetInstance)
     refresh(people.editor, instance)
     gone = people.owner.post(f"/editor/{instance.pk}/delete/", follow=True)
 
-    assert "The widget is deleted." in gone.content.decode()
+    assert "The widget was deleted." in gone.content.decode()
     assert not WidgetInstance.objects.exists()
     assert not Feed.objects.exists()
     assert people.anonymous.get(f"/v1/integrations/instagram/feed?token={token}").status_code == 401
@@ -245,14 +245,14 @@ def test_what_a_better_plan_saved_may_stay(people: Cast, make_instance: Any, pro
 def test_a_new_widget(people: Cast) -> None:
     url = f"/editor/new/{people.workspace.pk}/"
     assert "New widget" in people.editor.get("/editor/").content.decode()
-    assert "Make the widget" in people.editor.get(url).content.decode()
+    assert "Create widget" in people.editor.get(url).content.decode()
 
     refused = people.editor.post(url, SETTINGS | {"source_value": "no such name"})
     assert (refused.status_code, list(refused.context["form"].errors)) == (400, ["source_value"])
     made = people.editor.post(url, SETTINGS, follow=True)
     widget = WidgetInstance.objects.get()
     assert made.redirect_chain == [(f"/editor/{widget.pk}/", 302)]
-    assert "Your widget is there." in made.content.decode()
+    assert "Your widget was created." in made.content.decode()
     assert (widget.workspace, widget.source_value, widget.max_posts) == (
         people.workspace,
         "northern.trails",
@@ -288,8 +288,8 @@ def test_the_list_says_how_each_widget_fares(
     said = {row.name: (health.word, health.because) for row, health in shelf["widgets"]}
     assert said == {
         "One": ("Working", ""),
-        "Two": ("Delayed", "Instagram could not be reached the last time. We try again by ourselves."),
-        "Three": ("Action needed", "Hashtags need an Instagram account connected by Facebook login."),
+        "Two": ("Delayed", "We couldn't reach Instagram on the last attempt. We'll retry automatically."),
+        "Three": ("Action needed", "Hashtags need an Instagram account connected through Facebook login."),
     }
     assert people.outsider.get("/editor/").context["shelves"][0]["widgets"] == []
 
@@ -313,8 +313,8 @@ def test_a_tag_asks_for_its_connection_first(
     people: Cast, make_instance: Any, provider: FakeProvider, logins: FakeLogins
 ) -> None:
     shown = page(people.editor, make_instance(source_type="hashtag", source_value="bread"))
-    assert shown.count("Hashtags need an Instagram account connected by Facebook login.") == 1
-    assert "Instagram login cannot read hashtags; Facebook login can." in shown
+    assert shown.count("Hashtags need an Instagram account connected through Facebook login.") == 1
+    assert "Instagram login can't read hashtags. Use Facebook login." in shown
     assert "login=facebook" in shown
     assert "login=instagram" not in shown
 
@@ -328,8 +328,8 @@ def test_when_it_was_last_tried_and_why_not(
     shown = refresh(people.editor, instance)
     assert "2026-11-23 12:20 UTC" in shown
     assert "2026-11-23 14:20 UTC" in shown
-    assert "Last tried" in shown
-    assert "Instagram could not be reached the last time." in shown
+    assert "Last attempt" in shown
+    assert "We couldn't reach Instagram on the last attempt." in shown
 
 
 @pytest.mark.parametrize(

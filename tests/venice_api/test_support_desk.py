@@ -162,7 +162,7 @@ def test_a_pause_before_any_feed_can_be_ended(desk: Client, instance: WidgetInst
     [
         ("reconnect_required", "Instagram no longer accepts it"),
         ("permission_missing", "a permission is missing"),
-        ("deauthorised", "access was withdrawn at Instagram"),
+        ("deauthorised", "access was revoked at Instagram"),
     ],
 )
 def test_a_dead_connection_is_named_as_the_cause(
@@ -324,7 +324,7 @@ def test_an_opened_window_is_one_credentials_and_leaves_other_back_offs(
 def test_a_window_that_is_open_stays_so(desk: Client, instance: WidgetInstance) -> None:
     told = desk.post(page_of(instance, "open-window"), {"note": "x"}, follow=True).content.decode()
 
-    assert "The window was open." in told
+    assert "No rate limit was active." in told
 
 
 def test_the_window_of_a_connection_is_opened(
@@ -379,8 +379,9 @@ def test_a_refresh_on_behalf_counts_as_the_customers(
     for _ in range(5):
         last = desk.post(page_of(instance, "refresh"), {"note": "asked by mail"}, follow=True)
     assert len(provider.calls) == 4
-    assert "Not refreshed: the plan's refreshes are used up. Possible again at 2026-11-23 13:00" in (
-        html.unescape(last.content.decode())
+    assert (
+        "Not refreshed: all refreshes in the plan are used up. Next refresh available at 2026-11-23 13:00"
+        in (html.unescape(last.content.decode()))
     )
 
 
@@ -396,7 +397,7 @@ def test_a_pause_holds_back_everything_and_ends_when_it_said(
     view = force(instance)
     assert (len(view.posts), view.next_refresh_allowed_at) == (3, NOW + timedelta(hours=2))
     told = people.editor.post(f"/editor/{instance.pk}/refresh/", follow=True).content.decode()
-    assert "paused this widget until 14:20:00 on 2026-11-23 UTC. The posts we have stay." in told
+    assert "paused this widget until 14:20:00 on 2026-11-23 UTC. Existing posts stay visible." in told
     assert len(provider.calls) == 1
 
     time_machine.move_to(NOW + timedelta(hours=2, seconds=1), tick=False)
@@ -491,7 +492,7 @@ def test_the_mail_that_asks_to_reconnect(
     desk: Client, people: Cast, instance: WidgetInstance, mailoutbox: list[Any]
 ) -> None:
     none = desk.post(page_of(instance, "ask-reconnect"), {"note": "x"}, follow=True)
-    assert "No mail was sent" in none.content.decode()
+    assert "No email was sent" in none.content.decode()
     User.objects.filter(username__in=["owner", "editor", "viewer", "outsider"]).update(
         email="people@shop.example"
     )
