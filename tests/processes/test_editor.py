@@ -142,13 +142,13 @@ def test_a_block_names_its_end_and_the_plan_and_staff_lift_it(service: Service, 
         expect(refresh).to_be_disabled()
         # Pro in the hour of the refresh, Starter should the hour have turned meanwhile.
         hint = re.compile(
-            r"Your plan's refreshes are used up for now\..* Upgrade to (Pro|Starter) to refresh now"
+            r"You've used all the refreshes in your plan for now\..* Upgrade to (Pro|Starter) to refresh now"
         )
         expect(page.get_by_text(hint)).to_be_visible()
         countdown = page.locator("time[data-countdown]")
         expect(countdown).to_contain_text("in ")
         expect(countdown).to_contain_text("00:00:00 UTC")
-        expect(page.get_by_text("Your Free plan does not include connected accounts.")).to_have_count(1)
+        expect(page.get_by_text("Your Free plan doesn't include connected accounts.")).to_have_count(1)
 
         left_open = page.context.new_page()
         left_open.clock.install()

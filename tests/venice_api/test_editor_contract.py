@@ -170,7 +170,7 @@ def test_every_warning_of_the_api_stands_on_the_page(scene: Scene, warning: Warn
     sentences = [line.removeprefix("<li>") for line in notes.split("</li>")][:-1]
     meanings = words.all_warning_words()
     meanings["PLAN_RESTRICTED"] = (
-        "Your Free plan does not include hashtags, so nothing is refreshed. To refresh again, upgrade to Pro."
+        "Your Free plan doesn't include hashtags, so nothing is refreshed. To refresh again, upgrade to Pro."
     )
     assert sentences == [meanings[name] for name in told]
 
@@ -219,7 +219,7 @@ def test_every_refusal_of_the_api_stands_on_the_page(
 
     assert "<button disabled" in page
     note = (
-        "Your Free plan does not include hashtags, so nothing is refreshed. To refresh again, upgrade to Pro."
+        "Your Free plan doesn't include hashtags, so nothing is refreshed. To refresh again, upgrade to Pro."
     )
     is_plan = reason is BlockReason.PLAN_RESTRICTED
     assert (note if is_plan else words.blocked_words(reason)) in html.unescape(page)
@@ -236,7 +236,7 @@ def test_every_refusal_of_the_api_stands_on_the_page(
     scene.clock.move_to(timezone.now() + timedelta(days=2), tick=False)
     if reason is not BlockReason.PLAN_RESTRICTED:
         again = scene.people.editor.get(f"/editor/{scene.instance.pk}/").content.decode()
-        assert "<button disabled" not in again.partition("Freshness")[2].partition("</section>")[0]
+        assert "<button disabled" not in again.partition(">Updates<")[2].partition("</section>")[0]
 
 
 def paused(scene: Scene) -> None:
@@ -296,7 +296,7 @@ def of_another_account_in_public_mode(scene: Scene) -> None:
 
 
 def button_is_on(page: str) -> bool:
-    return "<button disabled" not in page.partition("Freshness")[2].partition("</section>")[0]
+    return "<button disabled" not in page.partition(">Updates<")[2].partition("</section>")[0]
 
 
 def words_of(page: str) -> str:
@@ -376,17 +376,17 @@ def test_a_refresh_is_offered_only_when_it_would_call_instagram(
     [
         (
             downgraded,
-            "Your Free plan does not include connected accounts, so nothing is refreshed. Posts loaded before stay "
-            "visible. To refresh again, upgrade to Pro, or disconnect the account to go on without it.",
+            "Your Free plan doesn't include connected accounts, so nothing is refreshed. Earlier posts stay "
+            "visible. To refresh again, upgrade to Pro, or disconnect the account to continue without it.",
         ),
         (
             downgraded_without_public_mode,
-            "Your Free plan does not include connected accounts, so nothing is refreshed. Posts loaded before stay "
+            "Your Free plan doesn't include connected accounts, so nothing is refreshed. Earlier posts stay "
             "visible. To refresh again, upgrade to Pro.",
         ),
         (
             downgraded_tag,
-            "Your Free plan does not include hashtags, so nothing is refreshed. Posts loaded before stay visible. "
+            "Your Free plan doesn't include hashtags, so nothing is refreshed. Earlier posts stay visible. "
             "To refresh again, upgrade to Pro.",
         ),
     ],
@@ -424,8 +424,8 @@ def test_no_sentence_stands_twice_on_a_page_and_the_preview_repeats_none(
     text = words_of(page)
     known = [*words.all_warning_words().values(), *(words.blocked_words(reason) for reason in BlockReason)]
     assert [sentence for sentence in known if text.count(sentence) > 1] == []
-    assert text.count("Your Free plan does not include connected accounts") <= 1
-    assert text.count("Your Free plan does not include hashtags") <= 1
+    assert text.count("Your Free plan doesn't include connected accounts") <= 1
+    assert text.count("Your Free plan doesn't include hashtags") <= 1
     listed = scene.people.editor.get(f"{API}feed?instanceId={scene.instance.pk}").json()["warnings"]
     previewed = json.loads(page.partition('id="warning-words" type="application/json">')[2].partition("<")[0])
     notes = page.partition('<ul class="notes">')[2].partition("</ul>")[0]

@@ -102,7 +102,7 @@ def test_error_pages_are_plain(client: Client) -> None:
     assert b"Page not found" in response.content
     forged = Client(enforce_csrf_checks=True).post("/accounts/login/", {"username": "a", "password": "b"})
     assert forged.status_code == 403
-    assert b"not allowed" in forged.content
+    assert b"Access denied" in forged.content
 
 
 def test_health(client: Client) -> None:

@@ -92,7 +92,9 @@ def test_the_state_stands_there_in_words(desk: Client, onlooker: Client, instanc
     for client in (desk, onlooker):
         page = client.get(page_of(instance)).content.decode()
         assert "Last updated at 2026-11-23 12:20:00 UTC, fresh; 3 posts shown." in page
-        assert "Possible again at 2026-11-23 13:00:00 UTC. The Business plan would allow it now." in page
+        assert (
+            "Next refresh available at 2026-11-23 13:00:00 UTC. The Business plan would allow it now." in page
+        )
 
 
 def connect(instance: WidgetInstance, state: str = "active") -> Connection:
@@ -117,7 +119,7 @@ def test_a_paused_widget_says_so_and_until_when(
     desk.post(page_of(instance, "pause"), {"hours": 2, "note": "legal"})
 
     assert state_of(desk, instance) == (
-        "Paused by staff until 2026-11-23 14:20:00 UTC. Left today: 23; left this hour: 3."
+        "Paused by staff until 2026-11-23 14:20:00 UTC. Manual refreshes left: 23 today, 3 this hour."
     )
     assert ">Paused<" in desk.get(LIST).content.decode()
     shelf = people.viewer.get("/editor/").context["shelves"][0]
@@ -128,7 +130,7 @@ def test_a_paused_widget_says_so_and_until_when(
     assert len(provider.calls) == 1
 
     ended = desk.post(page_of(instance, "clear-backoff"), {"note": "over"}, follow=True).content.decode()
-    assert "The back-off is cleared. Can be refreshed now." in ended
+    assert "The wait was removed. Can be refreshed now." in ended
     assert ">Working<" in desk.get(LIST).content.decode()
 
 
@@ -144,17 +146,17 @@ def test_a_pause_is_named_beside_what_lasts_longer(desk: Client, instance: Widge
         refresh(instance)
     paris.pause(key(instance), until=NOW + timedelta(minutes=5), actor=EDITOR, now=NOW, note="x")
     assert state_of(desk, instance) == (
-        "Paused by staff until 2026-11-23 12:25:00 UTC. Cannot be refreshed now: the plan's refreshes are used up. "
-        "Possible again at 2026-11-23 13:00:00 UTC."
+        "Paused by staff until 2026-11-23 12:25:00 UTC. Cannot be refreshed now: all refreshes in the plan "
+        "are used up. Next refresh available at 2026-11-23 13:00:00 UTC."
     )
 
 
 def test_a_pause_before_any_feed_can_be_ended(desk: Client, instance: WidgetInstance) -> None:
     desk.post(page_of(instance, "pause"), {"hours": 2, "note": "x"})
     ended = desk.post(page_of(instance, "clear-backoff"), {"note": "x"}, follow=True).content.decode()
-    assert "The back-off is cleared. Can be refreshed now." in ended
+    assert "The wait was removed. Can be refreshed now." in ended
     again = desk.post(page_of(instance, "clear-backoff"), {"note": "x"}, follow=True).content.decode()
-    assert "Nothing was held back. Can be refreshed now." in again
+    assert "There was no wait to remove. Can be refreshed now." in again
 
 
 @pytest.mark.parametrize(
@@ -169,9 +171,9 @@ def test_a_dead_connection_is_named_as_the_cause(
     desk: Client, instance: WidgetInstance, provider: FakeProvider, settings: Any, state: str, why: str
 ) -> None:
     connect(instance, state)
-    cause = f"the connection of @acme.bakery is dead ({why}). An editor has to reconnect it."
+    cause = f"the connection of @acme.bakery does not work ({why}). An editor must reconnect it."
     assert state_of(desk, instance) == (
-        f"Cannot be refreshed now: {cause} After a disconnect, the profile would be read in public mode."
+        f"Cannot be refreshed now: {cause} If the account is disconnected, the profile is read in public mode."
     )
     settings.PUBLIC_MODE_ACCESS_TOKEN = ""
     assert state_of(desk, instance) == f"Cannot be refreshed now: {cause}"
@@ -184,8 +186,8 @@ def test_a_connection_outside_the_plan_is_named_as_the_cause(desk: Client, insta
     connect(instance)
     set_plan(instance.workspace, Plan.objects.get(key="free"), actor=Staff("test"))
     assert state_of(desk, instance) == (
-        "Cannot be refreshed now: the plan does not include connected accounts, and one is connected. "
-        "The Pro plan would allow it now. After a disconnect, the profile would be read in public mode."
+        "Cannot be refreshed now: the plan does not include connected accounts, but one is connected. "
+        "The Pro plan would allow it now. If the account is disconnected, the profile is read in public mode."
     )
 
 
@@ -194,17 +196,18 @@ def test_a_parked_credential_and_a_back_off_are_told_apart(
 ) -> None:
     provider.raises(ProviderUnavailable(status=503))
     refresh(instance)
-    assert "the last attempt failed, and its back-off is not over. Possible again at 2026-11-23 12:2" in (
-        state_of(desk, instance)
+    assert (
+        "the last attempt failed, and the next retry is not due yet. Next refresh available at 2026-11-23 12:2"
+        in (state_of(desk, instance))
     )
     ProviderWindow.objects.create(credential="public", parked_until=NOW + timedelta(minutes=40), throttles=1)
     limited = (
-        "Cannot be refreshed now: Instagram limits how often we may ask; clearing the back-off does not change that. "
-        "Possible again at 2026-11-23 13:00:00 UTC. Left today: 24; left this hour: 4."
+        'Cannot be refreshed now: Instagram\'s rate limit was reached; "Retry now" does not lift it. '
+        "Next refresh available at 2026-11-23 13:00:00 UTC. Manual refreshes left: 24 today, 4 this hour."
     )
     assert state_of(desk, instance) == limited
     cleared = desk.post(page_of(instance, "clear-backoff"), {"note": "x"}, follow=True).content.decode()
-    assert f"The back-off is cleared. {limited}" in cleared
+    assert f"The wait was removed. {limited}" in cleared
 
 
 # Django's admin reads "_22" in a link as a quotation mark, "_40" as an at sign.
