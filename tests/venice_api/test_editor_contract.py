@@ -1,4 +1,4 @@
-"""What the API says by code, the editor says in words: every warning, every reason, the same time, the same plan."""
+"""The editor shows in words what the API says in codes: every warning and reason, the same time and plan."""
 
 from __future__ import annotations
 
@@ -73,7 +73,7 @@ class Scene:
         ConnectionLink.objects.create(instance_id=self.instance.pk, connection=row, linked_at=NOW)
 
     def feed(self, mode: Mode = Mode.PUBLIC, **values: Any) -> None:
-        """A copy that is fresh, with whatever happened to it."""
+        """A fresh feed row, with `values` changed."""
         key = from_row(self.instance).feed_key()
         Feed.objects.create(
             **key.columns,
@@ -158,7 +158,7 @@ SCENES: dict[Warning, Callable[[Scene], None]] = {
 
 
 @pytest.mark.parametrize("warning", list(Warning))
-def test_every_warning_of_the_api_stands_on_the_page(scene: Scene, warning: Warning) -> None:
+def test_the_page_shows_every_warning_of_the_api(scene: Scene, warning: Warning) -> None:
     SCENES[warning](scene)
     cache.clear()
     told = scene.people.editor.get(f"{API}feed?instanceId={scene.instance.pk}").json()["warnings"]
@@ -206,7 +206,7 @@ def refresh(scene: Scene) -> Any:
         (too_fresh, BlockReason.TTL_NOT_ELAPSED, None),
     ],
 )
-def test_every_refusal_of_the_api_stands_on_the_page(
+def test_the_page_shows_every_refusal_of_the_api(
     scene: Scene, arrange: Callable[[Scene], None], reason: BlockReason, hint: str | None
 ) -> None:
     arrange(scene)
@@ -300,7 +300,7 @@ def button_is_on(page: str) -> bool:
 
 
 def words_of(page: str) -> str:
-    """What a person reads."""
+    """The page's visible text."""
     text = re.sub(r"<script.*?</script>", " ", page, flags=re.DOTALL)
     return " ".join(html.unescape(re.sub(r"<[^>]+>", " ", text)).split())
 
@@ -391,7 +391,7 @@ def test_a_refresh_is_offered_only_when_it_would_call_instagram(
         ),
     ],
 )
-def test_after_a_downgrade_the_page_says_once_what_brings_refreshing_back(
+def test_after_a_downgrade_the_page_says_once_how_to_refresh_again(
     scene: Scene, provider: FakeProvider, arrange: Callable[[Scene], Any], told: str
 ) -> None:
     arrange(scene)
@@ -405,7 +405,9 @@ def test_after_a_downgrade_the_page_says_once_what_brings_refreshing_back(
     assert "up to date" not in tried
 
 
-def test_disconnecting_after_a_downgrade_brings_refreshing_back(scene: Scene, provider: FakeProvider) -> None:
+def test_disconnecting_after_a_downgrade_allows_refreshing_again(
+    scene: Scene, provider: FakeProvider
+) -> None:
     downgraded(scene)
     scene.people.editor.post(f"/editor/{scene.instance.pk}/disconnect/")
     told = scene.people.editor.post(f"/editor/{scene.instance.pk}/refresh/", follow=True).content.decode()
@@ -414,7 +416,7 @@ def test_disconnecting_after_a_downgrade_brings_refreshing_back(scene: Scene, pr
 
 
 @pytest.mark.parametrize("arrange", [*SCENES.values(), spent, too_fresh, paused, parked, dead, downgraded])
-def test_no_sentence_stands_twice_on_a_page_and_the_preview_repeats_none(
+def test_no_sentence_appears_twice_on_a_page_or_in_its_preview(
     scene: Scene, arrange: Callable[[Scene], Any]
 ) -> None:
     arrange(scene)
@@ -445,7 +447,7 @@ def test_a_draft_is_previewed_with_all_its_warnings(scene: Scene) -> None:
     assert '"POSTS_SKIPPED"' in page
 
 
-def test_a_failure_is_told_by_its_own_warning(scene: Scene) -> None:
+def test_a_failure_is_explained_by_its_warning(scene: Scene) -> None:
     scene.connected(lasts=timedelta(days=3))
     scene.failed(Warning.PROVIDER_UNAVAILABLE, Mode.CONNECTED)
     tried = scene.people.editor.post(f"/editor/{scene.instance.pk}/refresh/", follow=True)
