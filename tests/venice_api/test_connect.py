@@ -611,7 +611,7 @@ GOOD = signed(order(), SECRETS["instagram"])
         pytest.param(GOOD[:-2], id="cut off"),
         pytest.param(signed(order(algorithm="none"), SECRETS["instagram"]), id="no algorithm"),
         pytest.param(signed(order(algorithm="HMAC-SHA1"), SECRETS["instagram"]), id="another algorithm"),
-        pytest.param(signed(order(None), SECRETS["instagram"]), id="nobody"),
+        pytest.param(signed(order(None), SECRETS["instagram"]), id="without a user"),
         pytest.param(signed(order({"id": 1}), SECRETS["instagram"]), id="an object as user"),
         pytest.param(signed([1], SECRETS["instagram"]), id="a list"),
         *[

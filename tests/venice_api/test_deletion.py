@@ -50,8 +50,8 @@ def erase(client: Any, settings: Any, django_capture_on_commit_callbacks: Any) -
         with django_capture_on_commit_callbacks(execute=True):
             answer = meta(client, f"{family}/data-deletion", signed(order(user_id), SECRETS[family]))
         assert answer.status_code == 200, answer.content
-        told: dict[str, str] = answer.json()
-        return told
+        reply: dict[str, str] = answer.json()
+        return reply
 
     return send
 
@@ -112,16 +112,16 @@ def test_nothing_is_left(
     before = everything_stored()
     assert {text for text in personal if text not in before} == {"token-for-"}  # it is sealed
 
-    told = erase(user_id=user_id)
+    reply = erase(user_id=user_id)
 
     after = everything_stored()
     assert [text for text in personal if text in after] == []
-    assert told["confirmation_code"] in after
+    assert reply["confirmation_code"] in after
     assert Connection.objects.count() == LoginAttempt.objects.count() == HashtagAccount.objects.count() == 0
     assert people.editor.get(unfinished).status_code == 400
     assert people.editor.post(unfinished, {"account": ACCOUNT}).status_code == 400
     assert Connection.objects.count() == 0
-    assert client.get(f"/deletion/{told['confirmation_code']}").status_code == 200
+    assert client.get(f"/deletion/{reply['confirmation_code']}").status_code == 200
     if source == USERNAME:
         shown = read_feed(load_instance(instance.pk).feed_key(), Selection(max_posts=12), now=NOW)
         assert (shown.posts, shown.warnings) == ((), {Warning.CONNECT_REQUIRED})

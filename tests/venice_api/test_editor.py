@@ -337,7 +337,7 @@ def test_the_page_shows_the_last_attempt_and_why_it_failed(
 
 
 @pytest.mark.parametrize(
-    ("minutes", "told"),
+    ("minutes", "text"),
     [
         (1, "every minute"),
         (15, "every 15 minutes"),
@@ -346,5 +346,5 @@ def test_the_page_shows_the_last_attempt_and_why_it_failed(
         (360, "every 6 hours"),
     ],
 )
-def test_refresh_periods_in_words(minutes: int, told: str) -> None:
-    assert words.period_words(minutes) == told
+def test_refresh_periods_in_words(minutes: int, text: str) -> None:
+    assert words.period_words(minutes) == text

@@ -161,8 +161,8 @@ SCENES: dict[Warning, Callable[[Scene], None]] = {
 def test_the_page_shows_every_warning_of_the_api(scene: Scene, warning: Warning) -> None:
     SCENES[warning](scene)
     cache.clear()
-    told = scene.people.editor.get(f"{API}feed?instanceId={scene.instance.pk}").json()["warnings"]
-    assert warning.value in told
+    shown = scene.people.editor.get(f"{API}feed?instanceId={scene.instance.pk}").json()["warnings"]
+    assert warning.value in shown
 
     page = scene.people.editor.get(f"/editor/{scene.instance.pk}/").content.decode()
 
@@ -172,7 +172,7 @@ def test_the_page_shows_every_warning_of_the_api(scene: Scene, warning: Warning)
     meanings["PLAN_RESTRICTED"] = (
         "Your Free plan doesn't include hashtags, so nothing is refreshed. To refresh again, upgrade to Pro."
     )
-    assert sentences == [meanings[name] for name in told]
+    assert sentences == [meanings[name] for name in shown]
 
 
 def spent(scene: Scene) -> None:
@@ -352,10 +352,10 @@ def test_a_refresh_is_offered_only_when_it_would_call_instagram(
         return len(provider.calls) > calls, words_of(tried.content.decode())
 
     page, desk = look()
-    called, told = click()
+    called, shown = click()
     assert button_is_on(page) is called
     assert ("Can be refreshed now." in desk) is called
-    assert ("The posts are up to date." in told) is called
+    assert ("The posts are up to date." in shown) is called
     if until is None:
         assert "data-countdown" not in page
         return
@@ -372,7 +372,7 @@ def test_a_refresh_is_offered_only_when_it_would_call_instagram(
 
 
 @pytest.mark.parametrize(
-    ("arrange", "told"),
+    ("arrange", "shown"),
     [
         (
             downgraded,
@@ -392,12 +392,12 @@ def test_a_refresh_is_offered_only_when_it_would_call_instagram(
     ],
 )
 def test_after_a_downgrade_the_page_says_once_how_to_refresh_again(
-    scene: Scene, provider: FakeProvider, arrange: Callable[[Scene], Any], told: str
+    scene: Scene, provider: FakeProvider, arrange: Callable[[Scene], Any], shown: str
 ) -> None:
     arrange(scene)
     address = f"/editor/{scene.instance.pk}/"
     page = words_of(scene.people.editor.get(address).content.decode())
-    assert page.count(told) == 1
+    assert page.count(shown) == 1
     assert "Reconnect with" not in page
 
     tried = words_of(scene.people.editor.post(f"{address}refresh/", follow=True).content.decode())
@@ -410,8 +410,8 @@ def test_disconnecting_after_a_downgrade_allows_refreshing_again(
 ) -> None:
     downgraded(scene)
     scene.people.editor.post(f"/editor/{scene.instance.pk}/disconnect/")
-    told = scene.people.editor.post(f"/editor/{scene.instance.pk}/refresh/", follow=True).content.decode()
-    assert "The posts are up to date." in told
+    shown = scene.people.editor.post(f"/editor/{scene.instance.pk}/refresh/", follow=True).content.decode()
+    assert "The posts are up to date." in shown
     assert len(provider.calls) == 1
 
 

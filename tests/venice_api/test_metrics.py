@@ -100,11 +100,11 @@ def test_every_answer_to_a_feed_request_is_counted_once(
         reader.options(FEED, {"token": token})  # not counted
     made = difference(before, scrape(), "instagram_feed_requests_total")
     own = {result: n for (workspace, result), n in made.items() if workspace == str(row.workspace_id)}
-    nobody = {result: n for (workspace, result), n in made.items() if workspace == "_unknown"}
+    without_workspace = {result: n for (workspace, result), n in made.items() if workspace == "_unknown"}
     assert own == {
         "filled": 1, "hit": 1, "not_modified": 1, "failing": 1, "stale": 1, "invalid": 1, "mismatch": 1,
     }  # fmt: skip
-    assert nobody == {"unauthenticated": 2, "not_found": 1, "invalid": 1}
+    assert without_workspace == {"unauthenticated": 2, "not_found": 1, "invalid": 1}
 
 
 def test_refreshes_blocks_and_errors_are_counted(
@@ -122,7 +122,7 @@ def test_refreshes_blocks_and_errors_are_counted(
     assert post().status_code == 200
     provider.raises(ProviderUnavailable(status=503))
     assert post().json()["warnings"] == ["PROVIDER_UNAVAILABLE"]
-    assert post().status_code == 200  # held back
+    assert post().status_code == 200  # makes no call
     provider.raises(TokenRejected(code=190))
     with time_machine.travel(timezone.now() + timedelta(days=1)):
         refresh_due_now(now=timezone.now())

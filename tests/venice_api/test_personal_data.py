@@ -241,8 +241,11 @@ def account(
         return number_of(account_id, tag, token)
 
     monkeypatch.setattr(provider, "find_hashtag_id", refuse_one)
-    face = {"username": USERNAME, "profile_picture_url": "https://scontent.cdninstagram.com/canaryface.jpg"}
-    monkeypatch.setattr(provider, "fetch", lambda *a, **k: replace(fetch(*a, **k), profile=face))
+    profile = {
+        "username": USERNAME,
+        "profile_picture_url": "https://scontent.cdninstagram.com/canaryface.jpg",
+    }
+    monkeypatch.setattr(provider, "fetch", lambda *a, **k: replace(fetch(*a, **k), profile=profile))
     logins.accounts = (Account(ACCOUNT_ID, USERNAME),)
     instance: WidgetInstance = make_instance(source_value=USERNAME)
     key = from_row(instance).feed_key()

@@ -329,9 +329,9 @@ def test_lifting_a_rate_limit_affects_one_credential_and_no_other_back_offs(
 def test_lifting_a_rate_limit_that_is_not_active_changes_nothing(
     desk: Client, instance: WidgetInstance
 ) -> None:
-    told = desk.post(page_of(instance, "open-window"), {"note": "x"}, follow=True).content.decode()
+    page = desk.post(page_of(instance, "open-window"), {"note": "x"}, follow=True).content.decode()
 
-    assert "No rate limit was active." in told
+    assert "No rate limit was active." in page
 
 
 def test_the_rate_limit_of_a_connection_is_lifted(
@@ -403,8 +403,8 @@ def test_a_pause_stops_all_refreshes_and_ends_on_time(
     assert refresh_due_now(now=timezone.now())["due"] == 0
     view = force(instance)
     assert (len(view.posts), view.next_refresh_allowed_at) == (3, NOW + timedelta(hours=2))
-    told = people.editor.post(f"/editor/{instance.pk}/refresh/", follow=True).content.decode()
-    assert "paused this widget until 14:20:00 on 2026-11-23 UTC. Existing posts stay visible." in told
+    page = people.editor.post(f"/editor/{instance.pk}/refresh/", follow=True).content.decode()
+    assert "paused this widget until 14:20:00 on 2026-11-23 UTC. Existing posts stay visible." in page
     assert len(provider.calls) == 1
 
     time_machine.move_to(NOW + timedelta(hours=2, seconds=1), tick=False)
