@@ -95,7 +95,7 @@ def test_connect_by_facebook_choose_and_read(service: Service, browser: Browser)
         assert serious_problems(page) == []
         page.get_by_role("button", name="Use this account").click()
 
-        expect(page.get_by_text("@acme.bakery, by Facebook login")).to_be_visible()
+        expect(page.get_by_text("@acme.bakery, through Facebook login")).to_be_visible()
         # Another professional account, read by the connection's Business Discovery.
         assert len(service.read(token).json["posts"]) == 12
         disconnect(page)
@@ -109,7 +109,7 @@ def test_a_tags_feed_appears_by_facebook_alone(service: Service, browser: Browse
         page.get_by_role("button", name="Approve").click()
         page.get_by_label("@acme.bakery").check()
         page.get_by_role("button", name="Use this account").click()
-        expect(page.get_by_text("@acme.bakery, by Facebook login")).to_be_visible()
+        expect(page.get_by_text("@acme.bakery, through Facebook login")).to_be_visible()
 
         feed = service.read(token).json
         assert feed["posts"]

@@ -204,7 +204,7 @@ def test_everything_by_keyboard_alone(service: Service, browser: Browser) -> Non
         expect(page.get_by_text("Saved.")).to_be_visible()
         press(page, page.get_by_role("button", name="Copy script code"), "Space")
         expect(
-            page.get_by_role("button", name="Copied").or_(page.get_by_text("copy it by keyboard"))
+            page.get_by_role("button", name="Copied").or_(page.get_by_text("Copy it with the keyboard"))
         ).to_be_visible()
         press(page, page.locator("summary", has_text="Replace embed code"))
         press(page, page.get_by_role("button", name="Replace embed code"))
