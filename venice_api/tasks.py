@@ -21,7 +21,7 @@ def forget_failed_sign_ins() -> int:
         with statements.limited_to(statements.LONG_JOB_SECONDS):
             return _forget_overdue()
     except faults.DRIVER_ERRORS as error:
-        logger.warning("failed sign-ins not forgotten, database unavailable: %s", type(error).__name__)
+        logger.warning("failed sign-ins not deleted, database unavailable: %s", type(error).__name__)
         return 0
 
 

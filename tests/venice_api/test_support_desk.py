@@ -209,7 +209,7 @@ def test_a_rate_limit_and_a_back_off_have_different_texts(
     )
     assert state_of(desk, instance) == limited
     cleared = desk.post(page_of(instance, "clear-backoff"), {"note": "x"}, follow=True).content.decode()
-    assert f"The wait was removed. {limited}" in cleared
+    assert f"The wait was removed. {limited}" in html.unescape(cleared)
 
 
 # Django's admin reads "_22" in a link as a quotation mark, "_40" as an at sign.
