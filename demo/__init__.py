@@ -1,1 +1,1 @@
-"""What `make run` shows: seeded widgets, a start page, and the page of a publisher. Never part of production."""
+"""The demo of `make run`: example widgets, a start page, and a publisher's page. Not part of production."""

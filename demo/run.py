@@ -1,7 +1,7 @@
 """`make run`: the whole service on loopback, with a stand-in for Instagram, until Ctrl-C, SIGTERM or SIGHUP.
 
-Web, worker, beat and the stand-in run as they do in production, each a process of its own; only their settings are
-made up here. Secrets and the demo's password are made once and kept under VAR_DIR, readable by their owner alone.
+Web, worker, beat and the stand-in run as separate processes, as in production, with settings made here. Secrets and
+the demo's password are generated once and kept under VAR_DIR, in a file that only its owner can read.
 """
 
 from __future__ import annotations
@@ -38,20 +38,20 @@ class CannotRun(Exception):
 
 
 class Asked(Exception):
-    """Somebody pressed Ctrl-C, ended the process, or closed the terminal."""
+    """The user pressed Ctrl-C, ended the process, or closed the terminal."""
 
 
 class Asking:
-    """Whether we were asked to end. The handler only takes a note: an exception at any moment could lose a child.
+    """Whether we were asked to end. The signal handler only sets a flag: an exception could lose a child process.
 
-    Not every end reaches us as a signal. When a terminal closes, the kernel tells its first process alone, and make
-    passes on SIGTERM alone: after any other signal it blocks that signal and waits for us.
+    Not every request reaches us as a signal. When a terminal closes, the kernel signals only its first process.
+    And make passes on only SIGTERM: after any other signal it blocks that signal and waits for us.
     """
 
     def __init__(self) -> None:
         self._asked = False
         for number in ENDING:
-            if signal.getsignal(number) is not signal.SIG_IGN:  # as nohup wants it
+            if signal.getsignal(number) is not signal.SIG_IGN:  # nohup sets it
                 signal.signal(number, self._note)
         self._has_terminal = sys.stdout.isatty()
         self._make = os.getppid() if "MAKELEVEL" in os.environ else None
@@ -64,10 +64,10 @@ class Asking:
         """A tenth of a second. Raises Asked."""
         time.sleep(0.1)
         is_hung_up = self._has_terminal and not sys.stdout.isatty()
-        if self._asked or is_hung_up or (self._make is not None and self._make_was_told(self._make)):
+        if self._asked or is_hung_up or (self._make is not None and self._make_was_signalled(self._make)):
             raise Asked
 
-    def _make_was_told(self, make: int) -> bool:
+    def _make_was_signalled(self, make: int) -> bool:
         if os.getppid() != make:
             return True
         try:
@@ -94,7 +94,7 @@ class Addresses:
 
 
 class Processes:
-    """The children, each in a group of its own, so that the terminal's signals reach them through us, in order."""
+    """The child processes. Each has its own process group, so that the terminal's signals reach only us."""
 
     def __init__(self, environment: dict[str, str], asking: Asking) -> None:
         self.asking = asking
@@ -120,18 +120,18 @@ class Processes:
                 self.asking.pause()
         del self._running[name]
         if process.returncode:
-            raise CannotRun(f"{name} failed; its last words stand above.")
+            raise CannotRun(f"{name} failed; its output is shown above.")
         return printed
 
     def look(self) -> None:
         """Wait a moment. Raises CannotRun when a process has ended, or Asked."""
         for name, process in self._running.items():
             if process.poll() is not None:
-                raise CannotRun(f"the {name} process ended by itself; its last words stand above.")
+                raise CannotRun(f"the {name} process ended unexpectedly; its output is shown above.")
         self.asking.pause()
 
     def stop(self) -> None:
-        """Ask all to end, then make them, with the children they left behind."""
+        """Ask all processes to end, then kill those still running and any children they left."""
         for process in self._running.values():
             _signal_group(process, signal.SIGTERM)
         give_up_at = time.monotonic() + STOP_WITHIN_SECONDS
@@ -174,7 +174,7 @@ def _run(asking: Asking) -> NoReturn:
 def _bring_up(processes: Processes, addresses: Addresses) -> dict[str, object]:
     python = sys.executable
     celery = (python, "-m", "celery", "--app", "config")
-    say("Starting a stand-in for Instagram …")
+    say("Starting the stand-in for Instagram …")
     processes.start(
         "stand-in", python, "-m", "instagram_standin",
         "--host", addresses.host, "--port", str(addresses.standin_port), "--quiet",
@@ -205,7 +205,7 @@ def _bring_up(processes: Processes, addresses: Addresses) -> dict[str, object]:
 
 @contextlib.contextmanager
 def _one_at_a_time(asking: Asking) -> Iterator[None]:
-    """Two demos with one VAR_DIR would prepare the same files at once."""
+    """A lock, because two demos with one VAR_DIR would write the same files at once."""
     with (_var_dir() / "demo.lock").open("a") as lock:
         while True:
             try:
@@ -217,18 +217,18 @@ def _one_at_a_time(asking: Asking) -> Iterator[None]:
 
 
 def demo_environment(addresses: Addresses, kept: dict[str, str]) -> dict[str, str]:
-    """The children's environment: what is set outside wins, Meta's addresses aside."""
+    """The child processes' environment. Variables set outside win, except Meta's addresses."""
     standin = addresses.standin
-    made_up = {
+    defaults = {
         **kept,
         "DEMO": "true",
         "LOG_FORMAT": "human",
         "LOG_LEVEL": "WARNING",
         "PUBLIC_BASE_URL": addresses.web,
         "ALLOWED_HOSTS": "127.0.0.1,localhost",
-        # The demo's own static files are not for production.
+        # Kept apart from production's: these include the demo's static files.
         "STATIC_ROOT": str(_var_dir() / "staticfiles"),
-        # Celery objects to running as root, which is what a container on somebody's laptop does.
+        # Celery warns when it runs as root, as it does in many local containers.
         "PYTHONWARNINGS": "ignore:You're running the worker",
     }
     fixed = {
@@ -247,7 +247,7 @@ def demo_environment(addresses: Addresses, kept: dict[str, str]) -> dict[str, st
         "PUBLIC_MODE_ACCESS_TOKEN": OPERATOR_TOKEN,
         "MEDIA_HOSTS": f"{addresses.host}",
     }
-    return {**made_up, **os.environ, **fixed}
+    return {**defaults, **os.environ, **fixed}
 
 
 def _announce(addresses: Addresses, seeded: dict[str, object], password: str) -> None:
@@ -257,7 +257,7 @@ def _announce(addresses: Addresses, seeded: dict[str, object], password: str) ->
 The service is running. Start here:  {addresses.web}/
 
 A publisher's page   http://localhost:{addresses.port}/demo/publisher/
-The widget's frame   {addresses.web}/embed/{widget["instanceId"]}?token={widget["embedToken"]}
+The widget's iframe  {addresses.web}/embed/{widget["instanceId"]}?token={widget["embedToken"]}
 The editor           {addresses.web}/editor/
   username: {seeded["editor"]}
   password: {password}
@@ -265,7 +265,7 @@ The admin            {addresses.web}/admin/
   username: {seeded["admin"]}
   password: {password}
 
-Instagram is played by {addresses.standin}. Ctrl-C stops everything.
+The stand-in for Instagram runs at {addresses.standin}. Press Ctrl-C to stop everything.
 """
     )
 
@@ -301,7 +301,7 @@ def _need_free_port(name: str, host: str, port: int) -> None:
             probe.bind((host, port))
         except OSError:
             raise CannotRun(
-                f"port {port} is taken. Stop what listens there, or choose another: make run {name}={port + 10}"
+                f"port {port} is taken. Stop the process that uses it, or choose another: make run {name}={port + 10}"
             ) from None
 
 
@@ -326,13 +326,13 @@ def _var_dir() -> Path:
 
 
 def _signal_group(process: subprocess.Popen[bytes], number: signal.Signals) -> None:
-    """To the whole group, also when its first process has ended and left others behind."""
+    """Signal the whole group, even if its first process has ended and left others running."""
     with contextlib.suppress(ProcessLookupError):
         os.killpg(process.pid, number)
 
 
 def say(line: str) -> None:
-    """A closed terminal keeps nothing from being ended in order."""
+    """Print the line. A closed terminal must not interrupt an orderly stop."""
     with contextlib.suppress(OSError):
         print(line, flush=True)
 

@@ -1,4 +1,4 @@
-"""The demo's workspace, widgets and sign-ins; making them twice makes them once."""
+"""The demo's workspace, widgets and users. Seeding is idempotent."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ WIDGETS = (
 
 @transaction.atomic
 def seed(password: str) -> None:
-    """Create or update the demo's rows. Both sign-ins get `password`; the admin may also use the editor."""
+    """Create or update the demo's rows. Both users get `password`; the admin can also use the editor."""
     plan = Plan.objects.get(key=PLAN_KEY)
     workspace, _ = Workspace.objects.get_or_create(name=WORKSPACE_NAME, defaults={"plan": plan})
     for name, role, is_admin in ((EDITOR_NAME, "editor", False), (ADMIN_NAME, "owner", True)):
@@ -59,7 +59,7 @@ def seed(password: str) -> None:
 
 
 def widgets() -> list[tuple[WidgetInstance, str]]:
-    """The demo's instances with their embed tokens, in their order."""
+    """The demo's instances with their embed tokens, in the order of WIDGETS."""
     rows = {row.name: row for row in WidgetInstance.objects.filter(workspace__name=WORKSPACE_NAME)}
     seeded = [rows[widget.name] for widget in WIDGETS if widget.name in rows]
     return [(row, embed_tokens.issue(row.pk, row.token_version)) for row in seeded]

@@ -26,7 +26,7 @@ def start(request: HttpRequest) -> HttpResponse:
 
 @require_safe
 def publisher(request: HttpRequest) -> HttpResponse:
-    """A page as a publisher would make it: the script and the elements, under that site's own strict policy."""
+    """A page as a publisher would build it: the script and the elements, with a strict Content-Security-Policy."""
     service = settings.PUBLIC_BASE_URL
     context = {"script_url": f"{service}/embed/widget.js", "tokens": [token for _, token in seeds.widgets()]}
     response = render(request, "demo/publisher.html", context)
@@ -38,7 +38,7 @@ def publisher(request: HttpRequest) -> HttpResponse:
 
 
 def _other_origin() -> str:
-    """The same server under its other loopback name: to a browser, another site than the one the script comes from."""
+    """The same server as `localhost`, so that the browser treats the page and the script as different sites."""
     parts = urlsplit(settings.PUBLIC_BASE_URL)
     if parts.hostname != "127.0.0.1":
         return settings.PUBLIC_BASE_URL

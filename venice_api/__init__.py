@@ -1,7 +1,7 @@
-"""Venice: everything that browsers talk to, and the owner of each widget's configuration.
+"""Venice: everything that browsers talk to. It owns each widget's configuration.
 
-A package per part: `api`, `connect`, `editor`, `embed`, `support`, `ops`. What they share is beside them: `instances`
-(a widget's configuration), `embed_tokens`, `values` (settings read from text), `wording` (what people read),
-`policies` (Content-Security-Policy), `acting` (who acts), `client_address`.
-Venice knows no provider and no token of Meta's; it asks `paris_integration.public`.
+The packages are `api`, `connect`, `editor`, `embed`, `support` and `ops`. They share these modules: `instances` (a
+widget's configuration), `embed_tokens`, `values` (settings parsed from text), `wording` (texts for people), `policies`
+(Content-Security-Policy), `acting` (who acts) and `client_address`.
+Venice knows no provider and none of Meta's tokens. It calls `paris_integration.public`.
 """

@@ -1,4 +1,4 @@
-"""Who acts in this request or command, for what is written into the audit trail below forms and views."""
+"""Who acts in this request or command, so that code below the views can name them in the audit trail."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _actor: ContextVar[Callable[[], paris.Actor]] = ContextVar("actor", default=lamb
 
 
 def current_actor() -> paris.Actor:
-    """The signed-in user or the command; the service itself where neither is known."""
+    """The signed-in user or the command. The service itself if neither is known."""
     return _actor.get()()
 
 
@@ -30,7 +30,7 @@ def acting_as(actor: paris.Actor) -> Iterator[None]:
 
 
 class ActorMiddleware:
-    """Names the request's user to `current_actor`. Nothing is looked up before something asks."""
+    """Makes the request's user the `current_actor`. The user is looked up only when it is needed."""
 
     def __init__(self, get_response: GetResponse) -> None:
         self.get_response = get_response

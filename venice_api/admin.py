@@ -1,4 +1,4 @@
-"""Where Django looks for admin classes; they are in `support`."""
+"""Django looks for admin classes here. They are defined in `support`."""
 
 from venice_api.support.admin import WidgetInstanceAdmin
 

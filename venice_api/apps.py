@@ -8,4 +8,4 @@ class VeniceConfig(AppConfig):
     def ready(self) -> None:
         import foundation.checks  # noqa: F401 - registers the system checks
         import venice_api.checks  # noqa: F401 - registers the system checks
-        from venice_api import instances  # noqa: F401 - keeps the remembered instances true
+        from venice_api import instances  # noqa: F401 - connects the signals that keep cached instances current

@@ -1,4 +1,4 @@
-"""System checks of what browsers and monitoring talk to."""
+"""System checks for redirect URIs, the metrics token and throttles."""
 
 from __future__ import annotations
 
@@ -25,8 +25,8 @@ def check_redirect_uris(**_: Any) -> list[CheckMessage]:
     if any(a.scheme not in {"http", "https"} or not a.hostname or a.fragment for a in addresses):
         return [
             Error(
-                "EDITOR_REDIRECT_URIS holds something that is not an absolute http or https address.",
-                hint="Comma-separated, each in full and without fragment: https://app.your-domain/settings",
+                "EDITOR_REDIRECT_URIS contains an entry that is not an absolute http or https URL.",
+                hint="Separate full URLs without fragments by commas, such as https://app.your-domain/settings",
                 id="venice.E001",
             )
         ]
@@ -37,10 +37,8 @@ def check_redirect_uris(**_: Any) -> list[CheckMessage]:
 def check_redirect_uris_are_safe(**_: Any) -> list[CheckMessage]:
     addresses = [urlsplit(uri) for uri in settings.EDITOR_REDIRECT_URIS]
     if any(a.scheme == "http" and is_public_host(a.hostname) for a in addresses):
-        hint = "Use the https address of the editor."
-        return [
-            CheckWarning("EDITOR_REDIRECT_URIS holds a public http address.", hint=hint, id="venice.W001")
-        ]
+        hint = "Use the editor's https URL."
+        return [CheckWarning("EDITOR_REDIRECT_URIS contains a public http URL.", hint=hint, id="venice.W001")]
     return []
 
 
@@ -48,11 +46,11 @@ def check_redirect_uris_are_safe(**_: Any) -> list[CheckMessage]:
 def check_metrics_token(**_: Any) -> list[CheckMessage]:
     if len(settings.METRICS_TOKEN) >= SHORTEST_METRICS_TOKEN:
         return []
-    what = "is short" if settings.METRICS_TOKEN else "is not set: only this machine itself can read /metrics"
+    what = "is short" if settings.METRICS_TOKEN else "is not set: /metrics can be read from this machine only"
     return [
         CheckWarning(
             f"METRICS_TOKEN {what}.",
-            hint=f"At least {SHORTEST_METRICS_TOKEN} random characters, also given to the monitoring as bearer.",
+            hint=f"Set at least {SHORTEST_METRICS_TOKEN} random characters; monitoring sends them as bearer token.",
             id="venice.W002",
         )
     ]
@@ -64,7 +62,7 @@ def check_throttles(**_: Any) -> list[CheckMessage]:
     return [
         CheckWarning(
             f"{name} is below {THROTTLE_FLOORS[name]}: widgets on busy pages would be refused.",
-            hint="Raise it, leave it out, or set 0 for no limit.",
+            hint="Raise it, remove it, or set 0 for no limit.",
             id="venice.W003",
         )
         for name in low

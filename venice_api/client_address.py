@@ -1,4 +1,4 @@
-"""Whose request it is, as far as an address tells."""
+"""The client's address, behind any number of trusted proxies."""
 
 from __future__ import annotations
 
@@ -8,23 +8,23 @@ from functools import lru_cache
 from typing import Any
 
 UNKNOWN = "unknown"
-_IPV6_PREFIX = 64  # bits: what one subscriber gets, so that no one has endlessly many addresses
+_IPV6_PREFIX = 64  # bits: one subscriber's network, so that one client can't use countless addresses
 
 
 def client_address(meta: Mapping[str, Any], trusted_proxies: int) -> str:
     """The client's address: an IPv4 address, an IPv6 network of 64 bits, or "unknown".
 
-    `meta` is a WSGI environment. Each proxy appends whom it heard from to X-Forwarded-For, so behind
-    `trusted_proxies` of them the client is that many from the right; what stands further left anybody may have
-    written. With 0, or a list too short to have come through them all, it is the peer, REMOTE_ADDR.
+    `meta` is a WSGI environment. Each proxy appends the address it received the request from to X-Forwarded-For.
+    Behind `trusted_proxies` of them, the client is that many entries from the right; any client can forge the entries
+    further left. With 0 proxies, or fewer entries than proxies, the address is the peer's, REMOTE_ADDR.
     """
     peer = str(meta.get("REMOTE_ADDR") or "")
     if trusted_proxies <= 0:
         return _group(peer)
-    heard = [part.strip() for part in str(meta.get("HTTP_X_FORWARDED_FOR") or "").split(",")]
-    if len(heard) < trusted_proxies:
+    forwarded = [part.strip() for part in str(meta.get("HTTP_X_FORWARDED_FOR") or "").split(",")]
+    if len(forwarded) < trusted_proxies:
         return _group(peer)
-    named = _group(heard[-trusted_proxies])
+    named = _group(forwarded[-trusted_proxies])
     return _group(peer) if named == UNKNOWN else named
 
 
@@ -42,7 +42,7 @@ def _group(text: str) -> str:
 
 
 def _without_port(text: str) -> str:
-    """Some proxies write a port: `192.0.2.1:4711`, `[2001:db8::1]:4711`."""
+    """Some proxies add a port: `192.0.2.1:4711`, `[2001:db8::1]:4711`."""
     if text.startswith("["):
         return text[1:].partition("]")[0]
     return text.partition(":")[0] if text.count(":") == 1 else text

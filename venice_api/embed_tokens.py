@@ -1,7 +1,7 @@
-"""Embed tokens: publishable, signed, bound to one instance and to reading, revoked by raising the instance's version.
+"""Embed tokens: public, signed, and valid only for reading one instance.
 
-They are in the source of publishers' pages, so they open nothing but reads of one instance. They do not
-expire. Signed with SECRET_KEY; SECRET_KEY_FALLBACKS keep older ones valid while it is rotated.
+They are visible in the source of publishers' pages. They don't expire; raising the instance's version revokes them.
+They are signed with SECRET_KEY, and SECRET_KEY_FALLBACKS keep older tokens valid during a rotation.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ def issue(instance_id: str, version: int) -> str:
 
 
 def verify(text: str) -> EmbedToken:
-    """What the token says, once its signature holds. Whether its version still counts is the instance's to say."""
+    """The token's content, if its signature is valid. The caller must compare its version with the instance's."""
     if len(text) > MAX_LENGTH or not text.isascii():
         raise InvalidEmbedToken
     try:

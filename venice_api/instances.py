@@ -1,4 +1,4 @@
-"""Finding instances: the plain value a request needs, remembered, and forgotten when the row changes."""
+"""Instances: a cached value for requests, dropped from the cache when the row changes; and the signals of a save."""
 
 from __future__ import annotations
 
@@ -43,17 +43,17 @@ class Instance:
         return FeedKey(UUID(self.workspace_id), self.instance_id, source or self.source)
 
     def selection(self, max_posts: int | None = None, chosen: FilterChoice | None = None) -> Selection:
-        """What the reader asked for, completed from the configuration."""
+        """What the reader asked for, completed from the widget's configuration."""
         kind: FilterKind | None = parse_filter(self.filter_type) if chosen is None else chosen.kind
         return Selection(max_posts or self.max_posts, kind, frozenset(self.hidden_post_ids))
 
 
 def find_instance(instance_id: str) -> Instance | None:
-    """The instance, None when there is none. Raises StoreUnavailable when the database is away."""
+    """The instance, or None. Raises StoreUnavailable when neither cache nor database can answer."""
     try:
         return remember(_cache_key(instance_id), lambda: load_instance(instance_id), Instance)
     except StoreAway as error:
-        raise StoreUnavailable("the database is away") from error
+        raise StoreUnavailable("the database is unavailable") from error
 
 
 def load_instance(instance_id: str) -> Instance | None:
@@ -80,7 +80,7 @@ MAX_HIDDEN = 1_000
 
 @transaction.atomic
 def set_hidden(instance_id: str, post_id: str, *, hidden: bool) -> None:
-    """Hide a post of the instance, or show it again; beyond MAX_HIDDEN the oldest hidden ones are shown again."""
+    """Hide a post of the instance, or show it again. Beyond MAX_HIDDEN, the posts hidden first are shown again."""
     row = WidgetInstance.objects.select_for_update().get(pk=instance_id)
     others = [known for known in row.hidden_post_ids if known != post_id]
     row.hidden_post_ids = ([*others, post_id] if hidden else others)[-MAX_HIDDEN:]
@@ -89,7 +89,7 @@ def set_hidden(instance_id: str, post_id: str, *, hidden: bool) -> None:
 
 @transaction.atomic
 def rotate_embed_token(instance_id: str, *, reason: str = "") -> int | None:
-    """Revoke the instance's embed token; the new version, None when there is no such instance."""
+    """Revoke the instance's embed token. Returns the new version, or None if there is no such instance."""
     row = _hold(instance_id)
     if row is None:
         return None
@@ -116,7 +116,7 @@ def _after_save(instance: WidgetInstance, created: bool, raw: bool, **_: Any) ->
         _note(paris.Action.WIDGET_CREATED, instance)
     if before is None:
         return
-    after = WidgetInstance.objects.get(pk=instance.pk)  # `instance` may hold more than was saved of it
+    after = WidgetInstance.objects.get(pk=instance.pk)  # `instance` may have unsaved fields
     if after.workspace_id != before.workspace_id:
         _move(before, to=after.workspace_id)
     paris.retire_other_sources(from_row(after).feed_key())
@@ -127,7 +127,7 @@ def _after_save(instance: WidgetInstance, created: bool, raw: bool, **_: Any) ->
 @receiver(pre_delete, sender=WidgetInstance, dispatch_uid="venice.erase_instance")
 def _erase(instance: WidgetInstance, **_: Any) -> None:
     row = _hold(instance.pk)
-    if row is None:  # another request has deleted it a moment before
+    if row is None:  # another request has just deleted it
         return
     paris.erase_instance(from_row(row).feed_key(), actor=current_actor(), now=timezone.now())
     _forget_on_commit(row.pk)
@@ -143,7 +143,7 @@ def _note(action: paris.Action, row: WidgetInstance, detail: str = "") -> None:
 
 
 def _hold(instance_id: str) -> WidgetInstance | None:
-    """The row as it stands, held until the transaction ends."""
+    """The current row, locked until the transaction ends."""
     return WidgetInstance.objects.select_for_update().filter(pk=instance_id).first()
 
 
@@ -158,7 +158,7 @@ _SETTINGS = {
 
 
 def _changes(before: WidgetInstance, after: WidgetInstance) -> Iterator[tuple[paris.Action, str]]:
-    """What the audit trail tells of a save. It names what changed, not the accounts and posts themselves."""
+    """The audit entries of a save. They name the changed settings, but no accounts or posts."""
     changed = {word for name, word in _SETTINGS.items() if getattr(before, name) != getattr(after, name)}
     if changed:
         yield paris.Action.SETTINGS_CHANGED, ", ".join(sorted(changed))
@@ -172,15 +172,16 @@ def _changes(before: WidgetInstance, after: WidgetInstance) -> Iterator[tuple[pa
 
 
 def _forget_on_commit(instance_id: str) -> None:
-    # Not the row's own id: a deleted row has none by then.
+    # Not row.pk: Django has cleared it by then if the row was deleted.
     transaction.on_commit(partial(forget, _cache_key(instance_id)))
 
 
 @receiver(paris.account_erased, dispatch_uid="venice.forget_account")
 def _forget_account(instance_ids: Collection[str], usernames: Collection[str], **_: Any) -> None:
-    """Erase what the account's own widgets keep of it: its name as their source, and the ids of hidden posts.
+    """Delete what widgets that show the account keep of it: its name as their source, and the ids of hidden posts.
 
-    Without a source a widget shows nothing until its editor chooses one. Public mode would load the posts again.
+    Without a source, a widget shows nothing until an editor chooses one. If it kept the source, public mode would load
+    the posts again.
     """
     rows = WidgetInstance.objects.filter(
         pk__in=instance_ids, source_type=SourceType.PROFILE.value, source_value__in=usernames
@@ -191,5 +192,5 @@ def _forget_account(instance_ids: Collection[str], usernames: Collection[str], *
 
 
 def _cache_key(instance_id: str) -> str:
-    # An id from a request may hold anything; keys of a cache may not.
+    # Hex, because an id from a request may contain characters that cache keys may not.
     return f"venice:instance:v1:{instance_id.encode().hex()}"

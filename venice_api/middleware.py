@@ -1,4 +1,4 @@
-"""What every request gets: an id, a line in the log, security headers, and answers to failures of the database."""
+"""Middleware for every request: its id, the access log, security headers, and answers to database failures."""
 
 from __future__ import annotations
 
@@ -24,9 +24,9 @@ _SANE_REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}", re.ASCII)
 
 
 class ConnectionsMiddleware:
-    """Gives the request's database connections back before the answer is sent: its reader may be slow.
+    """Returns the request's database connections before the answer is sent, because the client may be slow.
 
-    And whatever happens: Django's own signal is not sent for a request that ends in an error of its handlers.
+    It also does so after an error in a handler, for which Django doesn't send its `request_finished` signal.
     """
 
     def __init__(self, get_response: GetResponse) -> None:
@@ -40,7 +40,7 @@ class ConnectionsMiddleware:
 
 
 class RequestIdMiddleware:
-    """`X-Request-ID`, echoed when it is sane, made otherwise."""
+    """`X-Request-ID`: the client's, if it is valid, or a new one."""
 
     def __init__(self, get_response: GetResponse) -> None:
         self.get_response = get_response
@@ -55,7 +55,7 @@ class RequestIdMiddleware:
 
 
 class AccessLogMiddleware:
-    """Names the route, not the address: paths and queries may hold tokens, states and codes."""
+    """Logs the route, not the URL: paths and queries may contain tokens, states and codes."""
 
     def __init__(self, get_response: GetResponse) -> None:
         self.get_response = get_response
@@ -79,7 +79,7 @@ class AccessLogMiddleware:
 
 
 class SecurityHeadersMiddleware:
-    """Policies of every answer; a view that sets its own Content-Security-Policy keeps it."""
+    """Sets security headers on every answer. A view's own Content-Security-Policy is kept."""
 
     def __init__(self, get_response: GetResponse) -> None:
         self.get_response = get_response
@@ -94,9 +94,9 @@ class SecurityHeadersMiddleware:
 
 
 class StorableTextMiddleware:
-    """Refuses with 400 what no text column can hold, before anything looks for it in the database.
+    """Answers 400 to text that no database column can store, before it reaches a query.
 
-    Forms and the API name the field in question themselves: what is posted, and the query of the API, is left to them.
+    It leaves posted data and the API's query strings to forms and serializers, which name the invalid field.
     """
 
     def __init__(self, get_response: GetResponse) -> None:
@@ -104,7 +104,7 @@ class StorableTextMiddleware:
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
         if not is_api(request) and _content_length(request) > settings.DATA_UPLOAD_MAX_MEMORY_SIZE:
-            raise RequestDataTooBig  # Django counts a form's fields alone, not the files sent beside them
+            raise RequestDataTooBig  # Django's limit counts form fields, but not uploaded files
         if not all(map(_is_storable, _texts_of(request))):
             raise BadRequest("text that cannot be stored")
         return self.get_response(request)
@@ -119,8 +119,8 @@ def _texts_of(request: HttpRequest) -> Iterator[str]:
 
 
 def _content_length(request: HttpRequest) -> int:
-    length = request.META.get("CONTENT_LENGTH") or "0"
-    return int(length) if length.isdecimal() else 0
+    sent = request.META.get("CONTENT_LENGTH") or "0"
+    return int(sent) if sent.isdecimal() else 0
 
 
 def _is_storable(text: str) -> bool:
@@ -128,7 +128,7 @@ def _is_storable(text: str) -> bool:
 
 
 class StoreUnavailableMiddleware:
-    """A view whose database fails it answers 503 with Retry-After, and 400 when it could not hold what was sent."""
+    """Answers 503 with Retry-After when the database fails, and 400 when it can't store a sent value."""
 
     def __init__(self, get_response: GetResponse) -> None:
         self.get_response = get_response

@@ -1,4 +1,4 @@
-"""Venice's rows: the widget's configuration. No provider tokens, no refresh times (PRD §7.1)."""
+"""Venice's model: the widget's configuration. It holds no provider tokens and no refresh times (PRD §7.1)."""
 
 from __future__ import annotations
 
@@ -84,16 +84,16 @@ class WidgetInstance(models.Model):
     def __str__(self) -> str:
         return self.name or self.id
 
-    role: str  # the user's, set by `for_member` alone
-    _saved: WidgetInstance | None = None  # the row as it stood before a save, for the signals
+    role: str  # the user's, set only by `for_member`
+    _saved: WidgetInstance | None = None  # the row before a save, for the signals
 
     def save(self, *args: Any, **kwargs: Any) -> None:
-        """One transaction with what the signals of a save write."""
+        """Save in one transaction with what the save signals write."""
         with transaction.atomic():
             super().save(*args, **kwargs)
 
     def clean(self) -> None:
-        """Normalise what people typed; ValidationError names the field."""
+        """Normalise and validate the settings. ValidationError names the field."""
         errors: dict[str, str] = {}
         try:
             self.source_value = saved_source(self.source_type, self.source_value).value

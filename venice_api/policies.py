@@ -14,7 +14,7 @@ PAGE_POLICY = (
 
 
 def editor_policy() -> str:
-    """Editor pages also show posts from Meta's hosts."""
+    """Editor pages also show media from Meta's hosts."""
     media = media_sources()
     return f"{PAGE_POLICY} {media}; media-src 'self' {media}"
 
@@ -29,7 +29,7 @@ def frame_policy(allowed_origins: Sequence[str]) -> str:
 
 
 def media_sources() -> str:
-    """Where pictures may come from: https anywhere (Meta's CDN hosts have many names), http only from MEDIA_HOSTS."""
+    """Allowed media sources: any https host (Meta's CDN has many names), and http only from MEDIA_HOSTS."""
     if settings.PUBLIC_BASE_URL.startswith("https://"):
         return "https:"
     return " ".join(["https:", *(f"http://{host.split(':')[0]}:*" for host in settings.MEDIA_HOSTS)])

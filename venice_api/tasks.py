@@ -1,4 +1,4 @@
-"""Venice's background work: forgetting."""
+"""Venice's background tasks."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ logger = logging.getLogger(__name__)
 
 @shared_task(name="venice_api.tasks.forget_failed_sign_ins")
 def forget_failed_sign_ins() -> int:
-    """Failed sign-ins count until their cool-off is over; after that nobody needs to know of them."""
+    """Delete failed sign-ins whose lockout period is over. Returns how many."""
     try:
         with statements.limited_to(statements.LONG_JOB_SECONDS):
             return _forget_overdue()
     except faults.DRIVER_ERRORS as error:
-        logger.warning("failed sign-ins not forgotten, database unavailable: %s", type(error).__name__)
+        logger.warning("failed sign-ins not deleted, database unavailable: %s", type(error).__name__)
         return 0
 
 

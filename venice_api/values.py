@@ -1,6 +1,6 @@
-"""The values of a widget's settings, read from text. Pure; each refusal names its field.
+"""Parsing the values of a widget's settings from text. Pure functions; each error names its field.
 
-The API, the editor's form, the commands and the model read them alike.
+The API, the editor's form, the commands and the model share them.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ _ORIGIN_HOST = re.compile(r"[a-z0-9]([a-z0-9.-]*[a-z0-9])?|\[[0-9a-f:.]+\]", re.
 
 
 class InvalidInput(ValidationError):
-    """One field that cannot be used, and what would be right. Forms and serializers name it by their own field."""
+    """An invalid field, and what would be valid. Forms and serializers report it at their own field."""
 
     def __init__(self, field: str, message: str) -> None:
         super().__init__(message)
@@ -42,7 +42,7 @@ class InvalidInput(ValidationError):
 
 @dataclass(frozen=True, slots=True)
 class FilterChoice:
-    """A filter that was asked for; `kind` None is "all"."""
+    """A requested filter. `kind` None means "all"."""
 
     kind: FilterKind | None
 
@@ -53,7 +53,7 @@ def clean_text(field: str, text: str, *, limit: int = TEXT_LIMIT) -> str:
     if len(text) > limit:
         raise InvalidInput(field, f"Must be at most {limit} characters.")
     if _CONTROL.search(text.strip()):
-        raise InvalidInput(field, "Must not hold control characters.")
+        raise InvalidInput(field, "Must not contain control characters.")
     if _SURROGATE.search(text):
         raise InvalidInput(field, "Must be valid text.")
     return text
@@ -66,14 +66,14 @@ def parse_max_posts(text: str) -> int:
 
 
 def parse_filter(text: str) -> FilterKind | None:
-    """None is "all"."""
+    """Returns None for "all"."""
     if text not in _FILTERS:
         raise InvalidInput("filterType", "Must be all, image or video.")
     return _FILTERS[text]
 
 
 def saved_source(source_type: str, source_value: str) -> Source:
-    """A source as it is saved with an instance. Raises InvalidInput."""
+    """The normalised source, as saved with an instance. Raises InvalidInput."""
     return normalised_source(parse_type(source_type), source_value)
 
 
@@ -92,7 +92,7 @@ def parse_type(text: str) -> SourceType:
 
 
 def parse_allowed_origin(text: str) -> str:
-    """An origin as browsers send it: scheme, host and a port that is not the scheme's own. Raises InvalidInput."""
+    """An origin as browsers send it: scheme, host, and the port unless it is the default. Raises InvalidInput."""
     problem = InvalidInput("allowedOrigins", f"{text[:100]!r} is not an origin such as https://shop.example.")
     try:
         parts = urlsplit(text.strip())

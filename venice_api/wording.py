@@ -1,4 +1,4 @@
-"""What people read about refusals, warnings, connections and logins. Pure.
+"""The texts people read about refusals, warnings, connections and logins. Pure functions.
 
 One table per subject. Where editors, support staff and API clients need different words, they're side by side.
 """
@@ -24,7 +24,7 @@ from paris_integration.public import (
     Warning,
 )
 
-ANOTHER_REFRESH = "Another refresh is under way. Try again in a moment."
+ANOTHER_REFRESH = "Another refresh is running. Try again in a moment."
 
 
 class Refusal(NamedTuple):
@@ -37,19 +37,19 @@ class Refusal(NamedTuple):
 
 _REFUSALS = {
     BlockReason.PLAN_RESTRICTED: Refusal(
-        api="The plan of this workspace does not include this source.",
-        editor="Your plan does not include this source.",
-        staff="the plan does not include this kind of source",
+        api="This workspace's plan doesn't include this type of source.",
+        editor="Your plan doesn't include this type of source.",
+        staff="the plan does not include this type of source",
     ),
     BlockReason.QUOTA_EXCEEDED: Refusal(
-        api="The refreshes of this plan are used up for now.",
-        editor="Your plan's refreshes are used up for now.",
-        staff="the plan's refreshes are used up",
+        api="All refreshes in this plan are used up for now.",
+        editor="You've used all the refreshes in your plan for now.",
+        staff="all refreshes in the plan are used up",
     ),
     BlockReason.TTL_NOT_ELAPSED: Refusal(
-        api="The posts are still fresh; this plan refreshes them by itself later.",
+        api="The posts are still fresh. This plan refreshes them automatically later.",
         editor="The posts are still fresh. Your plan refreshes them automatically.",
-        staff="the plan has no forced refreshes, and the posts are still fresh",
+        staff="the plan has no manual refreshes, and the posts are still fresh",
     ),
 }
 
@@ -72,54 +72,54 @@ _STATES = {
         editor="a permission is missing", staff="a permission is missing"
     ),
     ConnectionState.DEAUTHORISED: State(
-        editor="access was withdrawn at Instagram", staff="access was withdrawn at Instagram"
+        editor="access was revoked at Instagram", staff="access was revoked at Instagram"
     ),
 }
 _WARNINGS = {
-    Warning.PLAN_RESTRICTED: "Your plan does not cover this widget: nothing is refreshed. Posts loaded before stay.",
-    Warning.HASHTAG_REQUIRES_CONNECT: "Hashtags need an Instagram account connected by Facebook login.",
+    Warning.PLAN_RESTRICTED: "Your plan doesn't include this widget, so it isn't refreshed. Earlier posts stay.",
+    Warning.HASHTAG_REQUIRES_CONNECT: "Hashtags need an Instagram account connected through Facebook login.",
     Warning.CONNECT_REQUIRED: "Connect an Instagram account to load posts.",
-    Warning.WRONG_ACCOUNT: "The connected account is another one than the profile shown here.",
-    Warning.RECONNECT_REQUIRED: "Instagram no longer accepts the permission. Reconnect to load new posts.",
-    Warning.PERMISSION_MISSING: "A permission is missing. Reconnect and allow everything asked for.",
-    Warning.TOKEN_EXPIRING: "The permission ends within a week. It is renewed by itself; reconnect to be sure.",
-    Warning.SOURCE_NOT_FOUND: "Instagram shows no such public business or creator account, or no such tag.",
-    Warning.PROVIDER_RATE_LIMITED: "Instagram limits how often we may ask. New posts load when it allows more.",
-    Warning.PROVIDER_UNAVAILABLE: "Instagram could not be reached the last time. We try again by ourselves.",
-    Warning.PROVIDER_ERROR: "Instagram gave an answer we could not use. We try again by ourselves.",
-    Warning.FEED_WARMING: "The posts are being loaded for the first time.",
-    Warning.VIDEO_UNAVAILABLE: "Instagram withholds the file of some videos; a still picture is shown.",
-    Warning.POSTS_SKIPPED: "Some posts cannot be shown and were left out.",
-    Warning.PARTIAL_DATA: "Not all posts could be loaded; the fuller older list stays.",
-    Warning.MEDIA_LINKS_EXPIRED: "Links to some pictures have run out; they come back with the next refresh.",
-    Warning.HASHTAG_QUOTA_EXHAUSTED: "The connected account has searched 30 different tags this week. More are possible as these lapse.",  # noqa: E501
-    Warning.HASHTAG_RECENT_ONLY: "A tag shows the posts of its last day.",
+    Warning.WRONG_ACCOUNT: "The connected account isn't the profile shown here.",
+    Warning.RECONNECT_REQUIRED: "Instagram no longer lets us read this account. Reconnect it to load new posts.",
+    Warning.PERMISSION_MISSING: "A permission is missing. Reconnect and allow all requested permissions.",
+    Warning.TOKEN_EXPIRING: "Our access ends within a week. We renew it automatically; to be safe, reconnect now.",
+    Warning.SOURCE_NOT_FOUND: "Instagram has no public business or creator account, or no hashtag, with this name.",
+    Warning.PROVIDER_RATE_LIMITED: "Instagram's rate limit was reached. New posts load when Instagram allows it again.",
+    Warning.PROVIDER_UNAVAILABLE: "We couldn't reach Instagram on the last attempt. We'll retry automatically.",
+    Warning.PROVIDER_ERROR: "Instagram sent a response that we couldn't use. We'll retry automatically.",
+    Warning.FEED_WARMING: "The posts are loading for the first time.",
+    Warning.VIDEO_UNAVAILABLE: "Instagram doesn't provide the files of some videos, so a still image is shown.",
+    Warning.POSTS_SKIPPED: "Some posts can't be shown and were left out.",
+    Warning.PARTIAL_DATA: "Not all posts could be loaded, so the earlier, more complete list stays.",
+    Warning.MEDIA_LINKS_EXPIRED: "Links to some pictures have expired. The next refresh replaces them.",
+    Warning.HASHTAG_QUOTA_EXHAUSTED: "The connected account has reached Instagram's limit of 30 different hashtags a week. New searches work as older ones expire.",  # noqa: E501
+    Warning.HASHTAG_RECENT_ONLY: "A hashtag shows posts from the last 24 hours only.",
 }
-# For support staff: the warnings that keep a feed from being refreshed, in half a sentence.
+# For support staff: warnings that stop a feed from being refreshed, as half sentences.
 _CLOSED = {
-    Warning.PLAN_RESTRICTED: "the plan does not include connected accounts, and one is connected",
+    Warning.PLAN_RESTRICTED: "the plan does not include connected accounts, but one is connected",
     Warning.CONNECT_REQUIRED: "no account is connected, and public mode is off",
-    Warning.HASHTAG_REQUIRES_CONNECT: "a hashtag needs an account connected by Facebook login",
-    Warning.WRONG_ACCOUNT: "the connected account is another one than the profile shown",
+    Warning.HASHTAG_REQUIRES_CONNECT: "a hashtag needs an account connected through Facebook login",
+    Warning.WRONG_ACCOUNT: "the connected account is not the profile shown",
 }
 _HELD_BACK = {
-    RefreshEffect.PARKED: "Instagram limits how often we may ask; clearing the back-off does not change that",
-    RefreshEffect.BACKOFF: "the last attempt failed, and its back-off is not over",
+    RefreshEffect.PARKED: 'Instagram\'s rate limit was reached; "Retry now" does not lift it',
+    RefreshEffect.BACKOFF: "the last attempt failed, and the next retry is not due yet",
 }
 # How a login ended, by the `reason` of its redirect.
 _FAILURES = {
     "ACCESS_DENIED": "You cancelled at Instagram. Nothing was changed.",
-    "STATE_INVALID": "That login is no longer valid: it was used, or took over ten minutes. Start again.",
-    "EXCHANGE_FAILED": "Instagram did not complete the login. Start again in a minute.",
-    "PERMISSION_MISSING": "A permission was left out. Start again and allow everything asked for.",
+    "STATE_INVALID": "That login is no longer valid: it was already used, or took over ten minutes. Start again.",
+    "EXCHANGE_FAILED": "Instagram didn't complete the login. Try again in a minute.",
+    "PERMISSION_MISSING": "A permission wasn't granted. Start again and allow all requested permissions.",
     "NO_PROFESSIONAL_ACCOUNT": (
-        "No professional Instagram account was found. Switch the account to Business or Creator in the Instagram app; "
+        "We found no professional Instagram account. Switch the account to Business or Creator in the Instagram app; "
         "for Facebook login, link it to a Page you manage."
     ),
-    "PLAN_RESTRICTED": "Your plan does not include connected accounts.",
+    "PLAN_RESTRICTED": "Your plan doesn't include connected accounts.",
 }
 
-# Nothing gets better before the owner, or the person who pays, acts.
+# These stay until an editor, or the person who pays for the plan, acts.
 _WAITS_FOR_PEOPLE = frozenset(
     {
         Warning.PLAN_RESTRICTED,
@@ -153,7 +153,7 @@ class Result:
 
 
 class Tone(StrEnum):
-    """How a health word is coloured; the word alone says it, too."""
+    """The colour of a health word. The word carries the same meaning without it."""
 
     GOOD = "good"
     WAITING = "waiting"
@@ -162,7 +162,7 @@ class Tone(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Health:
-    """A widget's state in a word, and the reason in a sentence ("" when all is well)."""
+    """A widget's state in a word, and the reason in a sentence ("" when it works)."""
 
     word: str
     tone: Tone
@@ -174,18 +174,18 @@ def connection_words(state: ConnectionState) -> str:
 
 
 def login_result_words(query: Mapping[str, str]) -> Result | None:
-    """How the login ended, by the redirect's query. Anyone can write a query, so none of its text is shown."""
+    """The result of a login, from the redirect's query. Anyone can write a query, so none of its text is shown."""
     if query.get("status") == "connected":
         return Result("done", "The account is connected.")
     if query.get("status") == "error":
         return Result(
-            "problem", _FAILURES.get(query.get("reason", ""), "The login did not complete. Start again.")
+            "problem", _FAILURES.get(query.get("reason", ""), "The login didn't complete. Start again.")
         )
     return None
 
 
 def notes(view: FeedView, source_type: SourceType, plan_name: str) -> dict[Warning, str]:
-    """What an editor should know about the feed, the most pressing first."""
+    """What an editor should know about the feed, most urgent first."""
     found = {warning: _WARNINGS[warning] for warning in Warning if warning in view.warnings}
     if Warning.PLAN_RESTRICTED in found:
         found[Warning.PLAN_RESTRICTED] = _plan_words(view, source_type, plan_name)
@@ -193,24 +193,24 @@ def notes(view: FeedView, source_type: SourceType, plan_name: str) -> dict[Warni
 
 
 def _plan_words(view: FeedView, source_type: SourceType, plan_name: str) -> str:
-    """What the plan leaves out, what that means, and what brings refreshing back."""
+    """What the plan doesn't include, what follows from that, and how to refresh again."""
     missing = "connected accounts"
     if view.forced is not None and view.forced.reason is BlockReason.PLAN_RESTRICTED:
         missing = "hashtags" if source_type is SourceType.HASHTAG else "profiles"
-    parts = [f"Your {plan_name} plan does not include {missing}, so nothing is refreshed."]
+    parts = [f"Your {plan_name} plan doesn't include {missing}, so nothing is refreshed."]
     if view.last_updated_at is not None:
-        parts.append("Posts loaded before stay visible.")
+        parts.append("Earlier posts stay visible.")
     now = view.refresh_now
     ways = [f"upgrade to {now.upgrade_hint}"] if now and now.upgrade_hint else []
     if now and now.disconnect_helps:
-        ways.append("disconnect the account to go on without it")
+        ways.append("disconnect the account to continue without it")
     if ways:
         parts.append(f"To refresh again, {', or '.join(ways)}.")
     return " ".join(parts)
 
 
 def all_warning_words(*, besides: Collection[Warning] = ()) -> dict[str, str]:
-    """For the live preview, which gets warnings with the feed. `besides`: what the page says elsewhere."""
+    """For the live preview, which receives warnings with the feed. `besides`: those shown elsewhere on the page."""
     return {warning.value: text for warning, text in _WARNINGS.items() if warning not in besides}
 
 
@@ -227,7 +227,7 @@ def health_of(state: Glance | FeedView) -> Health:
     if passing := state.warnings & _PASSES:
         return Health("Delayed", Tone.WAITING, _first(passing))
     if not has_posts:
-        return Health("Not loaded yet", Tone.WAITING, "The posts load when someone first views it.")
+        return Health("Not loaded yet", Tone.WAITING, "The posts load when someone first views the widget.")
     return Health("Working", Tone.GOOD)
 
 
@@ -236,7 +236,7 @@ def _first(warnings: frozenset[Warning]) -> str:
 
 
 def period_words(minutes: int) -> str:
-    """How often a feed refreshes by itself."""
+    """How often a feed refreshes automatically."""
     if minutes % 60:
         return f"every {minutes} minutes" if minutes > 1 else "every minute"
     hours = minutes // 60
@@ -257,7 +257,7 @@ def pause_words(until: datetime) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Block:
-    """Why "Refresh now" is off. `because`: "" where a note on the page says it. `until`: None when no time helps."""
+    """Why "Refresh now" is off. `because`: "" if a note on the page says why. `until`: None if waiting won't help."""
 
     because: str
     until: datetime | None
@@ -265,7 +265,7 @@ class Block:
 
 
 def block_of(view: FeedView) -> Block | None:
-    """Why a refresh would be refused, or answered without a call; None when it would call Instagram."""
+    """Why a refresh would be refused, or make no call; None when it would call Instagram."""
     now = view.refresh_now
     if now is None or now.effect is RefreshEffect.CALL:
         return None
@@ -284,28 +284,28 @@ def _block_words(view: FeedView, effect: RefreshEffect) -> str:
     if view.warnings & FAILURES:
         return ""
     if effect is RefreshEffect.PARKED:
-        return "Instagram limits how often we may ask."
+        return "Instagram's rate limit was reached."
     return "The last refresh failed."
 
 
 def was_refreshed(view: FeedView) -> bool:
-    """Whether a refresh that was asked for, and not refused, brought the posts up to date."""
+    """Whether a requested refresh that was not refused brought the posts up to date."""
     is_closed = view.refresh_now is not None and view.refresh_now.closed_by is not None
     return not is_closed and view.paused_until is None and not view.warnings & FAILURES
 
 
 def problem_words(view: FeedView, source_type: SourceType, plan_name: str) -> str:
-    """Why a refresh that was asked for brought nothing new; only where it did not."""
-    found = notes(view, source_type, plan_name)
+    """Why a requested refresh brought nothing new. Call it only when `was_refreshed` is false."""
+    texts = notes(view, source_type, plan_name)
     if view.refresh_now is not None and view.refresh_now.closed_by is not None:
-        return found[view.refresh_now.closed_by]
+        return texts[view.refresh_now.closed_by]
     if view.paused_until is not None:
-        return f"{pause_words(view.paused_until)} The posts we have stay."
-    return next(words for warning, words in found.items() if warning in FAILURES)
+        return f"{pause_words(view.paused_until)} Existing posts stay visible."
+    return next(words for warning, words in texts.items() if warning in FAILURES)
 
 
 def refusal_words(blocked: RefreshBlocked) -> str:
-    """Why "Refresh now" was refused, and until when. What would lift it is said at the button."""
+    """Why "Refresh now" was refused, and until when. The page says beside the button what would help."""
     words = blocked_words(blocked.reason)
     if blocked.allowed_at is not None:
         words += f" Next refresh available at {_utc(blocked.allowed_at)}."
@@ -313,11 +313,11 @@ def refusal_words(blocked: RefreshBlocked) -> str:
 
 
 def remaining_words(allowance: Allowance) -> str:
-    """What is left today and this hour."""
-    today = "as often as you like" if allowance.remaining_today is None else str(allowance.remaining_today)
-    if allowance.remaining_this_hour is None:
-        return f"{today} left today"
-    return f"{today} left today, {allowance.remaining_this_hour} of them this hour"
+    """How many refreshes are left today and this hour."""
+    today, hour = allowance.remaining_today, allowance.remaining_this_hour
+    left = [f"{today} left today"] if today is not None else []
+    left += [f"{hour} left this hour"] if hour is not None else []
+    return ", ".join(left) or "unlimited"
 
 
 def _utc(moment: datetime) -> str:
@@ -328,7 +328,7 @@ def _utc(moment: datetime) -> str:
 
 
 def staff_refresh_words(view: FeedView) -> str:
-    """Whether the widget can be refreshed now, and what is left; or why not, until when, and what would help."""
+    """Whether the widget can be refreshed now and how often; or why not, until when, and what would help."""
     now = view.refresh_now
     if now is None:
         return ""
@@ -340,14 +340,14 @@ def staff_refresh_words(view: FeedView) -> str:
     elif now.effect is not RefreshEffect.PAUSED:
         parts.append(f"Cannot be refreshed now: {_cause(view, view.connection)}.")
         if now.allowed_at is not None:
-            parts.append(f"Possible again at {utc_words(now.allowed_at)}.")
+            parts.append(f"Next refresh available at {utc_words(now.allowed_at)}.")
     if now.upgrade_hint is not None:
         parts.append(f"The {now.upgrade_hint} plan would allow it now.")
     if now.disconnect_helps:
-        parts.append("After a disconnect, the profile would be read in public mode.")
+        parts.append("If the account is disconnected, the profile is read in public mode.")
     if view.forced is not None and now.effect not in (RefreshEffect.CLOSED, RefreshEffect.REFUSED):
         today, hour = _units(view.forced.remaining_today), _units(view.forced.remaining_this_hour)
-        parts.append(f"Left today: {today}; left this hour: {hour}.")
+        parts.append(f"Manual refreshes left: {today} today, {hour} this hour.")
     return " ".join(parts)
 
 
@@ -363,17 +363,17 @@ def _cause(view: FeedView, connection: ConnectionFacts | None) -> str:
     if now.closed_by in _CLOSED:
         return _CLOSED[now.closed_by]
     if connection is None or not _STATES[connection.state].staff:
-        return "the connection is dead"  # it changed a moment ago
+        return "the connection no longer works"  # it changed a moment ago
     return (
-        f"the connection of @{connection.username} is dead ({_STATES[connection.state].staff}). "
-        "An editor has to reconnect it"
+        f"the connection of @{connection.username} does not work ({_STATES[connection.state].staff}). "
+        "An editor must reconnect it"
     )
 
 
 def staff_freshness_words(view: FeedView) -> str:
     """One sentence on the age of what visitors see."""
     if view.last_updated_at is None:
-        words = "Never filled."
+        words = "No posts loaded yet."
     else:
         age = "out of date" if view.is_stale else "fresh"
         words = f"Last updated at {utc_words(view.last_updated_at)}, {age}; {len(view.posts)} posts shown."
@@ -383,8 +383,8 @@ def staff_freshness_words(view: FeedView) -> str:
 
 
 def staff_refusal_words(blocked: RefreshBlocked) -> str:
-    """Why a refresh on behalf did nothing, and until when."""
-    until = f" Possible again at {utc_words(blocked.allowed_at)}." if blocked.allowed_at else ""
+    """Why a refresh for a customer did nothing, and until when."""
+    until = f" Next refresh available at {utc_words(blocked.allowed_at)}." if blocked.allowed_at else ""
     return f"Not refreshed: {_REFUSALS[blocked.reason].staff}.{until}"
 
 

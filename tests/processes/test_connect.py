@@ -57,7 +57,7 @@ def test_connect_by_instagram_and_disconnect(service: Service, browser: Browser)
         page.get_by_label("@tiny.studio").check()
         page.get_by_role("button", name="Approve").click()
 
-        expect(page.get_by_text("@tiny.studio, by Instagram login")).to_be_visible()
+        expect(page.get_by_text("@tiny.studio, through Instagram login")).to_be_visible()
         expect(page.locator("instagram-feed li a.tile").first).to_be_visible()
         feed = service.read(token).json
         assert len(feed["posts"]) == 3
@@ -84,7 +84,7 @@ def test_a_personal_account_is_said_in_words(service: Service, browser: Browser)
         page.get_by_role("link", name="Connect with Instagram").click()
         page.get_by_label("@jane.private").check()
         page.get_by_role("button", name="Approve").click()
-        expect(page.get_by_text("No professional Instagram account was found.")).to_be_visible()
+        expect(page.get_by_text("We found no professional Instagram account.")).to_be_visible()
 
 
 def test_connect_by_facebook_choose_and_read(service: Service, browser: Browser) -> None:
@@ -95,7 +95,7 @@ def test_connect_by_facebook_choose_and_read(service: Service, browser: Browser)
         assert serious_problems(page) == []
         page.get_by_role("button", name="Use this account").click()
 
-        expect(page.get_by_text("@acme.bakery, by Facebook login")).to_be_visible()
+        expect(page.get_by_text("@acme.bakery, through Facebook login")).to_be_visible()
         # Another professional account, read by the connection's Business Discovery.
         assert len(service.read(token).json["posts"]) == 12
         disconnect(page)
@@ -109,7 +109,7 @@ def test_a_tags_feed_appears_by_facebook_alone(service: Service, browser: Browse
         page.get_by_role("button", name="Approve").click()
         page.get_by_label("@acme.bakery").check()
         page.get_by_role("button", name="Use this account").click()
-        expect(page.get_by_text("@acme.bakery, by Facebook login")).to_be_visible()
+        expect(page.get_by_text("@acme.bakery, through Facebook login")).to_be_visible()
 
         feed = service.read(token).json
         assert feed["posts"]
@@ -126,7 +126,7 @@ def test_meta_orders_the_deletion_of_a_persons_data(service: Service, browser: B
         page.get_by_role("link", name="Connect with Instagram").click()
         page.get_by_label("@tiny.studio").check()
         page.get_by_role("button", name="Approve").click()
-        expect(page.get_by_text("@tiny.studio, by Instagram login")).to_be_visible()
+        expect(page.get_by_text("@tiny.studio, through Instagram login")).to_be_visible()
         assert service.read(token).json["posts"]
         profile = service.standin.profiles.find("tiny.studio")
         assert profile is not None
@@ -147,7 +147,7 @@ def test_meta_orders_the_deletion_of_a_persons_data(service: Service, browser: B
         receipt = ordered.json()
         assert isinstance(receipt, dict)
         page.goto(receipt["url"])
-        expect(page.get_by_role("heading", name="Your data was deleted")).to_be_visible()
+        expect(page.get_by_role("heading", name="Your data has been deleted")).to_be_visible()
         expect(page.get_by_text(receipt["confirmation_code"])).to_be_visible()
         assert serious_problems(page) == []
 
@@ -160,7 +160,7 @@ def test_a_saved_source_is_seen_at_once_in_the_preview(service: Service, browser
         page.get_by_role("button", name="Use this account").click()
         expect(page.locator("instagram-feed").get_by_text("@northern.trails")).to_be_visible()
 
-        page.get_by_label("Account or tag").fill("https://www.instagram.com/Acme.Bakery/")
+        page.get_by_label("Account or hashtag").fill("https://www.instagram.com/Acme.Bakery/")
         page.get_by_role("button", name="Save").click()
 
         expect(page.get_by_text("Saved.")).to_be_visible()

@@ -70,9 +70,9 @@ def staff(service: Service, name: str) -> None:
 def set_up_widget(page: Page, account: str, name: str = "Front page") -> None:
     page.get_by_role("link", name="New widget").click()
     page.get_by_label("Name").fill(name)
-    page.get_by_label("Account or tag").fill(account)
-    page.get_by_role("button", name="Make the widget").click()
-    expect(page.get_by_text("Your widget is there.")).to_be_visible()
+    page.get_by_label("Account or hashtag").fill(account)
+    page.get_by_role("button", name="Create widget").click()
+    expect(page.get_by_text("Your widget was created.")).to_be_visible()
 
 
 def embed_code(page: Page) -> str:
@@ -87,7 +87,7 @@ def tiles(page: Page) -> Locator:
 def test_set_up_preview_and_publish(service: Service, browser: Browser) -> None:
     service.workspace("pro", editor="pat", password=PASSWORD)
     with signed_in(service, browser, "pat") as page:
-        expect(page.get_by_text("There is no widget here yet.")).to_be_visible()
+        expect(page.get_by_text("No widgets yet.")).to_be_visible()
         set_up_widget(page, "https://www.instagram.com/Acme.Bakery/")
         expect(tiles(page).first).to_be_visible()
         expect(page.get_by_text("just now")).to_be_visible()
@@ -95,7 +95,7 @@ def test_set_up_preview_and_publish(service: Service, browser: Browser) -> None:
         page.reload()
         expect(page.get_by_text("Working", exact=True)).to_be_visible()
 
-        page.get_by_label("Account or tag").fill("@Tiny.Studio")
+        page.get_by_label("Account or hashtag").fill("@Tiny.Studio")
         page.get_by_role("button", name="Preview before saving").click()
         expect(page.get_by_text("not saved yet")).to_be_visible()
         expect(page.locator("instagram-feed").get_by_text("@tiny.studio")).to_be_visible()
@@ -142,13 +142,13 @@ def test_a_block_names_its_end_and_the_plan_and_staff_lift_it(service: Service, 
         expect(refresh).to_be_disabled()
         # Pro in the hour of the refresh, Starter should the hour have turned meanwhile.
         hint = re.compile(
-            r"Your plan's refreshes are used up for now\..* Upgrade to (Pro|Starter) to refresh now"
+            r"You've used all the refreshes in your plan for now\..* Upgrade to (Pro|Starter) to refresh now"
         )
         expect(page.get_by_text(hint)).to_be_visible()
         countdown = page.locator("time[data-countdown]")
         expect(countdown).to_contain_text("in ")
         expect(countdown).to_contain_text("00:00:00 UTC")
-        expect(page.get_by_text("Your Free plan does not include connected accounts.")).to_have_count(1)
+        expect(page.get_by_text("Your Free plan doesn't include connected accounts.")).to_have_count(1)
 
         left_open = page.context.new_page()
         left_open.clock.install()
@@ -188,10 +188,10 @@ def test_everything_by_keyboard_alone(service: Service, browser: Browser) -> Non
     with signed_in(service, browser, "kim", by_keyboard=True) as page:
         press(page, page.get_by_role("link", name="New widget"))
         page.wait_for_url("**/editor/new/**")
-        press(page, page.get_by_label("Account or tag"), "t")
+        press(page, page.get_by_label("Account or hashtag"), "t")
         page.keyboard.type("iny.studio")
         page.keyboard.press("Enter")
-        expect(page.get_by_text("Your widget is there.")).to_be_visible()
+        expect(page.get_by_text("Your widget was created.")).to_be_visible()
         expect(tiles(page)).to_have_count(3)
 
         press(page, page.get_by_role("button", name="Refresh now"))
@@ -202,18 +202,18 @@ def test_everything_by_keyboard_alone(service: Service, browser: Browser) -> Non
         expect(page.get_by_text("not saved yet")).to_be_visible()
         press(page, page.get_by_role("button", name="Save"))
         expect(page.get_by_text("Saved.")).to_be_visible()
-        press(page, page.get_by_role("button", name="Copy the script"), "Space")
+        press(page, page.get_by_role("button", name="Copy script code"), "Space")
         expect(
-            page.get_by_role("button", name="Copied").or_(page.get_by_text("copy it by keyboard"))
+            page.get_by_role("button", name="Copied").or_(page.get_by_text("Copy it with the keyboard"))
         ).to_be_visible()
-        press(page, page.locator("summary", has_text="Make new embed code"))
-        press(page, page.get_by_role("button", name="Make the old code worthless"))
+        press(page, page.locator("summary", has_text="Replace embed code"))
+        press(page, page.get_by_role("button", name="Replace embed code"))
         expect(page.get_by_text("The old embed code no longer works.")).to_be_visible()
         press(page, page.get_by_role("link", name="Connect with Instagram"))
         expect(page.get_by_role("button", name="Approve")).to_be_visible()
         page.get_by_label("@tiny.studio").check()
         page.get_by_role("button", name="Approve").click()
-        expect(page.get_by_text("@tiny.studio, by Instagram login")).to_be_visible()
+        expect(page.get_by_text("@tiny.studio, through Instagram login")).to_be_visible()
         press(page, page.locator("summary", has_text="Disconnect"))
         press(page, page.get_by_role("button", name="Disconnect @"))
         expect(page.get_by_text("No account is connected")).to_be_visible()
@@ -228,10 +228,10 @@ def test_no_page_shuts_anybody_out(service: Service, browser: Browser) -> None:
     with signed_in(service, browser, "amy") as page:
         found += problems(page, "empty list")
         page.get_by_role("link", name="New widget").click()
-        page.get_by_role("button", name="Make the widget").click()
+        page.get_by_role("button", name="Create widget").click()
         found += problems(page, "new widget, refused")
-        page.get_by_label("Account or tag").fill("tiny.studio")
-        page.get_by_role("button", name="Make the widget").click()
+        page.get_by_label("Account or hashtag").fill("tiny.studio")
+        page.get_by_role("button", name="Create widget").click()
         expect(tiles(page)).to_have_count(3)
         found += problems(page, "new widget's page")
         page.get_by_role("button", name="Refresh now").click()

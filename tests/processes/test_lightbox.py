@@ -165,7 +165,7 @@ def test_more_of_the_dataset(service: Service, browser: Browser) -> None:
         calls = len(service.standin.calls)
         page.get_by_role("button", name="Show more posts").click()
         expect(tiles).to_have_count(10)
-        expect(page.get_by_role("status")).to_have_text("10 of 12 posts are shown.")
+        expect(page.get_by_role("status")).to_have_text("10 of 12 posts shown.")
         assert tiles.nth(5).evaluate("tile => tile.getRootNode().activeElement === tile")
         page.get_by_role("button", name="Show more posts").click()
         expect(tiles).to_have_count(12)

@@ -79,7 +79,7 @@ def test_states_have_words(service: Service, browser: Browser) -> None:
     with publisher(service, body) as url, opened(browser, url) as (page, _, _):
         empty, broken = page.locator("instagram-feed").all()
         assert empty.locator(".note").inner_text() == "There are no posts to show yet."
-        assert "cannot be shown" in broken.locator(".note").inner_text()
+        assert "can't be shown" in broken.locator(".note").inner_text()
         assert broken.get_by_role("button", name="Try again").is_visible()
 
 

@@ -1,4 +1,4 @@
-"""Fixtures for what ends a widget or a connection."""
+"""Fixtures for deleting widgets and connections."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def desk(db: None) -> Client:
 
 @pytest.fixture
 def act(django_capture_on_commit_callbacks: Any) -> Callable[..., Any]:
-    """Run something and what it left for the commit, which a test's transaction never comes to."""
+    """Run a callable and its on-commit callbacks, which a test's transaction never reaches."""
 
     def run(work: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
         with django_capture_on_commit_callbacks(execute=True):
@@ -33,6 +33,6 @@ def act(django_capture_on_commit_callbacks: Any) -> Callable[..., Any]:
 
 @pytest.fixture
 def revoked(monkeypatch: pytest.MonkeyPatch, logins: FakeLogins) -> list[str]:
-    """The tokens that were to be revoked at Meta; revoking runs in the test's own thread."""
+    """The tokens to be revoked at Meta. Revoking runs in the test's thread."""
     monkeypatch.setattr(threads, "start", lambda work, *args: work(*args))
     return logins.revoked

@@ -1,4 +1,4 @@
-"""What the API answers is what its schema says: every field, nothing beyond, every status."""
+"""The API's answers match its schema: every field, no others, every status."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def instance(make_instance: Any, provider: FakeProvider, logins: FakeLogins) -> 
 
 @pytest.fixture
 def conforms(schema: Any) -> Callable[..., Any]:
-    """The answer's body, once it is seen to be what the schema says of this operation and status."""
+    """The answer's body, after validating it against the schema of this operation and status."""
 
     def check(response: Any, path: str, method: str, status: int) -> Any:
         assert response.status_code == status, response.content
@@ -79,7 +79,7 @@ def post(client: Client, name: str, **body: Any) -> Any:
     return client.post(f"{API}{name}", json.dumps(body), content_type="application/json")
 
 
-def test_the_schema_names_every_word_there_is(schema: Any) -> None:
+def test_the_schema_lists_every_code(schema: Any) -> None:
     assert schema["openapi"] == "3.1.0"
     described = schema["components"]["schemas"]
     assert described["FeedData"]["properties"]["warnings"]["items"]["enum"] == [w.value for w in Warning]
@@ -185,7 +185,7 @@ def test_errors(
 
     monkeypatch.setattr(paris, "force_refresh", away)
     failed(post(people.editor, "refresh", **named), "refresh", "post", 503)
-    # The rest belong to addresses and methods that the schema does not describe, and to our own mistakes.
+    # The others belong to URLs and methods outside the schema, and to internal errors.
     assert set(shapes.ERRORS) - seen == {
         "NOT_FOUND",
         "METHOD_NOT_ALLOWED",
@@ -194,7 +194,7 @@ def test_errors(
     }
 
 
-def test_the_way_to_meta_and_back(people: Cast, instance: WidgetInstance, conforms: Any) -> None:
+def test_connect_and_callback(people: Cast, instance: WidgetInstance, conforms: Any) -> None:
     assert people.editor.get(f"{API}connect", {"instanceId": instance.pk}).status_code == 302
     assert people.editor.get(f"{API}callback", {"state": "x"}).status_code == 302
     assert people.anonymous.get(f"{API}callback", {"state": "x"}).status_code == 400
@@ -206,7 +206,7 @@ def test_health(client: Client, conforms: Any) -> None:
     conforms(client.get("/healthz"), "/healthz", "get", 200)
 
 
-def test_a_field_that_is_not_in_the_schema_is_noticed(schema: Any, instance: WidgetInstance) -> None:
+def test_a_field_missing_from_the_schema_fails_the_check(schema: Any, instance: WidgetInstance) -> None:
     view = paris.read_feed(from_row(instance).feed_key(), from_row(instance).selection(), now=NOW)
     assert view.posts
     body = json.loads(view.posts[0].json) | {"likes": 3}
@@ -214,7 +214,7 @@ def test_a_field_that_is_not_in_the_schema_is_noticed(schema: Any, instance: Wid
     assert not Draft202012Validator(post_schema).is_valid(body)
 
 
-def test_the_docs_page_is_our_own(client: Client) -> None:
+def test_the_docs_page_loads_only_our_own_files(client: Client) -> None:
     page = client.get(reverse("api-docs"))
     assert page.status_code == 200
     assert "https://" not in page.content.decode()

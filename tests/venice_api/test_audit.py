@@ -1,4 +1,4 @@
-"""Who changed a widget: the audit trail names the act and the person, and no account or post."""
+"""The audit trail of widget changes names the act and the person, but no account or post."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def trail(instance_id: str) -> list[tuple[str, str, str]]:
     return [(event.actor, event.action, event.note) for event in found]
 
 
-def test_the_editors_changes(people: Cast, instance: WidgetInstance) -> None:
+def test_changes_by_editors_are_audited(people: Cast, instance: WidgetInstance) -> None:
     page = f"/editor/{instance.pk}/"
     people.editor.post(f"{page}settings/", SETTINGS | {"source_value": "tiny.studio"})
     people.editor.post(f"{page}settings/", SETTINGS | {"source_value": "tiny.studio"})
@@ -61,7 +61,7 @@ def test_the_editors_changes(people: Cast, instance: WidgetInstance) -> None:
     assert all(event.user_id == ids[event.actor].pk for event in AuditEvent.objects.all())
 
 
-def test_what_changes_nothing_leaves_no_event(people: Cast, instance: WidgetInstance) -> None:
+def test_an_unchanged_save_writes_no_event(people: Cast, instance: WidgetInstance) -> None:
     people.editor.post(f"/editor/{instance.pk}/settings/", SETTINGS | {"source_value": "two words"})
     people.editor.post(f"/editor/{instance.pk}/settings/", SETTINGS | {"preview": "yes"})
     people.viewer.post(f"/editor/{instance.pk}/new-token/")
@@ -70,7 +70,7 @@ def test_what_changes_nothing_leaves_no_event(people: Cast, instance: WidgetInst
     assert trail(instance.pk) == []
 
 
-def test_the_desks_changes(desk: Client, instance: WidgetInstance) -> None:
+def test_changes_by_support_staff_are_audited(desk: Client, instance: WidgetInstance) -> None:
     url = f"{LIST}{quote(instance.pk)}/change/"
     form = desk.get(url).context["adminform"].form
     typed = {name: form[name].value() for name in form.fields} | {"allowed_origins": "[]"}
@@ -108,7 +108,7 @@ def test_a_new_widget(people: Cast, desk: Client) -> None:
     ]
 
 
-def test_a_change_and_its_event_are_one(
+def test_a_change_and_its_event_are_saved_in_one_transaction(
     people: Cast, instance: WidgetInstance, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from paris_integration.observing import audit
@@ -122,13 +122,13 @@ def test_a_change_and_its_event_are_one(
         (f"{page}new-token/", {}),
         (f"{page}delete/", {}),
     ):
-        with transaction.atomic():  # stands for the request's own connection
+        with transaction.atomic():  # simulates the request's transaction
             assert people.editor.post(url, typed).status_code == 500
     saved = WidgetInstance.objects.get(pk=instance.pk)
     assert (saved.max_posts, saved.hidden_post_ids, saved.token_version) == (12, [], 1)
 
 
-def test_one_requests_user_is_not_the_next_ones(people: Cast, instance: WidgetInstance) -> None:
+def test_the_user_of_one_request_does_not_leak_into_the_next(people: Cast, instance: WidgetInstance) -> None:
     people.editor.post(f"/editor/{instance.pk}/new-token/")
     instance.refresh_from_db()
     instance.max_posts = 5

@@ -1,4 +1,4 @@
-"""Whose address counts, behind how many proxies, whatever a client writes into the header."""
+"""The client's address behind a number of proxies, whatever a client writes into the header."""
 
 from __future__ import annotations
 

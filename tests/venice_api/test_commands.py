@@ -1,4 +1,4 @@
-"""The operator's commands for widgets: JSON on stdout, and clear refusals that write nothing."""
+"""The operator's commands for widgets: JSON on stdout, and clear errors that write nothing."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def run(*arguments: str) -> dict[str, Any]:
     return answer
 
 
-def test_create_instance_answers_what_is_needed_to_embed_it(people: Cast, provider: FakeProvider) -> None:
+def test_create_instance_prints_what_embedding_needs(people: Cast, provider: FakeProvider) -> None:
     made = run(
         "create_instance", "--workspace", str(people.workspace.pk), "--profile", " @Acme.Bakery ",
         "--max-posts", "2", "--filter", "photo", "--hide", "1", "2", "--hide", "3",
@@ -58,7 +58,7 @@ def test_create_instance_answers_what_is_needed_to_embed_it(people: Cast, provid
         ([], "--profile"),
     ],
 )
-def test_create_instance_names_what_is_wrong(people: Cast, arguments: list[str], named: str) -> None:
+def test_create_instance_names_the_invalid_option(people: Cast, arguments: list[str], named: str) -> None:
     with pytest.raises(CommandError, match=named):
         run("create_instance", "--workspace", str(people.workspace.pk), *arguments)
     assert not WidgetInstance.objects.exists()
@@ -70,7 +70,7 @@ def test_create_instance_needs_a_workspace(db: None, workspace: str) -> None:
         run("create_instance", "--workspace", workspace, "--profile", "a")
 
 
-def test_rotating_refuses_the_old_token_from_then_on(
+def test_rotating_revokes_the_old_token(
     make_instance: Any, provider: FakeProvider, django_capture_on_commit_callbacks: Any
 ) -> None:
     instance = make_instance()

@@ -1,4 +1,4 @@
-"""Connect, callback, choice, disconnect: who may go, where it ends, and that a state is good once."""
+"""Connect, callback, choice and disconnect: who can use them, where they redirect, and single-use states."""
 
 from __future__ import annotations
 
@@ -80,7 +80,7 @@ def own_page(instance: WidgetInstance) -> str:
     return f"{BASE}/editor/{instance.pk}/"
 
 
-def test_a_whole_login(people: Cast, instance: WidgetInstance, logins: FakeLogins) -> None:
+def test_a_complete_login(people: Cast, instance: WidgetInstance, logins: FakeLogins) -> None:
     begun = connect(people.editor, instance)
     state = state_of(begun)
 
@@ -96,10 +96,10 @@ def test_a_whole_login(people: Cast, instance: WidgetInstance, logins: FakeLogin
 
 
 @pytest.mark.parametrize("ending", ["#_", "#_=_"])
-def test_the_fragment_meta_appends_is_no_part_of_the_code_or_the_state(
+def test_the_fragment_that_meta_appends_is_removed_from_code_and_state(
     people: Cast, instance: WidgetInstance, logins: FakeLogins, ending: str
 ) -> None:
-    """A browser keeps fragments to itself; an address that was pasted or forwarded may bring them along."""
+    """Browsers don't send fragments, but a URL that was pasted or forwarded may contain one."""
     state = state_of(connect(people.editor, instance))
     come_back(people.editor, code=f"first{ending}", state=state)
     state = state_of(connect(people.editor, instance))
@@ -108,7 +108,9 @@ def test_the_fragment_meta_appends_is_no_part_of_the_code_or_the_state(
     assert [code for _, code, _ in logins.exchanges] == ["first", "second"]
 
 
-def test_the_login_follows_the_source(people: Cast, instance: WidgetInstance, logins: FakeLogins) -> None:
+def test_the_default_login_depends_on_the_source(
+    people: Cast, instance: WidgetInstance, logins: FakeLogins
+) -> None:
     assert urlsplit(connect(people.editor, instance)["Location"]).hostname == "instagram.example"
     facebook = connect(people.editor, instance, login="facebook")
     assert urlsplit(facebook["Location"]).hostname == "facebook.example"
@@ -129,7 +131,7 @@ def test_the_login_follows_the_source(people: Cast, instance: WidgetInstance, lo
         ("anonymous", 401, "AUTHENTICATION_REQUIRED"),
     ],
 )
-def test_who_may_connect(people: Cast, instance: WidgetInstance, who: str, status: int, error: str) -> None:
+def test_who_can_connect(people: Cast, instance: WidgetInstance, who: str, status: int, error: str) -> None:
     response = connect(getattr(people, who), instance)
 
     assert (response.status_code, response.json()["error"]) == (status, error)
@@ -157,7 +159,7 @@ def test_who_may_connect(people: Cast, instance: WidgetInstance, who: str, statu
         "",
     ],
 )
-def test_a_foreign_redirect_goes_nowhere(people: Cast, instance: WidgetInstance, uri: str) -> None:
+def test_an_unknown_redirect_uri_is_refused(people: Cast, instance: WidgetInstance, uri: str) -> None:
     response = connect(people.editor, instance, redirectUri=uri)
 
     assert (response.status_code, list(response.json()["fields"])) == (400, ["redirectUri"])
@@ -165,7 +167,7 @@ def test_a_foreign_redirect_goes_nowhere(people: Cast, instance: WidgetInstance,
     assert LoginAttempt.objects.count() == 0
 
 
-def test_redirects_that_are_set_up(people: Cast, instance: WidgetInstance) -> None:
+def test_configured_redirect_uris_are_accepted(people: Cast, instance: WidgetInstance) -> None:
     state = state_of(connect(people.editor, instance, redirectUri=EDITOR_URL))
     assert ended(come_back(people.editor, code="1", state=state))[0] == EDITOR_URL
     state = state_of(connect(people.editor, instance, redirectUri="https://app.example/w?tab=feed"))
@@ -176,7 +178,9 @@ def test_redirects_that_are_set_up(people: Cast, instance: WidgetInstance) -> No
     assert connect(people.editor, instance, redirectUri=own_page(instance)).status_code == 302
 
 
-def test_a_plan_without_connections(people: Cast, instance: WidgetInstance, logins: FakeLogins) -> None:
+def test_a_plan_without_connected_accounts_cannot_connect(
+    people: Cast, instance: WidgetInstance, logins: FakeLogins
+) -> None:
     state = state_of(connect(people.editor, instance))
     set_plan(people.workspace, Plan.objects.get(key="free"), actor=Actor("test"))
 
@@ -197,7 +201,9 @@ def test_a_plan_without_connections(people: Cast, instance: WidgetInstance, logi
         ({"code": "bad"}, "EXCHANGE_FAILED"),
     ],
 )
-def test_ways_to_fail(people: Cast, instance: WidgetInstance, query: dict[str, str], reason: str) -> None:
+def test_failed_logins_redirect_with_a_reason(
+    people: Cast, instance: WidgetInstance, query: dict[str, str], reason: str
+) -> None:
     state = state_of(connect(people.editor, instance))
 
     done = come_back(people.editor, state=state, **query)
@@ -211,7 +217,7 @@ def test_ways_to_fail(people: Cast, instance: WidgetInstance, query: dict[str, s
 
 
 @pytest.mark.parametrize("reason", ["PERMISSION_MISSING", "NO_PROFESSIONAL_ACCOUNT", "EXCHANGE_FAILED"])
-def test_what_the_exchange_finds_is_told(
+def test_failures_of_the_code_exchange_redirect_with_a_reason(
     people: Cast, instance: WidgetInstance, logins: FakeLogins, reason: str
 ) -> None:
     logins.failure = LoginFailed(reason)
@@ -219,7 +225,7 @@ def test_what_the_exchange_finds_is_told(
     assert ended(done)[1] == {"status": "error", "reason": reason}
 
 
-def test_a_state_is_good_once_for_ten_minutes_and_for_one_session(
+def test_a_state_is_valid_once_for_ten_minutes_and_in_one_session(
     people: Cast, instance: WidgetInstance, logins: FakeLogins, clock: Any
 ) -> None:
     used, late, foreign = (state_of(connect(people.editor, instance)) for _ in range(3))
@@ -243,7 +249,7 @@ def test_a_state_is_good_once_for_ten_minutes_and_for_one_session(
     assert len(logins.exchanges) == 1
 
 
-def test_several_tabs_at_once(people: Cast, instance: WidgetInstance, make_instance: Any) -> None:
+def test_logins_in_several_tabs_at_once(people: Cast, instance: WidgetInstance, make_instance: Any) -> None:
     twin = make_instance(name="Twin")
     first, second = state_of(connect(people.editor, instance)), state_of(connect(people.editor, twin))
 
@@ -253,14 +259,14 @@ def test_several_tabs_at_once(people: Cast, instance: WidgetInstance, make_insta
     assert ConnectionLink.objects.count() == 2
 
 
-def test_a_role_lost_on_the_way(people: Cast, instance: WidgetInstance, logins: FakeLogins) -> None:
+def test_a_role_lost_during_the_login(people: Cast, instance: WidgetInstance, logins: FakeLogins) -> None:
     state = state_of(connect(people.editor, instance))
     Membership.objects.filter(user__username="editor").update(role="viewer")
     assert ended(come_back(people.editor, code="1", state=state))[1]["reason"] == "STATE_INVALID"
     assert logins.exchanges == []
 
 
-def test_signed_out_on_the_way(people: Cast, instance: WidgetInstance, logins: FakeLogins) -> None:
+def test_signed_out_during_the_login(people: Cast, instance: WidgetInstance, logins: FakeLogins) -> None:
     state = state_of(connect(people.editor, instance))
     response = come_back(people.anonymous, code="1", state=state)
     assert response.status_code == 400
@@ -269,7 +275,7 @@ def test_signed_out_on_the_way(people: Cast, instance: WidgetInstance, logins: F
     assert logins.exchanges == []
 
 
-def test_one_of_several_accounts_is_chosen(
+def test_choosing_one_of_several_accounts(
     people: Cast, instance: WidgetInstance, logins: FakeLogins, clock: Any
 ) -> None:
     logins.accounts = (Account("1", "acme.bakery"), Account("2", "northern.trails"))
@@ -296,7 +302,7 @@ def test_one_of_several_accounts_is_chosen(
 
 
 @pytest.mark.parametrize("accounts", [TWO[:1], TWO], ids=["one account", "a choice"])
-def test_a_token_that_never_ends_is_known_as_one(
+def test_a_token_without_expiry_is_stored_without_one(
     people: Cast, instance: WidgetInstance, logins: FakeLogins, accounts: tuple[Account, ...]
 ) -> None:
     logins.accounts, logins.lasts = accounts, None
@@ -357,7 +363,7 @@ def withdraw(people: Cast, instance: WidgetInstance, settings: Any) -> Any:
 @pytest.mark.parametrize(("what", "user_id"), WITHDRAWALS)
 @pytest.mark.parametrize("family", ["instagram", "facebook"])
 @pytest.mark.parametrize("accounts", [TWO[:1], TWO], ids=["one account", "a choice"])
-def test_what_happens_during_the_exchange_wins(
+def test_a_withdrawal_during_the_exchange_wins(
     people: Cast, instance: WidgetInstance, logins: FakeLogins, withdraw: Any, family: str,
     what: str, user_id: str, accounts: tuple[Account, ...],
 ) -> None:  # fmt: skip
@@ -375,7 +381,7 @@ def test_what_happens_during_the_exchange_wins(
 
 
 @pytest.mark.parametrize(("what", "user_id"), WITHDRAWALS)
-def test_a_choice_that_waits_is_cancelled(
+def test_a_withdrawal_cancels_a_waiting_choice(
     people: Cast, instance: WidgetInstance, logins: FakeLogins, withdraw: Any, what: str, user_id: str
 ) -> None:
     logins.accounts = TWO
@@ -394,11 +400,11 @@ def test_a_choice_that_waits_is_cancelled(
 
 
 @pytest.mark.parametrize(("what", "user_id"), WITHDRAWALS)
-def test_a_choice_being_stored_is_refused(
+def test_a_withdrawal_before_the_choice_is_stored_wins(
     people: Cast, instance: WidgetInstance, logins: FakeLogins, withdraw: Any,
     monkeypatch: pytest.MonkeyPatch, what: str, user_id: str,
 ) -> None:  # fmt: skip
-    """The withdrawal comes after the page has checked the choice, just before it is stored."""
+    """The withdrawal happens after the page has checked the choice and before it is stored."""
     logins.accounts = TWO
     state = state_of(connect(people.editor, instance, login="facebook"))
     page = come_back(people.editor, "callback/facebook", code="1", state=state)["Location"]
@@ -416,7 +422,7 @@ def test_a_choice_being_stored_is_refused(
 
 
 @pytest.mark.parametrize(("what", "user_id"), WITHDRAWALS)
-def test_a_login_that_begins_afterwards_is_stored(
+def test_a_login_that_begins_after_a_withdrawal_is_stored(
     people: Cast, instance: WidgetInstance, withdraw: Any, clock: Any, what: str, user_id: str
 ) -> None:
     withdraw(what, user_id, "instagram")
@@ -430,11 +436,11 @@ def test_a_login_that_begins_afterwards_is_stored(
 @pytest.mark.parametrize(
     ("what", "user_id"), [*WITHDRAWALS[:1], ("deauthorize", "404"), ("data-deletion", "404")]
 )
-def test_others_logins_go_on(
+def test_other_logins_are_not_affected(
     people: Cast, instance: WidgetInstance, make_instance: Any, logins: FakeLogins, withdraw: Any,
     what: str, user_id: str,
 ) -> None:  # fmt: skip
-    """Another widget's login, and another person's, have nothing to do with it; nor has the other login family."""
+    """Logins of other widgets, other people and the other login family are not affected."""
     twin = make_instance(name="Twin")
     state = state_of(connect(people.editor, twin))
     logins.during_exchange = lambda: [
@@ -446,10 +452,10 @@ def test_others_logins_go_on(
 
 
 @pytest.mark.parametrize("same", [True, False], ids=["the same account twice", "one account each"])
-def test_a_choice_is_used_once(
+def test_a_choice_can_be_used_only_once(
     people: Cast, instance: WidgetInstance, logins: FakeLogins, monkeypatch: pytest.MonkeyPatch, same: bool
 ) -> None:
-    """Two clicks at once: one is stored after the other has read the choice, and before it stores it."""
+    """Two clicks at once: one is stored between the other's read of the choice and its write."""
     logins.accounts = TWO
     state = state_of(connect(people.editor, instance, login="facebook"))
     page = come_back(people.editor, "callback/facebook", code="1", state=state)["Location"]
@@ -470,24 +476,24 @@ def test_a_choice_is_used_once(
     assert (row.username, row.token_version) == ("acme.bakery", 2)
 
 
-def test_the_editor_page_tells_the_state(people: Cast, instance: WidgetInstance) -> None:
+def test_the_editor_page_shows_the_connection_state(people: Cast, instance: WidgetInstance) -> None:
     page = own_page(instance).removeprefix(BASE)
     assert "No account is connected" in people.editor.get(page).content.decode()
     come_back(people.editor, code="1", state=state_of(connect(people.editor, instance)))
     shown = people.editor.get(page).content.decode()
-    assert "@acme.bakery, by Instagram login" in shown
+    assert "@acme.bakery, through Instagram login" in shown
     assert "Disconnect" in shown
     assert "Disconnect" not in people.viewer.get(page).content.decode()
     Connection.objects.update(state="reconnect_required")
-    assert "Reconnect to load new posts." in people.editor.get(page).content.decode()
+    assert "Reconnect it to load new posts." in people.editor.get(page).content.decode()
     assert people.viewer.post(f"{page}disconnect/").status_code == 403
     assert people.outsider.post(f"{page}disconnect/").status_code == 404
     assert people.editor.post(f"{page}disconnect/").status_code == 302
     assert Connection.objects.count() == 0
 
 
-def test_a_mail_leads_to_meta_by_way_of_the_sign_in_page(people: Cast, instance: WidgetInstance) -> None:
-    """The link of a notice: those who are signed in pass at once, the others sign in first."""
+def test_the_link_in_an_email_leads_to_meta_after_signing_in(people: Cast, instance: WidgetInstance) -> None:
+    """The link in a notice: signed-in users go straight to Meta, others sign in first."""
     next_page = f"{API}connect?instanceId={instance.pk}&login=instagram"
     passed = people.editor.get("/accounts/login/", {"next": next_page}, follow=True)
     assert passed.redirect_chain[0][0] == next_page
@@ -581,7 +587,7 @@ def test_a_deletion_request_that_is_sent_again_gets_the_same_code(client: Client
     ],
 )
 @pytest.mark.usefixtures("connected")
-def test_how_old_an_order_may_be(client: Client, age: timedelta, status: int) -> None:
+def test_the_maximum_age_of_a_signed_request(client: Client, age: timedelta, status: int) -> None:
     issued_at = int((NOW - age).timestamp())
     sent = signed(order(issued_at=issued_at), SECRETS["instagram"])
 
@@ -605,7 +611,7 @@ GOOD = signed(order(), SECRETS["instagram"])
         pytest.param(GOOD[:-2], id="cut off"),
         pytest.param(signed(order(algorithm="none"), SECRETS["instagram"]), id="no algorithm"),
         pytest.param(signed(order(algorithm="HMAC-SHA1"), SECRETS["instagram"]), id="another algorithm"),
-        pytest.param(signed(order(None), SECRETS["instagram"]), id="nobody"),
+        pytest.param(signed(order(None), SECRETS["instagram"]), id="without a user"),
         pytest.param(signed(order({"id": 1}), SECRETS["instagram"]), id="an object as user"),
         pytest.param(signed([1], SECRETS["instagram"]), id="a list"),
         *[
@@ -617,14 +623,14 @@ GOOD = signed(order(), SECRETS["instagram"])
     ],
 )
 @pytest.mark.usefixtures("connected")
-def test_forged_orders_touch_nothing(client: Client, sent: str) -> None:
+def test_forged_requests_change_nothing(client: Client, sent: str) -> None:
     for what in ("deauthorize", "data-deletion"):
         assert meta(client, f"instagram/{what}", sent).status_code == 400
     assert Connection.objects.get().state == "active"
 
 
 @pytest.mark.usefixtures("connected")
-def test_orders_come_by_post(client: Client) -> None:
+def test_signed_requests_require_post(client: Client) -> None:
     assert client.get(f"{API}meta/instagram/deauthorize").status_code == 405
     assert client.post(f"{API}meta/myspace/deauthorize").status_code == 404
     strict = Client(enforce_csrf_checks=True)

@@ -1,4 +1,4 @@
-"""A request gives its database connection back with its answer, before anybody reads it, and whatever went wrong."""
+"""A request returns its database connection with the answer, before the client reads it, even after an error."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def in_use() -> int:
     ],
 )
 @pytest.mark.parametrize("path", [f"{FEED}?instanceId={{}}", "/editor/{}/"])
-def test_nothing_is_held_once_there_is_an_answer(
+def test_the_database_connection_is_returned_with_the_answer(
     people: Cast,
     make_instance: Callable[..., Any],
     provider: FakeProvider,

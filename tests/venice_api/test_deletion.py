@@ -1,4 +1,4 @@
-"""After Meta's order to delete a person's data, nothing of it is found in the database or the cache."""
+"""After Meta's request to delete a person's data, neither database nor cache contains any of it."""
 
 from __future__ import annotations
 
@@ -50,8 +50,8 @@ def erase(client: Any, settings: Any, django_capture_on_commit_callbacks: Any) -
         with django_capture_on_commit_callbacks(execute=True):
             answer = meta(client, f"{family}/data-deletion", signed(order(user_id), SECRETS[family]))
         assert answer.status_code == 200, answer.content
-        told: dict[str, str] = answer.json()
-        return told
+        reply: dict[str, str] = answer.json()
+        return reply
 
     return send
 
@@ -72,7 +72,7 @@ def waiting_choice(people: Cast, instance: WidgetInstance, code: str) -> str:
 
 
 def fill(instance: WidgetInstance) -> list[str]:
-    """Read and refresh all the widget can show; the ids of the posts."""
+    """Read and refresh everything the widget can show. Returns the post IDs."""
     key = from_row(instance).feed_key()
     twelve = Selection(max_posts=12)
     force_refresh(key, twelve, actor=Actor(7, "editor"), idempotency_key="k-1", now=NOW)
@@ -106,32 +106,32 @@ def test_nothing_is_left(
     if source == USERNAME:
         personal.add(USERNAME)
     else:
-        personal -= post_ids  # posts of another account, which did not ask for anything
+        personal -= post_ids  # posts of another account, which requested nothing
         personal |= {USERNAME, OTHER.account_id}
     assert HashtagSearch.objects.filter(account_id=ACCOUNT).count() == 1
     before = everything_stored()
     assert {text for text in personal if text not in before} == {"token-for-"}  # it is sealed
 
-    told = erase(user_id=user_id)
+    reply = erase(user_id=user_id)
 
     after = everything_stored()
     assert [text for text in personal if text in after] == []
-    assert told["confirmation_code"] in after
+    assert reply["confirmation_code"] in after
     assert Connection.objects.count() == LoginAttempt.objects.count() == HashtagAccount.objects.count() == 0
     assert people.editor.get(unfinished).status_code == 400
     assert people.editor.post(unfinished, {"account": ACCOUNT}).status_code == 400
     assert Connection.objects.count() == 0
-    assert client.get(f"/deletion/{told['confirmation_code']}").status_code == 200
+    assert client.get(f"/deletion/{reply['confirmation_code']}").status_code == 200
     if source == USERNAME:
         shown = read_feed(load_instance(instance.pk).feed_key(), Selection(max_posts=12), now=NOW)
         assert (shown.posts, shown.warnings) == ((), {Warning.CONNECT_REQUIRED})
         assert people.editor.get(f"/editor/{instance.pk}/").status_code == 200
 
 
-def test_posts_of_the_account_go_wherever_they_are_shown(
+def test_posts_of_the_account_are_deleted_from_every_widget(
     people: Cast, make_instance: Any, logins: FakeLogins, erase: Any, django_capture_on_commit_callbacks: Any
 ) -> None:
-    """Another widget shows the same profile in public mode; it is filled again by its next reader."""
+    """Another widget shows the same profile in public mode. Its next reader fills it again."""
     mine, public = make_instance(source_value=USERNAME), make_instance(source_value=USERNAME)
     bystander = make_instance()
     shown, kept = fill(public), fill(bystander)
@@ -149,7 +149,7 @@ def test_posts_of_the_account_go_wherever_they_are_shown(
 def test_another_persons_connection_of_the_same_account_stays(
     people: Cast, make_instance: Any, logins: FakeLogins, erase: Any, django_capture_on_commit_callbacks: Any
 ) -> None:
-    """Two people who manage one account have connected it, each in a workspace: one of them asks for deletion."""
+    """Two managers of one account connected it, each in their own workspace. One requests deletion."""
     instance = make_instance(source_type="hashtag", source_value="bread")
     people.editor.post(waiting_choice(people, instance, "code-1"), {"account": ACCOUNT})
     mine = Connection.objects.get()
@@ -172,10 +172,10 @@ def test_another_persons_connection_of_the_same_account_stays(
     assert hashtags.searched(ACCOUNT, now=NOW) == 1
 
 
-def test_a_search_under_way_leaves_no_entry_in_the_ledger(
+def test_a_running_search_leaves_no_entry_in_the_ledger(
     people: Cast, make_instance: Any, logins: FakeLogins, provider: FakeProvider, erase: Any
 ) -> None:
-    """The refresh holds its token already when the account is erased; and so does the daily comparison."""
+    """The refresh and the daily comparison have already opened the token when the account is deleted."""
     instance = make_instance(source_type="hashtag", source_value="bread")
     people.editor.post(waiting_choice(people, instance, "code-1"), {"account": ACCOUNT})
     facts = links.find_connection(from_row(instance).feed_key())
@@ -197,10 +197,10 @@ def test_a_search_under_way_leaves_no_entry_in_the_ledger(
         lifecycle.open_token(facts)
 
 
-def test_a_copy_that_is_stored_late_is_removed(
+def test_a_late_copy_of_the_connection_is_deleted(
     people: Cast, make_instance: Any, logins: FakeLogins, erase: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A reader loads the connection and the feed, they are erased, and only then the reader stores its copies."""
+    """A reader loads connection and feed, both are deleted, and then the reader stores its copies."""
     instance = make_instance(source_value=USERNAME)
     people.editor.post(waiting_choice(people, instance, "code-1"), {"account": ACCOUNT})
     fill(instance)
@@ -219,7 +219,7 @@ def test_a_copy_that_is_stored_late_is_removed(
 
 
 @pytest.mark.parametrize("mode", ["public", "connected"])
-def test_a_feeds_copy_that_is_published_late_is_removed(make_instance: Any, mode: str) -> None:
+def test_a_late_copy_of_the_feed_is_deleted(make_instance: Any, mode: str) -> None:
     instance = make_instance()
     row = Feed.objects.create(
         workspace_id=instance.workspace_id, instance_id=instance.pk, source_type="profile",
@@ -255,7 +255,7 @@ def test_no_audit_note_names_an_account(
     assert notes == {"connected": "by facebook login", "disconnected": ""}
 
 
-def test_fences_and_ledgers_do_not_pile_up(
+def test_fences_and_ledgers_expire(
     people: Cast, make_instance: Any, logins: FakeLogins, clock: Any, erase: Any
 ) -> None:
     erase()
@@ -270,7 +270,7 @@ def test_fences_and_ledgers_do_not_pile_up(
     assert DeletionRequest.objects.count() == 1
 
 
-def test_an_unknown_person_leaves_no_id(erase: Any) -> None:
+def test_a_request_for_an_unknown_person_stores_no_id(erase: Any) -> None:
     erase("instagram", "28970000000000777")
     assert "28970000000000777" not in everything_stored()
     assert PersonFence.objects.get().withdrawn_at == NOW

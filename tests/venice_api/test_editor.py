@@ -1,4 +1,4 @@
-"""The editor's widget page: freshness, refreshes and refusals in words, for those who act and those who look."""
+"""The editor's pages: state, refreshes and refusals in words, for editors and viewers."""
 
 from __future__ import annotations
 
@@ -47,14 +47,14 @@ def refresh(client: Client, instance: WidgetInstance) -> str:
 
 def test_refreshing_until_the_plan_says_no(people: Cast, instance: WidgetInstance) -> None:
     set_plan(people.workspace, Plan.objects.get(key="starter"), actor=Actor("test"))
-    assert "never yet" in page(people.editor, instance)
+    assert "never" in page(people.editor, instance)
 
     first = refresh(people.editor, instance)
     assert "The posts are up to date." in first
     assert "2026-11-23 12:20 UTC" in first
-    assert "5 left today, 0 of them this hour" in first
+    assert "5 left today, 0 left this hour" in first
     assert "<button disabled" in first
-    assert "refreshes are used up for now. Next refresh available <time" in first
+    assert "all the refreshes in your plan for now. Next refresh available <time" in first
     assert "<strong>Upgrade to Pro to refresh now.</strong>" in first
 
     refused = refresh(people.editor, instance)
@@ -64,14 +64,16 @@ def test_refreshing_until_the_plan_says_no(people: Cast, instance: WidgetInstanc
     assert "The posts are up to date." in refresh(people.editor, instance)
 
 
-def test_a_failure_is_told_in_words(people: Cast, instance: WidgetInstance, provider: FakeProvider) -> None:
+def test_a_failure_is_explained_in_words(
+    people: Cast, instance: WidgetInstance, provider: FakeProvider
+) -> None:
     provider.raises(ProviderUnavailable(status=503))
     shown = refresh(people.editor, instance)
-    assert "Instagram could not be reached the last time." in shown
+    assert "reach Instagram on the last attempt." in shown
     assert "data-countdown" in shown
 
 
-def test_who_may_refresh(people: Cast, instance: WidgetInstance, provider: FakeProvider) -> None:
+def test_who_can_refresh_on_the_page(people: Cast, instance: WidgetInstance, provider: FakeProvider) -> None:
     url = f"/editor/{instance.pk}/refresh/"
     assert people.viewer.post(url).status_code == 403
     assert people.outsider.post(url).status_code == 404
@@ -82,7 +84,7 @@ def test_who_may_refresh(people: Cast, instance: WidgetInstance, provider: FakeP
     assert "24 left today" in page(people.viewer, instance)
 
 
-def test_looking_at_the_page_calls_nobody(
+def test_viewing_the_page_makes_no_provider_call(
     people: Cast, instance: WidgetInstance, provider: FakeProvider
 ) -> None:
     page(people.editor, instance)
@@ -103,7 +105,7 @@ def save(client: Client, instance: WidgetInstance, **changes: str) -> Any:
     return client.post(f"/editor/{instance.pk}/settings/", SETTINGS | changes)
 
 
-def test_settings_are_saved_as_they_are_meant(people: Cast, instance: WidgetInstance) -> None:
+def test_settings_are_normalised_and_saved(people: Cast, instance: WidgetInstance) -> None:
     assert save(people.editor, instance).status_code == 302
 
     instance.refresh_from_db()
@@ -112,7 +114,7 @@ def test_settings_are_saved_as_they_are_meant(people: Cast, instance: WidgetInst
     assert "Saved." in page(people.editor, instance)
 
 
-def test_a_pasted_address_is_a_profile(people: Cast, instance: WidgetInstance) -> None:
+def test_a_pasted_profile_url_is_accepted(people: Cast, instance: WidgetInstance) -> None:
     pasted = "https://www.instagram.com/Tiny.Studio/?igsh=abc"
     assert save(people.owner, instance, source_type="hashtag", source_value=pasted).status_code == 302
     instance.refresh_from_db()
@@ -132,7 +134,7 @@ def test_a_pasted_address_is_a_profile(people: Cast, instance: WidgetInstance) -
         ({"allowed_origins": "shop.example/path"}, "allowed_origins"),
     ],
 )
-def test_what_is_wrong_is_said_at_its_field(
+def test_errors_appear_at_their_field(
     people: Cast, instance: WidgetInstance, changes: dict[str, str], field: str
 ) -> None:
     response = save(people.editor, instance, **changes)
@@ -146,12 +148,12 @@ def test_what_is_wrong_is_said_at_its_field(
 def test_a_tag_outside_the_plan_is_refused_with_its_reason(people: Cast, instance: WidgetInstance) -> None:
     set_plan(people.workspace, Plan.objects.get(key="free"), actor=Actor("test"))
     response = save(people.editor, instance, source_type="hashtag", source_value="#bread")
-    assert "Your plan does not include this kind of source." in response.content.decode()
+    assert "t include this type of source." in response.content.decode()
     set_plan(people.workspace, Plan.objects.get(key="pro"), actor=Actor("test"))
     assert save(people.editor, instance, source_type="hashtag", source_value="#bread").status_code == 302
 
 
-def test_new_embed_code_makes_the_old_one_worthless(people: Cast, instance: WidgetInstance) -> None:
+def test_replacing_the_embed_code_revokes_the_old_one(people: Cast, instance: WidgetInstance) -> None:
     old = embed_tokens.issue(instance.pk, instance.token_version)
     assert people.editor.post(f"/editor/{instance.pk}/new-token/").status_code == 302
     cache.clear()
@@ -168,7 +170,7 @@ def shown(instance: WidgetInstance) -> list[str]:
     return [post["id"] for post in posts]
 
 
-def test_a_post_is_hidden_and_shown_again(people: Cast, instance: WidgetInstance) -> None:
+def test_a_post_can_be_hidden_and_shown_again(people: Cast, instance: WidgetInstance) -> None:
     first, second, third = shown(instance)
     url = f"/editor/{instance.pk}/posts/"
 
@@ -189,7 +191,7 @@ def test_a_deleted_widget_leaves_nothing(people: Cast, instance: WidgetInstance)
     refresh(people.editor, instance)
     gone = people.owner.post(f"/editor/{instance.pk}/delete/", follow=True)
 
-    assert "The widget is deleted." in gone.content.decode()
+    assert "The widget was deleted." in gone.content.decode()
     assert not WidgetInstance.objects.exists()
     assert not Feed.objects.exists()
     assert people.anonymous.get(f"/v1/integrations/instagram/feed?token={token}").status_code == 401
@@ -197,7 +199,7 @@ def test_a_deleted_widget_leaves_nothing(people: Cast, instance: WidgetInstance)
 
 
 @pytest.mark.parametrize("act", ["settings", "new-token", "delete"])
-def test_who_may_change_a_widget(people: Cast, instance: WidgetInstance, act: str) -> None:
+def test_who_can_change_a_widget(people: Cast, instance: WidgetInstance, act: str) -> None:
     url = f"/editor/{instance.pk}/{act}/"
     assert people.viewer.post(url, SETTINGS).status_code == 403
     assert people.outsider.post(url, SETTINGS).status_code == 404
@@ -206,7 +208,7 @@ def test_who_may_change_a_widget(people: Cast, instance: WidgetInstance, act: st
     assert (instance.source_value, instance.token_version) == ("acme.bakery", 1)
 
 
-def test_there_are_words_for_everything() -> None:
+def test_every_state_and_warning_has_a_text() -> None:
     assert all(words._WARNINGS[warning] for warning in Warning)
     assert all(words.blocked_words(reason) for reason in BlockReason)
     assert all(words.connection_words(state) for state in ConnectionState)
@@ -226,13 +228,15 @@ def test_a_draft_is_previewed_before_it_is_saved(people: Cast, instance: WidgetI
     assert (instance.source_value, instance.name) == ("acme.bakery", "")
 
 
-def test_a_draft_that_cannot_be_is_refused_at_its_field(people: Cast, instance: WidgetInstance) -> None:
+def test_an_invalid_draft_is_refused_at_its_field(people: Cast, instance: WidgetInstance) -> None:
     response = save(people.editor, instance, source_value="two words", preview="yes")
     assert (response.status_code, list(response.context["form"].errors)) == (400, ["source_value"])
     assert "source-value=" not in response.content.decode()
 
 
-def test_what_a_better_plan_saved_may_stay(people: Cast, make_instance: Any, provider: FakeProvider) -> None:
+def test_a_source_saved_under_a_higher_plan_can_stay(
+    people: Cast, make_instance: Any, provider: FakeProvider
+) -> None:
     tag = make_instance(source_type="hashtag", source_value="bread")
     set_plan(people.workspace, Plan.objects.get(key="free"), actor=Actor("test"))
 
@@ -245,14 +249,14 @@ def test_what_a_better_plan_saved_may_stay(people: Cast, make_instance: Any, pro
 def test_a_new_widget(people: Cast) -> None:
     url = f"/editor/new/{people.workspace.pk}/"
     assert "New widget" in people.editor.get("/editor/").content.decode()
-    assert "Make the widget" in people.editor.get(url).content.decode()
+    assert "Create widget" in people.editor.get(url).content.decode()
 
     refused = people.editor.post(url, SETTINGS | {"source_value": "no such name"})
     assert (refused.status_code, list(refused.context["form"].errors)) == (400, ["source_value"])
     made = people.editor.post(url, SETTINGS, follow=True)
     widget = WidgetInstance.objects.get()
     assert made.redirect_chain == [(f"/editor/{widget.pk}/", 302)]
-    assert "Your widget is there." in made.content.decode()
+    assert "Your widget was created." in made.content.decode()
     assert (widget.workspace, widget.source_value, widget.max_posts) == (
         people.workspace,
         "northern.trails",
@@ -260,7 +264,7 @@ def test_a_new_widget(people: Cast) -> None:
     )
 
 
-def test_who_may_add_a_widget(people: Cast) -> None:
+def test_who_can_add_a_widget(people: Cast) -> None:
     url = f"/editor/new/{people.workspace.pk}/"
     assert people.viewer.post(url, SETTINGS).status_code == 403
     assert people.outsider.post(url, SETTINGS).status_code == 404
@@ -269,7 +273,7 @@ def test_who_may_add_a_widget(people: Cast) -> None:
     assert not WidgetInstance.objects.exists()
 
 
-def test_the_list_says_how_each_widget_fares(
+def test_the_list_shows_the_health_of_each_widget(
     people: Cast, make_instance: Any, provider: FakeProvider
 ) -> None:
     working, delayed, _ = (
@@ -288,19 +292,19 @@ def test_the_list_says_how_each_widget_fares(
     said = {row.name: (health.word, health.because) for row, health in shelf["widgets"]}
     assert said == {
         "One": ("Working", ""),
-        "Two": ("Delayed", "Instagram could not be reached the last time. We try again by ourselves."),
-        "Three": ("Action needed", "Hashtags need an Instagram account connected by Facebook login."),
+        "Two": ("Delayed", "We couldn't reach Instagram on the last attempt. We'll retry automatically."),
+        "Three": ("Action needed", "Hashtags need an Instagram account connected through Facebook login."),
     }
     assert people.outsider.get("/editor/").context["shelves"][0]["widgets"] == []
 
 
-def test_what_is_locked_is_shown_with_its_reason(
+def test_locked_features_are_shown_with_their_reason(
     people: Cast, instance: WidgetInstance, logins: FakeLogins, settings: Any
 ) -> None:
     set_plan(people.workspace, Plan.objects.get(key="free"), actor=Actor("test"))
     shown = page(people.editor, instance)
-    assert "Your Free plan does not include hashtags. <strong>Upgrade to Pro</strong>" in shown
-    assert "Your Free plan does not include connected accounts. <strong>Upgrade to Pro</strong>" in shown
+    assert "t include hashtags. <strong>Upgrade to Pro</strong>" in shown
+    assert "t include connected accounts. <strong>Upgrade to Pro</strong>" in shown
     assert '<input type="radio" name="source_type" value="hashtag" disabled>' in shown
 
     set_plan(people.workspace, Plan.objects.get(key="pro"), actor=Actor("test"))
@@ -309,17 +313,17 @@ def test_what_is_locked_is_shown_with_its_reason(
     assert "login=instagram" in shown
 
 
-def test_a_tag_asks_for_its_connection_first(
+def test_a_hashtag_widget_asks_for_a_connection_first(
     people: Cast, make_instance: Any, provider: FakeProvider, logins: FakeLogins
 ) -> None:
     shown = page(people.editor, make_instance(source_type="hashtag", source_value="bread"))
-    assert shown.count("Hashtags need an Instagram account connected by Facebook login.") == 1
-    assert "Instagram login cannot read hashtags; Facebook login can." in shown
+    assert shown.count("Hashtags need an Instagram account connected through Facebook login.") == 1
+    assert "t read hashtags. Use Facebook login." in shown
     assert "login=facebook" in shown
     assert "login=instagram" not in shown
 
 
-def test_when_it_was_last_tried_and_why_not(
+def test_the_page_shows_the_last_attempt_and_why_it_failed(
     people: Cast, instance: WidgetInstance, provider: FakeProvider, time_machine: Any
 ) -> None:
     refresh(people.editor, instance)
@@ -328,12 +332,12 @@ def test_when_it_was_last_tried_and_why_not(
     shown = refresh(people.editor, instance)
     assert "2026-11-23 12:20 UTC" in shown
     assert "2026-11-23 14:20 UTC" in shown
-    assert "Last tried" in shown
-    assert "Instagram could not be reached the last time." in shown
+    assert "Last attempt" in shown
+    assert "reach Instagram on the last attempt." in shown
 
 
 @pytest.mark.parametrize(
-    ("minutes", "told"),
+    ("minutes", "text"),
     [
         (1, "every minute"),
         (15, "every 15 minutes"),
@@ -342,5 +346,5 @@ def test_when_it_was_last_tried_and_why_not(
         (360, "every 6 hours"),
     ],
 )
-def test_periods_in_words(minutes: int, told: str) -> None:
-    assert words.period_words(minutes) == told
+def test_refresh_periods_in_words(minutes: int, text: str) -> None:
+    assert words.period_words(minutes) == text

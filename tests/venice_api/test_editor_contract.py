@@ -1,4 +1,4 @@
-"""What the API says by code, the editor says in words: every warning, every reason, the same time, the same plan."""
+"""The editor shows in words what the API says in codes: every warning and reason, the same time and plan."""
 
 from __future__ import annotations
 
@@ -73,7 +73,7 @@ class Scene:
         ConnectionLink.objects.create(instance_id=self.instance.pk, connection=row, linked_at=NOW)
 
     def feed(self, mode: Mode = Mode.PUBLIC, **values: Any) -> None:
-        """A copy that is fresh, with whatever happened to it."""
+        """A fresh feed row, with `values` changed."""
         key = from_row(self.instance).feed_key()
         Feed.objects.create(
             **key.columns,
@@ -158,11 +158,11 @@ SCENES: dict[Warning, Callable[[Scene], None]] = {
 
 
 @pytest.mark.parametrize("warning", list(Warning))
-def test_every_warning_of_the_api_stands_on_the_page(scene: Scene, warning: Warning) -> None:
+def test_the_page_shows_every_warning_of_the_api(scene: Scene, warning: Warning) -> None:
     SCENES[warning](scene)
     cache.clear()
-    told = scene.people.editor.get(f"{API}feed?instanceId={scene.instance.pk}").json()["warnings"]
-    assert warning.value in told
+    shown = scene.people.editor.get(f"{API}feed?instanceId={scene.instance.pk}").json()["warnings"]
+    assert warning.value in shown
 
     page = scene.people.editor.get(f"/editor/{scene.instance.pk}/").content.decode()
 
@@ -170,9 +170,9 @@ def test_every_warning_of_the_api_stands_on_the_page(scene: Scene, warning: Warn
     sentences = [line.removeprefix("<li>") for line in notes.split("</li>")][:-1]
     meanings = words.all_warning_words()
     meanings["PLAN_RESTRICTED"] = (
-        "Your Free plan does not include hashtags, so nothing is refreshed. To refresh again, upgrade to Pro."
+        "Your Free plan doesn't include hashtags, so nothing is refreshed. To refresh again, upgrade to Pro."
     )
-    assert sentences == [meanings[name] for name in told]
+    assert sentences == [meanings[name] for name in shown]
 
 
 def spent(scene: Scene) -> None:
@@ -206,7 +206,7 @@ def refresh(scene: Scene) -> Any:
         (too_fresh, BlockReason.TTL_NOT_ELAPSED, None),
     ],
 )
-def test_every_refusal_of_the_api_stands_on_the_page(
+def test_the_page_shows_every_refusal_of_the_api(
     scene: Scene, arrange: Callable[[Scene], None], reason: BlockReason, hint: str | None
 ) -> None:
     arrange(scene)
@@ -219,7 +219,7 @@ def test_every_refusal_of_the_api_stands_on_the_page(
 
     assert "<button disabled" in page
     note = (
-        "Your Free plan does not include hashtags, so nothing is refreshed. To refresh again, upgrade to Pro."
+        "Your Free plan doesn't include hashtags, so nothing is refreshed. To refresh again, upgrade to Pro."
     )
     is_plan = reason is BlockReason.PLAN_RESTRICTED
     assert (note if is_plan else words.blocked_words(reason)) in html.unescape(page)
@@ -236,7 +236,7 @@ def test_every_refusal_of_the_api_stands_on_the_page(
     scene.clock.move_to(timezone.now() + timedelta(days=2), tick=False)
     if reason is not BlockReason.PLAN_RESTRICTED:
         again = scene.people.editor.get(f"/editor/{scene.instance.pk}/").content.decode()
-        assert "<button disabled" not in again.partition("Freshness")[2].partition("</section>")[0]
+        assert "<button disabled" not in again.partition(">Updates<")[2].partition("</section>")[0]
 
 
 def paused(scene: Scene) -> None:
@@ -296,11 +296,11 @@ def of_another_account_in_public_mode(scene: Scene) -> None:
 
 
 def button_is_on(page: str) -> bool:
-    return "<button disabled" not in page.partition("Freshness")[2].partition("</section>")[0]
+    return "<button disabled" not in page.partition(">Updates<")[2].partition("</section>")[0]
 
 
 def words_of(page: str) -> str:
-    """What a person reads."""
+    """The page's visible text."""
     text = re.sub(r"<script.*?</script>", " ", page, flags=re.DOTALL)
     return " ".join(html.unescape(re.sub(r"<[^>]+>", " ", text)).split())
 
@@ -352,10 +352,10 @@ def test_a_refresh_is_offered_only_when_it_would_call_instagram(
         return len(provider.calls) > calls, words_of(tried.content.decode())
 
     page, desk = look()
-    called, told = click()
+    called, shown = click()
     assert button_is_on(page) is called
     assert ("Can be refreshed now." in desk) is called
-    assert ("The posts are up to date." in told) is called
+    assert ("The posts are up to date." in shown) is called
     if until is None:
         assert "data-countdown" not in page
         return
@@ -372,32 +372,32 @@ def test_a_refresh_is_offered_only_when_it_would_call_instagram(
 
 
 @pytest.mark.parametrize(
-    ("arrange", "told"),
+    ("arrange", "shown"),
     [
         (
             downgraded,
-            "Your Free plan does not include connected accounts, so nothing is refreshed. Posts loaded before stay "
-            "visible. To refresh again, upgrade to Pro, or disconnect the account to go on without it.",
+            "Your Free plan doesn't include connected accounts, so nothing is refreshed. Earlier posts stay "
+            "visible. To refresh again, upgrade to Pro, or disconnect the account to continue without it.",
         ),
         (
             downgraded_without_public_mode,
-            "Your Free plan does not include connected accounts, so nothing is refreshed. Posts loaded before stay "
+            "Your Free plan doesn't include connected accounts, so nothing is refreshed. Earlier posts stay "
             "visible. To refresh again, upgrade to Pro.",
         ),
         (
             downgraded_tag,
-            "Your Free plan does not include hashtags, so nothing is refreshed. Posts loaded before stay visible. "
+            "Your Free plan doesn't include hashtags, so nothing is refreshed. Earlier posts stay visible. "
             "To refresh again, upgrade to Pro.",
         ),
     ],
 )
-def test_after_a_downgrade_the_page_says_once_what_brings_refreshing_back(
-    scene: Scene, provider: FakeProvider, arrange: Callable[[Scene], Any], told: str
+def test_after_a_downgrade_the_page_says_once_how_to_refresh_again(
+    scene: Scene, provider: FakeProvider, arrange: Callable[[Scene], Any], shown: str
 ) -> None:
     arrange(scene)
     address = f"/editor/{scene.instance.pk}/"
     page = words_of(scene.people.editor.get(address).content.decode())
-    assert page.count(told) == 1
+    assert page.count(shown) == 1
     assert "Reconnect with" not in page
 
     tried = words_of(scene.people.editor.post(f"{address}refresh/", follow=True).content.decode())
@@ -405,16 +405,18 @@ def test_after_a_downgrade_the_page_says_once_what_brings_refreshing_back(
     assert "up to date" not in tried
 
 
-def test_disconnecting_after_a_downgrade_brings_refreshing_back(scene: Scene, provider: FakeProvider) -> None:
+def test_disconnecting_after_a_downgrade_allows_refreshing_again(
+    scene: Scene, provider: FakeProvider
+) -> None:
     downgraded(scene)
     scene.people.editor.post(f"/editor/{scene.instance.pk}/disconnect/")
-    told = scene.people.editor.post(f"/editor/{scene.instance.pk}/refresh/", follow=True).content.decode()
-    assert "The posts are up to date." in told
+    shown = scene.people.editor.post(f"/editor/{scene.instance.pk}/refresh/", follow=True).content.decode()
+    assert "The posts are up to date." in shown
     assert len(provider.calls) == 1
 
 
 @pytest.mark.parametrize("arrange", [*SCENES.values(), spent, too_fresh, paused, parked, dead, downgraded])
-def test_no_sentence_stands_twice_on_a_page_and_the_preview_repeats_none(
+def test_no_sentence_appears_twice_on_a_page_or_in_its_preview(
     scene: Scene, arrange: Callable[[Scene], Any]
 ) -> None:
     arrange(scene)
@@ -424,8 +426,8 @@ def test_no_sentence_stands_twice_on_a_page_and_the_preview_repeats_none(
     text = words_of(page)
     known = [*words.all_warning_words().values(), *(words.blocked_words(reason) for reason in BlockReason)]
     assert [sentence for sentence in known if text.count(sentence) > 1] == []
-    assert text.count("Your Free plan does not include connected accounts") <= 1
-    assert text.count("Your Free plan does not include hashtags") <= 1
+    assert text.count("Your Free plan doesn't include connected accounts") <= 1
+    assert text.count("Your Free plan doesn't include hashtags") <= 1
     listed = scene.people.editor.get(f"{API}feed?instanceId={scene.instance.pk}").json()["warnings"]
     previewed = json.loads(page.partition('id="warning-words" type="application/json">')[2].partition("<")[0])
     notes = page.partition('<ul class="notes">')[2].partition("</ul>")[0]
@@ -445,7 +447,7 @@ def test_a_draft_is_previewed_with_all_its_warnings(scene: Scene) -> None:
     assert '"POSTS_SKIPPED"' in page
 
 
-def test_a_failure_is_told_by_its_own_warning(scene: Scene) -> None:
+def test_a_failure_is_explained_by_its_warning(scene: Scene) -> None:
     scene.connected(lasts=timedelta(days=3))
     scene.failed(Warning.PROVIDER_UNAVAILABLE, Mode.CONNECTED)
     tried = scene.people.editor.post(f"/editor/{scene.instance.pk}/refresh/", follow=True)

@@ -1,4 +1,4 @@
-"""`GET /v1/integrations/instagram/feed`: who may ask, what may be asked, what comes back."""
+"""`GET /v1/integrations/instagram/feed`: authentication, parameters and answers."""
 
 from __future__ import annotations
 
@@ -88,7 +88,7 @@ def test_the_answer_to_a_widget(client: Client, token: str) -> None:
     }
 
 
-def test_two_caches_in_a_row_show_nothing_withdrawn_after_a_minute() -> None:
+def test_two_caches_in_a_row_drop_hidden_posts_within_a_minute() -> None:
     noticed_after = RECHECK_AFTER_SECONDS  # by the service itself, at worst
     kept = http_caching.FRESH_SECONDS + http_caching.REVALIDATE_SECONDS
 
@@ -98,7 +98,7 @@ def test_two_caches_in_a_row_show_nothing_withdrawn_after_a_minute() -> None:
 @pytest.mark.parametrize(
     ("seconds", "ending"), [(600, ", stale-if-error=600"), (0, "stale-while-revalidate=4")]
 )
-def test_how_long_caches_may_bridge_an_outage_is_a_setting(
+def test_a_setting_limits_how_long_caches_serve_during_an_outage(
     client: Client, token: str, settings: Any, seconds: int, ending: str
 ) -> None:
     settings.STALE_IF_ERROR_SECONDS = seconds
@@ -106,10 +106,10 @@ def test_how_long_caches_may_bridge_an_outage_is_a_setting(
     assert get(client, f"token={token}")["Cache-Control"].endswith(ending)
 
 
-def test_only_answers_that_others_may_see_are_kept_by_the_proxy(
+def test_the_proxy_caches_only_public_answers(
     client: Client, token: str, instance: WidgetInstance, django_capture_on_commit_callbacks: Any
 ) -> None:
-    """nginx puts an answer with this header in the place of posts it has kept, and serves it to nobody."""
+    """nginx replaces cached posts with an answer that has this header, and never serves that answer from cache."""
     forged = get(client, f"token={token[:-2]}")
     mismatch = get(client, f"token={token}&sourceType=profile&sourceValue=other")
     instance.hidden_post_ids = [post["id"] for post in get(client, f"token={token}").json()["posts"]]
@@ -127,7 +127,9 @@ def test_only_answers_that_others_may_see_are_kept_by_the_proxy(
         assert refusal["Cache-Control"] == lifetimes
 
 
-def test_what_the_proxy_never_keeps_says_nothing_to_it(client: Client, people: Cast, token: str) -> None:
+def test_answers_the_proxy_never_caches_carry_no_header_for_it(
+    client: Client, people: Cast, token: str
+) -> None:
     answers = [
         get(client, f"token={token}"),
         get(client, authorization=f"Bearer {token}"),
@@ -137,7 +139,7 @@ def test_what_the_proxy_never_keeps_says_nothing_to_it(client: Client, people: C
     assert ["X-Accel-Expires" in answer for answer in answers] == [False] * 3
 
 
-def test_a_reader_that_has_the_answer_gets_304(client: Client, token: str) -> None:
+def test_a_client_with_a_current_copy_gets_304(client: Client, token: str) -> None:
     first = get(client, f"token={token}")
 
     for named in (first["ETag"], f"W/{first['ETag']}", f'"x", {first["ETag"]}', "*"):
@@ -147,14 +149,14 @@ def test_a_reader_that_has_the_answer_gets_304(client: Client, token: str) -> No
     assert get(client, f"token={token}", if_none_match='"other"').status_code == 200
 
 
-def test_head_is_as_get(client: Client, token: str) -> None:
+def test_head_answers_like_get(client: Client, token: str) -> None:
     response = client.head(f"{FEED}?token={token}")
 
     assert (response.status_code, response.content) == (200, b"")
     assert response["ETag"] == get(client, f"token={token}")["ETag"]
 
 
-def test_a_token_in_the_header_is_not_shared_by_caches(client: Client, token: str) -> None:
+def test_answers_to_a_token_in_the_header_are_private(client: Client, token: str) -> None:
     response = get(client, authorization=f"Bearer {token}")
 
     assert (response.status_code, response["Cache-Control"]) == (200, "private, max-age=60")
@@ -192,7 +194,7 @@ def test_sessions(people: Cast, instance: WidgetInstance, who: str, status: int,
         assert response["Cache-Control"] == "private, no-store"
 
 
-def test_a_foreign_instance_and_none_at_all_are_answered_alike(
+def test_another_workspaces_instance_and_an_unknown_one_get_the_same_answer(
     people: Cast, instance: WidgetInstance
 ) -> None:
     foreign = get(people.outsider, f"instanceId={instance.pk}").json()
@@ -235,7 +237,7 @@ def test_forged_tokens(client: Client, token: str, provider: FakeProvider, spoil
     assert provider.calls == []
 
 
-def test_a_token_of_another_purpose_or_key_is_refused(client: Client, instance: WidgetInstance) -> None:
+def test_a_token_with_another_purpose_or_key_is_refused(client: Client, instance: WidgetInstance) -> None:
     from django.core.signing import Signer
 
     payload = token_of(instance).split(".")[0]
@@ -246,7 +248,7 @@ def test_a_token_of_another_purpose_or_key_is_refused(client: Client, instance: 
         assert error_of(get(client, f"token={signer.sign(payload)}")) == (401, "AUTHENTICATION_REQUIRED")
 
 
-def test_a_rotated_token_is_refused_from_now_on(client: Client, instance: WidgetInstance, token: str) -> None:
+def test_a_rotated_token_is_refused(client: Client, instance: WidgetInstance, token: str) -> None:
     assert get(client, f"token={token}").status_code == 200
 
     version = instances.rotate_embed_token(instance.pk)
@@ -259,13 +261,13 @@ def test_a_rotated_token_is_refused_from_now_on(client: Client, instance: Widget
     assert get(client, f"token={embed_tokens.issue(instance.pk, version)}").status_code == 200
 
 
-def test_a_token_opens_its_own_instance_only(client: Client, token: str, make_instance: Any) -> None:
+def test_a_token_reads_only_its_own_instance(client: Client, token: str, make_instance: Any) -> None:
     other = make_instance(source_value="other.one")
 
     assert error_of(get(client, f"token={token}&instanceId={other.pk}")) == (403, "FORBIDDEN")
 
 
-def test_a_token_twice(client: Client, token: str) -> None:
+def test_a_token_in_url_and_header_is_refused(client: Client, token: str) -> None:
     assert error_of(get(client, f"token={token}", authorization=f"Bearer {token}")) == (
         400,
         "INVALID_REQUEST",
@@ -325,12 +327,12 @@ def test_all_malformed_parameters_are_named_at_once(client: Client, token: str) 
     assert response.json()["message"].startswith("maxPosts: ")
 
 
-def test_a_method_that_is_not_taken_is_refused_before_credentials_are_asked_for(client: Client) -> None:
+def test_a_method_that_is_not_allowed_is_refused_before_authentication(client: Client) -> None:
     assert error_of(client.post(FEED)) == (405, "METHOD_NOT_ALLOWED")
     assert error_of(get(client)) == (401, "AUTHENTICATION_REQUIRED")
 
 
-def test_a_doubled_token_is_named(client: Client, token: str) -> None:
+def test_a_repeated_token_is_named(client: Client, token: str) -> None:
     response = get(client, f"token={token}&token={token}")
 
     assert error_of(response) == (400, "INVALID_REQUEST")
@@ -351,7 +353,7 @@ def test_unknown_parameters_are_ignored(client: Client, token: str) -> None:
         "sourceType=profile&sourceValue=+acme.bakery+",
     ],
 )
-def test_every_spelling_of_the_saved_source(
+def test_every_spelling_of_the_saved_source_is_accepted(
     client: Client, token: str, provider: FakeProvider, query: str
 ) -> None:
     assert get(client, f"token={token}&{query}").json()["sourceEcho"] == {
@@ -372,7 +374,7 @@ def test_a_token_cannot_choose_another_source(
     assert provider.calls == []
 
 
-def test_a_member_may_preview_another_source_within_a_budget(
+def test_members_can_preview_other_sources_within_a_budget(
     people: Cast, instance: WidgetInstance, provider: FakeProvider, settings: Any
 ) -> None:
     settings.PREVIEW_FETCHES_PER_HOUR = 1
@@ -388,7 +390,9 @@ def test_a_member_may_preview_another_source_within_a_budget(
     assert get(people.editor, f"instanceId={instance.pk}").status_code == 200
 
 
-def test_filter_hidden_posts_and_number(client: Client, make_instance: Any, provider: FakeProvider) -> None:
+def test_filter_hidden_posts_and_post_count(
+    client: Client, make_instance: Any, provider: FakeProvider
+) -> None:
     provider.accounts["acme.bakery"] = [media(0), video(1), media(2), video(3)]
     hiding = make_instance(hidden_post_ids=[media(0)["id"]], max_posts=2)
     token = token_of(hiding)
@@ -418,7 +422,7 @@ def test_filter_hidden_posts_and_number(client: Client, make_instance: Any, prov
         ("http://testserver", True),
     ],
 )
-def test_origins_of_an_instance_that_names_some(
+def test_only_allowed_origins_can_read_the_feed(
     client: Client, make_instance: Any, provider: FakeProvider, origin: str, allowed: bool
 ) -> None:
     token = token_of(make_instance(allowed_origins=["https://shop.example"]))
@@ -436,14 +440,14 @@ def test_origins_of_an_instance_that_names_some(
         assert "Access-Control-Allow-Origin" not in response
 
 
-def test_a_session_answers_no_foreign_site(people: Cast, instance: WidgetInstance) -> None:
+def test_a_session_read_from_another_site_is_refused(people: Cast, instance: WidgetInstance) -> None:
     response = get(people.editor, f"instanceId={instance.pk}", origin="https://evil.example")
 
     assert error_of(response) == (403, "ORIGIN_NOT_ALLOWED")
     assert "Access-Control-Allow-Origin" not in response
 
 
-def test_the_pre_flight_needs_no_token(client: Client, make_instance: Any) -> None:
+def test_the_preflight_needs_no_token(client: Client, make_instance: Any) -> None:
     open_to_all = client.options(FEED, headers={"origin": "https://any.example"})
     named = make_instance(allowed_origins=["https://shop.example"])
     url = f"{FEED}?instanceId={named.pk}"
@@ -473,16 +477,14 @@ def test_an_accept_header_for_something_else_changes_nothing(client: Client, tok
 @pytest.mark.parametrize(
     ("sent", "echoed"), [("abc-123_x.y", True), ("a b", False), ("x" * 65, False), ("é", False)]
 )
-def test_the_request_id_is_echoed_when_it_is_sane(
-    client: Client, token: str, sent: str, echoed: bool
-) -> None:
+def test_a_valid_request_id_is_echoed(client: Client, token: str, sent: str, echoed: bool) -> None:
     response = get(client, f"token={token}", x_request_id=sent)
 
     assert (response["X-Request-ID"] == sent) is echoed
     assert len(response["X-Request-ID"]) > 0
 
 
-def test_a_store_that_is_away_is_503_and_says_when(client: Client, token: str, monkeypatch: Any) -> None:
+def test_an_unavailable_store_gets_503_with_retry_after(client: Client, token: str, monkeypatch: Any) -> None:
     for error in (paris.StoreUnavailable("x"), OperationalError("secret dsn")):
 
         def fail(*_: Any, _error: Exception = error, **__: Any) -> None:
@@ -495,7 +497,7 @@ def test_a_store_that_is_away_is_503_and_says_when(client: Client, token: str, m
         assert b"secret" not in response.content
 
 
-def test_a_bug_is_a_500_that_tells_nothing(token: str, monkeypatch: Any) -> None:
+def test_a_bug_gets_a_500_without_details(token: str, monkeypatch: Any) -> None:
     monkeypatch.setattr(paris, "read_feed", lambda *_, **__: 1 / 0)
 
     response = get(Client(raise_request_exception=False), f"token={token}")
@@ -503,7 +505,7 @@ def test_a_bug_is_a_500_that_tells_nothing(token: str, monkeypatch: Any) -> None
     assert error_of(response) == (500, "INTERNAL_ERROR")
 
 
-def test_odd_captions_travel_as_valid_json(client: Client, token: str, provider: FakeProvider) -> None:
+def test_unusual_captions_are_valid_json(client: Client, token: str, provider: FakeProvider) -> None:
     provider.accounts["acme.bakery"] = [
         media(0, caption="</script><script>alert(1)</script> \u2028 \x00 \ud800 🍞"),
         "no object at all",
@@ -519,12 +521,12 @@ def test_odd_captions_travel_as_valid_json(client: Client, token: str, provider:
     assert body["warnings"] == ["POSTS_SKIPPED"]
 
 
-def test_unknown_addresses_of_the_api(client: Client) -> None:
+def test_unknown_api_urls(client: Client) -> None:
     assert error_of(client.get("/v1/nothing")) == (404, "NOT_FOUND")
     assert error_of(client.post("/v1/nothing")) == (404, "NOT_FOUND")
 
 
-def test_security_headers_stand_on_every_answer(client: Client, token: str) -> None:
+def test_every_answer_has_security_headers(client: Client, token: str) -> None:
     for response in (get(client, f"token={token}"), get(client), client.get("/v1/x"), client.get("/x")):
         assert "frame-ancestors 'none'" in response["Content-Security-Policy"]
         assert response["X-Content-Type-Options"] == "nosniff"

@@ -1,4 +1,4 @@
-"""`/healthz` and `/readyz`: what decides, what degrades, and that nothing is given away."""
+"""`/healthz` and `/readyz`: which failures decide, which degrade, and that answers reveal nothing."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ pytestmark = pytest.mark.cached
 
 @pytest.fixture
 def answer(monkeypatch: pytest.MonkeyPatch, client: Client) -> Any:
-    """Ask /readyz with probes in place of the real ones where named."""
+    """Call /readyz with the given probes instead of the real ones."""
 
     def ask(**replaced: Any) -> tuple[int, Any]:
         ways = {name: lambda: None for name in ("database", "migrations", "cache", "broker")}
@@ -52,7 +52,7 @@ def test_ready(answer: Any) -> None:
         ("broker", (200, "degraded")),
     ],
 )
-def test_each_dependency_by_itself(answer: Any, name: str, expected: tuple[int, str]) -> None:
+def test_each_failing_dependency_is_reported(answer: Any, name: str, expected: tuple[int, str]) -> None:
     status, body = answer(**{name: fail_with_secret})
 
     assert (status, body["status"]) == expected
@@ -63,7 +63,7 @@ def test_each_dependency_by_itself(answer: Any, name: str, expected: tuple[int, 
     assert [n for n, check in body["checks"].items() if check["status"] != "ok"] == [name]
 
 
-def test_a_hanging_dependency_is_reported_and_held_by_one_thread(
+def test_a_hanging_dependency_is_reported_and_blocks_only_one_thread(
     answer: Any, monkeypatch: pytest.MonkeyPatch, client: Client
 ) -> None:
     monkeypatch.setattr(probes, "LIMIT_SECONDS", 0.2)
@@ -102,7 +102,7 @@ def test_missing_migrations_are_counted(monkeypatch: pytest.MonkeyPatch) -> None
         recorder.record_applied("venice_api", "0002_staff_roles")
 
 
-def test_healthz_says_nothing_of_dependencies_and_both_take_no_post(client: Client) -> None:
+def test_healthz_checks_no_dependencies_and_both_refuse_post(client: Client) -> None:
     assert client.get("/healthz").json() == {"status": "ok"}
     assert client.post("/healthz").status_code == 405
     assert client.post("/readyz").status_code == 405

@@ -1,4 +1,4 @@
-"""Log lines: one per request, with the ids by which people find one another's lines, and without secrets."""
+"""Log lines: one per request, with the IDs that connect related lines, and without secrets."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ pytestmark = pytest.mark.django_db
 
 
 class Lines(logging.Handler):
-    """Lines as the JSON handler would write them."""
+    """Log lines as the JSON handler writes them."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -85,7 +85,7 @@ def test_access_lines_name_routes_not_paths(lines: Lines, path: str, route: str,
     assert path not in "\n".join(lines.texts)
 
 
-def test_a_failed_refresh_names_the_request_that_flew_it(
+def test_a_failed_refresh_logs_the_id_of_the_request_that_ran_it(
     make_instance: Callable[..., Any], people: Cast, provider: FakeProvider, lines: Lines
 ) -> None:
     provider.rate_limits(60)

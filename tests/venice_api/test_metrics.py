@@ -1,4 +1,4 @@
-"""`/metrics`: who may read it, and that what it says is what happened."""
+"""`/metrics`: who can read it, and that its numbers are right."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ def _own_labels() -> None:
     ],
 )
 @pytest.mark.parametrize("proxies", [0, 1])
-def test_who_may_read(
+def test_who_can_read(
     settings: Any, headers: dict[str, str], address: str, status: int, proxies: int
 ) -> None:
     settings.METRICS_TOKEN, settings.TRUSTED_PROXIES = "right-token", proxies
@@ -69,7 +69,7 @@ def test_who_may_read(
 
 
 @pytest.mark.parametrize("sent", ["", "anything"])
-def test_without_a_token_no_bearer_opens(settings: Any, sent: str) -> None:
+def test_without_a_configured_token_every_bearer_is_refused(settings: Any, sent: str) -> None:
     settings.METRICS_TOKEN = ""
     assert Client().get("/metrics", headers={"Authorization": f"Bearer {sent}"}).status_code == 401
     assert Client().get("/metrics").status_code == 200
@@ -93,21 +93,21 @@ def test_every_answer_to_a_feed_request_is_counted_once(
         reader.get(FEED, {"token": token})  # stale
         reader.get(FEED, {"token": token, "maxPosts": "many"})  # invalid, of this workspace
         reader.get(FEED, {"token": token, "sourceType": "profile", "sourceValue": "else"})  # mismatch
-        reader.get(FEED, {"token": "forged"})  # unauthenticated, of nobody
+        reader.get(FEED, {"token": "forged"})  # unauthenticated, without workspace
         reader.get(FEED, {"instanceId": row.pk})  # unauthenticated
         people.outsider.get(FEED, {"instanceId": row.pk})  # not_found
         reader.post(FEED)  # invalid: no such method
         reader.options(FEED, {"token": token})  # not counted
     made = difference(before, scrape(), "instagram_feed_requests_total")
     own = {result: n for (workspace, result), n in made.items() if workspace == str(row.workspace_id)}
-    nobody = {result: n for (workspace, result), n in made.items() if workspace == "_unknown"}
+    without_workspace = {result: n for (workspace, result), n in made.items() if workspace == "_unknown"}
     assert own == {
         "filled": 1, "hit": 1, "not_modified": 1, "failing": 1, "stale": 1, "invalid": 1, "mismatch": 1,
     }  # fmt: skip
-    assert nobody == {"unauthenticated": 2, "not_found": 1, "invalid": 1}
+    assert without_workspace == {"unauthenticated": 2, "not_found": 1, "invalid": 1}
 
 
-def test_refreshes_blocks_and_errors_are_counted_where_they_happen(
+def test_refreshes_blocks_and_errors_are_counted(
     make_instance: Callable[..., Any], people: Cast, provider: FakeProvider
 ) -> None:
     row = make_instance()
@@ -122,7 +122,7 @@ def test_refreshes_blocks_and_errors_are_counted_where_they_happen(
     assert post().status_code == 200
     provider.raises(ProviderUnavailable(status=503))
     assert post().json()["warnings"] == ["PROVIDER_UNAVAILABLE"]
-    assert post().status_code == 200  # held back
+    assert post().status_code == 200  # makes no call
     provider.raises(TokenRejected(code=190))
     with time_machine.travel(timezone.now() + timedelta(days=1)):
         refresh_due_now(now=timezone.now())
@@ -137,7 +137,7 @@ def test_refreshes_blocks_and_errors_are_counted_where_they_happen(
     assert errors == {("unavailable", workspace): 1, ("operator_token", workspace): 1}
 
 
-def test_labels_are_bounded_by_creation_however_many_processes(
+def test_all_processes_label_the_same_oldest_workspaces(
     settings: Any, people: Cast, make_instance: Callable[..., Any], provider: FakeProvider
 ) -> None:
     settings.METRICS_WORKSPACE_LIMIT = 2  # Acme and the other studio were first
@@ -146,13 +146,13 @@ def test_labels_are_bounded_by_creation_however_many_processes(
     before = scrape()
     Client().get(FEED, {"token": issue(row.pk, row.token_version)})
     assert difference(before, scrape(), "instagram_feed_requests_total") == {("_other", "filled"): 1}
-    labels.forget()  # as another process
+    labels.forget()  # like another process
     assert labels.label_of(late.pk) == "_other"
     assert labels.label_of(people.workspace.pk) == str(people.workspace.pk)
 
 
-def test_who_asks_at_the_same_moment_gets_the_same_label(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A second thread must not count under `_other` what the first is still looking up."""
+def test_simultaneous_requests_get_the_same_label(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A second thread must not use `_other` while the first is still looking up the label."""
     asked, answer = threading.Event(), threading.Event()
 
     def slow_look() -> frozenset[str]:
@@ -170,7 +170,7 @@ def test_who_asks_at_the_same_moment_gets_the_same_label(monkeypatch: pytest.Mon
     labels.forget()
 
 
-def test_the_page_answers_while_the_database_is_away(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_page_works_while_the_database_is_unavailable(monkeypatch: pytest.MonkeyPatch) -> None:
     def away(_: object) -> list[Any]:
         raise OperationalError("away")
 

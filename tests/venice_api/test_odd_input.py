@@ -1,4 +1,4 @@
-"""What no text column can hold is refused in one place, before anything asks the database with it."""
+"""Text that no column can store is refused in one place, before it reaches a query."""
 
 from __future__ import annotations
 
@@ -65,11 +65,11 @@ def test_a_nul_in_the_session_cookie_of_the_api(path: str) -> None:
         "/editor/?%00=1",
     ],
 )
-def test_a_nul_in_an_address(staff: Client, path: str) -> None:
+def test_a_nul_in_a_url(staff: Client, path: str) -> None:
     assert page_status(staff.get(path)) == 400
 
 
-def test_an_id_that_the_admin_reads_as_a_nul(staff: Client) -> None:
+def test_an_id_that_the_admin_decodes_to_a_nul(staff: Client) -> None:
     # The admin spells "/" as "_2F" in its addresses, and so a NUL as "_00".
     statuses = {
         staff.get(f"/admin/{model}/_00/{page}/").status_code
@@ -81,7 +81,7 @@ def test_an_id_that_the_admin_reads_as_a_nul(staff: Client) -> None:
 
 
 @pytest.mark.parametrize("act", ["settings", "posts", "new-token", "refresh", "disconnect", "delete"])
-def test_a_nul_in_what_is_posted_to_a_page(people: Cast, make_instance: Callable[..., Any], act: str) -> None:
+def test_a_nul_in_a_form_posted_to_a_page(people: Cast, make_instance: Callable[..., Any], act: str) -> None:
     people.editor.raise_request_exception = False
     row = make_instance()
 
@@ -99,7 +99,7 @@ def test_a_nul_in_what_is_posted_to_a_page(people: Cast, make_instance: Callable
 @pytest.mark.django_db
 @pytest.mark.parametrize("page", ["/accounts/login/", "/admin/login/"])
 @pytest.mark.parametrize("name", ["n" * 5_000, "n" * 151, "\N{SNOWMAN}" * 3_000])
-def test_a_name_longer_than_any_user_has_is_as_wrong_as_another(page: str, name: str) -> None:
+def test_a_name_too_long_for_a_username_fails_like_any_other(page: str, name: str) -> None:
     client = Client(raise_request_exception=False)
 
     response = client.post(page, {"username": name, "password": "guess"})
@@ -109,7 +109,7 @@ def test_a_name_longer_than_any_user_has_is_as_wrong_as_another(page: str, name:
 
 
 @pytest.mark.django_db
-def test_a_name_as_long_as_any_user_has_still_signs_in() -> None:
+def test_the_longest_possible_username_can_sign_in() -> None:
     User.objects.create_superuser("n" * 150, password="right-password-1")
 
     for page in ("/accounts/login/", "/admin/login/"):
@@ -121,7 +121,7 @@ def test_a_name_as_long_as_any_user_has_still_signs_in() -> None:
     "charset", ["hex", "rot13", "idna", "punycode", "utf-16", '"hex"', "nonsense", "utf-8"]
 )
 @pytest.mark.parametrize("method", ["GET", "POST"])
-def test_requests_are_read_as_utf_8_whatever_they_say(
+def test_requests_are_read_as_utf_8_whatever_charset_they_declare(
     monkeypatch: pytest.MonkeyPatch, charset: str, method: str
 ) -> None:
     read: list[str | None] = []
@@ -152,7 +152,7 @@ def test_a_form_with_a_large_file_is_refused_unread() -> None:
     assert page_status(Client().post("/accounts/login/", {"username": "robin", "file": large})) == 400
 
 
-def test_the_api_names_the_field_itself(people: Cast) -> None:
+def test_the_api_names_the_invalid_field(people: Cast) -> None:
     people.editor.raise_request_exception = False
 
     read = people.editor.get(f"{API}/feed", {"instanceId": "a\x00b"})
@@ -166,7 +166,7 @@ def test_the_api_names_the_field_itself(people: Cast) -> None:
 
 
 @pytest.mark.parametrize("path", ["/editor/{}/", f"{API}/feed?instanceId={{}}"])
-def test_what_the_database_refuses_all_the_same_is_a_bad_request(
+def test_other_values_that_the_database_refuses_get_400(
     people: Cast, make_instance: Callable[..., Any], monkeypatch: pytest.MonkeyPatch, path: str
 ) -> None:
     def refused(*_: object, **__: object) -> None:

@@ -1,4 +1,4 @@
-"""Frame, script, editor, sign-in and error pages: who sees them, and under which policy."""
+"""Frame, script, editor, sign-in and error pages: who can see them, and their security headers."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def frame_url(make_instance: Any, provider: FakeProvider) -> str:
     return f"/embed/{instance.pk}?token={embed_tokens.issue(instance.pk, 1)}"
 
 
-def test_the_frame_names_who_may_frame_it(client: Client, frame_url: str) -> None:
+def test_the_frame_page_lists_the_sites_that_can_frame_it(client: Client, frame_url: str) -> None:
     response = client.get(frame_url)
 
     policy = response["Content-Security-Policy"]
@@ -51,14 +51,16 @@ def test_the_frame_needs_its_token(client: Client, frame_url: str, spoil: Any, s
 
 
 @pytest.mark.parametrize(("theme", "is_told"), [("light", True), ("dark", True), ("neon", False)])
-def test_the_frame_takes_a_theme_it_knows(client: Client, frame_url: str, theme: str, is_told: bool) -> None:
+def test_the_frame_accepts_only_known_themes(
+    client: Client, frame_url: str, theme: str, is_told: bool
+) -> None:
     response = client.get(f"{frame_url}&theme={theme}")
 
     assert response.status_code == 200
     assert (f'theme="{theme}"'.encode() in response.content) is is_told
 
 
-def test_the_script_is_for_every_site(client: Client) -> None:
+def test_any_site_can_load_the_script(client: Client) -> None:
     response = client.get("/embed/widget.js")
 
     assert response["Content-Type"].startswith("text/javascript")
@@ -71,7 +73,7 @@ def test_the_script_is_for_every_site(client: Client) -> None:
     ("who", "status"),
     [("owner", 200), ("editor", 200), ("viewer", 200), ("outsider", 404), ("anonymous", 302)],
 )
-def test_the_editor_is_for_members(people: Cast, make_instance: Any, who: str, status: int) -> None:
+def test_only_members_see_the_editor(people: Cast, make_instance: Any, who: str, status: int) -> None:
     instance = make_instance(name="Front page")
     response = getattr(people, who).get(f"/editor/{instance.pk}/")
 
@@ -86,7 +88,7 @@ def test_signing_in_and_out(client: Client, people: Cast) -> None:
     page = client.get("/editor/")
     assert page["Location"] == "/accounts/login/?next=/editor/"
     wrong = client.post("/accounts/login/", {"username": "editor", "password": "no"})
-    assert b"do not match" in wrong.content
+    assert b"Wrong username or password" in wrong.content
     right = client.post(
         "/accounts/login/?next=/editor/", {"username": "editor", "password": "x", "next": "/editor/"}
     )
@@ -99,10 +101,10 @@ def test_error_pages_are_plain(client: Client) -> None:
     response = client.get("/nothing/here")
 
     assert response.status_code == 404
-    assert b"There is nothing here" in response.content
+    assert b"Page not found" in response.content
     forged = Client(enforce_csrf_checks=True).post("/accounts/login/", {"username": "a", "password": "b"})
     assert forged.status_code == 403
-    assert b"not allowed" in forged.content
+    assert b"Access denied" in forged.content
 
 
 def test_health(client: Client) -> None:

@@ -47,7 +47,7 @@ pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("clock", "revoked")
 
 
 class End(Enum):
-    """What ends an account's data, or some of it."""
+    """An event that deletes an account's data, or part of it."""
 
     DISCONNECT = "disconnect"
     PURGE = "purge"
@@ -66,7 +66,7 @@ META_COUNTS = "Meta counts an account's tags for seven days, for all apps togeth
 META_REFUSED = "what Meta refused is not asked again for a day; then it is removed"
 EDITORS_CHOICE = "the editor's choice, for when the account is connected again"
 
-# Fields that hold something of an Instagram account, with the ends it may survive, and why.
+# Fields with data of an Instagram account, the ends after which it may remain, and why.
 OF_ACCOUNTS: dict[str, dict[End, str]] = {
     "paris_integration.Connection.account_id": STAYS_CONNECTED,
     "paris_integration.Connection.app_user_id": STAYS_CONNECTED,
@@ -90,7 +90,7 @@ OF_ACCOUNTS: dict[str, dict[End, str]] = {
     "cache": STAYS_CONNECTED,
 }
 
-# Fields that hold nothing of an Instagram account.
+# Fields without data of an Instagram account.
 OURS = {  # ids, keys, codes and numbers that we make
     "contenttypes.ContentType": {"app_label", "model"},
     "entitlements.EntitlementChange": {"key", "old_value", "new_value"},
@@ -115,7 +115,7 @@ OURS = {  # ids, keys, codes and numbers that we make
     "paris_integration.HashtagSearch": {"tag"},
     "paris_integration.LoginAttempt": {"state_hash", "instance_id", "redirect_uri", "scopes"},
     "paris_integration.Pause": {"instance_id"},
-    "paris_integration.PersonFence": {"person_hash"},  # by a key of ours, for two hours
+    "paris_integration.PersonFence": {"person_hash"},  # hashed with our key, kept for two hours
     "paris_integration.ProviderWindow": {"credential"},
     "paris_integration.QuotaWindow": {"instance_id"},
     "paris_integration.RefreshReceipt": {"instance_id", "key"},
@@ -142,7 +142,7 @@ WORDS = {  # names and notes that editors and staff write
     "entitlements.Workspace": {"name"},
     "venice_api.WidgetInstance": {"name"},
 }
-# Columns that no model knows any more. The previous release may still write them.
+# Columns that no model uses any more. The previous release may still write to them.
 FORGOTTEN_COLUMNS = {"paris_integration_refreshreceipt.answer"}
 
 _HOLD_NO_TEXT = (
@@ -199,7 +199,7 @@ def test_every_column_belongs_to_a_field() -> None:
 # The account, as it appears at Meta.
 
 ACCOUNT_ID = "17841499900000001"
-APP_USER_ID = "28970000000000001"  # what FakeLogins says
+APP_USER_ID = "28970000000000001"  # as FakeLogins answers
 USERNAME = "canary.bakery"
 POSTS = [
     media(
@@ -228,7 +228,7 @@ def account(
     monkeypatch: pytest.MonkeyPatch,
     act: Any,
 ) -> WidgetInstance:
-    """A widget that reads by the account, with everything that can be held of it: all by the service's own ways."""
+    """A widget that reads with the account, with all data that the service can store about it."""
     settings.INSTAGRAM_APP_SECRET, settings.FACEBOOK_APP_SECRET = SECRETS["instagram"], SECRETS["facebook"]
     settings.PUBLIC_MODE_ACCESS_TOKEN = ""
     provider.accounts[USERNAME] = POSTS
@@ -241,8 +241,11 @@ def account(
         return number_of(account_id, tag, token)
 
     monkeypatch.setattr(provider, "find_hashtag_id", refuse_one)
-    face = {"username": USERNAME, "profile_picture_url": "https://scontent.cdninstagram.com/canaryface.jpg"}
-    monkeypatch.setattr(provider, "fetch", lambda *a, **k: replace(fetch(*a, **k), profile=face))
+    profile = {
+        "username": USERNAME,
+        "profile_picture_url": "https://scontent.cdninstagram.com/canaryface.jpg",
+    }
+    monkeypatch.setattr(provider, "fetch", lambda *a, **k: replace(fetch(*a, **k), profile=profile))
     logins.accounts = (Account(ACCOUNT_ID, USERNAME),)
     instance: WidgetInstance = make_instance(source_value=USERNAME)
     key = from_row(instance).feed_key()
@@ -295,7 +298,7 @@ def end_it(end: End, people: Cast, desk: Client, instance: WidgetInstance) -> No
 
 
 def try_to_bring_it_back(people: Cast, instance: WidgetInstance, choice: str, act: Any) -> None:
-    """What a person with the pages still open may do: repeat the click, read, choose the account."""
+    """What a user with the pages still open can do: repeat the click, read, choose the account."""
     for answer in (act(forced, people, instance), act(read, instance)):
         assert not answer.json().get("posts")
     act(people.editor.post, choice, {"account": ACCOUNT_ID})
@@ -303,10 +306,10 @@ def try_to_bring_it_back(people: Cast, instance: WidgetInstance, choice: str, ac
 
 
 @pytest.mark.parametrize("end", End)
-def test_nothing_survives_but_what_the_table_says(
+def test_only_the_fields_listed_in_the_table_survive(
     people: Cast, desk: Client, account: WidgetInstance, make_instance: Any, settings: Any, act: Any, end: End
 ) -> None:
-    if end is M:  # a stranger's widget shows the account by public mode
+    if end is M:  # another workspace's widget shows the account in public mode
         elsewhere = Workspace.objects.get(name="Other Studio")
         settings.PUBLIC_MODE_ACCESS_TOKEN = "operator-token-for-tests"
         assert len(read(make_instance(workspace=elsewhere, source_value=USERNAME)).json()["posts"]) == 3
@@ -329,7 +332,7 @@ def test_nothing_survives_but_what_the_table_says(
 
 
 @pytest.mark.parametrize("end", [W, S])
-def test_in_the_end_nothing_is_left(
+def test_nothing_is_left_after_all_retention_periods(
     people: Cast, desk: Client, account: WidgetInstance, act: Any, end: End
 ) -> None:
     sealed = sealed_tokens()
@@ -342,7 +345,7 @@ def test_in_the_end_nothing_is_left(
 
 
 def sealed_tokens() -> set[bytes]:
-    """The tokens as they lie in the database: nothing else tells whether one is still there."""
+    """The sealed tokens as stored in the database: no other value shows whether one still exists."""
     return {
         value.raw
         for model in apps.get_models()
@@ -354,7 +357,7 @@ def sealed_tokens() -> set[bytes]:
 
 
 def traces(sealed: set[bytes]) -> set[str]:
-    """Where anything of the account is found, by the names of the table."""
+    """Where any data of the account is found, by the names used in the table."""
     wanted = {trace.encode() for trace in TRACES} | sealed
     found = {
         name

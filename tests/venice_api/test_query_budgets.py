@@ -1,4 +1,4 @@
-"""How many queries a request may cost, counted over the whole request: session, rights, and what Paris asks.
+"""The maximum number of queries of each request, counted over the whole request: session, rights and Paris.
 
 The counts include the savepoints that a test's own transaction turns `atomic` into, and the database's clock.
 """

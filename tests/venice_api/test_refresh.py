@@ -1,4 +1,4 @@
-"""`POST /v1/integrations/instagram/refresh`: who may ask, what it costs, and refusals that tell the truth."""
+"""`POST /v1/integrations/instagram/refresh`: who can call it, what it costs, and accurate refusals."""
 
 from __future__ import annotations
 
@@ -85,7 +85,7 @@ def blocked(response: Any) -> tuple[str, str | None, str | None]:
     return body["reasonCode"], body.get("nextRefreshAllowedAt"), body.get("upgradeHint")
 
 
-def test_a_forced_refresh_brings_new_posts_and_costs_one_unit(
+def test_a_forced_refresh_loads_new_posts_and_costs_one_unit(
     ask: Any, people: Cast, provider: FakeProvider, instance: WidgetInstance
 ) -> None:
     assert ask().status_code == 200
@@ -111,7 +111,7 @@ def test_a_forced_refresh_brings_new_posts_and_costs_one_unit(
 
 
 PLANS = [
-    # plan, per hour, per day, hint in the same hour, hint once the day is used up
+    # plan, per hour, per day, hint in the same hour, hint when the day's units are used up
     pytest.param("free", 1, 1, "Pro", "Starter", id="Free"),
     pytest.param("starter", 1, 6, "Pro", "Pro", id="Starter"),
     pytest.param("pro", 4, 24, "Business", "Business", id="Pro"),
@@ -151,7 +151,7 @@ def test_each_plan_refreshes_as_often_as_the_matrix_says(
     assert len(provider.calls) == per_day + 1
 
 
-def test_the_hint_of_free_within_the_hour_is_the_plan_that_allows_a_second_one_now(
+def test_the_upgrade_hint_in_the_same_hour_names_the_plan_that_allows_a_second_refresh_now(
     ask: Any, people: Cast
 ) -> None:
     put_on(people, "free")
@@ -160,7 +160,7 @@ def test_the_hint_of_free_within_the_hour_is_the_plan_that_allows_a_second_one_n
     assert blocked(ask()) == ("QUOTA_EXCEEDED", "2026-11-24T00:00:00Z", "Pro")
 
 
-def test_what_the_plan_does_not_include_comes_first(
+def test_plan_restrictions_are_reported_before_other_reasons(
     ask: Any, people: Cast, instance: WidgetInstance, provider: FakeProvider
 ) -> None:
     instance.source_type, instance.source_value = "hashtag", "sourdough"
@@ -184,7 +184,7 @@ def test_a_plan_without_forced_refreshes_waits_for_the_ttl(
 
     reason, allowed_at, hint = blocked(ask())
 
-    assert (reason, hint) == ("TTL_NOT_ELAPSED", None)  # the override stays in higher plans, too
+    assert (reason, hint) == ("TTL_NOT_ELAPSED", None)  # the override also applies in higher plans
     assert allowed_at is not None
     moment = datetime.fromisoformat(allowed_at)
     assert NOW + HOUR <= moment <= NOW + HOUR * 1.1 + SECOND
@@ -197,17 +197,17 @@ def test_a_plan_without_forced_refreshes_waits_for_the_ttl(
     assert ForcedRefresh.objects.count() == 0
 
 
-def test_an_override_that_ends_is_reckoned_with(ask: Any, people: Cast, clock: Any) -> None:
+def test_the_end_of_an_override_is_taken_into_account(ask: Any, people: Cast, clock: Any) -> None:
     put_on(people, "free")
     set_override(people.workspace, DAY_KEY, 3, actor=STAFF, ends_at=NOW + 10 * SECOND)
     set_override(people.workspace, HOUR_KEY, 2, actor=STAFF, ends_at=NOW + 20 * SECOND)
     assert [ask().status_code for _ in range(2)] == [200, 200]
 
-    # In this hour the hour cap blocks; once it ends, the day's units are back at the plan's one, used up already.
+    # In this hour the hour cap blocks. After the override ends, the plan's single daily unit is already used up.
     assert blocked(ask())[:2] == ("QUOTA_EXCEEDED", "2026-11-24T00:00:00Z")
 
 
-def test_a_failure_costs_nothing_and_arms_the_back_off(
+def test_a_failure_costs_nothing_and_starts_the_back_off(
     ask: Any, people: Cast, provider: FakeProvider, clock: Any
 ) -> None:
     ask()
@@ -240,7 +240,7 @@ def test_a_failure_costs_nothing_and_arms_the_back_off(
     assert used() == {"day": 2, "hour": 2}
 
 
-def test_a_failure_before_the_first_fill_is_an_answer_too(ask: Any, provider: FakeProvider) -> None:
+def test_a_failure_before_the_first_fill_answers_200(ask: Any, provider: FakeProvider) -> None:
     provider.raises(ProviderUnavailable(status=503))
 
     body = ask().json()
@@ -249,7 +249,7 @@ def test_a_failure_before_the_first_fill_is_an_answer_too(ask: Any, provider: Fa
     assert used() == {"day": 0, "hour": 0}
 
 
-def test_a_throttled_credential_is_left_alone(ask: Any, provider: FakeProvider) -> None:
+def test_a_rate_limited_credential_is_not_called(ask: Any, provider: FakeProvider) -> None:
     ask()
     provider.rate_limits(1_800)
     ask()
@@ -262,7 +262,7 @@ def test_a_throttled_credential_is_left_alone(ask: Any, provider: FakeProvider) 
     assert len(provider.calls) == 2
 
 
-def test_a_success_that_closes_the_window_announces_what_it_enforces(
+def test_a_success_that_reaches_the_rate_limit_announces_the_enforced_time(
     ask: Any, provider: FakeProvider, clock: Any, people: Cast, instance: WidgetInstance
 ) -> None:
     provider.usage = Usage(percent=100, regain_minutes=90)
@@ -289,7 +289,7 @@ def test_a_success_that_closes_the_window_announces_what_it_enforces(
     assert len(provider.calls) == 2
 
 
-def test_a_longer_back_off_is_not_shortened_by_a_closed_window(
+def test_a_rate_limit_does_not_shorten_a_longer_back_off(
     ask: Any, provider: FakeProvider, clock: Any
 ) -> None:
     ask()
@@ -305,7 +305,7 @@ def test_a_longer_back_off_is_not_shortened_by_a_closed_window(
     assert body["nextRefreshAllowedAt"] == "2026-11-23T17:20:00Z"
 
 
-def test_forced_refreshes_go_on_near_a_limit(
+def test_forced_refreshes_work_near_a_rate_limit(
     ask: Any, provider: FakeProvider, people: Cast, instance: WidgetInstance
 ) -> None:
     provider.usage = Usage(percent=99)
@@ -318,7 +318,7 @@ def test_forced_refreshes_go_on_near_a_limit(
     assert read["nextRefreshAllowedAt"] == "2026-11-23T14:20:00Z"
 
 
-def test_a_plan_without_forced_refreshes_asks_when_its_ttl_is_over_near_a_limit_too(
+def test_a_plan_without_forced_refreshes_can_refresh_after_its_ttl_near_a_rate_limit(
     ask: Any, people: Cast, provider: FakeProvider, clock: Any
 ) -> None:
     set_override(people.workspace, DAY_KEY, 0, actor=STAFF)
@@ -333,10 +333,10 @@ def test_a_plan_without_forced_refreshes_asks_when_its_ttl_is_over_near_a_limit_
     assert len(provider.calls) == 2
 
 
-# Who may ask
+# Who can refresh
 
 
-def test_who_may_ask(ask: Any, people: Cast, instance: WidgetInstance, provider: FakeProvider) -> None:
+def test_who_can_refresh(ask: Any, people: Cast, instance: WidgetInstance, provider: FakeProvider) -> None:
     token = embed_tokens.issue(instance.pk, instance.token_version)
     with_token = people.anonymous.post(
         REFRESH,
@@ -421,7 +421,7 @@ BAD_BODIES = [
 
 
 @pytest.mark.parametrize(("body", "status", "field"), BAD_BODIES)
-def test_bad_bodies(people: Cast, body: Any, status: int, field: str | None) -> None:
+def test_invalid_bodies_are_refused(people: Cast, body: Any, status: int, field: str | None) -> None:
     response = people.editor.generic("POST", REFRESH, body, content_type="application/json")
 
     assert response.status_code == status
@@ -429,7 +429,7 @@ def test_bad_bodies(people: Cast, body: Any, status: int, field: str | None) -> 
 
 
 @pytest.mark.parametrize("content_type", ["text/plain", "application/x-www-form-urlencoded", ""])
-def test_a_body_that_is_not_said_to_be_json(people: Cast, content_type: str) -> None:
+def test_a_body_without_the_json_content_type_is_refused(people: Cast, content_type: str) -> None:
     assert people.editor.generic("POST", REFRESH, "{}", content_type=content_type).status_code == 415
 
 
@@ -486,7 +486,7 @@ def test_a_key_belongs_to_one_user_and_one_widget(
 
 
 @pytest.mark.parametrize("change", ["purge", "source", "hide"])
-def test_a_repeat_brings_nothing_back(
+def test_a_repeat_does_not_restore_deleted_posts(
     ask: Any, instance: WidgetInstance, provider: FakeProvider, change: str
 ) -> None:
     posts = [post["id"] for post in ask(key="click-1").json()["posts"]]
@@ -506,7 +506,9 @@ def test_a_repeat_brings_nothing_back(
     assert len(provider.calls) == 1
 
 
-def test_receipts_last_a_day_whether_cleaned_up_or_not(ask: Any, provider: FakeProvider, clock: Any) -> None:
+def test_receipts_are_valid_for_a_day_even_before_clean_up(
+    ask: Any, provider: FakeProvider, clock: Any
+) -> None:
     ask(key="click-1")
     clock.move_to(NOW + 24 * HOUR, tick=False)
     assert expiry.remove_expired(now=NOW + 24 * HOUR)["receipts"] == 0
@@ -524,7 +526,7 @@ def test_receipts_last_a_day_whether_cleaned_up_or_not(ask: Any, provider: FakeP
     assert expiry.remove_expired(now=NOW + 49 * HOUR)["receipts"] == 1
 
 
-def test_an_old_receipt_of_a_refresh_without_a_unit_gives_way_too(
+def test_an_expired_receipt_without_a_unit_is_replaced_too(
     ask: Any, people: Cast, provider: FakeProvider, clock: Any
 ) -> None:
     set_override(people.workspace, DAY_KEY, 0, actor=STAFF)
@@ -536,9 +538,7 @@ def test_an_old_receipt_of_a_refresh_without_a_unit_gives_way_too(
     assert RefreshReceipt.objects.get().created_at == NOW + 25 * HOUR
 
 
-def test_a_receipt_from_a_clock_that_was_ahead_is_unknown(
-    ask: Any, provider: FakeProvider, clock: Any
-) -> None:
+def test_a_receipt_from_the_future_is_ignored(ask: Any, provider: FakeProvider, clock: Any) -> None:
     clock.move_to(NOW + timedelta(days=10), tick=False)
     ask(key="click-1")
     clock.move_to(NOW, tick=False)
@@ -546,7 +546,7 @@ def test_a_receipt_from_a_clock_that_was_ahead_is_unknown(
     assert len(provider.calls) == 2
 
 
-def test_a_refusal_is_not_kept(ask: Any, people: Cast, clock: Any) -> None:
+def test_a_refusal_leaves_no_receipt(ask: Any, people: Cast, clock: Any) -> None:
     put_on(people, "free")
     ask()
     assert ask(key="click-1").status_code == 409
@@ -555,7 +555,7 @@ def test_a_refusal_is_not_kept(ask: Any, people: Cast, clock: Any) -> None:
 
 
 @pytest.mark.parametrize("key", ["", "with space", "x" * 201, "é"])
-def test_keys_that_are_none(ask: Any, key: str) -> None:
+def test_invalid_idempotency_keys_are_refused(ask: Any, key: str) -> None:
     response = ask(key=key)
     assert (response.status_code, list(response.json()["fields"])) == (400, ["Idempotency-Key"])
 
@@ -563,7 +563,7 @@ def test_keys_that_are_none(ask: Any, key: str) -> None:
 def test_a_repeat_after_a_crash_costs_nothing_more(
     ask: Any, provider: FakeProvider, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The process died between charge and answer: the unit is spent, and the outcome is not known."""
+    """The process died between charge and answer: the unit is spent, and the outcome is unknown."""
     ask(key="click-1")
     ForcedRefresh.objects.update(state="in_doubt")
 
@@ -574,7 +574,7 @@ def test_a_repeat_after_a_crash_costs_nothing_more(
 # Crashes and absences
 
 
-def test_what_a_dead_process_left_open_is_settled_as_spent(
+def test_reservations_of_a_dead_process_are_settled_as_spent(
     ask: Any, people: Cast, clock: Any, provider: FakeProvider
 ) -> None:
     ask()
@@ -591,7 +591,7 @@ def test_what_a_dead_process_left_open_is_settled_as_spent(
     assert ledger.settle_orphans(older_than=timedelta(seconds=25)) == 0
 
 
-def test_a_line_is_settled_once(ask: Any) -> None:
+def test_a_ledger_line_is_settled_only_once(ask: Any) -> None:
     ask()
     ask()
     line = ForcedRefresh.objects.order_by("pk").last()
@@ -607,7 +607,7 @@ def test_a_line_is_settled_once(ask: Any) -> None:
     assert AuditEvent.objects.count() == events + 1
 
 
-def test_a_bug_in_the_middle_leaves_the_unit_in_doubt_and_the_feed_free(
+def test_a_bug_during_a_refresh_leaves_the_unit_unsettled_and_the_lease_free(
     ask: Any, people: Cast, provider: FakeProvider
 ) -> None:
     def break_down() -> None:
@@ -638,11 +638,11 @@ def test_without_the_database_nothing_is_charged(
     assert provider.calls == []
 
 
-# A click that waits for the flight of another one
+# A click that waits for another refresh
 
 
 class Board(InlineBoard):
-    """While the click waits, each of `events` happens in its turn."""
+    """While the click waits, the `events` happen one after another."""
 
     def __init__(self, *events: Callable[[], object]) -> None:
         super().__init__()
@@ -666,7 +666,7 @@ def flight(ask: Any, provider: FakeProvider) -> lease.Lease:
     return taken
 
 
-def test_a_click_gets_what_the_flight_under_way_brings(
+def test_a_click_receives_the_result_of_the_running_refresh(
     ask: Any, flight: lease.Lease, provider: FakeProvider, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     newer = NOW + SECOND
@@ -678,7 +678,7 @@ def test_a_click_gets_what_the_flight_under_way_brings(
     assert (provider.calls, used(), audit()[-1]) == ([], {"day": 1, "hour": 1}, ("editor", "done", "JOINED"))
 
 
-def test_a_feed_that_is_deleted_while_a_click_waits_is_an_answer(
+def test_a_feed_deleted_while_a_click_waits_gets_an_answer(
     ask: Any, flight: lease.Lease, provider: FakeProvider, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(forcing, "board", Board(Feed.objects.all().delete))
@@ -690,7 +690,7 @@ def test_a_feed_that_is_deleted_while_a_click_waits_is_an_answer(
     assert not Feed.objects.exists()
 
 
-def test_a_workspace_that_is_deleted_while_a_click_waits_is_an_answer(
+def test_a_workspace_deleted_while_a_click_waits_gets_an_answer(
     ask: Any, flight: lease.Lease, people: Cast, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(forcing, "board", Board(people.workspace.delete))
@@ -700,7 +700,7 @@ def test_a_workspace_that_is_deleted_while_a_click_waits_is_an_answer(
     assert (answer.status_code, answer.json()["error"]) == (404, "INSTANCE_NOT_FOUND")
 
 
-def test_a_click_waits_on_when_another_process_takes_over_from_a_dead_one(
+def test_a_click_keeps_waiting_when_another_process_replaces_a_dead_one(
     ask: Any, flight: lease.Lease, provider: FakeProvider, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     newer = NOW + SECOND
@@ -720,7 +720,7 @@ def test_a_click_waits_on_when_another_process_takes_over_from_a_dead_one(
     assert (provider.calls, used()) == ([], {"day": 1, "hour": 1})
 
 
-def test_a_click_leads_when_the_process_it_waited_for_has_died(
+def test_a_click_refreshes_when_the_process_it_waited_for_has_died(
     ask: Any, flight: lease.Lease, provider: FakeProvider, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     gone = NOW - timedelta(days=400)
@@ -730,7 +730,7 @@ def test_a_click_leads_when_the_process_it_waited_for_has_died(
     assert (len(provider.calls), used()) == (1, {"day": 2, "hour": 2})
 
 
-def test_without_a_place_to_wait_nothing_is_charged_nor_called(
+def test_without_a_free_waiting_place_nothing_is_charged_or_called(
     ask: Any, provider: FakeProvider, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     places = OrderPlaces(1)
@@ -748,17 +748,17 @@ def test_without_a_place_to_wait_nothing_is_charged_nor_called(
     provider.recovers()
     ForcedRefresh.objects.all().delete()
     Feed.objects.update(blocked_until=None)
-    assert ask().status_code == 200  # the place comes back, however the work ended
+    assert ask().status_code == 200  # the place is released, however the work ended
 
 
-# What members see when they read
+# What members see in a read
 
 
 def block_of(client: Client, instance: WidgetInstance) -> Any:
     return client.get(f"{FEED}?instanceId={instance.pk}").json()["refresh"]
 
 
-def test_members_see_what_is_left(ask: Any, people: Cast, instance: WidgetInstance) -> None:
+def test_members_see_the_remaining_refreshes(ask: Any, people: Cast, instance: WidgetInstance) -> None:
     assert block_of(people.viewer, instance) == {"remainingToday": 24, "remainingThisHour": 4}
     for _ in range(4):
         ask()
@@ -781,12 +781,12 @@ def test_members_see_what_is_left(ask: Any, people: Cast, instance: WidgetInstan
     assert block_of(people.editor, instance) == {"remainingToday": None, "remainingThisHour": None}
 
 
-def test_visitors_do_not(people: Cast, instance: WidgetInstance) -> None:
+def test_visitors_do_not_see_the_remaining_refreshes(people: Cast, instance: WidgetInstance) -> None:
     token = embed_tokens.issue(instance.pk, instance.token_version)
     assert "refresh" not in people.anonymous.get(f"{FEED}?token={token}").json()
 
 
-def test_members_of_two_workspaces_have_their_own_books(
+def test_two_workspaces_have_separate_quotas(
     ask: Any, people: Cast, make_instance: Any, provider: FakeProvider
 ) -> None:
     ask()

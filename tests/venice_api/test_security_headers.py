@@ -1,4 +1,4 @@
-"""Every address of the service, for everybody: a strict policy, no guessing of types, no framing by strangers."""
+"""Every URL of the service sends a strict policy, nosniff, and no permission for other sites to frame it."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ pytestmark = [pytest.mark.django_db, pytest.mark.sqlite_leg, pytest.mark.slow]
 
 
 def addresses(patterns: Any, prefix: str = "/") -> Iterator[tuple[str, dict[str, Any]]]:
-    """Every pattern as an address, its parameters filled from what is known by their names."""
+    """Every URL pattern as a URL, with its parameters filled by name."""
     for pattern in patterns:
         here = prefix + _plain(pattern)
         if isinstance(pattern, URLResolver):
@@ -61,7 +61,7 @@ def everything(
     return people, instance, found
 
 
-def test_every_answer_is_sent_with_its_policies(
+def test_every_answer_has_its_security_headers(
     everything: tuple[Cast, WidgetInstance, list[str]],
 ) -> None:
     people, instance, found = everything

@@ -1,4 +1,4 @@
-"""Signing in: with the right words, and not by guessing them."""
+"""Signing in, and the lockout after failed attempts."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def sign_in(page: str, name: str, password: str, address: str = "10.0.0.1", **he
 
 
 @pytest.mark.parametrize("page", PAGES)
-def test_guessing_ends_in_429_and_waiting_helps(page: str, clock: Any) -> None:
+def test_guessing_is_locked_out_until_the_wait_is_over(page: str, clock: Any) -> None:
     guesses = [sign_in(page, "robin", f"guess-{n}").status_code for n in range(12)]
     assert guesses == [200] * 9 + [429] * 3
 
@@ -47,14 +47,14 @@ def test_guessing_ends_in_429_and_waiting_helps(page: str, clock: Any) -> None:
     assert sign_in(page, "robin", PASSWORD).status_code == 302
 
 
-def test_a_success_starts_the_count_anew() -> None:
+def test_a_successful_sign_in_resets_the_count() -> None:
     for _ in range(3):
         assert [sign_in(PAGES[0], "sam", "guess").status_code for _ in range(9)] == [200] * 9
         assert sign_in(PAGES[0], "sam", PASSWORD).status_code == 302
 
 
 @pytest.mark.parametrize(("proxies", "is_locked"), [(0, True), (1, False)])
-def test_a_forged_address_helps_nobody(settings: Any, proxies: int, is_locked: bool) -> None:
+def test_a_forged_address_does_not_avoid_the_lockout(settings: Any, proxies: int, is_locked: bool) -> None:
     settings.TRUSTED_PROXIES = proxies
     for n in range(10):
         sign_in(PAGES[0], "sam", "guess", **{"X-Forwarded-For": f"198.51.100.{n}"})
@@ -62,7 +62,7 @@ def test_a_forged_address_helps_nobody(settings: Any, proxies: int, is_locked: b
     assert (last.status_code == 429) is is_locked
 
 
-def test_no_password_is_kept_and_old_failures_are_forgotten(clock: Any) -> None:
+def test_no_password_is_stored_and_old_failures_are_deleted(clock: Any) -> None:
     sign_in(PAGES[0], "sam", "a-secret-typo")
     (attempt,) = AccessAttempt.objects.values()
     assert "a-secret-typo" not in str(attempt)

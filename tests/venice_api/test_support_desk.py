@@ -1,4 +1,4 @@
-"""What support staff see of a widget, and do for its owner."""
+"""What support staff see of a widget and do for its owner."""
 
 from __future__ import annotations
 
@@ -83,7 +83,9 @@ def page_of(instance: WidgetInstance, act: str = "change") -> str:
     return f"{LIST}{quote(instance.pk)}/{act}/"
 
 
-def test_the_state_stands_there_in_words(desk: Client, onlooker: Client, instance: WidgetInstance) -> None:
+def test_the_page_describes_the_state_in_words(
+    desk: Client, onlooker: Client, instance: WidgetInstance
+) -> None:
     for _ in range(4):
         refresh(instance)
     with pytest.raises(RefreshBlocked):
@@ -92,7 +94,9 @@ def test_the_state_stands_there_in_words(desk: Client, onlooker: Client, instanc
     for client in (desk, onlooker):
         page = client.get(page_of(instance)).content.decode()
         assert "Last updated at 2026-11-23 12:20:00 UTC, fresh; 3 posts shown." in page
-        assert "Possible again at 2026-11-23 13:00:00 UTC. The Business plan would allow it now." in page
+        assert (
+            "Next refresh available at 2026-11-23 13:00:00 UTC. The Business plan would allow it now." in page
+        )
 
 
 def connect(instance: WidgetInstance, state: str = "active") -> Connection:
@@ -110,14 +114,14 @@ def state_of(client: Client, instance: WidgetInstance) -> str:
     return page.partition("field-refresh_state")[2].partition('readonly">')[2].partition("</div>")[0]
 
 
-def test_a_paused_widget_says_so_and_until_when(
+def test_a_paused_widget_shows_until_when(
     desk: Client, people: Cast, instance: WidgetInstance, provider: FakeProvider
 ) -> None:
     refresh(instance)
     desk.post(page_of(instance, "pause"), {"hours": 2, "note": "legal"})
 
     assert state_of(desk, instance) == (
-        "Paused by staff until 2026-11-23 14:20:00 UTC. Left today: 23; left this hour: 3."
+        "Paused by staff until 2026-11-23 14:20:00 UTC. Manual refreshes left: 23 today, 3 this hour."
     )
     assert ">Paused<" in desk.get(LIST).content.decode()
     shelf = people.viewer.get("/editor/").context["shelves"][0]
@@ -128,7 +132,7 @@ def test_a_paused_widget_says_so_and_until_when(
     assert len(provider.calls) == 1
 
     ended = desk.post(page_of(instance, "clear-backoff"), {"note": "over"}, follow=True).content.decode()
-    assert "The back-off is cleared. Can be refreshed now." in ended
+    assert "The wait was removed. Can be refreshed now." in ended
     assert ">Working<" in desk.get(LIST).content.decode()
 
 
@@ -139,22 +143,22 @@ def test_a_new_widget_has_no_state_yet(admin_client: Client, instance: WidgetIns
     assert "field-refresh_state" not in added.content.decode()
 
 
-def test_a_pause_is_named_beside_what_lasts_longer(desk: Client, instance: WidgetInstance) -> None:
+def test_a_pause_is_shown_beside_a_longer_reason(desk: Client, instance: WidgetInstance) -> None:
     for _ in range(4):
         refresh(instance)
     paris.pause(key(instance), until=NOW + timedelta(minutes=5), actor=EDITOR, now=NOW, note="x")
     assert state_of(desk, instance) == (
-        "Paused by staff until 2026-11-23 12:25:00 UTC. Cannot be refreshed now: the plan's refreshes are used up. "
-        "Possible again at 2026-11-23 13:00:00 UTC."
+        "Paused by staff until 2026-11-23 12:25:00 UTC. Cannot be refreshed now: all refreshes in the plan "
+        "are used up. Next refresh available at 2026-11-23 13:00:00 UTC."
     )
 
 
 def test_a_pause_before_any_feed_can_be_ended(desk: Client, instance: WidgetInstance) -> None:
     desk.post(page_of(instance, "pause"), {"hours": 2, "note": "x"})
     ended = desk.post(page_of(instance, "clear-backoff"), {"note": "x"}, follow=True).content.decode()
-    assert "The back-off is cleared. Can be refreshed now." in ended
+    assert "The wait was removed. Can be refreshed now." in ended
     again = desk.post(page_of(instance, "clear-backoff"), {"note": "x"}, follow=True).content.decode()
-    assert "Nothing was held back. Can be refreshed now." in again
+    assert "There was no wait to remove. Can be refreshed now." in again
 
 
 @pytest.mark.parametrize(
@@ -162,16 +166,16 @@ def test_a_pause_before_any_feed_can_be_ended(desk: Client, instance: WidgetInst
     [
         ("reconnect_required", "Instagram no longer accepts it"),
         ("permission_missing", "a permission is missing"),
-        ("deauthorised", "access was withdrawn at Instagram"),
+        ("deauthorised", "access was revoked at Instagram"),
     ],
 )
-def test_a_dead_connection_is_named_as_the_cause(
+def test_a_broken_connection_is_named_as_the_cause(
     desk: Client, instance: WidgetInstance, provider: FakeProvider, settings: Any, state: str, why: str
 ) -> None:
     connect(instance, state)
-    cause = f"the connection of @acme.bakery is dead ({why}). An editor has to reconnect it."
+    cause = f"the connection of @acme.bakery does not work ({why}). An editor must reconnect it."
     assert state_of(desk, instance) == (
-        f"Cannot be refreshed now: {cause} After a disconnect, the profile would be read in public mode."
+        f"Cannot be refreshed now: {cause} If the account is disconnected, the profile is read in public mode."
     )
     settings.PUBLIC_MODE_ACCESS_TOKEN = ""
     assert state_of(desk, instance) == f"Cannot be refreshed now: {cause}"
@@ -184,32 +188,33 @@ def test_a_connection_outside_the_plan_is_named_as_the_cause(desk: Client, insta
     connect(instance)
     set_plan(instance.workspace, Plan.objects.get(key="free"), actor=Staff("test"))
     assert state_of(desk, instance) == (
-        "Cannot be refreshed now: the plan does not include connected accounts, and one is connected. "
-        "The Pro plan would allow it now. After a disconnect, the profile would be read in public mode."
+        "Cannot be refreshed now: the plan does not include connected accounts, but one is connected. "
+        "The Pro plan would allow it now. If the account is disconnected, the profile is read in public mode."
     )
 
 
-def test_a_parked_credential_and_a_back_off_are_told_apart(
+def test_a_rate_limit_and_a_back_off_have_different_texts(
     desk: Client, instance: WidgetInstance, provider: FakeProvider
 ) -> None:
     provider.raises(ProviderUnavailable(status=503))
     refresh(instance)
-    assert "the last attempt failed, and its back-off is not over. Possible again at 2026-11-23 12:2" in (
-        state_of(desk, instance)
+    assert (
+        "the last attempt failed, and the next retry is not due yet. Next refresh available at 2026-11-23 12:2"
+        in (state_of(desk, instance))
     )
     ProviderWindow.objects.create(credential="public", parked_until=NOW + timedelta(minutes=40), throttles=1)
     limited = (
-        "Cannot be refreshed now: Instagram limits how often we may ask; clearing the back-off does not change that. "
-        "Possible again at 2026-11-23 13:00:00 UTC. Left today: 24; left this hour: 4."
+        'Cannot be refreshed now: Instagram\'s rate limit was reached; "Retry now" does not lift it. '
+        "Next refresh available at 2026-11-23 13:00:00 UTC. Manual refreshes left: 24 today, 4 this hour."
     )
     assert state_of(desk, instance) == limited
     cleared = desk.post(page_of(instance, "clear-backoff"), {"note": "x"}, follow=True).content.decode()
-    assert f"The back-off is cleared. {limited}" in cleared
+    assert f"The wait was removed. {limited}" in html.unescape(cleared)
 
 
 # Django's admin reads "_22" in a link as a quotation mark, "_40" as an at sign.
 @pytest.mark.parametrize("start", ["22", "23", "24", "25", "26", "40"])
-def test_links_lead_to_their_own_widget(desk: Client, make_instance: Any, start: str) -> None:
+def test_links_lead_to_the_right_widget(desk: Client, make_instance: Any, start: str) -> None:
     widget = make_instance(id=f"wgt_instagramfeed_u_{start}mhisjvrmg")
     (link,) = re.findall(r'href="(/admin/venice_api/widgetinstance/[^"/]+/change/[^"]*)"', get(desk, LIST))
     page = get(desk, link)
@@ -285,7 +290,7 @@ def test_a_cleared_back_off_lets_the_next_refresh_through(
     assert AuditEvent.objects.get(action="backoff_cleared").note == "Instagram is back"
 
 
-def test_an_opened_window_lets_every_widget_of_the_credential_through(
+def test_lifting_a_rate_limit_applies_to_every_widget_of_the_credential(
     desk: Client, instance: WidgetInstance, make_instance: Any, provider: FakeProvider
 ) -> None:
     provider.accounts["other.shop"] = provider.accounts["acme.bakery"]
@@ -305,7 +310,7 @@ def test_an_opened_window_lets_every_widget_of_the_credential_through(
     assert (event.actor, event.instance_id, event.note) == ("desk", instance.pk, "Meta says so")
 
 
-def test_an_opened_window_is_one_credentials_and_leaves_other_back_offs(
+def test_lifting_a_rate_limit_affects_one_credential_and_no_other_back_offs(
     desk: Client, instance: WidgetInstance, make_instance: Any, provider: FakeProvider
 ) -> None:
     unknown = make_instance(source_value="no.such.one")
@@ -321,13 +326,15 @@ def test_an_opened_window_is_one_credentials_and_leaves_other_back_offs(
     assert [row.credential for row in ProviderWindow.objects.filter(parked_until__gt=NOW)] == ["another"]
 
 
-def test_a_window_that_is_open_stays_so(desk: Client, instance: WidgetInstance) -> None:
-    told = desk.post(page_of(instance, "open-window"), {"note": "x"}, follow=True).content.decode()
+def test_lifting_a_rate_limit_that_is_not_active_changes_nothing(
+    desk: Client, instance: WidgetInstance
+) -> None:
+    page = desk.post(page_of(instance, "open-window"), {"note": "x"}, follow=True).content.decode()
 
-    assert "The window was open." in told
+    assert "No rate limit was active." in page
 
 
-def test_the_window_of_a_connection_is_opened(
+def test_the_rate_limit_of_a_connection_is_lifted(
     desk: Client, people: Cast, instance: WidgetInstance, provider: FakeProvider, logins: FakeLogins
 ) -> None:
     connect = people.editor.get(f"/v1/integrations/instagram/connect?instanceId={instance.pk}")
@@ -344,7 +351,7 @@ def test_the_window_of_a_connection_is_opened(
 
 
 @pytest.mark.parametrize("act", [act.name for act in ACTS])
-def test_who_may_act(
+def test_who_can_act_for_customers(
     onlooker: Client, desk: Client, people: Cast, instance: WidgetInstance, provider: FakeProvider, act: str
 ) -> None:
     url = page_of(instance, act)
@@ -373,18 +380,19 @@ def test_who_may_act(
     assert event.note.endswith("x")
 
 
-def test_a_refresh_on_behalf_counts_as_the_customers(
+def test_a_refresh_by_staff_uses_the_customers_quota(
     desk: Client, instance: WidgetInstance, provider: FakeProvider
 ) -> None:
     for _ in range(5):
         last = desk.post(page_of(instance, "refresh"), {"note": "asked by mail"}, follow=True)
     assert len(provider.calls) == 4
-    assert "Not refreshed: the plan's refreshes are used up. Possible again at 2026-11-23 13:00" in (
-        html.unescape(last.content.decode())
+    assert (
+        "Not refreshed: all refreshes in the plan are used up. Next refresh available at 2026-11-23 13:00"
+        in (html.unescape(last.content.decode()))
     )
 
 
-def test_a_pause_holds_back_everything_and_ends_when_it_said(
+def test_a_pause_stops_all_refreshes_and_ends_on_time(
     desk: Client, people: Cast, instance: WidgetInstance, provider: FakeProvider, time_machine: Any
 ) -> None:
     refresh(instance)
@@ -395,8 +403,8 @@ def test_a_pause_holds_back_everything_and_ends_when_it_said(
     assert refresh_due_now(now=timezone.now())["due"] == 0
     view = force(instance)
     assert (len(view.posts), view.next_refresh_allowed_at) == (3, NOW + timedelta(hours=2))
-    told = people.editor.post(f"/editor/{instance.pk}/refresh/", follow=True).content.decode()
-    assert "paused this widget until 14:20:00 on 2026-11-23 UTC. The posts we have stay." in told
+    page = people.editor.post(f"/editor/{instance.pk}/refresh/", follow=True).content.decode()
+    assert "paused this widget until 14:20:00 on 2026-11-23 UTC. Existing posts stay visible." in page
     assert len(provider.calls) == 1
 
     time_machine.move_to(NOW + timedelta(hours=2, seconds=1), tick=False)
@@ -418,7 +426,7 @@ def test_a_pause_before_the_first_fill_and_its_early_end(
     assert len(feed.json()["posts"]) == 3
 
 
-def test_no_detour_leads_round_a_pause(
+def test_no_other_path_bypasses_a_pause(
     desk: Client,
     people: Cast,
     instance: WidgetInstance,
@@ -453,7 +461,7 @@ def test_no_detour_leads_round_a_pause(
     assert len(read()["posts"]) == 3
 
 
-def test_what_is_in_flight_ends_no_pause_and_brings_back_no_purged_posts(
+def test_a_running_refresh_neither_ends_a_pause_nor_restores_purged_posts(
     desk: Client, instance: WidgetInstance, provider: FakeProvider
 ) -> None:
     refresh(instance)
@@ -468,7 +476,7 @@ def test_what_is_in_flight_ends_no_pause_and_brings_back_no_purged_posts(
     assert Feed.objects.get().paused_until == NOW + timedelta(hours=1)
 
 
-def test_purged_posts_are_gone_and_fetched_anew(
+def test_purged_posts_are_deleted_and_fetched_again(
     desk: Client, people: Cast, instance: WidgetInstance, provider: FakeProvider
 ) -> None:
     refresh(instance)
@@ -487,11 +495,11 @@ def test_a_rotated_token_is_refused(desk: Client, instance: WidgetInstance) -> N
     assert AuditEvent.objects.get().action == "token_rotated"
 
 
-def test_the_mail_that_asks_to_reconnect(
+def test_the_reconnect_email(
     desk: Client, people: Cast, instance: WidgetInstance, mailoutbox: list[Any]
 ) -> None:
     none = desk.post(page_of(instance, "ask-reconnect"), {"note": "x"}, follow=True)
-    assert "No mail was sent" in none.content.decode()
+    assert "No email was sent" in none.content.decode()
     User.objects.filter(username__in=["owner", "editor", "viewer", "outsider"]).update(
         email="people@shop.example"
     )
@@ -532,7 +540,7 @@ def test_roles(instance: WidgetInstance, role: str, acts: bool, plans: bool) -> 
     assert ('name="_save"' in client.get(workspace).content.decode()) is plans
 
 
-def test_the_list_says_how_widgets_fare_and_is_searched(
+def test_the_list_shows_widget_health_and_can_be_searched(
     desk: Client, instance: WidgetInstance, make_instance: Any
 ) -> None:
     make_instance(source_type="hashtag", source_value="bread", name="Second")

@@ -1,4 +1,4 @@
-"""Who is told to wait, who is not, and that nobody is when there is no cache."""
+"""Which requests are limited, and that none are when the cache is unavailable."""
 
 from __future__ import annotations
 
@@ -46,13 +46,15 @@ def statuses(*responses: Any) -> list[int]:
     return [response.status_code for response in responses]
 
 
-def test_no_default_is_below_the_promised_floor() -> None:
+def test_no_default_is_below_the_minimum_limit() -> None:
     assert real_settings.THROTTLE_READS_PER_ADDRESS >= 6_000
     assert real_settings.THROTTLE_READS_PER_INSTANCE >= 6_000
     assert real_settings.THROTTLE_POSTS_PER_USER >= 1_200
 
 
-def test_reads_of_one_address(client: Client, token: str, settings: Any, time_machine: Any) -> None:
+def test_reads_from_one_address_are_limited(
+    client: Client, token: str, settings: Any, time_machine: Any
+) -> None:
     settings.THROTTLE_READS_PER_ADDRESS = 2
     assert statuses(*(read(client, token) for _ in range(3))) == [200, 200, 429]
 
@@ -71,7 +73,7 @@ def test_reads_of_one_address(client: Client, token: str, settings: Any, time_ma
     assert read(client, token).status_code == 200
 
 
-def test_reads_of_one_widget_leave_other_widgets_alone(
+def test_reads_of_one_widget_do_not_limit_other_widgets(
     client: Client, token: str, make_instance: Any, settings: Any
 ) -> None:
     settings.THROTTLE_READS_PER_INSTANCE = 2
@@ -93,12 +95,12 @@ def test_the_address_comes_from_the_trusted_proxy(client: Client, token: str, se
 
 
 def ask_first(client: Client, address: str = "192.0.2.1", **query: str) -> Any:
-    """A browser's question before it reads from another site."""
+    """The preflight a browser sends before reading from another site."""
     return client.options(f"{FEED}?{urlencode(query)}", REMOTE_ADDR=address)
 
 
 @pytest.mark.parametrize("named", ["token", "instanceId", "nothing", "odd"])
-def test_pre_flights_of_one_address_are_reads(
+def test_preflights_from_one_address_count_as_reads(
     client: Client, make_instance: Any, settings: Any, named: str, django_assert_num_queries: Any
 ) -> None:
     settings.THROTTLE_READS_PER_ADDRESS = 2
@@ -118,7 +120,7 @@ def test_pre_flights_of_one_address_are_reads(
     assert ask_first(client, address="192.0.2.2", **query).status_code == 204
 
 
-def test_pre_flights_of_one_widget_are_reads(
+def test_preflights_of_one_widget_count_as_reads(
     client: Client, make_instance: Any, provider: FakeProvider, settings: Any
 ) -> None:
     settings.THROTTLE_READS_PER_INSTANCE = 2
@@ -136,7 +138,9 @@ def frame(client: Client, instance: Any, token: str, address: str = "192.0.2.1")
     return client.get(f"/embed/{instance.pk}", {"token": token}, REMOTE_ADDR=address)
 
 
-def test_frames_are_reads(client: Client, make_instance: Any, provider: FakeProvider, settings: Any) -> None:
+def test_frames_count_as_reads(
+    client: Client, make_instance: Any, provider: FakeProvider, settings: Any
+) -> None:
     settings.THROTTLE_READS_PER_ADDRESS = 2
     instance = make_instance()
     token = token_of(instance)
@@ -150,7 +154,7 @@ def test_frames_are_reads(client: Client, make_instance: Any, provider: FakeProv
     assert frame(client, instance, token, address="192.0.2.2").status_code == 200
 
 
-def test_frames_of_one_widget_leave_other_widgets_alone(
+def test_frames_of_one_widget_do_not_limit_other_widgets(
     client: Client, make_instance: Any, provider: FakeProvider, settings: Any
 ) -> None:
     settings.THROTTLE_READS_PER_INSTANCE = 1
@@ -163,7 +167,7 @@ def test_frames_of_one_widget_leave_other_widgets_alone(
     assert statuses(*answers) == [200, 429, 200]
 
 
-def test_failed_authentication_is_tighter_and_good_tokens_go_on(
+def test_failed_authentication_has_a_lower_limit_and_valid_tokens_still_work(
     client: Client, token: str, settings: Any
 ) -> None:
     settings.THROTTLE_FAILURES_PER_ADDRESS = 2
@@ -172,7 +176,9 @@ def test_failed_authentication_is_tighter_and_good_tokens_go_on(
     assert statuses(read(client, token), read(client, "wrong", address="192.0.2.9")) == [200, 401]
 
 
-def test_changes_of_one_user(people: Cast, make_instance: Any, provider: FakeProvider, settings: Any) -> None:
+def test_changes_by_one_user_are_limited(
+    people: Cast, make_instance: Any, provider: FakeProvider, settings: Any
+) -> None:
     settings.THROTTLE_POSTS_PER_USER = 1
     body = json.dumps({"instanceId": make_instance().pk})
 
@@ -186,7 +192,7 @@ def test_changes_of_one_user(people: Cast, make_instance: Any, provider: FakePro
 
 
 @pytest.mark.parametrize("path", ["/accounts/login/", "/admin/login/"])
-def test_sign_ins_of_one_address(client: Client, db: None, settings: Any, path: str) -> None:
+def test_sign_ins_from_one_address_are_limited(client: Client, db: None, settings: Any, path: str) -> None:
     settings.THROTTLE_SIGN_INS_PER_ADDRESS = 2
     attempt = {"username": "owner", "password": "guess"}
 
@@ -198,14 +204,14 @@ def test_sign_ins_of_one_address(client: Client, db: None, settings: Any, path: 
     assert client.get(path).status_code == 200
 
 
-def test_zero_is_no_limit(client: Client, token: str, settings: Any) -> None:
+def test_zero_means_no_limit(client: Client, token: str, settings: Any) -> None:
     settings.THROTTLE_READS_PER_ADDRESS = settings.THROTTLE_READS_PER_INSTANCE = 0
 
     assert statuses(*(read(client, token) for _ in range(3))) == [200, 200, 200]
     assert counters.count(["read"]) == [1]
 
 
-def test_a_cache_that_is_away_throttles_nobody(
+def test_an_unavailable_cache_limits_no_requests(
     client: Client, token: str, settings: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     settings.THROTTLE_READS_PER_ADDRESS = 1
@@ -227,7 +233,7 @@ def test_a_read_counts_in_one_round_trip(client: Client, token: str, monkeypatch
 
 
 @needs_redis
-def test_redis_counts_for_all_processes_and_forgets() -> None:
+def test_redis_counts_for_all_processes_and_expires() -> None:
     backend: Any = caches["default"]
     with time_machine.travel(NOON, tick=False):
         assert [counters.count(["a", "b"]), counters.count(["a"])] == [[1, 1], [2]]

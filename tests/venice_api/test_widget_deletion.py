@@ -1,4 +1,4 @@
-"""All ways to delete a widget leave nothing of it; a widget that moves leaves its account behind."""
+"""Every way to delete a widget deletes all its data. A widget that moves leaves its account behind."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("clock")]
 def connected(
     people: Cast, make_instance: Any, provider: FakeProvider, logins: FakeLogins, act: Any
 ) -> Callable[..., WidgetInstance]:
-    """A widget that reads by a connection and holds all that a widget may: posts, receipt, pause, pending login."""
+    """A connected widget with every kind of data: posts, receipt, pause, pending login."""
 
     def make(code: str = "1", **values: Any) -> WidgetInstance:
         instance: WidgetInstance = make_instance(**values)
@@ -146,7 +146,7 @@ def test_a_deleted_widget_leaves_nothing(
 
 
 @pytest.mark.parametrize(("way", "actor"), WAYS)
-def test_a_widget_that_was_never_connected_goes_the_same_way(
+def test_a_widget_that_was_never_connected_is_deleted_completely(
     people: Cast, desk: Client, make_instance: Any, provider: FakeProvider, act: Any, way: Any, actor: str
 ) -> None:
     instance = make_instance()
@@ -196,10 +196,10 @@ def test_a_deletion_that_is_rolled_back_erases_nothing(
     assert revoked == []
 
 
-def test_a_read_under_way_brings_no_deleted_feed_back(
+def test_a_running_read_does_not_restore_a_deleted_feed(
     make_instance: Any, provider: FakeProvider, act: Any
 ) -> None:
-    """Two readers that found the widget before it was deleted: one in flight, one that has not begun."""
+    """Two readers that found the widget before it was deleted: one is refreshing, one hasn't started."""
     instance = make_instance()
     known = from_row(instance)
     provider.during_call = lambda: act(instance.delete)
@@ -214,7 +214,7 @@ def test_a_read_under_way_brings_no_deleted_feed_back(
     assert len(provider.calls) == 1
 
 
-def test_a_row_made_during_the_deletion_is_swept(
+def test_a_row_created_during_the_deletion_is_deleted(
     make_instance: Any, provider: FakeProvider, django_capture_on_commit_callbacks: Any
 ) -> None:
     instance = make_instance()
@@ -228,7 +228,7 @@ def test_a_row_made_during_the_deletion_is_swept(
     assert not Feed.objects.filter(pk=late.pk).exists()
 
 
-def test_what_slipped_through_goes_with_the_next_clean_up(
+def test_leftover_rows_are_deleted_by_the_next_clean_up(
     make_instance: Any, provider: FakeProvider, act: Any
 ) -> None:
     instance = make_instance()
@@ -246,7 +246,7 @@ def test_what_slipped_through_goes_with_the_next_clean_up(
     assert not ErasedInstance.objects.exists()
 
 
-def test_the_refresh_of_a_widget_that_goes_meanwhile(
+def test_refreshing_a_widget_that_is_deleted_meanwhile(
     people: Cast, make_instance: Any, provider: FakeProvider, act: Any
 ) -> None:
     instance = make_instance()
@@ -265,7 +265,7 @@ def test_the_refresh_of_a_widget_that_goes_meanwhile(
 
 
 @pytest.mark.parametrize("forced", [True, False])
-def test_a_workspace_that_goes_while_somebody_waits(
+def test_a_workspace_deleted_while_a_reader_waits(
     people: Cast, desk: Client, make_instance: Any, provider: FakeProvider, act: Any, forced: bool
 ) -> None:
     instance = make_instance()
@@ -293,7 +293,7 @@ def elsewhere(people: Cast) -> Workspace:
     return workspace
 
 
-def test_a_widget_that_moves_takes_no_account_along(
+def test_a_moved_widget_leaves_its_account_behind(
     people: Cast,
     desk: Client,
     elsewhere: Workspace,
@@ -324,7 +324,7 @@ def test_a_widget_that_moves_takes_no_account_along(
     assert Pause.objects.get().workspace_id == elsewhere.pk
 
 
-def test_a_widget_may_move_back(
+def test_a_widget_can_move_back(
     elsewhere: Workspace, make_instance: Any, provider: FakeProvider, act: Any
 ) -> None:
     instance = make_instance()
@@ -336,7 +336,7 @@ def test_a_widget_may_move_back(
         assert Feed.objects.get().workspace_id == workspace.pk
 
 
-def test_no_path_reads_by_another_workspaces_account(
+def test_no_path_reads_with_another_workspaces_account(
     people: Cast,
     desk: Client,
     elsewhere: Workspace,
@@ -344,7 +344,7 @@ def test_no_path_reads_by_another_workspaces_account(
     provider: FakeProvider,
     settings: Any,
 ) -> None:
-    """As when the row's workspace was changed past the model: the link is still there and counts for nothing."""
+    """The row's workspace was changed without the model: the link still exists but has no effect."""
     settings.PUBLIC_MODE_ACCESS_TOKEN = ""
     instance = connected()
     Pause.objects.all().delete()

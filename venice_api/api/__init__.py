@@ -1,4 +1,4 @@
-"""The feed API: who may ask, what may be asked, how often, and every answer and error on the wire.
+"""The feed API: authentication, permissions, inputs, throttles, answers and errors.
 
-It knows no page, and no login at Meta. It asks Paris for feeds, and never looks at how they are refreshed.
+The package knows no pages and no login at Meta. It calls Paris for feeds, and doesn't know how they are refreshed.
 """

@@ -1,6 +1,6 @@
-"""What the API answers, field by field: one serializer per body, from which the schema is made, too.
+"""The API's answers: one serializer per body, which also defines the schema.
 
-What isn't known is absent, never null, unless the field says that null means something.
+Unknown values are left out, and never null, unless the field gives null a meaning.
 """
 
 from __future__ import annotations
@@ -75,7 +75,7 @@ class Post(Answer):
     permalink = serializers.URLField()
     timestamp = Time(help_text="UTC.")
     caption = serializers.CharField(required=False)
-    mediaUrl = serializers.URLField(required=False, help_text="Always there for VIDEO.")
+    mediaUrl = serializers.URLField(required=False, help_text="Always present for VIDEO.")
     thumbnailUrl = serializers.URLField(required=False)
     width = serializers.IntegerField(required=False, help_text="Pixels.")
     height = serializers.IntegerField(required=False, help_text="Pixels.")
@@ -101,7 +101,7 @@ class SourceEcho(Answer):
 
 
 class RefreshState(Answer):
-    """What members may know of forced refreshes."""
+    """The state of forced refreshes, for members."""
 
     remainingToday = serializers.IntegerField(
         source="remaining_today", allow_null=True, help_text="null is unlimited."
@@ -112,7 +112,9 @@ class RefreshState(Answer):
     forcedAllowedAt = Time(source="allowed_at", required=False)
     reasonCode = serializers.ChoiceField(_REASONS, source="reason", required=False)
     upgradeHint = serializers.CharField(
-        source="upgrade_hint", required=False, help_text="The lowest higher plan that would allow it."
+        source="upgrade_hint",
+        required=False,
+        help_text="The lowest higher plan that would allow a refresh now.",
     )
 
 
@@ -124,7 +126,7 @@ class Warnings(serializers.ListField):
 
 
 class AnsweredFeed(NamedTuple):
-    """What a FeedData is made of. `source`: where the posts come from."""
+    """The values of a FeedData. `source`: where the posts come from."""
 
     view: FeedView
     source: Source
@@ -151,7 +153,7 @@ _envelope = _Envelope()
 
 
 def feed_body(view: FeedView, source: Source) -> bytes:
-    """`FeedData` as UTF-8 JSON. Posts are stored as they are sent and only joined, never encoded again."""
+    """`FeedData` as UTF-8 JSON. Posts are stored encoded; they are only joined here."""
     posts = ",".join(post.json for post in view.posts)
     envelope = _envelope.to_representation(AnsweredFeed(view, source))
     rest = json.dumps(envelope, ensure_ascii=False, separators=(",", ":"))
@@ -160,14 +162,14 @@ def feed_body(view: FeedView, source: Source) -> bytes:
 
 class Error(Answer):
     error = serializers.ChoiceField(ERRORS)
-    message = serializers.CharField(help_text="A sentence for people.")
+    message = serializers.CharField(help_text="A sentence for people. Its words may change.")
     reasonCode = serializers.ChoiceField(_REASONS, source="reason_code", required=False)
     nextRefreshAllowedAt = Time(source="next_refresh_allowed_at", required=False)
     upgradeHint = serializers.CharField(source="upgrade_hint", required=False)
     fields = serializers.DictField(  # type: ignore[assignment]
         child=serializers.ListField(child=serializers.CharField()),
         required=False,
-        help_text="What is wrong, by field.",
+        help_text="The error messages of each field.",
     )
     requestId = serializers.CharField(source="request_id")
 
@@ -181,5 +183,5 @@ class Deauthorised(Answer):
 
 
 class DeletionAccepted(Answer):
-    url = serializers.URLField(help_text="A status page for the person.")
+    url = serializers.URLField(help_text="A page where the person can check the status.")
     confirmation_code = serializers.CharField()

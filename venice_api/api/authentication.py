@@ -1,4 +1,4 @@
-"""Who is asking. An embed token opens reads of its own instance; everything else needs a session."""
+"""Authentication. An embed token allows reads of its instance; everything else requires a session."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _BEARER = "bearer "
 
 @dataclass(frozen=True, slots=True)
 class EmbedCaller:
-    """A widget on a publisher's page. `token_in_url`: the whole address may be cached by anybody in between."""
+    """A widget on a publisher's page. `token_in_url`: shared caches may store the answer under the URL."""
 
     instance: Instance
     token_in_url: bool
@@ -48,7 +48,7 @@ class EmbedTokenAuthentication(authentication.BaseAuthentication):
         if not header:
             token = named["token"]
         elif "token" in named:
-            raise InvalidInput("token", "Was sent in the address and in the Authorization header.")
+            raise InvalidInput("token", "Send it in the URL or in the Authorization header, not in both.")
         elif header.lower().startswith(_BEARER):
             token = header[len(_BEARER) :].strip()
         else:
@@ -60,7 +60,7 @@ class EmbedTokenAuthentication(authentication.BaseAuthentication):
 
 
 class SessionAuthentication(authentication.SessionAuthentication):
-    """The signed-in user, with the CSRF token checked where the method may change something."""
+    """The signed-in user. Unsafe methods require the CSRF token."""
 
     def enforce_csrf(self, request: Request) -> None:
         try:
@@ -70,12 +70,12 @@ class SessionAuthentication(authentication.SessionAuthentication):
 
 
 def instance_of_token(token: str) -> Instance:
-    """The instance that a valid, current token opens. Raises AuthenticationFailed."""
+    """The instance of a valid, current token. Raises AuthenticationFailed."""
     try:
-        said = embed_tokens.verify(token)
+        content = embed_tokens.verify(token)
     except embed_tokens.InvalidEmbedToken:
         raise AuthenticationFailed from None
-    instance = find_instance(said.instance_id)
-    if instance is None or instance.token_version != said.version:
+    instance = find_instance(content.instance_id)
+    if instance is None or instance.token_version != content.version:
         raise AuthenticationFailed
     return instance

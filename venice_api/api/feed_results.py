@@ -1,13 +1,13 @@
-"""What a feed request got, in one word of a bounded list: the `result` of `instagram_feed_requests_total`.
+"""The result of a feed request in one word, for the `result` label of `instagram_feed_requests_total`.
 
-| word | answer |
+| result | answer |
 |---|---|
-| hit | 200, posts that count as fresh |
-| stale | 200, posts past their age, marked as such |
-| filled | 200, this reader waited for the first fill |
-| warming | 200 without posts, the first fill goes on |
-| blocked | 200, plan or connection forbid refreshing |
-| failing | 200, never filled, and the provider has refused or failed |
+| hit | 200, fresh posts |
+| stale | 200, posts marked as stale |
+| filled | 200, after waiting for the first fill |
+| warming | 200 without posts, the first fill is still running |
+| blocked | 200, plan or connection prevent refreshing |
+| failing | 200, never filled because the provider refused or failed |
 | not_modified | 304 |
 | invalid | 400, 405 |
 | unauthenticated, forbidden, not_found | 401, 403, 404 |
@@ -42,7 +42,7 @@ _BY_STATUS = {
 
 
 def result_of(status: int, view: FeedView | None) -> str:
-    """The word for an answer with this status; `view` is what Paris answered, None when it was not asked."""
+    """The result of an answer with this status. `view`: what Paris answered, None if it was not called."""
     if status != 200 or view is None:
         return _BY_STATUS.get(status, "error")
     if view.warnings & _BLOCKED:

@@ -1,9 +1,9 @@
-"""How long answers of the feed may be kept, by whom, and which sites may read them.
+"""Caching and CORS headers of the feed: how long caches may store answers, and which sites may read them.
 
-What an owner withdraws must be gone from every cache a minute later. The service itself may take
-`foundation.cache.RECHECK_AFTER_SECONDS` (30) to notice. After that an answer may pass through two caches that do not
-tell each other its age: nginx, which sends no Age, and a CDN or a browser behind it. Each may keep it for
-FRESH_SECONDS + REVALIDATE_SECONDS.
+A post that an owner hides must be gone from every cache within a minute. The service itself may take
+`foundation.cache.RECHECK_AFTER_SECONDS` (30) to notice the change. After that, an answer may pass through two caches in
+a row, each of which may store it for FRESH_SECONDS + REVALIDATE_SECONDS: nginx, which sends no Age header, and a CDN or
+browser behind it.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ REQUEST_HEADERS = "Authorization, If-None-Match, X-Request-ID"
 def feed_response(
     request: HttpRequest, caller: EmbedCaller | MemberCaller, view: FeedView, body: bytes
 ) -> HttpResponse:
-    """The answer with its validator and its Cache-Control, or 304 when the reader has it already."""
+    """The answer with ETag and Cache-Control, or 304 if the client already has it."""
     response = HttpResponse(body, content_type="application/json")
     if view.is_warming:
         response["Retry-After"] = str(WARMING_RETRY_SECONDS)
@@ -52,7 +52,7 @@ def feed_response(
 
 
 def _has_already(request: HttpRequest, etag: str) -> bool:
-    """Whether If-None-Match names this body; a proxy that compressed it on the way has made the validator weak."""
+    """Whether If-None-Match matches this body. A proxy that compressed the body has made the ETag weak."""
     named = parse_etags(request.headers.get("If-None-Match", ""))
     return "*" in named or etag in {name.removeprefix("W/") for name in named}
 
@@ -72,23 +72,23 @@ def _public() -> str:
 
 
 def replace_kept_posts(response: HttpResponse) -> None:
-    """Let nginx put this answer, which it may not serve to others, in the place of posts it has kept.
+    """Let nginx replace the posts it has cached with this answer, which it must not serve to others.
 
-    Otherwise it would keep the posts beside a refusal, and serve them again in the next outage. The time is in 1970:
-    the answer itself is never served from the cache. nginx strips the header.
+    Otherwise nginx would keep the posts after a refusal, and serve them again in the next outage. The time is in 1970,
+    so nginx never serves this answer from its cache. nginx removes the header.
     """
     if response.status_code >= 500 or response.status_code == 429:
-        return  # says nothing about the posts
+        return  # a temporary failure: cached posts stay valid
     lifetimes = response.get("Cache-Control", NEVER)
     if not lifetimes.startswith("public"):
         del response["Cache-Control"]
-        # The order matters: nginx up to 1.22 goes by the first of the two.
+        # The order matters: nginx up to 1.22 uses the first of the two.
         response["X-Accel-Expires"] = "@1"
         response["Cache-Control"] = lifetimes
 
 
 def check_origin(request: HttpRequest, instance: Instance, *, is_session: bool) -> None:
-    """A page of a foreign site may read the feed only where the instance names it, and never with a session.
+    """A page of another site may read the feed only if the instance allows it, and never with a session.
 
     The header is a filter, not the authentication: scripts outside browsers send what they like. Raises Problem 403.
     """
@@ -106,7 +106,7 @@ def own_origins(request: HttpRequest) -> set[str]:
 
 
 def add_cors(request: HttpRequest, response: HttpResponse, instance: Instance) -> None:
-    """Exactly the instance's origins, or any site without credentials when it names none."""
+    """Allow exactly the instance's origins, or any site without credentials if it has none."""
     response["Access-Control-Expose-Headers"] = EXPOSED_HEADERS
     if not instance.allowed_origins:
         response["Access-Control-Allow-Origin"] = "*"
@@ -118,7 +118,7 @@ def add_cors(request: HttpRequest, response: HttpResponse, instance: Instance) -
 
 
 def preflight(request: HttpRequest, instance: Instance | None) -> HttpResponse:
-    """The answer to OPTIONS. It needs no token, as browsers send none, and gives nothing away."""
+    """The answer to OPTIONS. It requires no token, because browsers send none."""
     response = HttpResponse(status=204)
     response["Allow"] = "GET, HEAD, OPTIONS"
     response["Access-Control-Allow-Methods"] = "GET, HEAD, OPTIONS"

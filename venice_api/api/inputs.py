@@ -1,6 +1,6 @@
-"""What requests may say: one serializer per query and body.
+"""The API's inputs: one serializer per query and body.
 
-A parameter may come once. Unknown names are ignored; known ones must be in range.
+Each parameter may be sent once. Unknown parameters are ignored; known ones must be valid.
 """
 
 from __future__ import annotations
@@ -31,12 +31,12 @@ URI_LIMIT = 500
 KEY_LIMIT = 200
 KEY_PATTERN = "[!-~]+"  # visible ASCII
 _KEY = re.compile(KEY_PATTERN, re.ASCII)
-_TWICE = "Was sent more than once."
-_MISSING = {"required": "Must be given.", "null": "Must be given."}
+_TWICE = "Must not be sent more than once."
+_MISSING = {"required": "This field is required.", "null": "This field is required."}
 
 
 def single_values(query: QueryDict, names: tuple[str, ...]) -> dict[str, str]:
-    """The values of `names`, each sent once and clean. Raises InvalidInput."""
+    """The values of `names`, each validated and sent at most once. Raises InvalidInput."""
     values: dict[str, str] = {}
     for name in names:
         sent = query.getlist(name)
@@ -48,14 +48,14 @@ def single_values(query: QueryDict, names: tuple[str, ...]) -> dict[str, str]:
 
 
 def parse_idempotency_key(header: str | None) -> str | None:
-    """The `Idempotency-Key` header: 1 to 200 visible ASCII characters, or none at all. Raises InvalidInput."""
+    """The `Idempotency-Key` header: 1 to 200 visible ASCII characters, or None. Raises InvalidInput."""
     if header is not None and not (len(header) <= KEY_LIMIT and _KEY.fullmatch(header)):
         raise InvalidInput("Idempotency-Key", f"Must be 1 to {KEY_LIMIT} visible ASCII characters.")
     return header
 
 
 class Text(serializers.CharField):
-    """A string as it was sent: not empty, at most `limit` characters, none of them a control character."""
+    """A string, unchanged: not empty, at most `limit` characters, without control characters."""
 
     default_error_messages = {**_MISSING, "invalid": "Must be text.", "blank": "Must not be empty."}
 
@@ -129,7 +129,7 @@ class NamedSource(Shape):
     def source_or(self, saved: Source) -> Source | None:
         """What was sent, completed from the saved source; None for another type without a value.
 
-        Raises InvalidInput for a value that the saved type doesn't know.
+        Raises InvalidInput for a value that is invalid for the saved type.
         """
         source_type = self.validated_data.get("sourceType", saved.type)
         value = self.validated_data.get("sourceValue")
@@ -139,22 +139,22 @@ class NamedSource(Shape):
 
 
 class FeedQuery(Query, NamedSource):
-    """`GET …/feed`. `instanceId` is the permission's to read; here it is described."""
+    """`GET …/feed`. The permission reads `instanceId`; it is declared here for the schema."""
 
-    instanceId = Text(required=False, help_text="May be left out with a token.")
+    instanceId = Text(required=False, help_text="Optional with an embed token.")
     sourceType = SourceTypeField(
-        required=False, help_text="Must be the saved one; a member may ask for another."
+        required=False, help_text="Must match the saved source type. Members may preview another."
     )
     sourceValue = Text(
         required=False,
-        help_text="A username or tag. Must be the saved one; a member may ask for another.",
+        help_text="A username or hashtag. Must match the saved one. Members may preview another.",
     )
     maxPosts = MaxPostsField(required=False)
-    filterType = FilterField(required=False, help_text="`photo` is accepted for `image`.")
+    filterType = FilterField(required=False, help_text="`photo` means the same as `image`.")
 
 
 class InstanceQuery(Query):
-    instanceId = Text(help_text="The instance to connect.")
+    instanceId = Text(help_text="The widget instance to connect.")
 
 
 @extend_schema_field(OpenApiTypes.URI)
@@ -163,23 +163,23 @@ class UriField(Text):
 
 
 class ConnectQuery(Query):
-    """`GET …/connect`, beside the instance. `context`: the `redirect_uris` that are allowed."""
+    """`GET …/connect`, besides the instance. `context`: the allowed `redirect_uris`."""
 
     redirectUri = UriField(
         required=False,
         limit=URI_LIMIT,
-        help_text="Where the person ends: an entry of EDITOR_REDIRECT_URIS, or the editor's own page.",
+        help_text="Where to send the user afterwards: an entry of EDITOR_REDIRECT_URIS, or the editor's page.",
     )
     login = serializers.ChoiceField(
         [login.value for login in Login],
         required=False,
-        help_text="Left out: by the kind of source.",
+        help_text="Default: facebook for a hashtag source, else instagram.",
         error_messages={"invalid_choice": "Must be instagram or facebook."},
     )
 
     def validate_redirectUri(self, uri: str) -> str:
         if uri not in self.context["redirect_uris"]:
-            raise serializers.ValidationError("Is not one of the addresses set up for this service.")
+            raise serializers.ValidationError("This redirect URI is not allowed.")
         return uri
 
 
@@ -192,17 +192,17 @@ class DisconnectOrder(InstanceOrder):
 
 
 class RefreshOrder(InstanceOrder, NamedSource):
-    """The source may be left out; when sent it must be the saved one."""
+    """The source is optional. When sent, it must match the saved one."""
 
     sourceType = SourceTypeField(required=False)
     sourceValue = Text(required=False, min_length=1, max_length=TEXT_LIMIT)
 
 
 class SignedRequest(Query):
-    """A form that Meta has signed."""
+    """A form signed by Meta."""
 
     signed_request = serializers.CharField(
         trim_whitespace=False,
-        help_text="As Meta signs it.",
-        error_messages={"required": "Must be given once.", "blank": "Is not valid."},
+        help_text="The signed payload, as Meta sends it.",
+        error_messages={"required": "This field is required.", "blank": "Is not valid."},
     )

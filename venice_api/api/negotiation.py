@@ -1,4 +1,4 @@
-"""JSON in, JSON out: the API answers JSON whatever the Accept header says, and takes objects alone."""
+"""JSON in, JSON out: the API always answers JSON, whatever the Accept header, and accepts only JSON objects."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from rest_framework.request import Request
 
 
 class JsonAlways(BaseContentNegotiation):
-    """A widget's fetch is never refused for its Accept header."""
+    """Answers JSON even if the Accept header excludes it."""
 
     def select_parser(self, request: Request, parsers: Iterable[BaseParser]) -> BaseParser | None:
         media_type = (request.content_type or "").split(";")[0].strip().lower()

@@ -1,4 +1,4 @@
-"""Who may ask about an instance, and who may change it."""
+"""Who can read an instance, and who can change it."""
 
 from __future__ import annotations
 
@@ -17,21 +17,21 @@ from venice_api.models import WidgetInstance
 class IsEditor(IsAuthenticated):
     """A signed-in user and, for an instance, an editor or owner of its workspace."""
 
-    message = "Only editors and owners of the workspace may do this."
+    message = "Only editors and owners of the workspace can do this."
 
     def has_object_permission(self, request: Request, view: APIView, obj: MemberCaller) -> bool:
         return can_edit(obj.role)
 
 
 class IsReader(BasePermission):
-    """The bearer of an embed token, or a signed-in user; an instance's members may read it."""
+    """The bearer of an embed token, or a signed-in user. `find_member` checks membership."""
 
     def has_permission(self, request: Request, view: APIView) -> bool:
         return isinstance(request.auth, EmbedCaller) or request.user.is_authenticated
 
 
 def find_member(user: User | AnonymousUser, instance_id: str) -> MemberCaller:
-    """The user as a member of the instance's workspace. Raises Problem 404 for another workspace's, as for none."""
+    """The user as a member of the instance's workspace. Raises Problem 404 for outsiders and unknown instances."""
     user_id = int(user.pk or 0)
     row = WidgetInstance.objects.for_member(user_id).filter(pk=instance_id).first()
     if row is None:

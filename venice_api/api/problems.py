@@ -1,7 +1,7 @@
-"""From errors to answers: the one table, and the one shape.
+"""Error answers: which error becomes which answer, all in one shape.
 
-`{"error", "message", "reasonCode"?, "nextRefreshAllowedAt"?, "upgradeHint"?, "fields"?, "requestId"}`. Nothing from
-the provider's error texts, and nothing of an exception, reaches a browser.
+`{"error", "message", "reasonCode"?, "nextRefreshAllowedAt"?, "upgradeHint"?, "fields"?, "requestId"}`. Provider error
+texts and exception texts never reach a browser.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ STORE_RETRY_SECONDS = 2
 
 @dataclass(eq=False)
 class Problem(Exception):
-    """An answer other than success. `error` is the code clients act on, `message` a sentence for people."""
+    """An error answer. `error` is a code for clients, `message` a sentence for people."""
 
     status: int
     error: str
@@ -60,23 +60,23 @@ def authentication_required() -> Problem:
 
 
 def instance_not_found() -> Problem:
-    return Problem(404, "INSTANCE_NOT_FOUND", "There is no such widget.")
+    return Problem(404, "INSTANCE_NOT_FOUND", "This widget doesn't exist.")
 
 
-def forbidden(message: str = "This is not allowed for you.") -> Problem:
+def forbidden(message: str = "You don't have permission to do this.") -> Problem:
     return Problem(403, "FORBIDDEN", message)
 
 
 def origin_not_allowed() -> Problem:
-    return Problem(403, "ORIGIN_NOT_ALLOWED", "This site may not show this widget.")
+    return Problem(403, "ORIGIN_NOT_ALLOWED", "This site isn't allowed to show this widget.")
 
 
 def source_mismatch() -> Problem:
-    return Problem(409, "SOURCE_MISMATCH", "The widget is set up for another source.")
+    return Problem(409, "SOURCE_MISMATCH", "The widget has a different source.")
 
 
 def invalid_request(fields: Mapping[str, Sequence[str]]) -> Problem:
-    """`fields`: what is wrong, by field. The message is the first of them."""
+    """`fields`: the messages of each invalid field. The first one becomes the answer's message."""
     field, messages = next(iter(fields.items()))
     return Problem(400, "INVALID_REQUEST", f"{field}: {messages[0]}", fields)
 
@@ -86,7 +86,7 @@ def _invalid(field: str, message: str) -> Problem:
 
 
 def unreadable() -> Problem:
-    return Problem(400, "INVALID_REQUEST", "The request cannot be read.")
+    return Problem(400, "INVALID_REQUEST", "The request can't be read.")
 
 
 def throttled(retry_after_seconds: int) -> Problem:
@@ -99,7 +99,7 @@ def throttled(retry_after_seconds: int) -> Problem:
 
 
 def temporarily_unavailable(error: BaseException) -> Problem:
-    """503, its cause logged by the names of errors alone: their texts may hold hosts, names and values."""
+    """503. Only the names of the errors are logged: their texts may contain hosts, names and values."""
     names = " from ".join(type(cause).__name__ for cause in faults.causes_of(error))
     store = "none" if isinstance(error, TooBusy) else "database"
     fields = {"store": store, "cause": names, "sqlstate": faults.sqlstate_of(error)}
@@ -107,7 +107,7 @@ def temporarily_unavailable(error: BaseException) -> Problem:
     return Problem(
         503,
         "TEMPORARILY_UNAVAILABLE",
-        "The service cannot answer right now. Try again shortly.",
+        "The service can't answer right now. Try again shortly.",
         retry_after_seconds=STORE_RETRY_SECONDS,
     )
 
@@ -124,7 +124,7 @@ def refresh_blocked(blocked: RefreshBlocked) -> Problem:
 
 
 def problem_of(error: BaseException) -> Problem | None:
-    """The answer to an expected error; None for what is a bug."""
+    """The answer to an expected error; None for a bug."""
     if isinstance(error, TooBusy | StoreUnavailable) or faults.is_store_fault(error):
         return temporarily_unavailable(error)
     match error:
@@ -132,7 +132,7 @@ def problem_of(error: BaseException) -> Problem | None:
             return error
         case InvalidInput():
             return _invalid(error.field, error.message)
-        case WorkspaceNotFound():  # deleted while this request was under way
+        case WorkspaceNotFound():  # deleted during this request
             return instance_not_found()
         case RefreshBlocked():
             return refresh_blocked(error)
@@ -140,12 +140,12 @@ def problem_of(error: BaseException) -> Problem | None:
             return Problem(
                 429,
                 "THROTTLED",
-                "The previews of this hour are used up. What was previewed before can still be seen.",
+                "All previews for this hour are used up. Earlier previews are still available.",
                 retry_after_seconds=http_seconds_until(error.retry_at, timezone.now()),
             )
         case drf.ValidationError():
-            said: Any = error.detail  # by field, as every serializer of ours has it
-            return invalid_request({name: [str(text) for text in texts] for name, texts in said.items()})
+            detail: Any = error.detail  # all our serializers report errors by field
+            return invalid_request({name: [str(text) for text in texts] for name, texts in detail.items()})
         case drf.NotAuthenticated() | drf.AuthenticationFailed():
             return authentication_required()
         case drf.PermissionDenied():
@@ -153,9 +153,9 @@ def problem_of(error: BaseException) -> Problem | None:
         case drf.Throttled():
             return throttled(math.ceil(getattr(error, "wait", None) or 1))
         case RequestDataTooBig():
-            return Problem(413, "REQUEST_TOO_LARGE", "The body may hold at most 64 KiB.")
+            return Problem(413, "REQUEST_TOO_LARGE", "The body must not be larger than 64 KiB.")
         case drf.MethodNotAllowed():
-            return Problem(405, "METHOD_NOT_ALLOWED", "This address does not take that method.")
+            return Problem(405, "METHOD_NOT_ALLOWED", "This URL doesn't support that method.")
         case drf.UnsupportedMediaType():
             return Problem(415, "UNSUPPORTED_MEDIA_TYPE", "The body must be application/json.")
         case drf.ParseError() | RecursionError() | UnicodeError():
@@ -178,7 +178,7 @@ def problem_response(request: HttpRequest, problem: Problem) -> JsonResponse:
 
 
 def exception_handler(error: Exception, context: dict[str, Any]) -> HttpResponseBase | None:
-    """For the API views: expected errors become answers, bugs rise."""
+    """DRF's EXCEPTION_HANDLER: answers expected errors, and lets bugs propagate."""
     problem = problem_of(error)
     if problem is None:
         return None
@@ -207,18 +207,18 @@ def csrf_failure(request: HttpRequest, reason: str = "") -> HttpResponse:
 
 def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
     if is_api(request):
-        return problem_response(request, problem_of(exception) or _invalid("request", "Cannot be read."))
+        return problem_response(request, problem_of(exception) or _invalid("request", "Can't be read."))
     return render(request, "400.html", status=400)
 
 
 def not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
     if is_api(request):
-        return problem_response(request, Problem(404, "NOT_FOUND", "There is nothing at this address."))
+        return problem_response(request, Problem(404, "NOT_FOUND", "Nothing was found at this URL."))
     return render(request, "404.html", status=404)
 
 
 def server_error(request: HttpRequest) -> HttpResponse:
-    """Django's handler500; it runs while the error is being handled, wherever it was raised."""
+    """Django's handler500. It runs inside the except block, so the error is in sys.exc_info()."""
     expected = expected_failure(request, sys.exc_info()[1])
     if expected is not None:
         return expected
@@ -228,7 +228,7 @@ def server_error(request: HttpRequest) -> HttpResponse:
 
 
 def expected_failure(request: HttpRequest, error: BaseException | None) -> HttpResponse | None:
-    """503 where the database failed the request, 400 where it could not hold what was sent; None for a bug."""
+    """503 if the database failed, 400 if it can't store a sent value, None for a bug."""
     problem = problem_of(error) if error is not None else None
     if problem is None or not (problem.status == 503 or isinstance(error, DataError)):
         return None
@@ -241,7 +241,7 @@ def expected_failure(request: HttpRequest, error: BaseException | None) -> HttpR
 
 
 def too_many(request: HttpRequest, problem: Problem) -> HttpResponse:
-    """429 as the address speaks: JSON below /v1/, a page elsewhere."""
+    """429: JSON for URLs below /v1/, a page for all others."""
     if is_api(request):
         return problem_response(request, problem)
     response = render(request, "429.html", status=429)

@@ -1,4 +1,4 @@
-"""The API in writing, as OpenAPI 3.1: what drf-spectacular can't read off the views."""
+"""The parts of the OpenAPI 3.1 schema that drf-spectacular can't derive from the views."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ from rest_framework.permissions import SAFE_METHODS
 from venice_api.api.answers import Error
 
 _ERRORS = {
-    400: "The request cannot be used; `fields` says why.",
-    401: "A valid embed token or a session is needed.",
-    403: "Not for this caller, this site, or without the CSRF token.",
-    404: "No such address or instance, or one of another workspace.",
-    409: "Blocked, or meant for another source.",
+    400: "The request is invalid; `fields` says why.",
+    401: "A valid embed token or a session is required.",
+    403: "The caller or site isn't allowed, or the CSRF token is missing.",
+    404: "The URL or instance doesn't exist, or belongs to another workspace.",
+    409: "The refresh is blocked, or the widget has a different source.",
     413: "The body is larger than 64 KiB.",
-    415: "The body is not said to be application/json.",
+    415: "The content type is not application/json.",
     429: "Too many requests.",
-    503: "A store cannot be reached right now.",
+    503: "The service is temporarily unavailable.",
 }
 
 
@@ -30,12 +30,16 @@ def errors(*statuses: int) -> dict[int, OpenApiResponse]:
 
 
 class ApiSchema(AutoSchema):
-    """Adds the headers of every answer."""
+    """Adds the headers that all answers share."""
 
     def get_override_parameters(self) -> list[Any]:
         return [
             OpenApiParameter(
-                "X-Request-ID", str, "header", description="Echoed when it is sane.", response=True
+                "X-Request-ID",
+                str,
+                "header",
+                description="The request's ID; the client's own if it is valid.",
+                response=True,
             ),
             OpenApiParameter("Retry-After", int, "header", description="Seconds.", response=[429, 503]),
         ]
@@ -50,8 +54,13 @@ class EmbedTokenScheme(OpenApiAuthenticationExtension):  # type: ignore[no-untyp
 
     def get_security_definition(self, auto_schema: AutoSchema) -> list[dict[str, str]]:
         return [
-            {"type": "http", "scheme": "bearer", "description": "Opens reads of its instance alone."},
-            {"type": "apiKey", "in": "query", "name": "token", "description": "Cacheable by a CDN."},
+            {"type": "http", "scheme": "bearer", "description": "Allows reads of its instance only."},
+            {
+                "type": "apiKey",
+                "in": "query",
+                "name": "token",
+                "description": "Makes the URL cacheable by a CDN.",
+            },
         ]
 
 
@@ -69,12 +78,12 @@ class SessionScheme(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-
                 "type": "apiKey",
                 "in": "header",
                 "name": "X-CSRFToken",
-                "description": "With every session write.",
+                "description": "Required for all changes made with a session.",
             },
         ]
 
 
-# Plain Django views, which drf-spectacular doesn't see.
+# The health endpoints are plain Django views, which drf-spectacular doesn't see.
 _HEALTH = {"type": "object", "additionalProperties": False}
 _CHECK = _HEALTH | {
     "required": ["status", "required", "milliseconds"],
@@ -104,12 +113,14 @@ def complete(result: dict[str, Any], generator: Any, request: Any, public: bool)
         for operation in path.values():
             for parameter in operation.get("parameters", []):
                 if parameter["in"] == "query":
-                    parameter["schema"].pop("minLength", None)  # true, but stricter than what was published
+                    parameter["schema"].pop("minLength", None)  # true, but stricter than the published schema
     result["paths"] |= {
         "/v1/integrations/instagram/callback": {"get": _callback("instagram")},
         "/v1/integrations/instagram/callback/facebook": {"get": _callback("facebook")},
-        "/healthz": {"get": _operation("alive", "The process answers", {"200": _json("Yes.", _ALIVE)})},
-        "/readyz": {"get": _operation("ready", "What the service leans on answers", _READY)},
+        "/healthz": {
+            "get": _operation("alive", "Liveness check", {"200": _json("The process is running.", _ALIVE)})
+        },
+        "/readyz": {"get": _operation("ready", "Readiness check", _READY)},
     }
     result["paths"] = dict(sorted(result["paths"].items()))
     return result
@@ -120,8 +131,8 @@ def _json(description: str, schema: dict[str, Any]) -> dict[str, Any]:
 
 
 _READY = {
-    "200": _json("Ready, or degraded: cache or broker do not answer.", _READINESS),
-    "503": _json("The database does not answer, or lacks migrations.", _READINESS),
+    "200": _json("Ready, or degraded: the cache or the broker doesn't answer.", _READINESS),
+    "503": _json("The database doesn't answer, or migrations are missing.", _READINESS),
 }
 
 
@@ -135,17 +146,17 @@ def _callback(login: str) -> dict[str, Any]:
 
     return {
         "operationId": f"{login}Callback",
-        "summary": f"Where Meta sends the person back to ({login.title()} login)",
+        "summary": f"Callback of the login with Meta ({login.title()} login)",
         "tags": ["connection"],
         "security": [{"session": []}],
         "parameters": [query("state"), query("code"), query("error")],
         "responses": {
             "302": {
-                "description": "To where the login began, with its result in the query; "
+                "description": "Redirects to where the login began, with its result in the query, "
                 "or to the choice of an account."
             },
             "400": {
-                "description": "Nobody is signed in: a page that says to start again.",
+                "description": "The user isn't signed in: a page asks them to start again.",
                 "content": {"text/html": {"schema": {"type": "string"}}},
             },
         },

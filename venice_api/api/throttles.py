@@ -1,6 +1,6 @@
-"""Limits on how often one address, widget or person may ask in a minute. Hints in the cache, never the quota.
+"""Limits on requests per minute, by address, widget and user. They are separate from the plan's quota.
 
-When the cache is away nothing can be counted, and every request passes.
+The counts are in the cache. When it is unavailable, all requests pass.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ UNSAFE = {"POST", "PUT", "PATCH", "DELETE"}
 
 
 def check_read(request: HttpRequest, instance_id: str | None) -> None:
-    """Count a read, pre-flight or frame for its address and for its instance, if it names one. Raises Problem 429."""
+    """Count a read, preflight or frame by its address and, if known, its instance. Raises Problem 429."""
     limits = {f"read:address:{_address(request)}": settings.THROTTLE_READS_PER_ADDRESS}
     if instance_id is not None:
         limits[f"read:instance:{instance_id}"] = settings.THROTTLE_READS_PER_INSTANCE
@@ -35,7 +35,7 @@ class ReadsInstance(Protocol):
 
 
 class ReadThrottle(BaseThrottle):
-    """Reads by address and by instance, in one round trip to the cache."""
+    """Limits reads by address and by instance, in one round trip to the cache."""
 
     def allow_request(self, request: Request, view: ReadsInstance) -> bool:  # type: ignore[override]
         check_read(request._request, view.instance_id_of(request))
@@ -43,7 +43,7 @@ class ReadThrottle(BaseThrottle):
 
 
 class ThrottleMiddleware:
-    """For pages and API alike: sign-in by address, signed-in changes by user, and failed authentication by address."""
+    """Limits sign-ins by address, changes by user, and failed authentication by address, on pages and in the API."""
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
         self.get_response = get_response
@@ -70,7 +70,7 @@ def _check_change(request: HttpRequest) -> None:
 
 
 def _user_id(request: HttpRequest) -> int | None:
-    """The signed-in user. None without the database, too: the view then answers 503."""
+    """The signed-in user. None also when the database is unavailable: the view then answers 503."""
     if settings.SESSION_COOKIE_NAME not in request.COOKIES:
         return None
     try:
@@ -80,7 +80,7 @@ def _user_id(request: HttpRequest) -> int | None:
 
 
 def _check(limits: Mapping[str, int]) -> None:
-    """Count once under every name that has a limit. Raises Problem 429 when one is exceeded."""
+    """Count once for every name with a limit. Raises Problem 429 when one is exceeded."""
     counted = {_key(name): limit for name, limit in limits.items() if limit > 0}
     if not counted:
         return
@@ -90,7 +90,7 @@ def _check(limits: Mapping[str, int]) -> None:
 
 
 def _key(name: str) -> str:
-    """Names hold what requests say, and whom; keys of a cache are plain and tell nothing."""
+    """Names contain request data and personal data; hashed keys are safe and reveal nothing."""
     return hashlib.sha256(name.encode()).hexdigest()[:32]
 
 

@@ -1,4 +1,4 @@
-"""The feed API: parse, one call into Paris, answer."""
+"""The feed API's views: parse the request, call Paris once, answer."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ from venice_api.values import InvalidInput
 
 
 class ApiView(APIView):
-    """Refuses in this order: 405, 401, 403 for the CSRF token, 413, 415; then 400 and what the view finds."""
+    """Refuses in this order: 405, 401, 403 for the CSRF token, 413, 415, then 400 and the view's own errors."""
 
     def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
         method = str(request._request.method).lower()
@@ -42,19 +42,19 @@ class ApiView(APIView):
             raise MethodNotAllowed(str(request.method))
         super().initial(request, *args, **kwargs)
         if method == "post" and JsonObjectParser in self.parser_classes:
-            _ = request._request.body  # Django refuses what is too large; DRF would read all of it
+            _ = request._request.body  # Django refuses large bodies; DRF would read them completely
             if request._request.content_type != JsonObjectParser.media_type:
                 raise UnsupportedMediaType(str(request.content_type))
 
     def get_member(self, request: Request, instance_id: str) -> MemberCaller:
-        """The user as a member of the instance's workspace, if the view's permissions allow. Raises 404, 403."""
+        """The user as a member of the instance's workspace, if the view's permissions allow it. Raises 404 or 403."""
         caller = find_member(request.user, instance_id)
         self.check_object_permissions(request, caller)
         return caller
 
 
 class FeedView(ApiView):
-    """`GET /v1/integrations/instagram/feed`: the instance's posts, quickly, with honest freshness."""
+    """`GET /v1/integrations/instagram/feed`: the instance's posts and how fresh they are."""
 
     authentication_classes = [EmbedTokenAuthentication, SessionAuthentication]
     permission_classes = [IsReader]
@@ -63,7 +63,7 @@ class FeedView(ApiView):
     view: paris.FeedView | None = None
 
     def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
-        """Counts every answer but those to pre-flights, once, and whatever it is."""
+        """Counts every answer once, except those to preflight requests."""
         if request.method == "OPTIONS":
             return super().dispatch(request, *args, **kwargs)
         result = "error"
@@ -77,13 +77,13 @@ class FeedView(ApiView):
             paris.count_feed_request(workspace_id, result)
 
     def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
-        if request.method == "OPTIONS":  # browsers send a pre-flight without credentials
+        if request.method == "OPTIONS":  # browsers send preflights without credentials
             self.check_throttles(request)
         else:
             super().initial(request, *args, **kwargs)
 
     def check_permissions(self, request: Request) -> None:
-        """Finds the instance, too, so that only those who may read it are counted as its readers."""
+        """Also finds the instance, before throttling, so that only its permitted readers count towards its limit."""
         super().check_permissions(request)
         auth: EmbedCaller | None = request.auth  # type: ignore[assignment]
         self.caller = auth or self.get_member(request, _instance_id(request))
@@ -91,15 +91,15 @@ class FeedView(ApiView):
         logs.bind(workspace=instance.workspace_id, instance=instance.instance_id)
 
     def instance_id_of(self, request: Request) -> str | None:
-        """For the throttle. A pre-flight's instance is the one that its address names."""
+        """For the throttle. For a preflight, the instance named in the URL."""
         return self.caller.instance.instance_id if self.caller else _named_id(request)
 
     @extend_schema(
         operation_id="readFeed",
         summary="Read a feed",
         description=(
-            "The instance's posts from the cache, with honest freshness. Never fails for plan, quota or provider "
-            "reasons: `warnings` say what is the matter."
+            "Returns the instance's cached posts and how fresh they are. Never fails because of the plan, the quota or "
+            "the provider: `warnings` name the problem."
         ),
         tags=["feed"],
         parameters=[
@@ -109,8 +109,8 @@ class FeedView(ApiView):
             OpenApiParameter("Cache-Control", str, OpenApiParameter.HEADER, response=[200, 304]),
         ],
         responses={
-            200: OpenApiResponse(FeedData, "The feed; with FEED_WARMING also `Retry-After`."),
-            304: OpenApiResponse(description="What the reader has is current."),
+            200: OpenApiResponse(FeedData, "The feed. With the warning FEED_WARMING, `Retry-After` is set."),
+            304: OpenApiResponse(description="The client's copy is current."),
             **schema.errors(400, 401, 403, 404, 409, 429, 503),
         },
     )
@@ -123,7 +123,7 @@ class FeedView(ApiView):
         query.is_valid(raise_exception=True)
         source = query.source_or(instance.source)
         if source is None:
-            raise InvalidInput("sourceValue", "Must be given with another sourceType.")
+            raise InvalidInput("sourceValue", "This field is required with a different sourceType.")
         is_preview = source != instance.source
         if is_preview and not is_member:
             raise problems.source_mismatch()
@@ -153,7 +153,7 @@ class FeedView(ApiView):
 
 
 class RefreshView(ApiView):
-    """`POST /v1/integrations/instagram/refresh`: a member asks for fresh posts now."""
+    """`POST /v1/integrations/instagram/refresh`: refresh the feed now."""
 
     http_method_names = ["post"]
     authentication_classes = [SessionAuthentication]
@@ -164,8 +164,8 @@ class RefreshView(ApiView):
         operation_id="refreshFeed",
         summary="Refresh a feed now",
         description=(
-            "For editors and owners. Costs one unit of the plan's forced refreshes when it succeeds. "
-            "`nextRefreshAllowedAt` is the next forced refresh here."
+            "For editors and owners. A successful refresh uses one of the plan's forced refreshes. "
+            "Here, `nextRefreshAllowedAt` is the time of the next forced refresh."
         ),
         tags=["feed"],
         parameters=[
@@ -178,7 +178,7 @@ class RefreshView(ApiView):
                     "pattern": f"^{inputs.KEY_PATTERN}$",
                 },
                 OpenApiParameter.HEADER,
-                description="A repeat within 24 hours gets the first answer and costs nothing.",
+                description="A repeat within 24 hours returns the current feed and costs nothing.",
             ),
         ],
         request=RefreshOrder,
@@ -209,7 +209,7 @@ class RefreshView(ApiView):
 
 @require_safe
 def docs(request: HttpRequest) -> HttpResponse:
-    """The schema to read and to try, by Swagger UI from our own files."""
+    """The API documentation, rendered by a bundled Swagger UI."""
     return render(request, "api/docs.html")
 
 
@@ -219,15 +219,15 @@ def unknown_api_address(request: HttpRequest) -> HttpResponse:
 
 
 def _instance_id(request: Request) -> str:
-    """The instance a member asks for. The authentication has looked at its text already."""
+    """The instance a member asks for. The authentication has validated the text."""
     instance_id = request.query_params.get("instanceId")
     if instance_id is None:
-        raise InvalidInput("instanceId", "Must be given.")
+        raise InvalidInput("instanceId", "This field is required.")
     return instance_id
 
 
 def _named_id(request: Request) -> str | None:
-    """The id of the instance a pre-flight is about, as far as its address says."""
+    """The instance ID of a preflight, from its token or its query."""
     try:
         named = inputs.single_values(request.query_params, ("instanceId", "token"))
         if "token" in named:

@@ -1,4 +1,4 @@
-"""Connecting and disconnecting Instagram accounts: the browser's way to Meta and back, and Meta's own callbacks.
+"""Connecting and disconnecting Instagram accounts: the login redirects through Meta, and Meta's callbacks.
 
-It knows redirects and sessions. Tokens, states and permissions are Paris's: it never sees a token.
+The package knows redirects and sessions. Tokens, states and permissions belong to Paris; it never sees a token.
 """

@@ -1,4 +1,4 @@
-"""Requests that Meta's servers send about people, authenticated by their signature alone."""
+"""Requests that Meta's servers send about people, authenticated only by their signature."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class MetaView(ApiView):
     parser_classes = [FormParser]
 
     def signed_request(self, request: Request) -> str:
-        # Django's reading of the form, which refuses large bodies and takes any other type for an empty form.
+        # Django's parser: it refuses large bodies, and reads any other content type as an empty form.
         form = SignedRequest(data=request._request.POST)
         form.is_valid(raise_exception=True)
         return str(form.validated_data["signed_request"])
@@ -41,11 +41,11 @@ class MetaView(ApiView):
 
 
 class DeauthorizeView(MetaView):
-    """Sent when a person withdraws access. Authenticated by the signature alone."""
+    """Sent when a person revokes access. Authenticated only by the signature."""
 
     @extend_schema(
         operation_id="metaDeauthorize",
-        summary="Meta reports that a person withdrew access",
+        summary="Meta reports that a person revoked access",
         tags=["meta"],
         parameters=[_FAMILY],
         request=SignedRequest,
@@ -57,11 +57,11 @@ class DeauthorizeView(MetaView):
 
 
 class DataDeletionView(MetaView):
-    """Sent when a person asks Meta to have their data deleted. Authenticated by the signature alone."""
+    """Sent when a person asks Meta to delete their data. Authenticated only by the signature."""
 
     @extend_schema(
         operation_id="metaDataDeletion",
-        summary="Meta orders the deletion of a person's data",
+        summary="Meta requests the deletion of a person's data",
         tags=["meta"],
         parameters=[_FAMILY],
         request=SignedRequest,
@@ -75,7 +75,7 @@ class DataDeletionView(MetaView):
 
 @require_safe
 def deletion_status(request: HttpRequest, code: str) -> HttpResponse:
-    """For the person who asked Meta for it: readable without an account."""
+    """The status page for the person who asked for the deletion. It needs no account."""
     deletion = paris.find_deletion(code)
     if deletion is None:
         raise Http404

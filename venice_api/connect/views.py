@@ -1,6 +1,6 @@
-"""The way to Meta and back: connect, callback, the choice of an account, and disconnect.
+"""The login at Meta: connect, callback, the choice of an account, and disconnect.
 
-A person is only ever sent to the login's own address, to an entry of EDITOR_REDIRECT_URIS, or to the editor's own page.
+Redirects lead only to Meta's login, to an entry of EDITOR_REDIRECT_URIS, or to the editor's pages.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ LOGINS = {login.value: login for login in Login}
 
 
 class ConnectView(ApiView):
-    """`GET …/connect`: begin a login; a redirect to Meta."""
+    """`GET …/connect`: begin a login with a redirect to Meta."""
 
     http_method_names = ["get", "head"]
     authentication_classes = [SessionAuthentication]
@@ -54,11 +54,13 @@ class ConnectView(ApiView):
 
     @extend_schema(
         operation_id="connect",
-        summary="Begin a login at Meta",
+        summary="Begin a login with Meta",
         tags=["connection"],
         parameters=[InstanceQuery, ConnectQuery],
         responses={
-            302: OpenApiResponse(description="To Meta; or back with `status=error&reason=PLAN_RESTRICTED`."),
+            302: OpenApiResponse(
+                description="Redirects to Meta, or back with `status=error&reason=PLAN_RESTRICTED`."
+            ),
             **errors(400, 401, 403, 404, 429, 503),
         },
     )
@@ -76,7 +78,7 @@ class ConnectView(ApiView):
         if not fresh_limits_for(instance.feed_key().workspace_id, now=now).oauth_enabled:
             return _back(redirect_uri, status="error", reason="PLAN_RESTRICTED")
         if not paris.offers(login):
-            raise InvalidInput("login", "This login is not set up on this service.")
+            raise InvalidInput("login", "This login isn't set up on this service.")
         return _to_meta(
             paris.begin_login(
                 instance.feed_key(),
@@ -91,7 +93,7 @@ class ConnectView(ApiView):
 
 @require_safe
 def callback(request: HttpRequest, login: Login) -> HttpResponse:
-    """Where Meta sends the person back to. Always ends in a redirect to a place of ours, or in the choice."""
+    """Where Meta sends the user after the login. Redirects to where the login began, or to the choice of an account."""
     user = request.user
     if not isinstance(user, User) or not user.is_active:
         return _start_again(request, "signed_out")
@@ -120,13 +122,13 @@ def callback(request: HttpRequest, login: Login) -> HttpResponse:
 
 
 def _without_fragment(text: str) -> str:
-    """Meta ends its address in `#_` or `#_=_`. Browsers keep that to themselves; forwarded addresses bring it along."""
+    """Meta appends `#_` or `#_=_` to the URL. Browsers don't send it, but some clients that forward the URL do."""
     return text.removesuffix("#_=_") if text.endswith("#_=_") else text.removesuffix("#_")
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
 def choose(request: HttpRequest, attempt_id: UUID) -> HttpResponse:
-    """Several accounts came with one login: a page to choose one."""
+    """The page to choose one of the several accounts that one login gave access to."""
     user = request.user
     if not isinstance(user, User) or not user.is_active:
         return _start_again(request, "signed_out")
@@ -148,7 +150,7 @@ def choose(request: HttpRequest, attempt_id: UUID) -> HttpResponse:
 
 
 class DisconnectView(ApiView):
-    """`POST …/disconnect`: unlink the instance, erase tokens and connected posts. Doing it twice is fine."""
+    """`POST …/disconnect`: unlink the account, delete its tokens and posts. Idempotent."""
 
     http_method_names = ["post"]
     authentication_classes = [SessionAuthentication]
@@ -157,7 +159,7 @@ class DisconnectView(ApiView):
 
     @extend_schema(
         operation_id="disconnect",
-        summary="Disconnect the account and erase what was read by it",
+        summary="Disconnect the account and delete what was read with it",
         tags=["connection"],
         request=DisconnectOrder,
         responses={200: Disconnected, **errors(400, 401, 403, 404, 413, 415, 429, 503)},
@@ -177,7 +179,7 @@ class DisconnectView(ApiView):
 def _choice_page(request: HttpRequest, attempt: paris.Attempt, *, missing: bool = False) -> HttpResponse:
     context = {"accounts": attempt.accounts, "missing": missing}
     response = render(request, "connect/choose.html", context, status=400 if missing else 200)
-    # The form's answer redirects to where the login began, which browsers count as the form's target.
+    # The answer to the form redirects to where the login began. Browsers apply form-action to that redirect, too.
     parts = urlsplit(attempt.redirect_uri)
     target = f"form-action 'self' {parts.scheme}://{parts.netloc}"
     response["Content-Security-Policy"] = PAGE_POLICY.replace("form-action 'self'", target)
@@ -198,7 +200,7 @@ def callback_uri(login: Login) -> str:
 
 
 def _redirect_uris(request: HttpRequest, instance: Instance) -> set[str]:
-    """Where the person may end: the editor's own page, or one of the operator's entries, character for character."""
+    """The allowed redirects: the editor's page, and the operator's entries, compared exactly."""
     own = {f"{origin}{_editor_path(instance)}" for origin in own_origins(request)}
     return own.union(settings.EDITOR_REDIRECT_URIS)
 
@@ -208,7 +210,7 @@ def _usual_login(instance: Instance) -> Login:
 
 
 def _check_rights_again(request: HttpRequest, attempt: paris.Attempt) -> None:
-    """The role and the plan may have been lost since the login began. Raises LoginFailed."""
+    """Check role and plan again, which may have changed since the login began. Raises LoginFailed."""
     try:
         caller = find_member(request.user, attempt.instance_id)
     except problems.Problem:
@@ -231,7 +233,7 @@ def _to_meta(url: str) -> HttpResponse:
 
 
 def _back(redirect_uri: str, **result: str) -> HttpResponse:
-    """To a place that was checked when the login began, with the result added to its query."""
+    """Redirect to an address that was checked when the login began, with the result added to its query."""
     parts = urlsplit(redirect_uri)
     query = urlencode([*parse_qsl(parts.query, keep_blank_values=True), *result.items()])
     response = HttpResponseRedirect(urlunsplit(parts._replace(query=query)))

@@ -1,4 +1,4 @@
-"""What editors and owners do on a widget's page. Each act is a separate form, and returns to the page."""
+"""What editors and owners do on a widget's page. Each act is a separate form and redirects back to the page."""
 
 from __future__ import annotations
 
@@ -29,14 +29,14 @@ _POST_ID = re.compile(r"[0-9A-Za-z_-]{1,64}", re.ASCII)
 @login_required
 @require_POST
 def save_settings(request: HttpRequest, instance_id: str) -> HttpResponse:
-    """Save what was typed; or, by the button named `preview`, show what it would look like and save nothing."""
+    """Save the form, or, with the button named `preview`, show the result without saving it."""
     instance, role = for_editing(request, instance_id)
     limits = fresh_limits_for(instance.workspace_id, now=timezone.now())
     form = SettingsForm(request.POST, instance=instance, limits=limits)
     is_valid = form.is_valid()
     if is_valid and "preview" not in request.POST:
         form.save()
-        messages.success(request, "Saved. Pages that show the widget follow within a minute.")
+        messages.success(request, "Saved. Pages that show the widget update within a minute.")
         return redirect("editor-detail", instance_id=instance.pk)
     typed = (
         saved_source(form.cleaned_data["source_type"], form.cleaned_data["source_value"])
@@ -64,7 +64,7 @@ def hide_post(request: HttpRequest, instance_id: str) -> HttpResponse:
 def new_token(request: HttpRequest, instance_id: str) -> HttpResponse:
     instance, _ = for_editing(request, instance_id)
     rotate_embed_token(instance.pk)
-    messages.success(request, "The old embed code no longer works. Copy the new one to your pages.")
+    messages.success(request, "The old embed code no longer works. Copy the new code to your pages.")
     return redirect("editor-detail", instance_id=instance.pk)
 
 
@@ -93,10 +93,10 @@ def refresh_now(request: HttpRequest, instance_id: str) -> HttpResponse:
 @login_required
 @require_POST
 def delete_widget(request: HttpRequest, instance_id: str) -> HttpResponse:
-    """The widget goes, with its posts, its connection unless others use it, and its embed code."""
+    """Delete the widget with its posts, its embed code, and its connection unless other widgets use it."""
     instance, _ = for_editing(request, instance_id)
     instance.delete()
-    messages.success(request, "The widget is deleted. Take its code off your pages.")
+    messages.success(request, "The widget was deleted. Remove its embed code from your pages.")
     return redirect("editor-list")
 
 
@@ -105,5 +105,5 @@ def delete_widget(request: HttpRequest, instance_id: str) -> HttpResponse:
 def disconnect(request: HttpRequest, instance_id: str) -> HttpResponse:
     instance, _ = for_editing(request, instance_id)
     paris.disconnect(from_row(instance).feed_key(), actor=actor(request), now=timezone.now())
-    messages.success(request, "Disconnected. The account's posts are gone from this widget.")
+    messages.success(request, "Disconnected. The account's posts were deleted from this widget.")
     return redirect("editor-detail", instance_id=instance.pk)

@@ -1,4 +1,4 @@
-"""A widget's settings as its editors type them; a pasted profile address works, a refusal stands at its field."""
+"""The form of a widget's settings. It also accepts a pasted profile URL."""
 
 from __future__ import annotations
 
@@ -20,27 +20,27 @@ class SettingsForm(forms.ModelForm):  # type: ignore[type-arg]
     """`limits`: what the workspace's plan allows now."""
 
     source_type = forms.ChoiceField(
-        label="Shows", choices=WidgetInstance.SourceType.choices, widget=forms.RadioSelect, initial="profile"
+        label="Source", choices=WidgetInstance.SourceType.choices, widget=forms.RadioSelect, initial="profile"
     )
 
     source_value = forms.CharField(
-        label="Account or tag",
+        label="Account or hashtag",
         max_length=300,
-        help_text="A username, the address of a profile, or a tag.",
+        help_text="A username, a profile URL, or a hashtag.",
     )
     max_posts = forms.IntegerField(label="Posts shown", min_value=1, max_value=MAX_POSTS_LIMIT)
     allowed_origins = forms.CharField(
-        label="Sites that may show it",
+        label="Allowed sites",
         required=False,
         max_length=5_000,
         widget=forms.Textarea(attrs={"rows": 3}),
-        help_text="One a line, such as https://shop.example. With none, any site may.",
+        help_text="One per line, such as https://shop.example. Leave empty to allow any site.",
     )
 
     class Meta:
         model = WidgetInstance
         fields = ("name", "source_type", "source_value", "max_posts", "filter_type", "allowed_origins")
-        labels = {"name": "Name", "source_type": "Shows", "filter_type": "Kinds of posts"}
+        labels = {"name": "Name", "source_type": "Source", "filter_type": "Kinds of posts"}
 
     def __init__(self, *args: Any, limits: Limits, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -52,7 +52,7 @@ class SettingsForm(forms.ModelForm):  # type: ignore[type-arg]
     def clean_allowed_origins(self) -> list[str]:
         lines = [line.strip() for line in self.cleaned_data["allowed_origins"].splitlines() if line.strip()]
         if len(lines) > MAX_ORIGINS:
-            raise forms.ValidationError(f"At most {MAX_ORIGINS} sites.")
+            raise forms.ValidationError(f"Enter at most {MAX_ORIGINS} sites.")
         return list(dict.fromkeys(parse_allowed_origin(line) for line in lines))
 
     def clean(self) -> dict[str, Any]:
@@ -69,10 +69,10 @@ class SettingsForm(forms.ModelForm):  # type: ignore[type-arg]
             self.add_error("source_value", error.message)
             return cleaned
         if not self._may_show(source):
-            self.add_error("source_type", "Your plan does not include this kind of source.")
+            self.add_error("source_type", "Your plan doesn't include this type of source.")
         return cleaned | {"source_type": source.type.value, "source_value": source.value}
 
     def _may_show(self, source: Source) -> bool:
-        """What was saved under a better plan may stay, so that everything else can still be changed."""
+        """A source saved under a higher plan may stay, so that the other settings can still be changed."""
         saved = (self._saved.source_type, self._saved.source_value)
         return allows_source(source.type, self.limits) or saved == (source.type.value, source.value)

@@ -1,4 +1,4 @@
-"""Who may see and change a widget on the editor's pages, and the policy those pages are sent with."""
+"""Who can see and change a widget on the editor's pages, and the headers of those pages."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from venice_api.policies import editor_policy
 
 
 def instance_and_role(request: HttpRequest, instance_id: str) -> tuple[WidgetInstance, Role]:
-    """The instance and the reader's role in its workspace; 404 for outsiders, as for an unknown one."""
+    """The instance and the user's role in its workspace. 404 for outsiders and for an unknown instance alike."""
     instances = WidgetInstance.objects.for_member(user_id(request)).select_related("workspace")
     instance = instances.filter(pk=instance_id).first()
     if instance is None:
@@ -22,7 +22,7 @@ def instance_and_role(request: HttpRequest, instance_id: str) -> tuple[WidgetIns
 
 
 def for_editing(request: HttpRequest, instance_id: str) -> tuple[WidgetInstance, Role]:
-    """As `instance_and_role`, for editors and owners alone."""
+    """Like `instance_and_role`, but only for editors and owners."""
     instance, role = instance_and_role(request, instance_id)
     if not can_edit(role):
         raise PermissionDenied

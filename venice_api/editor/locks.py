@@ -1,4 +1,4 @@
-"""What a plan or a login keeps locked on the editor's pages, with the reason and what would open it."""
+"""What a plan or a login locks on the editor's pages, with the reason and what would unlock it."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from paris_integration.public import Login, SourceType, offers
 
 @dataclass(frozen=True, slots=True)
 class Lock:
-    """`plan`: the name of the lowest higher plan that opens it, None where no plan does."""
+    """`plan`: the name of the lowest higher plan that unlocks it, None when no plan does."""
 
     reason: str
     plan: str | None = None
@@ -21,7 +21,7 @@ class Lock:
 
 @dataclass(frozen=True, slots=True)
 class LoginChoice:
-    """One way to connect an account. `lock` None: it can be taken now."""
+    """One way to connect an account. `lock` None: available now."""
 
     login: Login
     lock: Lock | None
@@ -34,7 +34,7 @@ def lock_of_source(
         return None
     name = "hashtags" if source_type is SourceType.HASHTAG else "profiles"
     return _by_plan(
-        f"Your {limits.plan_name} plan does not include {name}.",
+        f"Your {limits.plan_name} plan doesn't include {name}.",
         workspace_id,
         lambda higher: allows_source(source_type, higher),
         now,
@@ -46,15 +46,15 @@ def allows_source(source_type: SourceType, limits: Limits) -> bool:
 
 
 def lock_of_accounts(limits: Limits, workspace_id: UUID, *, now: datetime) -> Lock | None:
-    """What keeps both logins locked; None where the plan includes connected accounts."""
+    """The lock on both logins; None when the plan includes connected accounts."""
     if limits.oauth_enabled:
         return None
-    reason = f"Your {limits.plan_name} plan does not include connected accounts."
+    reason = f"Your {limits.plan_name} plan doesn't include connected accounts."
     return _by_plan(reason, workspace_id, lambda higher: higher.oauth_enabled, now)
 
 
 def login_choices(source_type: SourceType) -> list[LoginChoice]:
-    """Both logins, the fitting one first, each with what keeps it locked beside the plan."""
+    """Both logins, the suitable one first, each with its lock for reasons other than the plan."""
     fitting = [Login.INSTAGRAM, Login.FACEBOOK]
     if source_type is SourceType.HASHTAG:
         fitting.reverse()
@@ -63,9 +63,9 @@ def login_choices(source_type: SourceType) -> list[LoginChoice]:
 
 def _by_nature(login: Login, source_type: SourceType) -> Lock | None:
     if not offers(login):
-        return Lock(f"{login.title()} login is not set up on this service.")
+        return Lock(f"{login.title()} login isn't set up on this service.")
     if source_type is SourceType.HASHTAG and login is Login.INSTAGRAM:
-        return Lock("Instagram login cannot read hashtags; Facebook login can.")
+        return Lock("Instagram login can't read hashtags. Use Facebook login.")
     return None
 
 

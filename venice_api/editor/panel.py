@@ -1,4 +1,4 @@
-"""One widget's page: all that its people see of it, from one look at its feed."""
+"""One widget's page, from one look at its feed."""
 
 from __future__ import annotations
 
@@ -36,10 +36,10 @@ def show(
     draft: paris.Source | None = None,
     status: int = 200,
 ) -> HttpResponse:
-    """The page. `draft`: a source that was typed but not saved, to be previewed in the saved one's place."""
+    """The page. `draft`: a source that was typed but not saved, previewed instead of the saved one."""
     now = timezone.now()
     known = from_row(instance)
-    # All posts, the hidden ones too: they can be shown again.
+    # Hidden posts too, so that they can be shown again.
     view = paris.look_at_feed(known.feed_key(), paris.Selection(max_posts=SHOWN_POSTS), now=now)
     notes = wording.notes(view, known.source.type, limits.plan_name)
     context = {
@@ -62,7 +62,7 @@ def show(
 
 
 def source_locks(limits: Limits, workspace_id: UUID, *, now: datetime) -> dict[str, object]:
-    """What keeps each kind of source locked, by kind; None where nothing does."""
+    """The lock on each type of source; None where there is none."""
     kinds = {kind.value: locks.lock_of_source(kind, limits, workspace_id, now=now) for kind in SourceType}
     return {"source_locks": kinds}
 
@@ -99,9 +99,9 @@ def _embed_code(instance: WidgetInstance) -> dict[str, object]:
 
 
 def _tile(post: paris.EncodedPost, hidden_ids: Collection[str]) -> dict[str, object]:
-    """What the editor sees of a post: its picture, its words, and whether visitors see it."""
+    """What the editor sees of a post: its picture, its text, and whether it is hidden."""
     external = json.loads(post.json)
-    words_of_post = external.get("altText") or external.get("caption") or "a post without words"
+    words_of_post = external.get("altText") or external.get("caption") or "a post without text"
     return {
         "id": post.id,
         "picture": external.get("thumbnailUrl"),

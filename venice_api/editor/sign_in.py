@@ -1,4 +1,4 @@
-"""The forms of both sign-in pages, where failed sign-ins come from, and the answer to too many; axes counts them."""
+"""The forms of both sign-in pages, and the client address and lockout page for django-axes, which counts failures."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from venice_api.client_address import UNKNOWN, client_address
 
 
 class SignInForm(AuthenticationForm):
-    """A name longer than any user's is a wrong one. It is not counted: no column for failures could hold it."""
+    """Refuses names longer than a username can be, uncounted: they don't fit django-axes' column."""
 
     def clean(self) -> dict[str, Any]:
         if len(self.cleaned_data.get("username", "")) > (self.fields["username"].max_length or 0):  # type: ignore[attr-defined]
@@ -23,11 +23,11 @@ class SignInForm(AuthenticationForm):
 
 
 class AdminSignInForm(SignInForm, AdminAuthenticationForm):
-    """The same for the admin's page."""
+    """The same for the admin's sign-in page."""
 
 
 def locked_out(request: HttpRequest, *_: Any, **__: Any) -> HttpResponse:
-    """AXES_LOCKOUT_CALLABLE: 429 with the time after which another try counts."""
+    """AXES_LOCKOUT_CALLABLE: 429, with the time until the next attempt is accepted."""
     minutes = int(settings.AXES_COOLOFF_TIME.total_seconds() // 60)
     response = render(request, "registration/locked_out.html", {"minutes": minutes}, status=429)
     response["Retry-After"] = str(minutes * 60)
@@ -36,6 +36,6 @@ def locked_out(request: HttpRequest, *_: Any, **__: Any) -> HttpResponse:
 
 
 def address_of(request: HttpRequest) -> str | None:
-    """AXES_CLIENT_IP_CALLABLE: the client's address, or None when it is unknown: the column takes addresses only."""
+    """AXES_CLIENT_IP_CALLABLE: the client's address. None when unknown: the column accepts only addresses."""
     address = client_address(request.META, settings.TRUSTED_PROXIES)
     return None if address == UNKNOWN else address.partition("/")[0]

@@ -1,4 +1,4 @@
-"""Editor pages: the workspaces' widgets, one widget, and a new one. What changes something is in `acts`."""
+"""Editor pages: the list of widgets, one widget, and a new one. Changes to a widget are in `acts`."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ def instance_detail(request: HttpRequest, instance_id: str) -> HttpResponse:
 @login_required
 @require_http_methods(["GET", "HEAD", "POST"])
 def new_instance(request: HttpRequest, workspace_id: UUID) -> HttpResponse:
-    """A new widget of the workspace; its page is where it is previewed and published."""
+    """Create a widget of the workspace, then redirect to its page."""
     workspace = workspaces_of(user_id(request)).filter(pk=workspace_id).first()
     if workspace is None:
         raise Http404
@@ -71,7 +71,9 @@ def new_instance(request: HttpRequest, workspace_id: UUID) -> HttpResponse:
     form = SettingsForm(request.POST or None, instance=WidgetInstance(workspace=workspace), limits=limits)
     if request.method == "POST" and form.is_valid():
         made = form.save()
-        messages.success(request, "Your widget is there. Have a look, then put it on your page.")
+        messages.success(
+            request, "Your widget was created. Check the preview, then paste the embed code into your page."
+        )
         return redirect("editor-detail", instance_id=made.pk)
     context = {"form": form, "workspace": workspace, **panel.source_locks(limits, workspace.pk, now=now)}
     return page(request, "editor/new.html", context, status=400 if form.errors else 200)

@@ -1,4 +1,4 @@
-"""`/embed/widget.js`, its lightbox, and the frame page. All are public; the frame needs the instance's embed token."""
+"""`/embed/widget.js`, its lightbox, and the frame page. All are public; the frame requires the embed token."""
 
 from __future__ import annotations
 
@@ -26,13 +26,13 @@ from venice_api.values import InvalidInput
 
 MAX_PLAIN_WORDS = 300
 THEMES = ("light", "dark")
-# The address never changes, so browsers must come back for news; short enough that a repaired widget spreads soon.
+# The URL never changes, so browsers must revalidate. Five minutes, so that a fix reaches pages soon.
 SCRIPT_CACHING = "public, max-age=300, stale-while-revalidate=86400"
 
 
 @require_safe
 def script(request: HttpRequest, name: str) -> HttpResponse:
-    """The web component and what it loads later, for pages of any site."""
+    """The web component, or the lightbox that it loads on demand. Any site may load them."""
     script, etag = _script(name)
     if etag in parse_etags(request.headers.get("If-None-Match", "")):
         response = HttpResponse(status=304)
@@ -47,9 +47,9 @@ def script(request: HttpRequest, name: str) -> HttpResponse:
 
 @require_safe
 def frame(request: HttpRequest, instance_id: str) -> HttpResponse:
-    """The widget on a page of its own, for sites that prefer an `<iframe>`; only the instance's sites may frame it.
+    """The widget on a separate page, for sites that use an `<iframe>`. Only the instance's allowed sites may frame it.
 
-    `theme`: `light` or `dark`; else the reader's, as with the widget's own attribute.
+    `theme`: `light` or `dark`, like the widget's attribute. Default: the reader's.
     """
     try:
         query = single_values(request.GET, ("token", "theme"))
@@ -80,7 +80,7 @@ def frame(request: HttpRequest, instance_id: str) -> HttpResponse:
 
 def _refused(request: HttpRequest, problem: Problem) -> HttpResponse:
     response = render(request, "embed/refused.html", {"status": problem.status}, status=problem.status)
-    # The page holds words alone. Any site may frame it, so that its readers see them and not the browser's refusal.
+    # Any site may frame this page of plain text: readers see its message instead of the browser's error.
     response["Content-Security-Policy"] = "default-src 'none'; base-uri 'none'; frame-ancestors *"
     response.xframe_options_exempt = True
     response["Cache-Control"] = "no-store"
@@ -91,7 +91,7 @@ def _refused(request: HttpRequest, problem: Problem) -> HttpResponse:
 
 
 def _posts_for_readers(instance: Instance) -> list[dict[str, str]]:
-    """The same posts as plain links, for those without JavaScript and until the widget has drawn them."""
+    """The posts as plain links, shown without JavaScript and until the widget has rendered."""
     try:
         view = paris.read_feed(instance.feed_key(), instance.selection(), now=timezone.now())
     except paris.StoreUnavailable:

@@ -37,7 +37,7 @@ ROLES = {
 def create_roles(apps, schema_editor):
     Group = apps.get_model("auth", "Group")
     Permission = apps.get_model("auth", "Permission")
-    # Permissions are otherwise made after all migrations, which is too late to give them to anybody here.
+    # Django creates permissions after all migrations, which is too late to assign them here.
     for label in ("entitlements", "paris_integration", "venice_api"):
         config = apps.get_app_config(label)
         config.models_module = True

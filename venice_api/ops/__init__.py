@@ -1,4 +1,4 @@
-"""What monitoring asks for: liveness, readiness and metrics.
+"""Liveness, readiness and metrics for monitoring.
 
-It knows no widget and no person.
+The package knows no widgets and no users.
 """

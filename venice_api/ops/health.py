@@ -1,4 +1,4 @@
-"""Whether the process answers, and whether what it leans on does."""
+"""Liveness of the process, and readiness of its dependencies."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from django.views.decorators.http import require_safe
 
 from foundation import probes
 
-DECIDING = ("database", "migrations")  # the others degrade: reads and refreshes do without them
+DECIDING = ("database", "migrations")  # failures of the others only degrade the service
 prober = probes.Prober(
     {
         "database": probes.probe_database,
@@ -20,14 +20,15 @@ prober = probes.Prober(
 
 @require_safe
 def healthz(request: HttpRequest) -> JsonResponse:
-    """200 while this process can answer at all; says nothing of its dependencies."""
+    """200 while this process can answer. Its dependencies are not checked."""
     return _answer({"status": "ok"}, 200)
 
 
 @require_safe
 def readyz(request: HttpRequest) -> JsonResponse:
-    """200 `ready` or `degraded`, 503 `unavailable`; under `checks` one `{status, required, milliseconds, reason?}`
-    per dependency. Answers within two seconds, whatever hangs. Names no host, account or secret.
+    """200 `ready` or `degraded`, 503 `unavailable`, with `{status, required, milliseconds, reason?}` per dependency.
+
+    Answers within two seconds even if a dependency hangs. Never contains host names, accounts or secrets.
     """
     findings = prober.ask()
     failing = {name for name, finding in findings.items() if finding.reason is not None}

@@ -1,4 +1,4 @@
-"""`/metrics`: the numbers of all processes on this host, and gauges read from the database."""
+"""`/metrics`: metrics of all processes on this host, and gauges read from the database."""
 
 from __future__ import annotations
 
@@ -12,9 +12,11 @@ from paris_integration import public as paris
 
 @require_safe
 def metrics_page(request: HttpRequest) -> HttpResponse:
-    """200 in Prometheus' text format; 401 for strangers."""
+    """200 in Prometheus' text format. 401 without METRICS_TOKEN, except from loopback."""
     if not may_read(request.META, settings.METRICS_TOKEN):
-        response = HttpResponse("Send METRICS_TOKEN as bearer.\n", status=401, content_type="text/plain")
+        response = HttpResponse(
+            "Send METRICS_TOKEN as bearer token.\n", status=401, content_type="text/plain"
+        )
         response["WWW-Authenticate"] = "Bearer"
     else:
         content, content_type = paris.metrics_text()

@@ -1,4 +1,4 @@
-"""The support desk: staff screens for widgets, and what staff can do for a customer.
+"""The support desk: staff pages for widgets, and what staff can do for a customer.
 
-It decides nothing about feeds: each act is one call into Paris or the widget's own configuration.
+The package decides nothing about feeds. Each act is one call into Paris or one change to the widget's configuration.
 """

@@ -1,4 +1,4 @@
-"""What staff can do for a widget's owner: each act with its words, its form, and what it tells when it is done."""
+"""What staff can do for a widget's owner: each act with its texts, its form, and the message when it is done."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ MAX_PAUSE_HOURS = int(paris.MAX_PAUSE / timedelta(hours=1))
 
 
 class NoteForm(forms.Form):
-    note = forms.CharField(max_length=400, help_text="Why; it goes into the audit trail.")
+    note = forms.CharField(max_length=400, help_text="The reason. It is recorded in the audit trail.")
 
 
 class GrantForm(NoteForm):
@@ -25,21 +25,24 @@ class GrantForm(NoteForm):
         min_value=1,
         max_value=paris.MAX_UNITS,
         initial=1,
-        help_text="On top of the plan, for today (UTC) and this hour.",
+        help_text="Added to the plan's limits for today (UTC) and this hour.",
     )
     field_order = ("units", "note")
 
 
 class PauseForm(NoteForm):
     hours = forms.IntegerField(
-        min_value=1, max_value=MAX_PAUSE_HOURS, initial=24, help_text="It ends by itself after these."
+        min_value=1,
+        max_value=MAX_PAUSE_HOURS,
+        initial=24,
+        help_text="The pause ends automatically after this many hours.",
     )
     field_order = ("hours", "note")
 
 
 @dataclass(frozen=True, slots=True)
 class Done:
-    """`words`: what to tell. `is_success` False: nothing was done, and the words say why."""
+    """`words`: the message to show. `is_success` False: nothing was done, and the message says why."""
 
     words: str
     is_success: bool = True
@@ -47,7 +50,7 @@ class Done:
 
 @dataclass(frozen=True, slots=True)
 class Act:
-    """`effect`: what will happen, for the page that asks for confirmation. `do` may take what the form holds."""
+    """`effect`: what will happen, for the confirmation page. `do` receives the form's cleaned data."""
 
     name: str
     title: str
@@ -71,20 +74,21 @@ def _refresh(instance: Instance, typed: dict[str, Any], actor: paris.Actor, now:
 
 def _grant(instance: Instance, typed: dict[str, Any], actor: paris.Actor, now: datetime) -> Done:
     paris.grant_units(instance.feed_key(), typed["units"], actor=actor, note=typed["note"])
-    return Done(f"Granted {typed['units']} more for today.")
+    units = typed["units"]
+    return Done(f"Granted {units} more {'refresh' if units == 1 else 'refreshes'} for today.")
 
 
 def _clear_backoff(instance: Instance, typed: dict[str, Any], actor: paris.Actor, now: datetime) -> Done:
     key, selection = instance.feed_key(), instance.selection()
     was_paused = paris.look_at_feed(key, selection, now=now).paused_until is not None
     cleared = paris.clear_backoff(key, actor=actor, now=now, note=typed["note"])
-    done = "The back-off is cleared." if cleared or was_paused else "Nothing was held back."
+    done = "The wait was removed." if cleared or was_paused else "There was no wait to remove."
     return Done(f"{done} {wording.staff_refresh_words(paris.look_at_feed(key, selection, now=now))}")
 
 
 def _open_window(instance: Instance, typed: dict[str, Any], actor: paris.Actor, now: datetime) -> Done:
     opened = paris.open_window(instance.feed_key(), actor=actor, now=now, note=typed["note"])
-    return Done("The window is open." if opened else "The window was open.")
+    return Done("The rate limit was lifted." if opened else "No rate limit was active.")
 
 
 def _pause(instance: Instance, typed: dict[str, Any], actor: paris.Actor, now: datetime) -> Done:
@@ -95,19 +99,20 @@ def _pause(instance: Instance, typed: dict[str, Any], actor: paris.Actor, now: d
 
 def _purge(instance: Instance, typed: dict[str, Any], actor: paris.Actor, now: datetime) -> Done:
     purged = paris.purge(instance.feed_key(), actor=actor, now=now, note=typed["note"])
-    return Done("The posts are purged." if purged else "There were no posts to purge.")
+    return Done("The posts were purged." if purged else "There were no posts to purge.")
 
 
 def _rotate(instance: Instance, typed: dict[str, Any], actor: paris.Actor, now: datetime) -> Done:
     rotate_embed_token(instance.instance_id, reason=typed["note"])
-    return Done("The old embed code no longer works. Its owner finds the new one on the widget's page.")
+    return Done("The old embed code no longer works. The owner can copy the new code from the widget's page.")
 
 
 def _ask_to_reconnect(instance: Instance, typed: dict[str, Any], actor: paris.Actor, now: datetime) -> Done:
     reached = paris.ask_to_reconnect(instance.feed_key(), actor=actor, now=now, note=typed["note"])
     if not reached:
         return Done(
-            "No mail was sent: no account is connected, or nobody there has an address.", is_success=False
+            "No email was sent: no account is connected, or no editor or owner has an email address.",
+            is_success=False,
         )
     return Done(f"Sent to {reached} {'person' if reached == 1 else 'people'}.")
 
@@ -115,58 +120,58 @@ def _ask_to_reconnect(instance: Instance, typed: dict[str, Any], actor: paris.Ac
 ACTS = (
     Act(
         "refresh",
-        "Refresh now on behalf",
-        "Fetches the posts now. It counts as one of the customer's forced refreshes; grant one first if none is left.",
+        "Refresh now",
+        "Fetches the posts now. This uses one of the customer's manual refreshes; grant one first if none are left.",
         NoteForm,
         _refresh,
     ),
     Act(
         "grant",
         "Grant refreshes for today",
-        "Lets the customer refresh more often than the plan says, today.",
+        "Lets the customer refresh more often today than the plan allows.",
         GrantForm,
         _grant,
     ),
     Act(
         "clear-backoff",
-        "Clear the back-off",
-        "Lets the next refresh through at once, whatever failed before. It also ends a pause.",
+        "Retry now",
+        "Removes the wait after a failed attempt, so that the next refresh can run immediately. Also ends a pause.",
         NoteForm,
         _clear_backoff,
     ),
     Act(
         "open-window",
-        "Open the rate-limit window",
-        "Lets calls through again before the time Instagram gave, for every widget that is read with the same account. "
-        "If Instagram still refuses them, they make the wait longer.",
+        "Lift the rate limit",
+        "Allows calls again before the time Instagram gave, for every widget that uses the same account. "
+        "If Instagram still refuses them, the wait gets longer.",
         NoteForm,
         _open_window,
     ),
     Act(
         "pause",
         "Pause",
-        "Nothing is fetched for this widget until the pause ends. Visitors go on seeing the posts there are.",
+        "Fetches nothing for this widget until the pause ends. Visitors still see the existing posts.",
         PauseForm,
         _pause,
     ),
     Act(
         "purge",
-        "Purge the posts",
-        "Forgets every post kept for this widget. Visitors see none until the next one makes us fetch them anew.",
+        "Purge posts",
+        "Deletes all stored posts of this widget. They are fetched again when the next visitor views it.",
         NoteForm,
         _purge,
     ),
     Act(
         "rotate-token",
-        "Rotate the embed token",
-        "The embed code on every page stops working at once, until its owner pastes the new one there.",
+        "Replace embed code",
+        "The current embed code stops working immediately on every page, until the owner pastes the new code there.",
         NoteForm,
         _rotate,
     ),
     Act(
         "ask-reconnect",
-        "Send reconnect mail",
-        "Mails the workspace's editors and owners the way to reconnect the widget's Instagram account.",
+        "Send reconnect email",
+        "Emails the workspace's editors and owners a link to reconnect the widget's Instagram account.",
         NoteForm,
         _ask_to_reconnect,
     ),

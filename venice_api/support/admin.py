@@ -1,4 +1,4 @@
-"""Staff screens for widget instances: configuration, the state of feed and quota in words, and acts for a customer."""
+"""Staff pages for widget instances: settings, the state of feed and quota in words, and acts for a customer."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from venice_api.instances import from_row
 from venice_api.models import WidgetInstance
 from venice_api.support.acts import ACTS, Act
 
-# One sign-in page for everybody.
+# The same sign-in page as the editor's.
 admin.site.login_template = "registration/login.html"
 admin.site.login_form = AdminSignInForm
 MAY_ACT = "venice_api.act_for_customer"
@@ -31,7 +31,7 @@ STATE_FIELDS = ("feed_state", "refresh_state")
 
 
 class GlancingList(ChangeList):
-    """The page of rows, each with its health: one glance for all of them."""
+    """A page of rows with their health, looked up for all of them at once."""
 
     def get_results(self, request: HttpRequest) -> None:
         super().get_results(request)
@@ -48,7 +48,7 @@ class WidgetInstanceAdmin(admin.ModelAdmin):
     list_per_page = 50
     list_filter = ("source_type", "workspace__plan")
     search_fields = ("id", "name", "source_value", "workspace__name", "workspace__id")
-    search_help_text = "Widget id or name, workspace name or id, username or tag shown, connected username."
+    search_help_text = "Search by widget ID or name, workspace name or ID, source, or connected username."
     list_select_related = ("workspace",)
     readonly_fields = ("id", *STATE_FIELDS, "token_version", "created_at", "updated_at")
     autocomplete_fields = ("workspace",)
@@ -57,7 +57,7 @@ class WidgetInstanceAdmin(admin.ModelAdmin):
     def get_search_results(
         self, request: HttpRequest, queryset: QuerySet[WidgetInstance], search_term: str
     ) -> tuple[QuerySet[WidgetInstance], bool]:
-        """Also by the account that is connected, which is Paris's to know."""
+        """Also search by the connected account, which only Paris knows."""
         found, may_repeat = super().get_search_results(request, queryset, search_term)
         username = search_term.strip().removeprefix("@")
         if username:
@@ -88,12 +88,12 @@ class WidgetInstanceAdmin(admin.ModelAdmin):
         return wording.staff_refresh_words(_view(row))
 
     def get_fields(self, request: HttpRequest, obj: WidgetInstance | None = None) -> Any:
-        """The state first, where staff look; a new widget has none."""
+        """The state comes first, where staff look. A new widget has none."""
         others = [name for name in super().get_fields(request, obj) if name not in STATE_FIELDS]
         return [*STATE_FIELDS, *others] if obj else others
 
     def delete_queryset(self, request: HttpRequest, queryset: QuerySet[WidgetInstance]) -> None:
-        """One at a time, each in a transaction of its own: rows are held as briefly as for a single one."""
+        """Delete one at a time, each in its own transaction, so that locks are held only briefly."""
         for row in queryset:
             row.delete()
 
@@ -115,7 +115,7 @@ class WidgetInstanceAdmin(admin.ModelAdmin):
         return super().render_change_form(request, context, *args, **kwargs)  # type: ignore[arg-type]
 
     def act_view(self, request: HttpRequest, instance_id: str, act: Act) -> HttpResponse:
-        """Says what the act will do, and does it once it is confirmed with a reason."""
+        """Show what the act will do, and do it when it is confirmed with a reason."""
         if not request.user.has_perm(MAY_ACT):
             raise PermissionDenied
         row = get_object_or_404(WidgetInstance, pk=unquote(instance_id))
@@ -141,7 +141,7 @@ class WidgetInstanceAdmin(admin.ModelAdmin):
 
 
 def _view(row: WidgetInstance) -> paris.FeedView:
-    """Looked at once a request: the row lives no longer than that."""
+    """The row's feed, looked at once per request: the row lives no longer than that."""
     known: paris.FeedView | None = getattr(row, "_view", None)
     if known is None:
         instance = from_row(row)

@@ -8,7 +8,7 @@ export type FeedQuery = NonNullable<operations["readFeed"]["parameters"]["query"
 export type RefreshOrder = components["schemas"]["RefreshOrder"];
 export type ReasonCode = NonNullable<ApiError["reasonCode"]>;
 
-/** A refusal that people can act on: wait until the time, or take the plan that is named. */
+/** A refused refresh: wait until `nextRefreshAllowedAt`, or upgrade to the plan named in `upgradeHint`. */
 export interface Blocked {
   readonly blocked: true;
   readonly reasonCode: ReasonCode;
@@ -22,7 +22,7 @@ export interface Refreshed {
   readonly feed: FeedData;
 }
 
-/** Any answer but success; `body` is missing when the answer was not the API's own (a proxy's page, say). */
+/** Any unsuccessful answer. `body` is missing when the answer didn't come from the API, but from a proxy, for example. */
 export class FeedApiError extends Error {
   constructor(
     readonly status: number,
@@ -35,11 +35,11 @@ export class FeedApiError extends Error {
 }
 
 export interface Options {
-  /** The service's address, such as https://feeds.example */
+  /** The service's base URL, such as https://feeds.example */
   readonly baseUrl: string;
-  /** A widget's embed token, for reads. Without it the reader's session is used. */
+  /** A widget's embed token, for reads. Without it, the client uses the browser's session. */
   readonly token?: string;
-  /** Django's CSRF token, for what a session changes. */
+  /** Returns Django's CSRF token, which changes made with a session require. */
   readonly csrfToken?: () => string | undefined;
   readonly fetch?: typeof fetch;
 }
@@ -55,7 +55,7 @@ export class FeedClient {
     this.#fetch = options.fetch ?? globalThis.fetch.bind(globalThis);
   }
 
-  /** The instance's feed. Throws FeedApiError. */
+  /** Read the widget's feed. Throws FeedApiError. */
   async feed(query: FeedQuery = {}, signal?: AbortSignal): Promise<FeedData> {
     const { token } = this.#options;
     const headers: Record<string, string> = token ? { Authorization: `Bearer ${token}` } : {};
@@ -64,7 +64,7 @@ export class FeedClient {
     return (await read(answer)) as FeedData;
   }
 
-  /** Fresh posts now, within the plan: a refusal is a result, everything else that fails throws FeedApiError. */
+  /** Refresh the feed now, if the plan allows it. A refusal is a result; every other failure throws FeedApiError. */
   async refresh(order: RefreshOrder, idempotencyKey?: string): Promise<Refreshed | Blocked> {
     const headers: Record<string, string> = idempotencyKey ? { "Idempotency-Key": idempotencyKey } : {};
     try {
@@ -83,12 +83,12 @@ export class FeedClient {
     }
   }
 
-  /** Erase the account's posts and our access to it. Throws FeedApiError. */
+  /** Disconnect the account: delete its posts and the service's access to it. Throws FeedApiError. */
   async disconnect(instanceId: string): Promise<void> {
     await this.#post("disconnect", { instanceId }, {});
   }
 
-  /** Where to send the person to connect an account. */
+  /** The URL to send the user to, to connect an account. */
   connectUrl(query: operations["connect"]["parameters"]["query"]): string {
     return this.#url("connect", query);
   }

@@ -11,7 +11,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** The process answers */
+        /** Liveness check */
         get: operations["alive"];
         put?: never;
         post?: never;
@@ -28,7 +28,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** What the service leans on answers */
+        /** Readiness check */
         get: operations["ready"];
         put?: never;
         post?: never;
@@ -45,7 +45,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** Where Meta sends the person back to (Instagram login) */
+        /** Callback of the login with Meta (Instagram login) */
         get: operations["instagramCallback"];
         put?: never;
         post?: never;
@@ -62,7 +62,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** Where Meta sends the person back to (Facebook login) */
+        /** Callback of the login with Meta (Facebook login) */
         get: operations["facebookCallback"];
         put?: never;
         post?: never;
@@ -80,8 +80,8 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * Begin a login at Meta
-         * @description `GET …/connect`: begin a login; a redirect to Meta.
+         * Begin a login with Meta
+         * @description `GET …/connect`: begin a login with a redirect to Meta.
          */
         get: operations["connect"];
         put?: never;
@@ -102,8 +102,8 @@ export interface paths {
         get?: never;
         put?: never;
         /**
-         * Disconnect the account and erase what was read by it
-         * @description `POST …/disconnect`: unlink the instance, erase tokens and connected posts. Doing it twice is fine.
+         * Disconnect the account and delete what was read with it
+         * @description `POST …/disconnect`: unlink the account, delete its tokens and posts. Idempotent.
          */
         post: operations["disconnect"];
         delete?: never;
@@ -121,7 +121,7 @@ export interface paths {
         };
         /**
          * Read a feed
-         * @description The instance's posts from the cache, with honest freshness. Never fails for plan, quota or provider reasons: `warnings` say what is the matter.
+         * @description Returns the instance's cached posts and how fresh they are. Never fails because of the plan, the quota or the provider: `warnings` name the problem.
          */
         get: operations["readFeed"];
         put?: never;
@@ -142,8 +142,8 @@ export interface paths {
         get?: never;
         put?: never;
         /**
-         * Meta orders the deletion of a person's data
-         * @description Sent when a person asks Meta to have their data deleted. Authenticated by the signature alone.
+         * Meta requests the deletion of a person's data
+         * @description Sent when a person asks Meta to delete their data. Authenticated only by the signature.
          */
         post: operations["metaDataDeletion"];
         delete?: never;
@@ -162,8 +162,8 @@ export interface paths {
         get?: never;
         put?: never;
         /**
-         * Meta reports that a person withdrew access
-         * @description Sent when a person withdraws access. Authenticated by the signature alone.
+         * Meta reports that a person revoked access
+         * @description Sent when a person revokes access. Authenticated only by the signature.
          */
         post: operations["metaDeauthorize"];
         delete?: never;
@@ -183,7 +183,7 @@ export interface paths {
         put?: never;
         /**
          * Refresh a feed now
-         * @description For editors and owners. Costs one unit of the plan's forced refreshes when it succeeds. `nextRefreshAllowedAt` is the next forced refresh here.
+         * @description For editors and owners. A successful refresh uses one of the plan's forced refreshes. Here, `nextRefreshAllowedAt` is the time of the next forced refresh.
          */
         post: operations["refreshFeed"];
         delete?: never;
@@ -214,7 +214,7 @@ export interface components {
         DeletionAccepted: {
             /**
              * Format: uri
-             * @description A status page for the person.
+             * @description A page where the person can check the status.
              */
             url: string;
             confirmation_code: string;
@@ -229,14 +229,14 @@ export interface components {
         Error: {
             /** @enum {string} */
             error: "INVALID_REQUEST" | "AUTHENTICATION_REQUIRED" | "FORBIDDEN" | "ORIGIN_NOT_ALLOWED" | "INSTANCE_NOT_FOUND" | "NOT_FOUND" | "METHOD_NOT_ALLOWED" | "REFRESH_BLOCKED" | "SOURCE_MISMATCH" | "REQUEST_TOO_LARGE" | "UNSUPPORTED_MEDIA_TYPE" | "THROTTLED" | "TEMPORARILY_UNAVAILABLE" | "INTERNAL_ERROR";
-            /** @description A sentence for people. */
+            /** @description A sentence for people. Its words may change. */
             message: string;
             /** @enum {string} */
             reasonCode?: "PLAN_RESTRICTED" | "QUOTA_EXCEEDED" | "TTL_NOT_ELAPSED";
             /** Format: date-time */
             nextRefreshAllowedAt?: string;
             upgradeHint?: string;
-            /** @description What is wrong, by field. */
+            /** @description The error messages of each field. */
             fields?: {
                 [key: string]: string[];
             };
@@ -273,7 +273,7 @@ export interface components {
             caption?: string;
             /**
              * Format: uri
-             * @description Always there for VIDEO.
+             * @description Always present for VIDEO.
              */
             mediaUrl?: string;
             /** Format: uri */
@@ -292,14 +292,14 @@ export interface components {
             /** Format: uri */
             profilePictureUrl?: string;
         };
-        /** @description The source may be left out; when sent it must be the saved one. */
+        /** @description The source is optional. When sent, it must match the saved one. */
         RefreshOrder: {
             instanceId: string;
             /** @enum {string} */
             sourceType?: "profile" | "hashtag";
             sourceValue?: string;
         };
-        /** @description What members may know of forced refreshes. */
+        /** @description The state of forced refreshes, for members. */
         RefreshState: {
             /** @description null is unlimited. */
             remainingToday: number | null;
@@ -309,12 +309,12 @@ export interface components {
             forcedAllowedAt?: string;
             /** @enum {string} */
             reasonCode?: "PLAN_RESTRICTED" | "QUOTA_EXCEEDED" | "TTL_NOT_ELAPSED";
-            /** @description The lowest higher plan that would allow it. */
+            /** @description The lowest higher plan that would allow a refresh now. */
             upgradeHint?: string;
         };
-        /** @description A form that Meta has signed. */
+        /** @description A form signed by Meta. */
         SignedRequest: {
-            /** @description As Meta signs it. */
+            /** @description The signed payload, as Meta sends it. */
             signed_request: string;
         };
         /** @description The source the posts come from, normalised. */
@@ -341,7 +341,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description Yes. */
+            /** @description The process is running. */
             200: {
                 headers: {
                     [name: string]: unknown;
@@ -364,7 +364,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description Ready, or degraded: cache or broker do not answer. */
+            /** @description Ready, or degraded: the cache or the broker doesn't answer. */
             200: {
                 headers: {
                     [name: string]: unknown;
@@ -406,7 +406,7 @@ export interface operations {
                     };
                 };
             };
-            /** @description The database does not answer, or lacks migrations. */
+            /** @description The database doesn't answer, or migrations are missing. */
             503: {
                 headers: {
                     [name: string]: unknown;
@@ -463,14 +463,14 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description To where the login began, with its result in the query; or to the choice of an account. */
+            /** @description Redirects to where the login began, with its result in the query, or to the choice of an account. */
             302: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content?: never;
             };
-            /** @description Nobody is signed in: a page that says to start again. */
+            /** @description The user isn't signed in: a page asks them to start again. */
             400: {
                 headers: {
                     [name: string]: unknown;
@@ -494,14 +494,14 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description To where the login began, with its result in the query; or to the choice of an account. */
+            /** @description Redirects to where the login began, with its result in the query, or to the choice of an account. */
             302: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content?: never;
             };
-            /** @description Nobody is signed in: a page that says to start again. */
+            /** @description The user isn't signed in: a page asks them to start again. */
             400: {
                 headers: {
                     [name: string]: unknown;
@@ -515,11 +515,11 @@ export interface operations {
     connect: {
         parameters: {
             query: {
-                /** @description The instance to connect. */
+                /** @description The widget instance to connect. */
                 instanceId: string;
-                /** @description Left out: by the kind of source. */
+                /** @description Default: facebook for a hashtag source, else instagram. */
                 login?: "instagram" | "facebook";
-                /** @description Where the person ends: an entry of EDITOR_REDIRECT_URIS, or the editor's own page. */
+                /** @description Where to send the user afterwards: an entry of EDITOR_REDIRECT_URIS, or the editor's page. */
                 redirectUri?: string;
             };
             header?: never;
@@ -528,19 +528,19 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description To Meta; or back with `status=error&reason=PLAN_RESTRICTED`. */
+            /** @description Redirects to Meta, or back with `status=error&reason=PLAN_RESTRICTED`. */
             302: {
                 headers: {
-                    /** @description Echoed when it is sane. */
+                    /** @description The request's ID; the client's own if it is valid. */
                     "X-Request-ID"?: string;
                     [name: string]: unknown;
                 };
                 content?: never;
             };
-            /** @description The request cannot be used; `fields` says why. */
+            /** @description The request is invalid; `fields` says why. */
             400: {
                 headers: {
-                    /** @description Echoed when it is sane. */
+                    /** @description The request's ID; the client's own if it is valid. */
                     "X-Request-ID"?: string;
                     [name: string]: unknown;
                 };
@@ -548,10 +548,10 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
-            /** @description A valid embed token or a session is needed. */
+            /** @description A valid embed token or a session is required. */
             401: {
                 headers: {
-                    /** @description Echoed when it is sane. */
+                    /** @description The request's ID; the client's own if it is valid. */
                     "X-Request-ID"?: string;
                     [name: string]: unknown;
                 };
@@ -559,10 +559,10 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
-            /** @description Not for this caller, this site, or without the CSRF token. */
+            /** @description The caller or site isn't allowed, or the CSRF token is missing. */
             403: {
                 headers: {
-                    /** @description Echoed when it is sane. */
+                    /** @description The request's ID; the client's own if it is valid. */
                     "X-Request-ID"?: string;
                     [name: string]: unknown;
                 };
@@ -570,10 +570,10 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
-            /** @description No such address or instance, or one of another workspace. */
+            /** @description The URL or instance doesn't exist, or belongs to another workspace. */
             404: {
                 headers: {
-                    /** @description Echoed when it is sane. */
+                    /** @description The request's ID; the client's own if it is valid. */
                     "X-Request-ID"?: string;
                     [name: string]: unknown;
                 };
@@ -584,7 +584,7 @@ export interface operations {
             /** @description Too many requests. */
             429: {
                 headers: {
-                    /** @description Echoed when it is sane. */
+                    /** @description The request's ID; the client's own if it is valid. */
                     "X-Request-ID"?: string;
                     /** @description Seconds. */
                     "Retry-After"?: number;
@@ -594,10 +594,10 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
-            /** @description A store cannot be reached right now. */
+            /** @description The service is temporarily unavailable. */
             503: {
                 headers: {
-                    /** @description Echoed when it is sane. */
+                    /** @description The request's ID; the client's own if it is valid. */
                     "X-Request-ID"?: string;
                     /** @description Seconds. */
                     "Retry-After"?: number;
@@ -624,7 +624,7 @@ export interface operations {
         responses: {
             200: {
                 headers: {
-                    /** @description Echoed when it is sane. */
+                    /** @description The request's ID; the client's own if it is valid. */
                     "X-Request-ID"?: string;
                     [name: string]: unknown;
                 };
@@ -632,10 +632,10 @@ export interface operations {
                     "application/json": components["schemas"]["Disconnected"];
                 };
             };
-            /** @description The request cannot be used; `fields` says why. */
+            /** @description The request is invalid; `fields` says why. */
             400: {
                 headers: {
-                    /** @description Echoed when it is sane. */
+                    /** @description The request's ID; the client's own if it is valid. */
                     "X-Request-ID"?: string;
                     [name: string]: unknown;
                 };
@@ -643,10 +643,10 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
-            /** @description A valid embed token or a session is needed. */
+            /** @description A valid embed token or a session is required. */
             401: {
                 headers: {
-                    /** @description Echoed when it is sane. */
+                    /** @description The request's ID; the client's own if it is valid. */
                     "X-Request-ID"?: string;
                     [name: string]: unknown;
                 };
@@ -654,10 +654,10 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
-            /** @description Not for this caller, this site, or without the CSRF token. */
+            /** @description The caller or site isn't allowed, or the CSRF token is missing. */
             403: {
                 headers: {
-                    /** @description Echoed when it is sane. */
+                    /** @description The request's ID; the client's own if it is valid. */
                     "X-Request-ID"?: string;
                     [name: string]: unknown;
                 };
@@ -665,10 +665,10 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
-            /** @description No such address or instance, or one of another workspace. */
+            /** @description The URL or instance doesn't exist, or belongs to another workspace. */
             404: {
                 headers: {
-                    /** @description Echoed when it is sane. */
+                    /** @description The request's ID; the client's own if it is valid. */
                     "X-Request-ID"?: string;
                     [name: string]: unknown;
                 };
@@ -679,7 +679,7 @@ export interface operations {
             /** @description The body is larger than 64 KiB. */
             413: {
                 headers: {
-                    /** @description Echoed when it is sane. */
+                    /** @description The request's ID; the client's own if it is valid. */
                     "X-Request-ID"?: string;
                     [name: string]: unknown;
                 };
@@ -687,10 +687,10 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
-            /** @description The body is not said to be application/json. */
+            /** @description The content type is not application/json. */
             415: {
                 headers: {
-                    /** @description Echoed when it is sane. */
+                    /** @description The request's ID; the client's own if it is valid. */
                     "X-Request-ID"?: string;
                     [name: string]: unknown;
                 };
@@ -701,7 +701,7 @@ export interface operations {
             /** @description Too many requests. */
             429: {
                 headers: {
-                    /** @description Echoed when it is sane. */
+                    /** @description The request's ID; the client's own if it is valid. */
                     "X-Request-ID"?: string;
                     /** @description Seconds. */
                     "Retry-After"?: number;
@@ -711,10 +711,10 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
-            /** @description A store cannot be reached right now. */
+            /** @description The service is temporarily unavailable. */
             503: {
                 headers: {
-                    /** @description Echoed when it is sane. */
+                    /** @description The request's ID; the client's own if it is valid. */
                     "X-Request-ID"?: string;
                     /** @description Seconds. */
                     "Retry-After"?: number;
@@ -729,14 +729,14 @@ export interface operations {
     readFeed: {
         parameters: {
             query?: {
-                /** @description `photo` is accepted for `image`. */
+                /** @description `photo` means the same as `image`. */
                 filterType?: "all" | "image" | "video" | "photo";
-                /** @description May be left out with a token. */
+                /** @description Optional with an embed token. */
                 instanceId?: string;
                 maxPosts?: number;
-                /** @description Must be the saved one; a member may ask for another. */
+                /** @description Must match the saved source type. Members may preview another. */
                 sourceType?: "profile" | "hashtag";
-                /** @description A username or tag. Must be the saved one; a member may ask for another. */
+                /** @description A username or hashtag. Must match the saved one. Members may preview another. */
                 sourceValue?: string;
             };
             header?: {
@@ -747,10 +747,10 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description The feed; with FEED_WARMING also `Retry-After`. */
+            /** @description The feed. With the warning FEED_WARMING, `Retry-After` is set. */
             200: {
                 headers: {
-                    /** @description Echoed when it is sane. */
+                    /** @description The request's ID; the client's own if it is valid. */
                     "X-Request-ID"?: string;
                     ETag?: string;
                     "Cache-Control"?: string;
@@ -760,10 +760,10 @@ export interface operations {
                     "application/json": components["schemas"]["FeedData"];
                 };
             };
-            /** @description What the reader has is current. */
+            /** @description The client's copy is current. */
             304: {
                 headers: {
-                    /** @description Echoed when it is sane. */
+                    /** @description The request's ID; the client's own if it is valid. */
                     "X-Request-ID"?: string;
                     ETag?: string;
                     "Cache-Control"?: string;
@@ -771,10 +771,10 @@ export interface operations {
                 };
                 content?: never;
             };
-            /** @description The request cannot be used; `fields` says why. */
+            /** @description The request is invalid; `fields` says why. */
             400: {
                 headers: {
-                    /** @description Echoed when it is sane. */
+                    /** @description The request's ID; the client's own if it is valid. */
                     "X-Request-ID"?: string;
                     [name: string]: unknown;
                 };
@@ -782,10 +782,10 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
-            /** @description A valid embed token or a session is needed. */
+            /** @description A valid embed token or a session is required. */
             401: {
                 headers: {
-                    /** @description Echoed when it is sane. */
+                    /** @description The request's ID; the client's own if it is valid. */
                     "X-Request-ID"?: string;
                     [name: string]: unknown;
                 };
@@ -793,10 +793,10 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
-            /** @description Not for this caller, this site, or without the CSRF token. */
+            /** @description The caller or site isn't allowed, or the CSRF token is missing. */
             403: {
                 headers: {
-                    /** @description Echoed when it is sane. */
+                    /** @description The request's ID; the client's own if it is valid. */
                     "X-Request-ID"?: string;
                     [name: string]: unknown;
                 };
@@ -804,10 +804,10 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
-            /** @description No such address or instance, or one of another workspace. */
+            /** @description The URL or instance doesn't exist, or belongs to another workspace. */
             404: {
                 headers: {
-                    /** @description Echoed when it is sane. */
+                    /** @description The request's ID; the client's own if it is valid. */
                     "X-Request-ID"?: string;
                     [name: string]: unknown;
                 };
@@ -815,10 +815,10 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
-            /** @description Blocked, or meant for another source. */
+            /** @description The refresh is blocked, or the widget has a different source. */
             409: {
                 headers: {
-                    /** @description Echoed when it is sane. */
+                    /** @description The request's ID; the client's own if it is valid. */
                     "X-Request-ID"?: string;
                     [name: string]: unknown;
                 };
@@ -829,7 +829,7 @@ export interface operations {
             /** @description Too many requests. */
             429: {
                 headers: {
-                    /** @description Echoed when it is sane. */
+                    /** @description The request's ID; the client's own if it is valid. */
                     "X-Request-ID"?: string;
                     /** @description Seconds. */
                     "Retry-After"?: number;
@@ -839,10 +839,10 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
-            /** @description A store cannot be reached right now. */
+            /** @description The service is temporarily unavailable. */
             503: {
                 headers: {
-                    /** @description Echoed when it is sane. */
+                    /** @description The request's ID; the client's own if it is valid. */
                     "X-Request-ID"?: string;
                     /** @description Seconds. */
                     "Retry-After"?: number;
@@ -871,7 +871,7 @@ export interface operations {
         responses: {
             200: {
                 headers: {
-                    /** @description Echoed when it is sane. */
+                    /** @description The request's ID; the client's own if it is valid. */
                     "X-Request-ID"?: string;
                     [name: string]: unknown;
                 };
@@ -879,10 +879,10 @@ export interface operations {
                     "application/json": components["schemas"]["DeletionAccepted"];
                 };
             };
-            /** @description The request cannot be used; `fields` says why. */
+            /** @description The request is invalid; `fields` says why. */
             400: {
                 headers: {
-                    /** @description Echoed when it is sane. */
+                    /** @description The request's ID; the client's own if it is valid. */
                     "X-Request-ID"?: string;
                     [name: string]: unknown;
                 };
@@ -890,10 +890,10 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
-            /** @description No such address or instance, or one of another workspace. */
+            /** @description The URL or instance doesn't exist, or belongs to another workspace. */
             404: {
                 headers: {
-                    /** @description Echoed when it is sane. */
+                    /** @description The request's ID; the client's own if it is valid. */
                     "X-Request-ID"?: string;
                     [name: string]: unknown;
                 };
@@ -904,7 +904,7 @@ export interface operations {
             /** @description The body is larger than 64 KiB. */
             413: {
                 headers: {
-                    /** @description Echoed when it is sane. */
+                    /** @description The request's ID; the client's own if it is valid. */
                     "X-Request-ID"?: string;
                     [name: string]: unknown;
                 };
@@ -915,7 +915,7 @@ export interface operations {
             /** @description Too many requests. */
             429: {
                 headers: {
-                    /** @description Echoed when it is sane. */
+                    /** @description The request's ID; the client's own if it is valid. */
                     "X-Request-ID"?: string;
                     /** @description Seconds. */
                     "Retry-After"?: number;
@@ -925,10 +925,10 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
-            /** @description A store cannot be reached right now. */
+            /** @description The service is temporarily unavailable. */
             503: {
                 headers: {
-                    /** @description Echoed when it is sane. */
+                    /** @description The request's ID; the client's own if it is valid. */
                     "X-Request-ID"?: string;
                     /** @description Seconds. */
                     "Retry-After"?: number;
@@ -957,7 +957,7 @@ export interface operations {
         responses: {
             200: {
                 headers: {
-                    /** @description Echoed when it is sane. */
+                    /** @description The request's ID; the client's own if it is valid. */
                     "X-Request-ID"?: string;
                     [name: string]: unknown;
                 };
@@ -965,10 +965,10 @@ export interface operations {
                     "application/json": components["schemas"]["Deauthorised"];
                 };
             };
-            /** @description The request cannot be used; `fields` says why. */
+            /** @description The request is invalid; `fields` says why. */
             400: {
                 headers: {
-                    /** @description Echoed when it is sane. */
+                    /** @description The request's ID; the client's own if it is valid. */
                     "X-Request-ID"?: string;
                     [name: string]: unknown;
                 };
@@ -976,10 +976,10 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
-            /** @description No such address or instance, or one of another workspace. */
+            /** @description The URL or instance doesn't exist, or belongs to another workspace. */
             404: {
                 headers: {
-                    /** @description Echoed when it is sane. */
+                    /** @description The request's ID; the client's own if it is valid. */
                     "X-Request-ID"?: string;
                     [name: string]: unknown;
                 };
@@ -990,7 +990,7 @@ export interface operations {
             /** @description The body is larger than 64 KiB. */
             413: {
                 headers: {
-                    /** @description Echoed when it is sane. */
+                    /** @description The request's ID; the client's own if it is valid. */
                     "X-Request-ID"?: string;
                     [name: string]: unknown;
                 };
@@ -1001,7 +1001,7 @@ export interface operations {
             /** @description Too many requests. */
             429: {
                 headers: {
-                    /** @description Echoed when it is sane. */
+                    /** @description The request's ID; the client's own if it is valid. */
                     "X-Request-ID"?: string;
                     /** @description Seconds. */
                     "Retry-After"?: number;
@@ -1011,10 +1011,10 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
-            /** @description A store cannot be reached right now. */
+            /** @description The service is temporarily unavailable. */
             503: {
                 headers: {
-                    /** @description Echoed when it is sane. */
+                    /** @description The request's ID; the client's own if it is valid. */
                     "X-Request-ID"?: string;
                     /** @description Seconds. */
                     "Retry-After"?: number;
@@ -1030,7 +1030,7 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
-                /** @description A repeat within 24 hours gets the first answer and costs nothing. */
+                /** @description A repeat within 24 hours returns the current feed and costs nothing. */
                 "Idempotency-Key"?: string;
             };
             path?: never;
@@ -1044,7 +1044,7 @@ export interface operations {
         responses: {
             200: {
                 headers: {
-                    /** @description Echoed when it is sane. */
+                    /** @description The request's ID; the client's own if it is valid. */
                     "X-Request-ID"?: string;
                     [name: string]: unknown;
                 };
@@ -1052,10 +1052,10 @@ export interface operations {
                     "application/json": components["schemas"]["FeedData"];
                 };
             };
-            /** @description The request cannot be used; `fields` says why. */
+            /** @description The request is invalid; `fields` says why. */
             400: {
                 headers: {
-                    /** @description Echoed when it is sane. */
+                    /** @description The request's ID; the client's own if it is valid. */
                     "X-Request-ID"?: string;
                     [name: string]: unknown;
                 };
@@ -1063,10 +1063,10 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
-            /** @description A valid embed token or a session is needed. */
+            /** @description A valid embed token or a session is required. */
             401: {
                 headers: {
-                    /** @description Echoed when it is sane. */
+                    /** @description The request's ID; the client's own if it is valid. */
                     "X-Request-ID"?: string;
                     [name: string]: unknown;
                 };
@@ -1074,10 +1074,10 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
-            /** @description Not for this caller, this site, or without the CSRF token. */
+            /** @description The caller or site isn't allowed, or the CSRF token is missing. */
             403: {
                 headers: {
-                    /** @description Echoed when it is sane. */
+                    /** @description The request's ID; the client's own if it is valid. */
                     "X-Request-ID"?: string;
                     [name: string]: unknown;
                 };
@@ -1085,10 +1085,10 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
-            /** @description No such address or instance, or one of another workspace. */
+            /** @description The URL or instance doesn't exist, or belongs to another workspace. */
             404: {
                 headers: {
-                    /** @description Echoed when it is sane. */
+                    /** @description The request's ID; the client's own if it is valid. */
                     "X-Request-ID"?: string;
                     [name: string]: unknown;
                 };
@@ -1096,10 +1096,10 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
-            /** @description Blocked, or meant for another source. */
+            /** @description The refresh is blocked, or the widget has a different source. */
             409: {
                 headers: {
-                    /** @description Echoed when it is sane. */
+                    /** @description The request's ID; the client's own if it is valid. */
                     "X-Request-ID"?: string;
                     [name: string]: unknown;
                 };
@@ -1110,7 +1110,7 @@ export interface operations {
             /** @description The body is larger than 64 KiB. */
             413: {
                 headers: {
-                    /** @description Echoed when it is sane. */
+                    /** @description The request's ID; the client's own if it is valid. */
                     "X-Request-ID"?: string;
                     [name: string]: unknown;
                 };
@@ -1118,10 +1118,10 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
-            /** @description The body is not said to be application/json. */
+            /** @description The content type is not application/json. */
             415: {
                 headers: {
-                    /** @description Echoed when it is sane. */
+                    /** @description The request's ID; the client's own if it is valid. */
                     "X-Request-ID"?: string;
                     [name: string]: unknown;
                 };
@@ -1132,7 +1132,7 @@ export interface operations {
             /** @description Too many requests. */
             429: {
                 headers: {
-                    /** @description Echoed when it is sane. */
+                    /** @description The request's ID; the client's own if it is valid. */
                     "X-Request-ID"?: string;
                     /** @description Seconds. */
                     "Retry-After"?: number;
@@ -1142,10 +1142,10 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
-            /** @description A store cannot be reached right now. */
+            /** @description The service is temporarily unavailable. */
             503: {
                 headers: {
-                    /** @description Echoed when it is sane. */
+                    /** @description The request's ID; the client's own if it is valid. */
                     "X-Request-ID"?: string;
                     /** @description Seconds. */
                     "Retry-After"?: number;

@@ -119,7 +119,7 @@ export const memberFeed: FeedData = {
 
 export const blocked: ApiError = {
   "error": "REFRESH_BLOCKED",
-  "message": "The refreshes of this plan are used up for now.",
+  "message": "All refreshes in this plan are used up for now.",
   "reasonCode": "QUOTA_EXCEEDED",
   "nextRefreshAllowedAt": "2026-11-23T13:00:00Z",
   "upgradeHint": "Pro",

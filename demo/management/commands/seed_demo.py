@@ -1,4 +1,4 @@
-"""`seed_demo`: the demo's rows, its password from DEMO_PASSWORD; the widgets as JSON on stdout."""
+"""`seed_demo`: create the demo's rows, with the password from DEMO_PASSWORD, and print the widgets as JSON."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from demo import seeds
 
 
 class Command(BaseCommand):
-    help = "Create the demo's workspace, widgets and sign-ins."
+    help = "Create the demo's workspace, widgets and users, and print them as JSON."
 
     def handle(self, *args: Any, **options: Any) -> None:
         password = os.environ.get("DEMO_PASSWORD", "")

@@ -98,7 +98,9 @@ UNKNOWN = replace(FACEBOOK, app_user_id="")
     [
         pytest.param(FACEBOOK, OTHER_OF_PERSON, id="another account of the person"),
         pytest.param(FACEBOOK, replace(FACEBOOK, token=Secret("EAAB-2")), id="the same account"),
-        pytest.param(GRANT, replace(GRANT, token=Secret("IGAA-2")), id="the same account by Instagram login"),
+        pytest.param(
+            GRANT, replace(GRANT, token=Secret("IGAA-2")), id="the same account through Instagram login"
+        ),
         pytest.param(GRANT, replace(GRANT, app_user_id=""), id="the account of a person who is not known"),
         pytest.param(replace(GRANT, app_user_id=""), GRANT, id="the account of a person not known before"),
         pytest.param(FACEBOOK, OTHER_OF_UNKNOWN, id="an account of a person who is not known"),

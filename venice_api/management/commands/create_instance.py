@@ -1,4 +1,4 @@
-"""`create_instance`: a widget from the command line; JSON on stdout."""
+"""`create_instance`: create a widget and print it as JSON."""
 
 from __future__ import annotations
 
@@ -65,4 +65,4 @@ def _workspace(text: str) -> Workspace:
     try:
         return Workspace.objects.get(pk=UUID(text))
     except (ValueError, Workspace.DoesNotExist):
-        raise CommandError(f"--workspace: there is no workspace {text!r}.") from None
+        raise CommandError(f"--workspace: workspace {text!r} does not exist.") from None

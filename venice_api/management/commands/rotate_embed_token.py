@@ -1,4 +1,4 @@
-"""`rotate_embed_token INSTANCE`: a new embed token; the old one is refused from now on."""
+"""`rotate_embed_token INSTANCE`: replace an instance's embed token. The old one stops working immediately."""
 
 from __future__ import annotations
 
@@ -24,6 +24,6 @@ class Command(BaseCommand):
         with acting_as(paris.Actor(None, "rotate_embed_token")):
             version = rotate_embed_token(instance_id)
         if version is None:
-            raise CommandError(f"There is no instance {instance_id!r}.")
+            raise CommandError(f"Instance {instance_id!r} does not exist.")
         answer = {"instanceId": instance_id, "embedToken": embed_tokens.issue(instance_id, version)}
         self.stdout.write(json.dumps(answer))

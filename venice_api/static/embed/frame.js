@@ -1,4 +1,4 @@
-/** Tells the framing page how high the widget is, so that it can fit its frame. Only the id and a number leave. */
+/** Sends the framing page the widget's height, so that it can resize the iframe. The message holds only the id and height. */
 "use strict";
 
 const instanceId = document.documentElement.dataset.instanceId;

@@ -1,8 +1,8 @@
 /**
- * One post of <instagram-feed>, large. widget.js imports this when a post is first opened.
+ * The lightbox of <instagram-feed>: one post at full size. widget.js imports it when a post is first opened.
  *
- * The browser's own modal dialog keeps the focus inside, closes on Escape and gives the focus back. Arrow keys, buttons
- * and swipes go through an album's pictures; the post before and after are buttons, and arrow keys beyond an album's ends.
+ * The browser's modal dialog traps the focus, closes on Escape and restores the focus. Arrow keys, buttons and swipes move
+ * through an album's pictures. Buttons open the previous and next post, as do arrow keys at either end of an album.
  */
 
 const CSS = `
@@ -41,8 +41,8 @@ const sheet = new CSSStyleSheet();
 sheet.replaceSync(CSS);
 
 /**
- * Show `posts[index]` over the page. `tools`: make, webAddress, altText and dateWords of widget.js;
- * `told.close(post)` is called with the post that was last seen.
+ * Show `posts[index]` over the page. `tools`: make, webAddress, altText and dateWords from widget.js.
+ * On closing, `told.close(post)` is called with the post shown last.
  */
 export function open({ posts, index, isDark, tools, told }) {
   const { make, webAddress, altText, dateWords } = tools;
@@ -93,7 +93,7 @@ export function open({ posts, index, isDark, tools, told }) {
     image.referrerPolicy = "no-referrer";
     image.alt = alt;
     image.src = picture;
-    image.addEventListener("error", () => image.replaceWith(make("span", "", "This picture is gone.")), { once: true });
+    image.addEventListener("error", () => image.replaceWith(make("span", "", "This picture is no longer available.")), { once: true });
     return image;
   }
 

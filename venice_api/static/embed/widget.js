@@ -1,15 +1,15 @@
 /**
  * <instagram-feed token="…">: an Instagram feed on any page.
  *
- * Attributes: token (needed), max-posts, filter (all, image, video), page-size (the rest behind a button), columns (from
- * 900 px on, 4 by default), columns-narrow (2), theme (light, dark, or the reader's own), link="instagram" (no lightbox),
- * hide-profile, base-url (another address of the service than the one this script came from).
- * Events, bubbling and composed, each "instagram-feed:" and: load {count, lastUpdated, stale, warnings}, error {message},
- * open {id, permalink} (preventDefault keeps the lightbox shut), close {id}, more {shown, count}.
- * Looks: --igf-gap, --igf-radius, --igf-background, --igf-text, --igf-accent. More: docs/widget.md.
+ * Attributes: token (required), max-posts, filter (all, image, video), page-size (a button shows the rest), columns (from
+ * 900 px up, default 4), columns-narrow (default 2), theme (light, dark; default: the reader's), link="instagram" (no
+ * lightbox), hide-profile, base-url (the service's address, if it isn't where this script came from).
+ * Events (bubbling, composed), each prefixed "instagram-feed:": load {count, lastUpdated, stale, warnings},
+ * error {message}, open {id, permalink} (preventDefault stops the lightbox), close {id}, more {shown, count}.
+ * Styling: --igf-gap, --igf-radius, --igf-background, --igf-text, --igf-accent. More: docs/widget.md.
  *
- * It talks to the service and to the picture hosts the feed names, to nobody else. What the feed holds becomes text
- * nodes and checked addresses, never markup. Styles are constructed, so that a host's strict policy does not mind.
+ * The widget connects only to the service and to the picture hosts named in the feed. Feed content becomes text nodes and
+ * checked URLs, never markup. It uses a constructed stylesheet, which a page's strict Content-Security-Policy allows.
  */
 (() => {
   "use strict";
@@ -64,7 +64,7 @@
     return element;
   }
 
-  /** The address if it is one a link or picture may have, else "". */
+  /** The URL if it is http or https, else "". */
   function webAddress(text) {
     try {
       const url = new URL(text);
@@ -93,7 +93,7 @@
     return { VIDEO: "Video", CAROUSEL_ALBUM: "Album" }[post.mediaType] || "Photo";
   }
 
-  /** What a picture shows, in words: its own alternative text, else kind, author and date. */
+  /** The post's alternative text: the one it came with, else its kind, author and date. */
   function altText(post, language) {
     if (post.altText) return post.altText;
     const author = post.username ? ` by @${post.username}` : "";
@@ -146,9 +146,9 @@
     link.href = `https://www.instagram.com/${encodeURIComponent(profile.username)}/`;
     link.target = "_blank";
     link.rel = "noopener noreferrer";
-    const face = webAddress(profile.profilePictureUrl || "");
-    if (face) {
-      const image = picture(face, "");
+    const avatar = webAddress(profile.profilePictureUrl || "");
+    if (avatar) {
+      const image = picture(avatar, "");
       image.addEventListener("error", () => image.remove(), { once: true });
       link.append(image);
     }
@@ -184,14 +184,14 @@
       if (this.isConnected) this.#soon();
     }
 
-    /** Fetch and draw anew. */
+    /** Fetch and render the feed again. */
     reload() {
       this.#stop();
       this.#showSkeleton();
       this.#load(1);
     }
 
-    /** Several attributes set in one go are one reload. */
+    /** Reload once for several attributes that are set together. */
     #soon() {
       clearTimeout(this.#timer);
       this.#timer = setTimeout(() => this.reload());
@@ -213,7 +213,7 @@
       return address;
     }
 
-    /** A source that is not saved yet: for the editor's own pages, whose session may ask for it. */
+    /** Whether this previews an unsaved source, which only the editor's session may read. */
     get #isDraft() {
       return this.hasAttribute("preview") && this.hasAttribute("source-value");
     }
@@ -222,7 +222,7 @@
       const request = (this.#request = new AbortController());
       try {
         const answer = await fetch(this.#address(), {
-          // The editor's preview shows what was saved a second ago; everybody else may be a minute behind.
+          // The editor's preview must show settings saved a second ago; other pages may use a cached answer.
           cache: this.hasAttribute("preview") ? "no-cache" : "default",
           credentials: this.#isDraft ? "same-origin" : "omit",
           referrerPolicy: "no-referrer",
@@ -239,7 +239,7 @@
     #show(data, retrySeconds, attempt) {
       const warnings = data.warnings || [];
       if (warnings.includes("FEED_WARMING")) {
-        if (attempt >= WARMING_TRIES) return this.#showNote("These posts are on their way. Look again in a minute.", true);
+        if (attempt >= WARMING_TRIES) return this.#showNote("The posts are still loading. Try again in a minute.", true);
         this.#timer = setTimeout(() => this.#load(attempt + 1), retrySeconds * 1000 * attempt);
         return undefined;
       }
@@ -270,13 +270,13 @@
         grid.append(...tiles.slice(shown, shown + pageSize));
         tiles[shown].firstChild.focus();
         if (grid.children.length === tiles.length) button.parentNode.remove();
-        this.#said.textContent = `${grid.children.length} of ${tiles.length} posts are shown.`;
+        this.#said.textContent = `${grid.children.length} of ${tiles.length} posts shown.`;
         this.#tell("more", { shown: grid.children.length, count: tiles.length });
       });
       return make("p", "more", button);
     }
 
-    /** The post, large; where that cannot be, the click goes on to Instagram as any link does. */
+    /** Open the post in the lightbox. If it doesn't load, open the post on Instagram, as the link would have. */
     #open(click, posts, index) {
       const { id, permalink } = posts[index];
       if (this.getAttribute("link") === "instagram") return;
@@ -303,7 +303,7 @@
       return theme === "dark" || (theme !== "light" && matchMedia("(prefers-color-scheme: dark)").matches);
     }
 
-    /** A whole number from 1 to `most` of an attribute, else 0. */
+    /** The attribute's value if it is a whole number from 1 to `most`, else 0. */
     #number(attribute, most) {
       const value = Number(this.getAttribute(attribute));
       return Number.isInteger(value) && value >= 1 && value <= most ? value : 0;
@@ -314,7 +314,7 @@
       const tiles = Math.min(this.#number("page-size", 48) || this.#number("max-posts", 48) || SKELETON_TILES, SKELETON_TILES);
       for (let drawn = 0; drawn < tiles; drawn += 1) grid.append(make("li", "", make("span", "tile wait")));
       grid.setAttribute("aria-hidden", "true");
-      this.#fill("Loading posts.", grid);
+      this.#fill("Loading posts…", grid);
       this.#body.setAttribute("aria-busy", "true");
     }
 
@@ -330,7 +330,7 @@
     }
 
     #showError(error) {
-      this.#showNote((this.#isDraft && error.words) || "The posts cannot be shown right now.", true);
+      this.#showNote((this.#isDraft && error.words) || "The posts can't be shown right now.", true);
       this.#tell("error", { message: error.message });
     }
 
@@ -350,7 +350,7 @@
       this.#said.textContent = said;
     }
 
-    /** Tell the host page; false when it keeps us from going on. */
+    /** Dispatch an event on the host page. False when the page called preventDefault. */
     #tell(name, detail) {
       const options = { detail, bubbles: true, composed: true, cancelable: name === "open" };
       return this.dispatchEvent(new CustomEvent(`${TAG}:${name}`, options));

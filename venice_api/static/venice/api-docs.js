@@ -1,4 +1,4 @@
-// Draws the schema; the CSRF token goes along with what is tried, as the API asks for it.
+// Renders the schema with Swagger UI. Requests made from the page carry the CSRF token, which the API requires.
 "use strict";
 
 const place = document.getElementById("docs");
@@ -9,8 +9,8 @@ const followScheme = () => document.documentElement.classList.toggle("dark-mode"
 followScheme();
 dark.addEventListener("change", followScheme);
 
-// Swagger UI gives these no name and no place in the order of the Tab key.
-function mendForKeyboardAndReader() {
+// Swagger UI gives these elements no accessible name, and the Tab key skips some of them.
+function addAccessibleNames() {
   for (const field of place.querySelectorAll("tr[data-param-name] :is(select, input, textarea):not([aria-label])")) {
     field.setAttribute("aria-label", field.closest("tr").dataset.paramName);
   }
@@ -19,7 +19,7 @@ function mendForKeyboardAndReader() {
   }
   for (const example of place.querySelectorAll(".microlight:not([tabindex])")) example.tabIndex = 0;
 }
-new MutationObserver(mendForKeyboardAndReader).observe(place, { childList: true, subtree: true });
+new MutationObserver(addAccessibleNames).observe(place, { childList: true, subtree: true });
 
 window.SwaggerUIBundle({
   domNode: place,

@@ -1,4 +1,4 @@
-// Buttons that copy the text of the element they name; without this script they stay hidden, and the text is there.
+// Buttons that copy the text of the element named in data-copy. Without this script they stay hidden.
 "use strict";
 
 for (const button of document.querySelectorAll("button[data-copy]")) {
@@ -10,9 +10,9 @@ for (const button of document.querySelectorAll("button[data-copy]")) {
       await navigator.clipboard.writeText(source.textContent);
       button.textContent = "Copied";
     } catch {
-      // Without leave to write there, at least the text is selected.
+      // The browser denied access to the clipboard: select the text instead.
       getSelection().selectAllChildren(source);
-      button.textContent = "Selected: copy it by keyboard";
+      button.textContent = "Selected. Copy it with the keyboard.";
     }
     setTimeout(() => (button.textContent = words), 3000);
   });

@@ -1,5 +1,5 @@
-// Counts down to the time in each <time data-countdown>; without this script the time itself stands there. When it has
-// come, the button whose id the surrounding data-blocks names is turned on, and the words that said why it was off go.
+// Counts down to the time in each <time data-countdown>. Without this script the page shows the time itself. At that time
+// the script enables the button named in the surrounding data-blocks, and removes the text that said why it was off.
 "use strict";
 
 const words = (seconds) => {
@@ -18,12 +18,12 @@ const unblock = (block) => {
 
 for (const element of document.querySelectorAll("[data-blocks] time[data-countdown]")) {
   const until = Date.parse(element.dateTime);
-  const told = element.textContent;
+  const original = element.textContent;
   const block = element.closest("[data-blocks]");
   const tick = () => {
     const seconds = Math.ceil((until - Date.now()) / 1000);
     if (seconds > 0) {
-      element.textContent = `in ${words(seconds)} (${told})`;
+      element.textContent = `in ${words(seconds)} (${original})`;
       setTimeout(tick, 1000);
     } else {
       unblock(block);

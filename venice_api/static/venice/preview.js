@@ -1,5 +1,5 @@
-// Says in words what the feed told the live preview. Its load may be the feed's first: then what the page says of a feed
-// that was never loaded is replaced.
+// Shows the warnings of the live preview's feed as sentences. The preview may load the feed for the first time: it then
+// replaces what the page says about a feed that was never loaded.
 "use strict";
 
 const meanings = JSON.parse(document.getElementById("warning-words").textContent);
