@@ -19,7 +19,7 @@ from paris_integration.errors import ProviderUnavailable, TokenRejected
 from paris_integration.models import AuditEvent, Connection, LoginAttempt
 from paris_integration.notices import DEAD, due_notice
 from paris_integration.secret import Secret
-from paris_integration.types import FeedKey, Login, Source, SourceType
+from paris_integration.types import FeedKey, Login
 from tests.fakes import FakeLogins, FakeProvider
 from tests.paris_integration.test_connections import GRANT
 
@@ -35,11 +35,6 @@ def workspace(db: None) -> Workspace:
         user = User.objects.create_user(name, email="" if name == "nomail" else f"{name}@shop.example")
         Membership.objects.create(workspace=made, user=user, role=role)
     return made
-
-
-@pytest.fixture
-def key(workspace: Workspace) -> FeedKey:
-    return FeedKey(workspace.pk, "wgt_1", Source(SourceType.PROFILE, "acme.bakery"))
 
 
 @pytest.fixture

@@ -9,7 +9,6 @@ from typing import Any
 import pytest
 from django.core.cache import cache
 
-from entitlements.models import Plan, Workspace
 from paris_integration import connections, gauges, hashtags, lease, oauth_pipeline, quota, refresh, renewals
 from paris_integration.errors import HashtagQuotaExhausted, ProviderUnavailable, SourceNotFound
 from paris_integration.models import (
@@ -37,16 +36,6 @@ TWELVE = Selection(max_posts=12)
 EDITOR = Actor(7, "editor")
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("clock")]
-
-
-@pytest.fixture
-def workspace(db: None) -> Workspace:
-    return Workspace.objects.create(name="Acme", plan=Plan.objects.get(key="pro"))
-
-
-@pytest.fixture
-def key(workspace: Workspace) -> FeedKey:
-    return FeedKey(workspace.pk, "wgt_1", Source(SourceType.PROFILE, "acme.bakery"))
 
 
 @pytest.fixture

@@ -76,6 +76,7 @@ def test_a_hanging_key_leaves_the_others_alone(tmp_path: Path) -> None:
         assert len(calls) == 1
 
 
+@pytest.mark.both_legs  # web, worker and beat, with Redis and by files
 def test_reads_outlive_an_outage_and_freshness_returns_without_a_restart(tmp_path: Path) -> None:
     with running_service(tmp_path) as service:
         service.start_worker()

@@ -1,4 +1,4 @@
-"""Fixtures for what ends a widget or a connection."""
+"""Fixtures for tests of a widget, and of what ends it."""
 
 from __future__ import annotations
 
@@ -10,7 +10,14 @@ from django.contrib.auth.models import User
 from django.test import Client
 
 from paris_integration import oauth_pipeline
-from tests.fakes import FakeLogins
+from tests.fakes import FakeLogins, FakeProvider
+from venice_api.models import WidgetInstance
+
+
+@pytest.fixture
+def instance(make_instance: Any, provider: FakeProvider) -> WidgetInstance:
+    made: WidgetInstance = make_instance()
+    return made
 
 
 @pytest.fixture
