@@ -11,7 +11,7 @@ from django.apps import apps
 from django.db import connection, models
 from django.utils import timezone
 
-from entitlements.models import Plan, Workspace
+from entitlements.models import Workspace
 from paris_integration.models import (
     AuditEvent,
     Connection,
@@ -25,11 +25,6 @@ NOW = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
 wrong_clocks: Any = import_module("paris_integration.migrations.0010_wrong_clocks")
 withdrawn: Any = import_module("paris_integration.migrations.0008_logins_withdrawn")
 pytestmark = pytest.mark.django_db
-
-
-@pytest.fixture
-def workspace() -> Workspace:
-    return Workspace.objects.create(name="Acme", plan=Plan.objects.get(key="pro"))
 
 
 @pytest.mark.parametrize(

@@ -26,7 +26,7 @@ def test_300_cold_readers_over_two_processes_cost_one_call(tmp_path: Path) -> No
         answers = service.read_at_once(token, 300)
 
         assert Counter(answer.status for answer in answers) == {200: 300}
-        assert max(answer.seconds for answer in answers) < 10
+        assert max(answer.seconds for answer in answers) < 20  # no reader is forgotten until its own time-out
         filled = [answer for answer in answers if answer.json["posts"]]
         warming = [answer for answer in answers if answer.json["warnings"] == ["FEED_WARMING"]]
         assert len(filled) + len(warming) == 300
@@ -71,11 +71,12 @@ def test_a_hanging_key_leaves_the_others_alone(tmp_path: Path) -> None:
             "FEED_WARMING",
             "PROVIDER_UNAVAILABLE",
         }
-        assert max(answer.seconds for answer in stuck_answers) < 6
+        assert max(answer.seconds for answer in stuck_answers) < 12  # the provider hangs for 20
         calls = [call for call in service.standin.calls if call["username"] == "load.stuck"]
         assert len(calls) == 1
 
 
+@pytest.mark.both_legs  # web, worker and beat, with Redis and by files
 def test_reads_outlive_an_outage_and_freshness_returns_without_a_restart(tmp_path: Path) -> None:
     with running_service(tmp_path) as service:
         service.start_worker()

@@ -22,7 +22,7 @@ from instagram_standin.server import StandIn
 from tests.processes import forking
 from tests.processes.service import Service, running_service, wait_until
 
-pytestmark = pytest.mark.processes
+pytestmark = [pytest.mark.processes, pytest.mark.both_legs]  # both cache and broker
 
 API = "/v1/integrations/instagram/"
 PASSWORD = "walk-through-password-1"

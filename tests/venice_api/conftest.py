@@ -1,4 +1,4 @@
-"""Fixtures for deleting widgets and connections."""
+"""Fixtures for a widget, and for deleting widgets and connections."""
 
 from __future__ import annotations
 
@@ -10,7 +10,14 @@ from django.contrib.auth.models import User
 from django.test import Client
 
 from foundation import threads
-from tests.fakes import FakeLogins
+from tests.fakes import FakeLogins, FakeProvider
+from venice_api.models import WidgetInstance
+
+
+@pytest.fixture
+def instance(make_instance: Any, provider: FakeProvider) -> WidgetInstance:
+    made: WidgetInstance = make_instance()
+    return made
 
 
 @pytest.fixture

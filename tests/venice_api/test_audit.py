@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from datetime import UTC, datetime
 from io import StringIO
-from typing import Any
 
 import pytest
 from django.contrib.admin.utils import quote
@@ -17,7 +16,6 @@ from django.urls import reverse
 
 from paris_integration.models import AuditEvent
 from tests.conftest import Cast
-from tests.fakes import FakeProvider
 from tests.venice_api.test_editor import SETTINGS
 from venice_api.models import WidgetInstance
 
@@ -26,12 +24,6 @@ LIST = "/admin/venice_api/widgetinstance/"
 POST = "17900000000000001"
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("clock", "provider")]
-
-
-@pytest.fixture
-def instance(make_instance: Any, provider: FakeProvider) -> WidgetInstance:
-    made: WidgetInstance = make_instance()
-    return made
 
 
 def trail(instance_id: str) -> list[tuple[str, str, str]]:

@@ -21,18 +21,7 @@ from venice_api import wording as words
 from venice_api.models import WidgetInstance
 
 NOW = datetime(2026, 11, 23, 12, 20, tzinfo=UTC)
-pytestmark = pytest.mark.django_db
-
-
-@pytest.fixture(autouse=True)
-def _clock(time_machine: Any) -> None:
-    time_machine.move_to(NOW, tick=False)
-
-
-@pytest.fixture
-def instance(make_instance: Any, provider: FakeProvider) -> WidgetInstance:
-    made: WidgetInstance = make_instance()
-    return made
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("clock")]
 
 
 def page(client: Client, instance: WidgetInstance) -> str:

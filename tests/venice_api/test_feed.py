@@ -23,18 +23,7 @@ FEED = "/v1/integrations/instagram/feed"
 NOW = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
 PUBLIC = "public, max-age=10, stale-while-revalidate=4, stale-if-error=86400"
 
-pytestmark = pytest.mark.django_db
-
-
-@pytest.fixture(autouse=True)
-def _clock(time_machine: Any) -> None:
-    time_machine.move_to(NOW, tick=False)
-
-
-@pytest.fixture
-def instance(make_instance: Any, provider: FakeProvider) -> WidgetInstance:
-    made: WidgetInstance = make_instance()
-    return made
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("clock")]
 
 
 @pytest.fixture

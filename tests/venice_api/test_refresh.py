@@ -50,12 +50,6 @@ pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("clock")]
 
 
 @pytest.fixture
-def instance(make_instance: Any, provider: FakeProvider) -> WidgetInstance:
-    made: WidgetInstance = make_instance()
-    return made
-
-
-@pytest.fixture
 def ask(people: Cast, instance: WidgetInstance) -> Callable[..., Any]:
     def send(client: Client = people.editor, *, key: str | None = None, **body: Any) -> Any:
         headers = {"Idempotency-Key": key} if key is not None else {}

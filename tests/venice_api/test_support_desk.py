@@ -33,18 +33,7 @@ NOW = datetime(2026, 11, 23, 12, 20, tzinfo=UTC)
 EDITOR = Actor(1, "editor")
 LIST = "/admin/venice_api/widgetinstance/"
 
-pytestmark = pytest.mark.django_db
-
-
-@pytest.fixture(autouse=True)
-def _clock(time_machine: Any) -> None:
-    time_machine.move_to(NOW, tick=False)
-
-
-@pytest.fixture
-def instance(make_instance: Any, provider: FakeProvider) -> WidgetInstance:
-    made: WidgetInstance = make_instance()
-    return made
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("clock")]
 
 
 def staff(name: str, *permissions: str) -> Client:

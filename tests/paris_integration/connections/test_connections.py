@@ -40,6 +40,7 @@ from paris_integration.types import Actor, ConnectionState, FeedView, Login, Mod
 from tests.fakes import FakeProvider
 
 NOW = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
+pytestmark = pytest.mark.usefixtures("clock")
 DAY = timedelta(days=1)
 EDITOR = Actor(7, "editor")
 TWELVE = Selection(max_posts=12)
@@ -53,21 +54,6 @@ GRANT = Grant(
     expires_at=NOW + 60 * DAY,
 )
 FACEBOOK = replace(GRANT, login=Login.FACEBOOK, app_user_id="102000000000001", token=Secret("EAAB-canary"))
-
-
-@pytest.fixture(autouse=True)
-def _clock(time_machine: Any) -> None:
-    time_machine.move_to(NOW, tick=False)
-
-
-@pytest.fixture
-def workspace(db: None) -> Workspace:
-    return Workspace.objects.create(name="Acme", plan=Plan.objects.get(key="pro"))
-
-
-@pytest.fixture
-def key(workspace: Workspace, django_capture_on_commit_callbacks: Any) -> FeedKey:
-    return FeedKey(workspace.pk, "wgt_1", Source(SourceType.PROFILE, "acme.bakery"))
 
 
 @pytest.fixture

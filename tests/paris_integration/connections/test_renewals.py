@@ -18,7 +18,7 @@ from paris_integration.connections.notices import LAST_NOTICE, due_notice
 from paris_integration.errors import ProviderUnavailable, TokenRejected
 from paris_integration.models import AuditEvent, Connection, LoginAttempt
 from paris_integration.retention import expiry
-from paris_integration.types import Actor, FeedKey, Login, Secret, Source, SourceType
+from paris_integration.types import Actor, FeedKey, Login, Secret
 from tests.fakes import FakeLogins, FakeProvider
 from tests.paris_integration.connections.test_connections import GRANT
 
@@ -34,11 +34,6 @@ def workspace(db: None) -> Workspace:
         user = User.objects.create_user(name, email="" if name == "nomail" else f"{name}@shop.example")
         Membership.objects.create(workspace=made, user=user, role=role)
     return made
-
-
-@pytest.fixture
-def key(workspace: Workspace) -> FeedKey:
-    return FeedKey(workspace.pk, "wgt_1", Source(SourceType.PROFILE, "acme.bakery"))
 
 
 @pytest.fixture

@@ -34,11 +34,6 @@ def key(workspace: Workspace, instance_id: str = "wgt_1") -> FeedKey:
 
 
 @pytest.fixture
-def workspace() -> Workspace:
-    return Workspace.objects.create(name="Acme", plan=Plan.objects.get(key="pro"))
-
-
-@pytest.fixture
 def elsewhere() -> Workspace:
     return Workspace.objects.create(name="Other", plan=Plan.objects.get(key="pro"))
 

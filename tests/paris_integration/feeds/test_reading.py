@@ -51,16 +51,6 @@ TWELVE = Selection(max_posts=12)
 
 
 @pytest.fixture
-def workspace(db: None) -> Workspace:
-    return Workspace.objects.create(name="Acme", plan=Plan.objects.get(key="pro"))
-
-
-@pytest.fixture
-def key(workspace: Workspace) -> FeedKey:
-    return FeedKey(workspace.pk, "wgt_1", Source(SourceType.PROFILE, "acme.bakery"))
-
-
-@pytest.fixture
 def filled(key: FeedKey, provider: FakeProvider) -> Feed:
     """A feed filled at NOW, and the calls forgotten."""
     read(key)

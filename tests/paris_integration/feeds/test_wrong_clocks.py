@@ -10,7 +10,6 @@ from typing import Any
 import pytest
 from django.core.cache import cache
 
-from entitlements.models import Plan, Workspace
 from paris_integration.connections import hashtags, lifecycle, renewals
 from paris_integration.connections.logins import begin_login, take_state
 from paris_integration.errors import HashtagQuotaExhausted, ProviderUnavailable, SourceNotFound
@@ -41,16 +40,6 @@ TWELVE = Selection(max_posts=12)
 EDITOR = Actor(7, "editor")
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("clock")]
-
-
-@pytest.fixture
-def workspace(db: None) -> Workspace:
-    return Workspace.objects.create(name="Acme", plan=Plan.objects.get(key="pro"))
-
-
-@pytest.fixture
-def key(workspace: Workspace) -> FeedKey:
-    return FeedKey(workspace.pk, "wgt_1", Source(SourceType.PROFILE, "acme.bakery"))
 
 
 @pytest.fixture

@@ -11,7 +11,7 @@ import pytest
 from tests.conftest import run_python
 from tests.processes.service import own_database
 
-pytestmark = pytest.mark.processes
+pytestmark = [pytest.mark.processes, pytest.mark.both_legs]  # each database is migrated in its own way
 
 BEGIN = """
 import json

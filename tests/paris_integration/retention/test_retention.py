@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from entitlements.models import Plan, Workspace
+from entitlements.models import Workspace
 from paris_integration.feeds import fast_copy
 from paris_integration.models import Feed, ForcedRefresh, HashtagRefusal
 from paris_integration.public import read_feed
@@ -16,18 +16,9 @@ from paris_integration.types import FeedKey, Mode, Selection, Source, SourceType
 from tests.fakes import FakeProvider
 
 NOW = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
+pytestmark = pytest.mark.usefixtures("clock")
 DAY = timedelta(days=1)
 TWELVE = Selection(max_posts=12)
-
-
-@pytest.fixture(autouse=True)
-def _clock(time_machine: Any) -> None:
-    time_machine.move_to(NOW, tick=False)
-
-
-@pytest.fixture
-def workspace(db: None) -> Workspace:
-    return Workspace.objects.create(name="Acme", plan=Plan.objects.get(key="pro"))
 
 
 def feed(workspace: Workspace, name: str = "acme.bakery", **values: Any) -> Feed:
