@@ -2,10 +2,10 @@
 
     python -m tests [--fast] [arguments for pytest]
 
-If DATABASE_URL is set, all tests run once, with it and REDIS_URL. Otherwise both legs run. The PostgreSQL leg is skipped
-when PostgreSQL or Redis isn't running on this machine, or fails when CI is true. `--fast` runs the SQLite leg without
-processes, browsers and the longest searches. Other arguments, such as `--durations=20`, `-k` and a path, are passed to
-pytest. Use `-n 0` to run in one process, for a debugger.
+If DATABASE_URL is set, all tests run once, with it and REDIS_URL. Otherwise both legs run. When PostgreSQL or Redis
+isn't running on this machine, the PostgreSQL leg is skipped, or fails if CI is true. `--fast` runs the SQLite leg
+without processes, browsers and the longest searches. Other arguments, such as `--durations=20`, `-k` and a path, are
+passed to pytest. Use `-n 0` to run in one process, for a debugger.
 """
 
 from __future__ import annotations

@@ -48,7 +48,7 @@ def expressions() -> Iterator[str]:
         yield from (target["expr"] for target in panel["targets"])
 
 
-def test_dashboard_and_rules_name_what_is_exported(exported: dict[str, set[str]]) -> None:
+def test_dashboard_and_rules_use_exported_metrics_only(exported: dict[str, set[str]]) -> None:
     seen = set()
     for expression in expressions():
         labels_of_expression: set[str] = set()
@@ -67,7 +67,7 @@ def test_dashboard_and_rules_name_what_is_exported(exported: dict[str, set[str]]
     assert used == recorded
 
 
-def test_all_our_metrics_keep_to_the_label_names(exported: dict[str, set[str]]) -> None:
+def test_all_our_metrics_use_the_documented_label_names(exported: dict[str, set[str]]) -> None:
     ours = {name: labels for name, labels in exported.items() if name.startswith("instagram_")}
     assert len(ours) > 20
     assert {name: labels - CONTRACT_LABELS - {"le"} for name, labels in ours.items()} == {
@@ -91,7 +91,7 @@ def test_alerts_fire_when_they_should(tmp_path: Path) -> None:
     assert done.returncode == 0, done.stdout + done.stderr
 
 
-def test_every_alert_has_its_section_in_the_runbook() -> None:
+def test_every_alert_has_a_section_in_the_runbook() -> None:
     alerts = re.findall(r"- alert: (\S+)", RULES.read_text())
     runbook = (ROOT / "docs/operations.md").read_text().partition("## Runbook")[2].partition("\n## ")[0]
     assert sorted(re.findall(r"^### (\S+)$", runbook, re.MULTILINE)) == sorted(alerts)

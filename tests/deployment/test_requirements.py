@@ -37,7 +37,7 @@ call_command("check")
 """
 
 
-def test_the_processes_start_with_the_packages_of_the_image_alone(tmp_path: Path) -> None:
+def test_the_processes_start_with_only_the_packages_of_the_image(tmp_path: Path) -> None:
     names = re.findall(r"^([A-Za-z0-9._-]+)==", (ROOT / "requirements.txt").read_text(), flags=re.MULTILINE)
     environment = {
         "PATH": os.environ["PATH"],

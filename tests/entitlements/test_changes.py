@@ -49,7 +49,7 @@ def history() -> list[tuple[str, str, str, str, str]]:
     return [(row.actor, row.subject, row.key, row.old_value, row.new_value) for row in rows]
 
 
-def test_a_new_workspace_begins_its_history(db: None) -> None:
+def test_a_new_workspace_starts_its_history(db: None) -> None:
     workspace = Workspace(name="Fresh", plan=plan("free"))
     changes.add_workspace(workspace, actor=ACTOR)
 
@@ -66,7 +66,7 @@ def test_setting_a_plan(workspace: Workspace, told: list[set[Any]]) -> None:
     assert told == [{workspace.pk}]
 
 
-def test_the_plan_it_has_changes_nothing(workspace: Workspace, told: list[set[Any]]) -> None:
+def test_setting_the_current_plan_changes_nothing(workspace: Workspace, told: list[set[Any]]) -> None:
     changes.set_plan(workspace, plan("starter"), actor=ACTOR)
 
     assert (history(), told) == ([], [])
@@ -93,7 +93,7 @@ def test_several_cells_are_announced_once(workspace: Workspace, told: list[set[A
     assert told == [{workspace.pk}]
 
 
-def test_one_wrong_cell_writes_none(workspace: Workspace, told: list[set[Any]]) -> None:
+def test_one_invalid_cell_prevents_all_writes(workspace: Workspace, told: list[set[Any]]) -> None:
     with pytest.raises(InvalidValue):
         changes.set_plan_values(plan("starter"), {DAY: 7, TTL: 0}, actor=ACTOR)
 
@@ -109,7 +109,7 @@ def test_one_wrong_cell_writes_none(workspace: Workspace, told: list[set[Any]]) 
         pytest.param(True, "unusable: True", id="true is not 1"),
     ],
 )
-def test_a_broken_cell_can_be_mended(workspace: Workspace, lost: object, words: str) -> None:
+def test_a_broken_cell_can_be_repaired(workspace: Workspace, lost: object, words: str) -> None:
     rows = PlanEntitlement.objects.filter(plan=workspace.plan, key=DAY)
     if lost is None:
         rows.delete()
@@ -137,7 +137,7 @@ def test_describing_a_plan(
     assert told == []
 
 
-def test_an_override_replaces_the_one_before(workspace: Workspace, told: list[set[Any]]) -> None:
+def test_a_new_override_replaces_the_previous_one(workspace: Workspace, told: list[set[Any]]) -> None:
     user = User.objects.create_user("anna")
     changes.set_override(workspace, DAY, 7, actor=ACTOR)
     changes.set_override(workspace, DAY, 8, actor=Actor("anna", user), ends_at=NOW + A_DAY, note="trial")
@@ -179,7 +179,7 @@ def test_removing_an_override(workspace: Workspace, told: list[set[Any]]) -> Non
         pytest.param(DAY, -1, InvalidValue, id="below the least"),
     ],
 )
-def test_wrong_overrides_write_nothing(
+def test_invalid_overrides_write_nothing(
     workspace: Workspace, key: str, value: object, error: type[ValueError], told: list[set[Any]]
 ) -> None:
     with pytest.raises(error):

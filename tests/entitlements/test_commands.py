@@ -34,7 +34,7 @@ def run(command: str, *arguments: str) -> Any:
     return json.loads(out.getvalue())
 
 
-def test_a_workspace_without_an_editor() -> None:
+def test_create_workspace_without_an_editor() -> None:
     answer = run("create_workspace", "Acme Bakery", "--plan", "pro")
 
     workspace = Workspace.objects.get(pk=UUID(answer["workspaceId"]))
@@ -44,7 +44,7 @@ def test_a_workspace_without_an_editor() -> None:
     assert EntitlementChange.objects.get().actor == "command create_workspace"
 
 
-def test_a_workspace_with_a_new_editor() -> None:
+def test_create_workspace_with_a_new_editor() -> None:
     answer = run("create_workspace", "Acme", "--plan", "free", "--editor", "anna", "--password", "pw")
 
     anna = User.objects.get(username="anna")
@@ -61,7 +61,7 @@ def test_a_workspace_with_a_new_editor() -> None:
         pytest.param(("--password", "new"), "new", id="takes the password that is given"),
     ],
 )
-def test_an_editor_who_exists(arguments: tuple[str, ...], password: str) -> None:
+def test_create_workspace_with_an_existing_editor(arguments: tuple[str, ...], password: str) -> None:
     anna = User.objects.create_user("anna", password="old")
 
     answer = run("create_workspace", "Acme", "--plan", "free", "--editor", "anna", *arguments)

@@ -24,7 +24,7 @@ def test_every_key_has_its_field_in_limits() -> None:
 
 
 @pytest.mark.parametrize("key", keys.KEYS, ids=lambda key: key.name)
-def test_every_key_says_what_it_means_and_can_be_what_counts_when_it_is_missing(key: keys.Key) -> None:
+def test_every_key_has_a_meaning_and_a_valid_default(key: keys.Key) -> None:
     assert key.meaning.endswith(".")
     assert keys.check_value(key.name, key.when_missing) == key.when_missing
 
@@ -85,7 +85,7 @@ def test_typed_values_are_read(name: str, text: str, value: keys.Value) -> None:
         pytest.param(TTL, "x", "must be a whole number from 1 to 5256000.", id="no way to leave it empty"),
     ],
 )
-def test_what_cannot_be_is_refused_by_the_keys_name(name: str, text: str, why: str) -> None:
+def test_invalid_values_are_refused_with_the_keys_name(name: str, text: str, why: str) -> None:
     with pytest.raises(keys.InvalidValue) as refused:
         keys.parse_value(name, text)
 
@@ -102,7 +102,7 @@ def test_what_cannot_be_is_refused_by_the_keys_name(name: str, text: str, why: s
         pytest.param(DAY, [], id="a list"),
     ],
 )
-def test_values_are_not_bent_to_fit(name: str, value: object) -> None:
+def test_values_of_other_types_are_not_converted(name: str, value: object) -> None:
     with pytest.raises(keys.InvalidValue):
         keys.check_value(name, value)
 
@@ -123,6 +123,8 @@ def test_an_unknown_key_is_refused_with_the_known_ones(name: str) -> None:
         pytest.param(CACHE, None, "none", "as refresh", id="no cache TTL of its own"),
     ],
 )
-def test_values_are_said_and_read_back(name: str, value: keys.Value, text: str, words: str) -> None:
+def test_values_can_be_formatted_and_parsed_again(
+    name: str, value: keys.Value, text: str, words: str
+) -> None:
     assert (keys.text_for(name, value), keys.words_for(name, value)) == (text, words)
     assert keys.parse_value(name, text) == value

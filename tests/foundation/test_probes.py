@@ -61,7 +61,7 @@ def test_redis(probe: Any, server: int) -> None:
     assert probe(f"redis://127.0.0.1:{free_port()}/0") == "cannot be reached"
 
 
-def test_redis_that_is_full_or_a_replica_refuses_to_be_written(probe: Any, server: int) -> None:
+def test_a_redis_that_is_full_or_a_replica_fails_the_probe(probe: Any, server: int) -> None:
     with closing(redis.Redis(port=server, password="right")) as client:
         client.config_set("maxmemory", 1)
 

@@ -103,7 +103,7 @@ def other_charges(monkeypatch: pytest.MonkeyPatch, charge: Charge) -> Any:
         yield others
 
 
-def test_a_charge_waits_for_the_one_before_it(key: FeedKey, charge: Charge, other_charges: Any) -> None:
+def test_a_charge_waits_for_an_earlier_charge(key: FeedKey, charge: Charge, other_charges: Any) -> None:
     QuotaWindow.objects.bulk_create(windows(key, used=0))
 
     assert charge() is not None
@@ -123,7 +123,7 @@ def test_of_two_charges_for_the_last_unit_the_second_is_refused(
     assert (used(), ForcedRefresh.objects.count()) == ({2}, 1)
 
 
-def test_where_no_rows_are_held_a_charge_by_older_books_is_refused(
+def test_without_row_locks_a_charge_based_on_an_outdated_book_is_refused(
     key: FeedKey, charge: Charge, other_charges: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     QuotaWindow.objects.bulk_create(windows(key, used=1))
@@ -185,7 +185,7 @@ def test_a_line_is_settled_once(charge: Charge) -> None:
     assert AuditEvent.objects.count() == 1
 
 
-def test_a_line_settled_as_in_doubt_gives_nothing_back(charge: Charge) -> None:
+def test_a_line_settled_as_in_doubt_returns_no_unit(charge: Charge) -> None:
     assert settle_twice(charge(), ledger.State.IN_DOUBT, ledger.State.FAILED) is False
 
     assert used() == {1}
