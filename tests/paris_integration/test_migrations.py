@@ -42,13 +42,13 @@ def workspace() -> Workspace:
         ("purged", "@anna asked for it", "@anna asked for it"),
     ],
 )
-def test_notes_lose_the_names_of_accounts(action: str, before: str, after: str) -> None:
+def test_account_names_are_removed_from_notes(action: str, before: str, after: str) -> None:
     AuditEvent.objects.create(at=NOW, actor="ed", action=action, outcome="done", note=before)
     withdrawn.strip_usernames(apps, None)
     assert AuditEvent.objects.get().note == after
 
 
-def test_rows_of_the_previous_release_are_taken(workspace: Workspace) -> None:
+def test_rows_of_the_previous_release_can_be_inserted(workspace: Workspace) -> None:
     """Its statements do not name the new columns."""
     insert_without(
         {"never_expires"},
@@ -75,7 +75,7 @@ def test_rows_of_the_previous_release_are_taken(workspace: Workspace) -> None:
 
 
 @pytest.mark.usefixtures("clock")
-def test_a_pause_of_the_previous_release_goes_on(workspace: Workspace) -> None:
+def test_a_pause_of_the_previous_release_stays_in_force(workspace: Workspace) -> None:
     for name, days in (("paused", 20), ("over", -1)):
         until = NOW + timedelta(days=days)
         Pause.objects.create(instance_id=name, workspace=workspace, until=until)

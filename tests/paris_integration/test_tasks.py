@@ -64,7 +64,7 @@ def test_a_task_survives_a_fault_of_the_database(
         (venice_tasks.forget_failed_sign_ins, venice_tasks, "_forget_overdue"),
     ],
 )
-def test_clearing_away_may_take_its_time(
+def test_cleanup_has_no_statement_limit(
     monkeypatch: pytest.MonkeyPatch, task: Callable[..., Any], module: object, name: str
 ) -> None:
     limits: list[float | None] = []

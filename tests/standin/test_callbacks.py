@@ -59,7 +59,7 @@ def test_a_callback_is_signed_and_its_answer_shown(
     assert payload_of(signed, "other") is None
 
 
-def test_the_tokens_are_dead_by_then(meta: Meta, sent: Sent) -> None:
+def test_the_tokens_are_already_invalid_when_a_callback_arrives(meta: Meta, sent: Sent) -> None:
     robins, sams, bakerys = meta.facebook_token(), meta.facebook_token("sam.potter"), meta.instagram_token()
     meta.control("callbacks.send", **GIVEN, is_forged=True)
     assert meta.ask("/fb-graph/v26.0/me", token=robins).status == 200

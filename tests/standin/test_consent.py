@@ -68,7 +68,7 @@ WRONG = [
 
 @pytest.mark.parametrize("dialog", [Meta.instagram_dialog, Meta.facebook_dialog])
 @pytest.mark.parametrize("changes", WRONG, ids=str)
-def test_a_wrong_request_goes_nowhere(meta: Meta, dialog: Dialog, changes: dict[str, object]) -> None:
+def test_an_invalid_request_is_not_redirected(meta: Meta, dialog: Dialog, changes: dict[str, object]) -> None:
     reply = dialog(meta, standin_auto="approve", **changes)
     assert (reply.status, "Location" in reply.headers) == (400, False)
 

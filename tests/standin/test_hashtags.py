@@ -64,7 +64,7 @@ def test_recent_media_are_of_the_last_day(meta: Meta, token: str) -> None:
     assert meta.ask(picture).headers["Content-Type"] == "image/jpeg"
 
 
-def test_the_cursor_is_the_same_on_every_page_and_yet_advances(meta: Meta, token: str) -> None:
+def test_the_same_cursor_on_every_page_advances(meta: Meta, token: str) -> None:
     pages = [edge(meta, token, "hiking", "top_media", limit=25).json]
     while "next" in pages[-1]["paging"]:
         after = pages[-1]["paging"]["cursors"]["after"]
@@ -100,7 +100,7 @@ def test_unknown_and_blocked_tags(meta: Meta, token: str) -> None:
     assert search(meta, token, "restricted").codes == (24, 2207024)
 
 
-def test_a_planted_caption_makes_a_tag(meta: Meta, token: str) -> None:
+def test_a_planted_caption_creates_a_tag(meta: Meta, token: str) -> None:
     old = (datetime.now(UTC) - timedelta(hours=25)).strftime("%Y-%m-%dT%H:%M:%S+0000")
     meta.profiles.plant("x", [{"id": "5", "caption": "#Planted"}, {"caption": "#planted", "timestamp": old}])
     assert search(meta, token, "planted").status == 200

@@ -264,7 +264,7 @@ def choose(attempt: logins.Attempt, account_id: str) -> str:
 
 @pytest.mark.usefixtures("two_accounts")
 @pytest.mark.parametrize("second", [FACEBOOK.account_id, OTHER.account_id], ids=["same", "other"])
-def test_two_clicks_at_once_use_a_choice_once(key: FeedKey, run: Any, second: str) -> None:
+def test_two_simultaneous_clicks_use_a_choice_once(key: FeedKey, run: Any, second: str) -> None:
     """Both have read the choice, and wait for the right to store it."""
     attempt = waiting_choice(key)
 
@@ -302,7 +302,7 @@ WITHDRAWALS = [
 @pytest.mark.usefixtures("two_accounts")
 @pytest.mark.parametrize("first", ["choice", "withdrawal"])
 @pytest.mark.parametrize("withdraw", WITHDRAWALS)
-def test_a_choice_and_a_withdrawal_at_once_leave_no_token(
+def test_a_choice_and_a_withdrawal_at_the_same_time_leave_no_token(
     key: FeedKey, run: Any, withdraw: Callable[[FeedKey], object], first: str
 ) -> None:
     attempt = waiting_choice(key)
@@ -325,7 +325,7 @@ def test_a_choice_and_a_withdrawal_at_once_leave_no_token(
 @pytest.mark.parametrize("accounts", [1, 2])
 @pytest.mark.parametrize("first", ["login", "withdrawal"])
 @pytest.mark.parametrize("withdraw", WITHDRAWALS)
-def test_a_login_and_a_withdrawal_at_once_leave_no_token(
+def test_a_login_and_a_withdrawal_at_the_same_time_leave_no_token(
     key: FeedKey, run: Any, two_accounts: FakeLogins, withdraw: Callable[[FeedKey], object], first: str,
     accounts: int,
 ) -> None:  # fmt: skip
@@ -346,7 +346,7 @@ def test_a_login_and_a_withdrawal_at_once_leave_no_token(
 
 @pytest.mark.parametrize("erase", [True, False], ids=["deletion", "deauthorisation"])
 @pytest.mark.parametrize("first", ["login", "withdrawal"])
-def test_an_account_that_another_person_connects_meanwhile_is_theirs(
+def test_an_account_connected_by_another_person_meanwhile_uses_the_new_grant(
     key: FeedKey, run: Any, first: str, erase: bool
 ) -> None:
     """Two people manage one account, which is one connection: the grant that was stored last is what it rests on."""
@@ -366,7 +366,7 @@ def test_an_account_that_another_person_connects_meanwhile_is_theirs(
     assert ConnectionLink.objects.filter(pk="wgt_2", connection=row).exists()
 
 
-def test_two_people_with_several_accounts_are_forgotten_at_once(key: FeedKey, run: Any) -> None:
+def test_two_people_with_several_accounts_can_be_deleted_at_the_same_time(key: FeedKey, run: Any) -> None:
     """Each withdrawal locks several connections, which are shared by neither."""
     for number in range(6):
         of = replace(key, instance_id=f"wgt_{number}")

@@ -105,7 +105,7 @@ UNKNOWN = replace(FACEBOOK, app_user_id="")
         pytest.param(UNKNOWN, OTHER_OF_PERSON, id="any account, where the person is not known"),
     ],
 )
-def test_what_else_rests_on_the_grant_keeps_it(
+def test_other_connections_that_use_the_grant_keep_it(
     workspace: Workspace, elsewhere: Workspace, logins: FakeLogins, grant: Grant, other: Grant
 ) -> None:
     store(key(workspace), grant)
@@ -118,7 +118,7 @@ def test_what_else_rests_on_the_grant_keeps_it(
     assert lifecycle.open_token(links.find_connection(key(elsewhere, "wgt_2"))) == other.token  # type: ignore[arg-type]
 
 
-def test_the_other_account_of_a_workspace_lives_on(workspace: Workspace, logins: FakeLogins) -> None:
+def test_the_other_account_of_a_workspace_is_kept(workspace: Workspace, logins: FakeLogins) -> None:
     store(key(workspace), FACEBOOK)
     store(key(workspace, "wgt_2"), OTHER_OF_PERSON)
     assert not revoking.revoke_unless_used(disconnect(key(workspace)))
@@ -136,7 +136,7 @@ def test_the_other_account_of_a_workspace_lives_on(workspace: Workspace, logins:
         pytest.param(GRANT, replace(GRANT, account_id="2", app_user_id=""), id="another account's, unknown"),
     ],
 )
-def test_what_rests_on_other_grants_does_not(
+def test_connections_that_use_other_grants_do_not_keep_it(
     workspace: Workspace, elsewhere: Workspace, logins: FakeLogins, grant: Grant, other: Grant
 ) -> None:
     store(key(workspace), grant)
@@ -175,7 +175,7 @@ def test_nothing_is_revoked_in_an_incident_or_before_its_refusals_have_been_chec
     assert revoking.revoke_unless_used(disconnect(key(workspace)))
 
 
-def test_there_is_nothing_to_give_back_without_a_token(workspace: Workspace) -> None:
+def test_without_a_token_nothing_is_revoked(workspace: Workspace) -> None:
     store(key(workspace), FACEBOOK)
     Connection.objects.update(token=None)
     assert lifecycle.disconnect(key(workspace), actor=SERVICE, now=NOW) is None
@@ -210,7 +210,7 @@ def test_a_fresh_login_that_is_exchanged_meanwhile_keeps_the_grant(
     assert Connection.objects.get().state == "active"
 
 
-def test_a_choice_of_the_person_keeps_the_grant_and_one_of_another_does_not(
+def test_an_open_choice_keeps_the_grant_of_the_same_person_only(
     workspace: Workspace, elsewhere: Workspace, logins: FakeLogins
 ) -> None:
     mine = replace(FACEBOOK, app_user_id="28970000000000001")  # as FakeLogins tells
@@ -226,7 +226,7 @@ def test_a_choice_of_the_person_keeps_the_grant_and_one_of_another_does_not(
     assert revoking.revoke_unless_used(disconnect(key(workspace)))
 
 
-def test_someone_of_the_workspace_at_meta_keeps_the_grant(workspace: Workspace, logins: FakeLogins) -> None:
+def test_an_open_login_in_the_workspace_keeps_the_grant(workspace: Workspace, logins: FakeLogins) -> None:
     store(key(workspace), FACEBOOK)
     given_up = disconnect(key(workspace))
     state = begin(key(workspace, "wgt_2"))
@@ -238,7 +238,7 @@ def test_someone_of_the_workspace_at_meta_keeps_the_grant(workspace: Workspace, 
 
 
 @pytest.mark.parametrize("ends", ["failed", "denied"])
-def test_a_login_that_came_to_nothing_keeps_no_grant(
+def test_a_failed_login_does_not_keep_the_grant(
     workspace: Workspace, logins: FakeLogins, clock: Any, ends: str
 ) -> None:
     state = begin(key(workspace))
@@ -252,7 +252,7 @@ def test_a_login_that_came_to_nothing_keeps_no_grant(
     assert revoking.revoke_unless_used(disconnect(key(workspace)))
 
 
-def test_a_login_that_began_before_the_call_ended_starts_again(
+def test_a_login_that_began_before_the_call_ended_must_start_again(
     workspace: Workspace, elsewhere: Workspace, logins: FakeLogins, clock: Any
 ) -> None:
     """Its token may have ended with the grant. Better no connection than a dead one."""

@@ -63,7 +63,7 @@ def check(case: Recorded, status: int) -> None:
 
 
 @pytest.mark.parametrize("case", CODES)
-def test_listed_codes_count_under_any_status(case: Recorded) -> None:
+def test_listed_codes_apply_under_any_status(case: Recorded) -> None:
     for status in {case.status, 200, 400, 403, 429, 500}:
         check(case, status)
 
@@ -108,7 +108,7 @@ def kind_of(code: object, **more: Any) -> type[ProviderError]:
         (201, PermissionMissing),
     ],
 )
-def test_the_ends_of_the_ranges(code: int, kind: type[ProviderError]) -> None:
+def test_the_limits_of_the_ranges(code: int, kind: type[ProviderError]) -> None:
     assert kind_of(code) is kind
 
 
@@ -125,12 +125,12 @@ def test_the_ends_of_the_ranges(code: int, kind: type[ProviderError]) -> None:
         ("4" * 5_000, None, ProviderError),
     ],
 )
-def test_codes_that_are_no_numbers(code: object, subcode: object, kind: type[ProviderError]) -> None:
+def test_codes_that_are_not_numbers(code: object, subcode: object, kind: type[ProviderError]) -> None:
     assert kind_of(code, error_subcode=subcode) is kind
 
 
 @pytest.mark.parametrize("message", [None, 5, "", "Something else entirely."])
-def test_messages_that_name_no_field(message: object) -> None:
+def test_messages_that_do_not_name_a_field(message: object) -> None:
     fault = fault_of(HttpAnswer(400, {"error": {"code": 100, "message": message}}, True, Usage(), None))
 
     assert fault is not None

@@ -256,7 +256,7 @@ class ForcedRefreshes(RuleBasedStateMachine):
 @pytest.mark.slow
 @pytest.mark.sqlite_leg  # PostgreSQL's part in it, racing charges, is tests/races'
 @pytest.mark.django_db
-def test_no_history_makes_model_and_service_diverge(time_machine: Any, provider: FakeProvider) -> None:
+def test_model_and_service_agree_on_every_history(time_machine: Any, provider: FakeProvider) -> None:
     ForcedRefreshes.time_machine, ForcedRefreshes.provider = time_machine, provider
     run_state_machine_as_test(  # type: ignore[no-untyped-call]
         ForcedRefreshes,
@@ -331,7 +331,7 @@ def is_enforced_as_announced(state: State, refused_until: RefusedUntil) -> bool:
     return True
 
 
-def test_what_the_books_announce_they_hold_to_the_second() -> None:
+def test_the_allowance_is_enforced_as_announced_to_the_second() -> None:
     blocked = 0
 
     @settings(max_examples=500, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
@@ -359,7 +359,7 @@ def test_what_the_books_announce_they_hold_to_the_second() -> None:
 
 
 @pytest.mark.django_db
-def test_announced_is_enforced_to_the_second(time_machine: Any, provider: FakeProvider) -> None:
+def test_announced_times_are_enforced_to_the_second(time_machine: Any, provider: FakeProvider) -> None:
     """The same through the service and its tables."""
     blocked = 0
     numbers = itertools.count()
@@ -404,7 +404,7 @@ def refused_until(key: FeedKey, now: datetime) -> datetime | None:
 
 
 @pytest.mark.django_db
-def test_a_charge_that_waited_across_midnight_lands_in_the_new_day(
+def test_a_charge_that_waited_across_midnight_counts_for_the_new_day(
     provider: FakeProvider, monkeypatch: pytest.MonkeyPatch, time_machine: Any
 ) -> None:
     """The clock is read again once the rows are held: here it strikes twelve while the charge waits for them."""

@@ -52,7 +52,7 @@ def minutes(count: float) -> datetime:
         (None, None, minutes(50), USED_UP, RefreshNow(PAUSED, minutes(50))),
     ],
 )
-def test_what_a_refresh_would_do(
+def test_every_cause_has_its_effect_on_a_refresh(
     blocked: Any, parked: Any, paused: Any, book: Book, expected: RefreshNow
 ) -> None:
     found = refresh_now(
