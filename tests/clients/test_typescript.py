@@ -1,4 +1,4 @@
-"""The TypeScript client: its types are the schema's, they fit what the API answers, and it does what it says."""
+"""The TypeScript client: its types match the schema and the API's answers, and its functions work."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""compose.yaml and the Dockerfile: valid to the compose client, one image, nothing secret, as few rights as can be."""
+"""compose.yaml and the Dockerfile: valid for the compose client, one image, no secrets, minimal privileges."""
 
 from __future__ import annotations
 
@@ -79,7 +79,7 @@ def test_secrets_come_from_files(compose: Any) -> None:
 
 
 def test_the_addresses_and_passwords_of_the_services_match(compose: Any, tmp_path: Path) -> None:
-    """The settings as the containers see them, with the files where this test has put them."""
+    """The settings that the containers get, with the secret files in this test's folder."""
     environment = {
         name: str(value).replace("/run/secrets", str(tmp_path))
         for name, value in compose["services"]["web"]["environment"].items()
@@ -104,7 +104,7 @@ def test_every_container_has_minimal_privileges(compose: Any) -> None:
         assert service["security_opt"] == ["no-new-privileges:true"], name
         assert "/tmp" in service["tmpfs"], name
         assert "privileged" not in service, name
-        # Only what starts as root to give its folders away, and never one of ours.
+        # Only third-party images that start as root to change the owner of their folders.
         needs_rights = {"postgres": {"CHOWN", "DAC_OVERRIDE", "FOWNER"}, "proxy": {"CHOWN"}}.get(name, set())
         assert set(service.get("cap_add", [])) == needs_rights | (
             {"SETGID", "SETUID"} if needs_rights else set()

@@ -1,4 +1,4 @@
-"""The dashboard and the alerts speak of metrics and labels that the service has; alerts fire when they should."""
+"""The dashboard and the alerts use existing metrics and labels, and alerts fire when they should."""
 
 from __future__ import annotations
 
@@ -28,10 +28,10 @@ CONTRACT_LABELS = {"workspace", "reason", "kind", "outcome", "result", "layer"}
 
 @pytest.fixture
 def exported(db: None) -> dict[str, set[str]]:
-    """Every name that a scrape can hold, with its labels."""
+    """Every metric name that a scrape can contain, with its labels."""
     assert (
         Client().get("/healthz").status_code == 200
-    )  # django-prometheus makes its own with the first request
+    )  # django-prometheus creates its metrics at the first request
     found: dict[str, set[str]] = {}
     for collector in set(REGISTRY._collector_to_names):
         labels = set(getattr(collector, "_labelnames", ()))

@@ -1,4 +1,4 @@
-"""The reverse proxy example, by a real nginx in front of a real web process."""
+"""The reverse proxy example, tested with a real nginx in front of a real web process."""
 
 from __future__ import annotations
 
@@ -87,7 +87,7 @@ def test_kept_posts_are_served_during_an_outage_for_as_long_as_the_setting_allow
             fresh = get(url)
             os.killpg(service.webs[0].pid, signal.SIGKILL)
             service.webs[0].wait()
-            # nginx has no clock to turn.
+            # The clock of nginx can't be changed.
             wait_until(lambda: get(url).headers["X-Cache"] == "STALE", 20)
             stale = get(url)
             wait_until(lambda: get(url).status == 502, 20)
@@ -125,13 +125,13 @@ def test_withdrawn_posts_leave_the_proxy_within_a_minute(tmp_path: Path) -> None
             script = _WITHDRAW.format(ids=ids, posts=list(old["hidden"]))
             assert all(
                 _ids(get(url, headers=page)) == old[kind] for kind, url in urls.items()
-            )  # kept a moment ago
+            )  # cached a moment ago
             service.manage("shell", "-v", "0", "-c", script)
             service.manage("rotate_embed_token", made["rotated"]["instanceId"])
             withdrawn_at = time.monotonic()
 
             left = dict(urls)
-            while left:  # somebody asks all the time
+            while left:  # under constant requests
                 assert time.monotonic() - withdrawn_at < 60, left
                 left = {kind: url for kind, url in left.items() if _ids(get(url, headers=page)) & old[kind]}
             statuses = {kind: get(url, headers=page).status for kind, url in urls.items()}
@@ -164,7 +164,7 @@ def behind(tmp_path: Path) -> Iterator[tuple[Origin, Read, Path]]:
 
 
 def refusal(status: int, lifetimes: str) -> list[tuple[str, str]]:
-    """The headers of an answer that the service does not share, in the order in which it sends them."""
+    """The headers of an answer that must not be cached, in the order in which the service sends them."""
     response = HttpResponse(status=status, headers={"Cache-Control": lifetimes})
     http_caching.replace_kept_posts(response)
     return [(name, value) for name, value in response.items() if name != "Content-Type"]
@@ -209,7 +209,7 @@ def test_the_first_read_after_a_quiet_period_returns_no_withdrawn_posts(
     origin.serves(b"old", headers=PUBLIC)
     assert read().body == b"old"
     origin.serves(b"no", status=401, headers=[("Cache-Control", "no-store")])
-    time.sleep(4)  # nginx has no clock to turn; it counts in whole seconds
+    time.sleep(4)  # the clock of nginx can't be changed, and counts whole seconds
 
     assert read().status == 401
 
@@ -258,5 +258,5 @@ def test_simultaneous_requests_reach_the_service_once(behind: tuple[Origin, Read
     wait_until(lambda: read().headers["X-Cache"] != "HIT", 5)
     origin.gate.clear()
     wait_until(lambda: read().headers["X-Cache"] != "HIT", 5)
-    found, calls = herd()  # nobody waits for the question that is under way
+    found, calls = herd()  # no request waits for the one under way
     assert (set(found), calls <= 1) == ({"UPDATING"}, True)

@@ -1,4 +1,4 @@
-"""The history of changes and the plans' own page: found, filtered, and not to be altered."""
+"""The history of changes and the page of plans: search, filters, and no editing of the history."""
 
 from __future__ import annotations
 
@@ -109,7 +109,7 @@ def test_plans_cannot_be_added_or_deleted_here(staff: Staff) -> None:
 
 
 def test_the_day_cap_key_is_not_a_plan_change(staff: Staff, workspace: Workspace) -> None:
-    """A workspace and a plan of one name stay apart: the plan's subject says so."""
+    """The history of a plan doesn't include a workspace with the same name."""
     workspace.name = "Starter"
     workspace.save()
     set_override(workspace, DAY, 7, actor=Actor("anna"))

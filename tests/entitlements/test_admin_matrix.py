@@ -1,4 +1,4 @@
-"""The plan matrix: the whole of it on one screen, checked cell by cell, saved as a whole or not at all."""
+"""The plan matrix: one page, validated cell by cell, and saved completely or not at all."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ URL = "/admin/entitlements/plan/matrix/"
 
 
 class Inputs(HTMLParser):
-    """What a browser would post from the page as it stands."""
+    """The form values that a browser would post from the unchanged page."""
 
     def __init__(self, page: str) -> None:
         super().__init__()

@@ -1,4 +1,4 @@
-"""A workspace's page: plan, members, overrides, and what counts in the end."""
+"""A workspace's admin page: plan, members, overrides and effective limits."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def page_of(
     memberships: tuple[Row, ...] = (),
     **values: object,
 ) -> dict[str, str]:
-    """What a browser posts; rows that name an `id` are those already there."""
+    """The form values that a browser posts. Rows with an `id` exist already."""
     page: dict[str, object] = {}
     if workspace is not None:
         page = {"name": workspace.name, "plan": workspace.plan_id}
@@ -133,7 +133,7 @@ def test_adding_an_override(staff: Staff, workspace: Workspace, key: str, typed:
     ("row", "field", "why"),
     [
         pytest.param(override_row(HASHTAG, "maybe"), "typed_value", "must be true or false.", id="a switch"),
-        pytest.param(override_row(HASHTAG, ""), "typed_value", "must be true or false.", id="no switch"),
+        pytest.param(override_row(HASHTAG, ""), "typed_value", "must be true or false.", id="not a switch"),
         pytest.param(override_row(DAY, "-1"), "typed_value", "must be 0 or more.", id="a negative cap"),
         pytest.param(override_row(TTL, "unlimited"), "typed_value", "is required.", id="an endless TTL"),
         pytest.param(override_row("", "5"), "key", "This field is required.", id="no key"),
@@ -148,7 +148,7 @@ def test_adding_an_override(staff: Staff, workspace: Workspace, key: str, typed:
             override_row(DAY, "5", ends_at_0="soon", ends_at_1="00:00"),
             "ends_at",
             "Enter a valid date.",
-            id="an end that is no time",
+            id="an end that is not a time",
         ),
     ],
 )

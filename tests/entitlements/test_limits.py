@@ -1,4 +1,4 @@
-"""From plan and overrides to limits: what counts when, what is remembered, what a broken store cannot do."""
+"""Limits from plan and overrides: precedence, caching, and invalid stored values."""
 
 from __future__ import annotations
 
@@ -155,12 +155,14 @@ def test_an_unknown_workspace_raises(ask: Any) -> None:
 @pytest.mark.parametrize(
     "value",
     [
-        pytest.param("nonsense", id="no list"),
-        pytest.param(["business", "Business", 3, ["x"], []], id="values that are no mapping"),
-        pytest.param(["business", "Business", 3, {DAY: "many"}, []], id="a value of the wrong kind"),
+        pytest.param("nonsense", id="not a list"),
+        pytest.param(["business", "Business", 3, ["x"], []], id="values that are not a mapping"),
+        pytest.param(["business", "Business", 3, {DAY: "many"}, []], id="a value of the wrong type"),
         pytest.param(["business", "Business", 3, {"instagram.other": 1}, []], id="an unknown key"),
         pytest.param(["business", "Business", 3, {}, [[HASHTAG, "yes", None]]], id="an override of text"),
-        pytest.param(["business", "Business", 3, {}, [[HASHTAG, True, "soon"]]], id="an end that is no time"),
+        pytest.param(
+            ["business", "Business", 3, {}, [[HASHTAG, True, "soon"]]], id="an end that is not a time"
+        ),
         pytest.param(
             ["business", "Business", 3, {}, [[HASHTAG, True, "2030-01-01T00:00:00"]]], id="a naive end"
         ),
@@ -196,7 +198,7 @@ def test_cached_limits_have_the_format_of_the_previous_release(workspace: Worksp
     ("key", "value"),
     [
         pytest.param(DAY, "many", id="text for a number"),
-        pytest.param(DAY, -1, id="below the least"),
+        pytest.param(DAY, -1, id="below the minimum"),
         pytest.param("instagram.retired", 5, id="a key of another release"),
     ],
 )

@@ -1,4 +1,4 @@
-"""Who belongs where, and as what."""
+"""Memberships and their roles."""
 
 from __future__ import annotations
 

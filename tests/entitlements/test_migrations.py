@@ -1,4 +1,4 @@
-"""The four plans come with the migrations, may be gone back on, and come again without harm."""
+"""The migrations create the four plans, can be reversed, and can run again."""
 
 from __future__ import annotations
 

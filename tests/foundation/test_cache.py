@@ -1,4 +1,4 @@
-"""The cache as a hint: away, hung, flushed or lying, it costs nobody more than a moment."""
+"""The cache is optional: when it is unavailable, hung, flushed or wrong, requests are delayed only briefly."""
 
 from __future__ import annotations
 
@@ -84,7 +84,7 @@ def test_a_breaker_lets_one_caller_at_a_time_try_again() -> None:
 
 
 class Store:
-    """A database in miniature: a value, a count of reads, and whether it is there."""
+    """A minimal store: a value, a count of reads, and whether it is available."""
 
     def __init__(self) -> None:
         self.value = "old"
@@ -134,7 +134,7 @@ def test_the_old_value_is_used_while_the_store_is_unavailable() -> None:
     store.is_away = True
 
     assert [store.ask(1_000) for _ in range(5)] == ["old"] * 5
-    assert store.reads == 2  # the breaker spares the others the wait
+    assert store.reads == 2  # the breaker saves the others the wait
 
     cache.clear()
     with pytest.raises(StoreAway):
@@ -160,7 +160,7 @@ class Planted:
 
 
 def write_as_others_do(key: str, raw: bytes) -> None:
-    """Past Django, into the entry that Django reads under `key`."""
+    """Write the entry of `key` directly to Redis, without Django."""
     backend: Any = caches["default"]
     made = backend.make_and_validate_key(key)
     backend._cache.get_client(made, write=True).set(made, raw)

@@ -1,4 +1,4 @@
-"""Starting with wrong or dangerous settings fails, by the setting's name; secrets may come from files."""
+"""Invalid or dangerous settings prevent the start and are named. Secrets can be read from files."""
 
 from __future__ import annotations
 
@@ -80,7 +80,7 @@ def test_fallbacks_are_separated_by_commas_or_lines(tmp_path: Path) -> None:
 
 
 def settings_of(tmp_path: Path, *names: str, **environment: str) -> list[Any]:
-    """Settings as a process with that environment sees them."""
+    """The settings of a process with this environment."""
     ask = f"import config.settings as s, json; print(json.dumps([getattr(s, n) for n in {names!r}]))"
     done = run_python("-c", ask, env={**GOOD, "VAR_DIR": str(tmp_path), **environment})
     assert done.returncode == 0, done.stderr
@@ -195,7 +195,7 @@ def test_production_refuses_to_start_with_a_default_secret(tmp_path: Path, defau
 
 
 def test_health_checks_with_a_loopback_host_do_not_depend_on_the_allowed_hosts(tmp_path: Path) -> None:
-    # The page that refuses the third host names static files.
+    # The error page for the third host links to static files.
     static = {"STATIC_ROOT": str(tmp_path / "static")}
     assert run_python("manage.py", "collectstatic", "--noinput", env=static).returncode == 0
     ask = """

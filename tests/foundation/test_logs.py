@@ -1,4 +1,4 @@
-"""Log lines: always one JSON object, without credentials, with fault codes left to read."""
+"""Log lines: always one JSON object, without credentials but with readable fault codes."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ TOKEN = "canary-canary"
 def line_of(
     message: str, *arguments: object, error: BaseException | None = None, **fields: Any
 ) -> dict[str, Any]:
-    """What the handler writes for a record, decoded. Raises ValueError when it is not one line of JSON."""
+    """The decoded line that the handler writes for a record. Raises ValueError if it isn't one line of JSON."""
     exc_info = (type(error), error, error.__traceback__) if error else None
     record = logging.LogRecord("x", logging.WARNING, "f", 1, message, arguments, exc_info)
     record.fields = fields
@@ -120,7 +120,7 @@ def test_values_of_other_types_are_written_as_text() -> None:
 def test_an_app_adds_names_and_patterns_of_its_secrets(monkeypatch: pytest.MonkeyPatch) -> None:
     text = "own_key=canary, canary-7, canary7"
     assert redact(text) == text
-    monkeypatch.setattr(logs, "_rules", logs._rules)  # takes back what is added here
+    monkeypatch.setattr(logs, "_rules", logs._rules)  # undoes what is added here
     also_redact(names=["own_key"], forms=[r"\bcanary-\d"])
     also_redact(names=["own_key"])
 

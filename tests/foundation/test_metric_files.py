@@ -1,4 +1,4 @@
-"""Numbers outlive their processes, are seen once, and do not pile up."""
+"""Metric files: counts of ended processes are kept, counted once, and merged."""
 
 from __future__ import annotations
 

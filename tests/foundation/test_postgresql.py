@@ -1,4 +1,4 @@
-"""What one caller of PostgreSQL may cost the others: a turn, for a while, and no more."""
+"""Limits on PostgreSQL: callers wait for connections in order, and slow statements are cancelled."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def backend() -> Any:
 
 @pytest.fixture
 def turns(transactional_db: None, monkeypatch: pytest.MonkeyPatch) -> Iterator[int]:
-    """As many callers as may hold a connection at once, and none that waits for long."""
+    """A pool with its limit of connections, and a short wait for one."""
     connection.close()
     monkeypatch.setattr(backend(), "BUSY_SECONDS", PATIENCE_SECONDS)
     monkeypatch.setattr(backend(), "LONGEST_BUSY_SECONDS", PATIENCE_SECONDS)
@@ -49,7 +49,7 @@ def backend_pid() -> int:
 
 @contextmanager
 def held_by_others(count: int, *, waiting: bool) -> Iterator[None]:
-    """So many threads hold a connection each; `waiting`: for work that waits for others."""
+    """Hold a connection in each of `count` threads. `waiting`: as work that waits for others."""
     release, ready = threading.Event(), threading.Barrier(count + 1)
 
     def hold() -> None:

@@ -1,4 +1,4 @@
-"""Whatever work in a thread does to the database, its connections go back."""
+"""Work in a thread always returns its database connections."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ WAYS = [asked, asked_and_failed, asked_what_cannot_be_asked, left_in_the_middle_
 
 @pytest.fixture
 def pool(transactional_db: None) -> Iterator[Any]:
-    """The pool of this process, none of its connections in use."""
+    """The connection pool of this process, with no connection in use."""
     connection.close()
     yield connection.pool
     connection.close()

@@ -1,4 +1,4 @@
-"""The socket that gunicorn's threads see: nothing waits in it, and nothing piles up in it."""
+"""The socket that gunicorn's threads use: it never blocks, and its buffers are limited."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ Ends = tuple[BufferedSocket, socket.socket, Unsent]
 
 @pytest.fixture
 def ends() -> Iterator[Ends]:
-    """The server's end, the client's, and the count of what is unsent."""
+    """The server's socket, the client's, and the count of unsent bytes."""
     server, client = socket.socketpair()
     client.settimeout(5)
     unsent = Unsent()
@@ -92,7 +92,7 @@ def test_unread_output_is_limited_across_all_connections(ends: Ends, monkeypatch
 
     while not server.flush():
         client.recv(1_000_000)
-    server.sendall(b"x" * 900_000)  # there is room again
+    server.sendall(b"x" * 900_000)  # the limit is free again
     server.end()
     unsent.add(1_000_000)
 

@@ -1,4 +1,4 @@
-"""A small size of the odd requests, in every run of the suite that has PostgreSQL."""
+"""A short run of tests.fuzz.odd_requests, with PostgreSQL."""
 
 from __future__ import annotations
 

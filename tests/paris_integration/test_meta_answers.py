@@ -1,6 +1,6 @@
-"""What Meta's answers do to a feed: the real provider, through Paris's public functions.
+"""The effect of Meta's answers on a feed: the real provider, called by Paris's public functions.
 
-Meta is the files of tests/data/instagram, and the stand-in where an answer depends on the call.
+Meta's answers are the files of tests/data/instagram, or come from the stand-in if they depend on the call.
 """
 
 from __future__ import annotations
@@ -78,9 +78,7 @@ def shown(view: FeedView) -> list[dict[str, Any]]:
 
 # The files
 
-in_one_leg = (
-    pytest.mark.sqlite_leg
-)  # the store keeps what was understood, and has no part in understanding it
+in_one_leg = pytest.mark.sqlite_leg  # normalising doesn't depend on the store
 
 
 @pytest.fixture
@@ -91,7 +89,7 @@ def meta(monkeypatch: pytest.MonkeyPatch) -> Iterator[responses.RequestsMock]:
 
 
 def check(view: FeedView, case: Recorded, *more: str) -> None:
-    """The posts as the file expects them; the warnings, too, with the one for links that are older than NOW."""
+    """Check the posts and warnings expected by the file, and the warning for links that expired before NOW."""
     expiries = [at for at in case.expected.get("links_expire_at", ()) if at is not None]
     is_expired = any(datetime.fromisoformat(at) <= NOW for at in expiries)
     warnings = {*case.expected["warnings"], *more, *(["MEDIA_LINKS_EXPIRED"] if is_expired else [])}

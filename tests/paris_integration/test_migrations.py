@@ -1,4 +1,4 @@
-"""What the previous release wrote, and goes on writing while this one is deployed."""
+"""Rows that the previous release wrote, and those it writes during a deployment."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def test_account_names_are_removed_from_notes(action: str, before: str, after: s
 
 
 def test_rows_of_the_previous_release_can_be_inserted(workspace: Workspace) -> None:
-    """Its statements do not name the new columns."""
+    """Its statements don't include the new columns."""
     insert_without(
         {"never_expires"},
         Connection(

@@ -1,4 +1,4 @@
-"""Background work goes on when the database fails it: the next run finds the rest."""
+"""Background tasks survive database errors. The next run does the rest."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A small size of the races around connections, in every run of the suite that has PostgreSQL."""
+"""A short run of tests.races.connections."""
 
 from __future__ import annotations
 

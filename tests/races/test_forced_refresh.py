@@ -1,4 +1,4 @@
-"""A small size of the race, in every run of the suite that has PostgreSQL."""
+"""A short run of tests.races.forced_refresh."""
 
 from __future__ import annotations
 

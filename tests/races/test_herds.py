@@ -1,4 +1,4 @@
-"""A small size of the cold herds, in every run of the suite that has PostgreSQL."""
+"""A short run of tests.races.herds."""
 
 from __future__ import annotations
 

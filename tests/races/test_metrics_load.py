@@ -1,4 +1,4 @@
-"""A small size of the reconciliation, in every run of the suite that has PostgreSQL."""
+"""A short run of tests.races.metrics_load."""
 
 from __future__ import annotations
 

@@ -34,7 +34,7 @@ def sent(monkeypatch: pytest.MonkeyPatch) -> Sent:
 
 
 def payload_of(signed: str, secret: str) -> Any:
-    """The payload; None when `secret` did not sign it."""
+    """The payload, or None if it wasn't signed with `secret`."""
     signature, _, body = signed.partition(".")
     raw = base64.urlsafe_b64decode(signature + "=" * (-len(signature) % 4))
     if not hmac.compare_digest(raw, hmac.new(secret.encode(), body.encode(), hashlib.sha256).digest()):

@@ -15,7 +15,7 @@ Dialog = Callable[..., Reply]
 
 
 class Form(HTMLParser):
-    """The one form of a page: what it would send as it is, and what may be chosen."""
+    """The form of a page: its initial values, and the choices."""
 
     def __init__(self, page: bytes) -> None:
         super().__init__()

@@ -1,4 +1,4 @@
-"""Each fault, as a caller meets it, and the rules."""
+"""Each fault, as callers see it, and the rules of faults."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Pictures, films, and their addresses."""
+"""Pictures, videos, and their URLs."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What stores and what erases connections, at the same moment on PostgreSQL: one order of locks, one winner."""
+"""Storing and deleting connections at the same time on PostgreSQL: no deadlock, and a consistent result."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ OTHER = replace(
 
 @pytest.fixture
 def key() -> FeedKey:
-    # Tests that commit leave empty tables behind, also those of the plans.
+    # Tests that commit empty all tables, including those of the plans.
     plan, _ = Plan.objects.get_or_create(key="pro", defaults={"name": "Pro", "rank": 3})
     workspace = Workspace.objects.create(name="Acme", plan=plan)
     return FeedKey(workspace.pk, "wgt_1", Source(SourceType.PROFILE, "acme.bakery"))
@@ -51,7 +51,7 @@ def key() -> FeedKey:
 
 @pytest.fixture
 def run() -> Iterator[Callable[..., Future[Any]]]:
-    """Run a function in a thread with a database connection of its own."""
+    """Run a function in a thread, with a separate database connection."""
 
     def work(function: Callable[..., Any], *arguments: Any, **named: Any) -> Any:
         try:
@@ -66,7 +66,7 @@ def run() -> Iterator[Callable[..., Future[Any]]]:
 
 
 def wait_for_blocked(count: int) -> None:
-    """Return when as many other sessions wait for a lock."""
+    """Wait until this many other sessions are waiting for a lock."""
     give_up_at = time.monotonic() + 20
     pause = threading.Event()
     while _blocked() < count:
@@ -76,7 +76,9 @@ def wait_for_blocked(count: int) -> None:
 
 def _blocked() -> int:
     with connection.cursor() as cursor:
-        cursor.execute("SELECT pg_stat_clear_snapshot()")  # a transaction sees one snapshot otherwise
+        cursor.execute(
+            "SELECT pg_stat_clear_snapshot()"
+        )  # inside a transaction, pg_stat_activity would not change
         cursor.execute(
             "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
         )
@@ -85,14 +87,14 @@ def _blocked() -> int:
 
 @contextmanager
 def held(rows: QuerySet[Any]) -> Iterator[None]:
-    """Hold the rows, so that all who come meanwhile wait for them."""
+    """Lock the rows, so that others wait for them."""
     with transaction.atomic():
         assert list(rows.select_for_update())
         yield
 
 
 def at_once(run: Any, first: Callable[[], object], second: Callable[[], object]) -> list[Future[Any]]:
-    """Run both: the first does its work, and commits only once the second has come as far as it can."""
+    """Run both. The first commits only when the second waits for a lock or has ended."""
     has_acted, may_commit = threading.Event(), threading.Event()
 
     def slowly() -> object:
@@ -135,7 +137,7 @@ def add_feed(key: FeedKey) -> None:
 def test_a_withdrawal_and_a_disconnect_do_not_wait_for_each_other(
     key: FeedKey, run: Any, first: str, rows: Any, erase: bool
 ) -> None:
-    """Both wait for the same row, in either order of arrival; both come to their end."""
+    """Both wait for the same row, in either order, and both finish."""
     twin = replace(key, instance_id="wgt_2")
     for each in (key, twin):
         store(each)
@@ -221,7 +223,7 @@ def two_accounts(logins: FakeLogins) -> FakeLogins:
 
 
 def begun_login(key: FeedKey) -> logins.Attempt:
-    """A login whose person has just come back from Meta."""
+    """A login whose user has just returned from Meta."""
     url = logins.begin_login(
         key, Login.FACEBOOK, actor=CALLER, redirect_uri="https://x.example", callback_uri="https://y.example",
         now=timezone.now(),
@@ -265,7 +267,7 @@ def choose(attempt: logins.Attempt, account_id: str) -> str:
 @pytest.mark.usefixtures("two_accounts")
 @pytest.mark.parametrize("second", [FACEBOOK.account_id, OTHER.account_id], ids=["same", "other"])
 def test_two_simultaneous_clicks_use_a_choice_once(key: FeedKey, run: Any, second: str) -> None:
-    """Both have read the choice, and wait for the right to store it."""
+    """Both have read the choice and wait for its lock."""
     attempt = waiting_choice(key)
 
     with held(LoginAttempt.objects.all()):
@@ -279,7 +281,7 @@ def test_two_simultaneous_clicks_use_a_choice_once(key: FeedKey, run: Any, secon
 
 @pytest.mark.usefixtures("two_accounts")
 def test_two_logins_for_one_widget_leave_no_connection_without_a_widget(key: FeedKey, run: Any) -> None:
-    """Neither finds a link yet; the one that is stored later drops the other's connection."""
+    """Neither finds a link. The login that is stored later removes the other's connection."""
     first, second = waiting_choice(key), waiting_choice(key)
     LoginAttempt.objects.filter(pk=second.attempt_id).update(app_user_id="2")
 
@@ -330,7 +332,7 @@ def test_a_login_and_a_withdrawal_at_the_same_time_leave_no_token(
     accounts: int,
 ) -> None:  # fmt: skip
     two_accounts.accounts = two_accounts.accounts[:accounts]
-    # Someone known: the rows of the person and the accounts are there, and are locked as new ones are.
+    # Rows of the person and the accounts exist already. They are locked like new ones.
     login_fences.hold_persons(Login.FACEBOOK, ["28970000000000001", FACEBOOK.account_id, OTHER.account_id])
     attempt = begun_login(key)
     acts = [lambda: complete(attempt), lambda: withdraw(key)]
@@ -349,7 +351,7 @@ def test_a_login_and_a_withdrawal_at_the_same_time_leave_no_token(
 def test_an_account_connected_by_another_person_meanwhile_uses_the_new_grant(
     key: FeedKey, run: Any, first: str, erase: bool
 ) -> None:
-    """Two people manage one account, which is one connection: the grant that was stored last is what it rests on."""
+    """Two people manage one account, which is one connection. It uses the grant that was stored last."""
     store(key)
     twin = replace(key, instance_id="wgt_2")
     second_person = replace(FACEBOOK, app_user_id="2", token=Secret("EAAB-second"))
@@ -367,7 +369,7 @@ def test_an_account_connected_by_another_person_meanwhile_uses_the_new_grant(
 
 
 def test_two_people_with_several_accounts_can_be_deleted_at_the_same_time(key: FeedKey, run: Any) -> None:
-    """Each withdrawal locks several connections, which are shared by neither."""
+    """Each withdrawal locks several connections. None is shared."""
     for number in range(6):
         of = replace(key, instance_id=f"wgt_{number}")
         store(of, replace(FACEBOOK, account_id=str(number), app_user_id=str(100 + number % 2)))

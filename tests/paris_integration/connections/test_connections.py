@@ -1,4 +1,4 @@
-"""Connections: what they read, how they die, and that nothing outlives a disconnect."""
+"""Connections: what they read, what ends them, and that a disconnect removes all their data."""
 
 from __future__ import annotations
 
@@ -72,7 +72,7 @@ def key(workspace: Workspace, django_capture_on_commit_callbacks: Any) -> FeedKe
 
 @pytest.fixture
 def act(django_capture_on_commit_callbacks: Any) -> Any:
-    """Run something and what it left for the commit, which a test's transaction never comes to."""
+    """Call a function, then its on_commit callbacks, as a test's transaction never commits."""
 
     def run(work: Any, *args: Any, **kwargs: Any) -> Any:
         with django_capture_on_commit_callbacks(execute=True):
@@ -247,7 +247,7 @@ def test_a_copy_stored_after_a_disconnect_is_removed(
     monkeypatch: pytest.MonkeyPatch,
     stored_by: str,
 ) -> None:
-    """The row is read; then a disconnect deletes it and forgets its copy; and only then the copy is stored."""
+    """The row is read, a disconnect deletes the row and its copy, and only then the copy is stored."""
     connect()
     read(key)
     row = Feed.objects.get()

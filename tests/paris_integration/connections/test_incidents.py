@@ -1,4 +1,4 @@
-"""What ends a connection, and what does not: refusals elsewhere, wrong clocks, and trouble of our own app."""
+"""What ends a connection and what doesn't: refusals of other calls, wrong clocks, and failures of our app."""
 
 from __future__ import annotations
 
@@ -71,7 +71,7 @@ def grant_of(number: int, login: Login = Login.INSTAGRAM) -> Grant:
 
 
 class World:
-    """A workspace with connected widgets, and the minutes in which beat and the workers look after them."""
+    """A workspace with connected widgets, and a simulation of beat and the workers."""
 
     def __init__(self, clock: Any, provider: FakeProvider, commit: Any) -> None:
         self.clock = clock
@@ -102,7 +102,7 @@ class World:
             return force_refresh(key, TWELVE, actor=EDITOR, now=timezone.now())
 
     def fill(self, *numbers: int) -> None:
-        """Read these widgets for the first time, and go to the minutes before their TTL ends."""
+        """Read these widgets for the first time, then move to shortly before their TTL ends."""
         self.connect(*numbers)
         for number in numbers:
             self.read(number)
@@ -112,7 +112,7 @@ class World:
         self.clock.move_to(timezone.now() + time, tick=False)
 
     def work(self, minutes: int = 1, *, step: timedelta = MINUTE) -> None:
-        """What beat and the workers do, minute by minute."""
+        """Do the work of beat and the workers, minute by minute."""
         for _ in range(minutes):
             self.pass_time(step)
             with self.commit(execute=True):
@@ -432,7 +432,7 @@ def test_a_token_stored_by_a_wrong_clock_is_renewed_once_the_clock_is_right(
     world.work()
     assert world.connection(1).obtained_at > NOW + 69 * DAY
     world.clock.move_to(NOW + HOUR, tick=False)
-    logins.renewal_error = ProviderError(code=1, status=400)  # Meta: too young to be renewed
+    logins.renewal_error = ProviderError(code=1, status=400)  # Meta refuses to renew a token this new
     world.work(60)
     assert len(logins.renewals) == 2
     logins.renewal_error = None
@@ -601,7 +601,7 @@ def test_many_real_withdrawals_delay_other_feeds_by_minutes_only(
 
 
 def test_the_end_of_an_incident_does_not_start_another(world: World) -> None:
-    """Refusals from before the end are still minutes old: one more of a single owner is no burst."""
+    """Refusals before the end are only minutes old. One more refusal isn't a new incident."""
     world.fill(*range(10))
     world.pass_time(HOUR)
     world.refuse(*range(10))

@@ -1,4 +1,4 @@
-"""Tokens kept alive, their people told, and keys rotated beside all that."""
+"""Token renewals, notices to members, and key rotation."""
 
 from __future__ import annotations
 
@@ -121,7 +121,7 @@ def test_code_190_after_a_concurrent_renewal_keeps_the_new_token(
 def test_a_renewal_does_not_overwrite_a_newer_token(
     row: Connection, key: FeedKey, logins: FakeLogins
 ) -> None:
-    """The account is connected again while its old token is renewed: what the login brought stays."""
+    """The account is connected again while its old token is renewed. The login's token is kept."""
     newer = replace(GRANT, token=Secret("IGAA-newer"), expires_at=NOW + 99 * DAY)
     logins.during_renewal = lambda: lifecycle.store_grant(key, newer, actor=EDITOR, now=NOW)
 
@@ -160,7 +160,7 @@ def test_a_withdrawal_during_a_renewal_takes_precedence(
 
 
 def test_a_token_that_never_expires_is_not_renewed(row: Connection, key: FeedKey, logins: FakeLogins) -> None:
-    """Also one of which only the renewal says so; a token whose end is not told is renewed daily."""
+    """Also if only the renewal says that it never expires. A token without a known expiry is renewed daily."""
     lifecycle.store_grant(key, replace(GRANT, expires_at=None), actor=EDITOR, now=NOW)
     at = due_at(row)
     assert NOW + DAY <= at <= NOW + 1.25 * DAY
@@ -228,7 +228,7 @@ def test_tokens_that_expire_soon_are_marked_but_the_clock_alone_ends_none(row: C
 
 
 @pytest.mark.parametrize(
-    ("days_left", "dead", "told", "notice"),
+    ("days_left", "dead", "sent", "notice"),
     [
         (15, False, None, None),
         (14, False, None, 14),
@@ -248,10 +248,10 @@ def test_tokens_that_expire_soon_are_marked_but_the_clock_alone_ends_none(row: C
     ],
 )
 def test_the_due_notice_depends_on_state_and_days_left(
-    days_left: float | None, dead: bool, told: int | None, notice: int | None
+    days_left: float | None, dead: bool, sent: int | None, notice: int | None
 ) -> None:
     expires_at = NOW + days_left * DAY if days_left is not None else None
-    assert due_notice(expires_at=expires_at, needs_reconnect=dead, told_days=told, now=NOW) == notice
+    assert due_notice(expires_at=expires_at, needs_reconnect=dead, told_days=sent, now=NOW) == notice
 
 
 def test_editors_and_owners_are_mailed_once_per_notice(row: Connection) -> None:

@@ -1,4 +1,4 @@
-"""Revoking at Meta ends a person's grant for every account and workspace: only when nothing rests on it any more."""
+"""Revoking at Meta ends a person's grant for all accounts and workspaces, so only unused grants are revoked."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def disconnect(at: FeedKey) -> GivenUp:
 
 
 def begin(at: FeedKey, login: Login = Login.FACEBOOK) -> str:
-    """Send the person to Meta; the state they come back with."""
+    """Begin a login, and return its state."""
     url = begin_login(
         at, login, actor=CALLER, redirect_uri="https://x.example", callback_uri=CALLBACK, now=NOW
     )
@@ -99,10 +99,10 @@ UNKNOWN = replace(FACEBOOK, app_user_id="")
         pytest.param(FACEBOOK, OTHER_OF_PERSON, id="another account of the person"),
         pytest.param(FACEBOOK, replace(FACEBOOK, token=Secret("EAAB-2")), id="the same account"),
         pytest.param(GRANT, replace(GRANT, token=Secret("IGAA-2")), id="the same account by Instagram login"),
-        pytest.param(GRANT, replace(GRANT, app_user_id=""), id="the account of a person who is not known"),
-        pytest.param(replace(GRANT, app_user_id=""), GRANT, id="the account of a person not known before"),
-        pytest.param(FACEBOOK, OTHER_OF_UNKNOWN, id="an account of a person who is not known"),
-        pytest.param(UNKNOWN, OTHER_OF_PERSON, id="any account, where the person is not known"),
+        pytest.param(GRANT, replace(GRANT, app_user_id=""), id="the account of an unknown person"),
+        pytest.param(replace(GRANT, app_user_id=""), GRANT, id="the account of a person unknown before"),
+        pytest.param(FACEBOOK, OTHER_OF_UNKNOWN, id="an account of an unknown person"),
+        pytest.param(UNKNOWN, OTHER_OF_PERSON, id="any account, for an unknown person"),
     ],
 )
 def test_other_connections_that_use_the_grant_keep_it(
@@ -160,7 +160,7 @@ def test_a_dead_connection_needs_no_grant(
 def test_nothing_is_revoked_in_an_incident_or_before_its_refusals_have_been_checked(
     workspace: Workspace, elsewhere: Workspace, logins: FakeLogins
 ) -> None:
-    """Connections that were refused as it began may live on."""
+    """Connections that were refused when the incident began may still work."""
     store(key(elsewhere, "wgt_2"), FACEBOOK)
     Connection.objects.update(state="reconnect_required", check_at=NOW)
     Incident.objects.create(login="facebook", began_at=NOW, next_probe_at=NOW)
@@ -185,7 +185,7 @@ def test_without_a_token_nothing_is_revoked(workspace: Workspace) -> None:
 def test_a_fresh_login_that_is_stored_meanwhile_keeps_the_grant(
     workspace: Workspace, logins: FakeLogins
 ) -> None:
-    """The look is just before the call, not at the disconnect."""
+    """The check is made just before the call, not at the disconnect."""
     store(key(workspace), FACEBOOK)
     given_up = disconnect(key(workspace))
     store(key(workspace), replace(FACEBOOK, token=Secret("EAAB-fresh")))
@@ -197,7 +197,7 @@ def test_a_fresh_login_that_is_stored_meanwhile_keeps_the_grant(
 def test_a_fresh_login_that_is_exchanged_meanwhile_keeps_the_grant(
     workspace: Workspace, elsewhere: Workspace, logins: FakeLogins
 ) -> None:
-    """Whose login it is shows only afterwards; so any in the seconds of its exchange counts, wherever it is."""
+    """The person is known only after the exchange, so any login whose exchange is under way counts."""
     store(key(workspace), FACEBOOK)
     given_up = disconnect(key(workspace))
     state = begin(key(elsewhere, "wgt_2"))
@@ -213,7 +213,7 @@ def test_a_fresh_login_that_is_exchanged_meanwhile_keeps_the_grant(
 def test_an_open_choice_keeps_the_grant_of_the_same_person_only(
     workspace: Workspace, elsewhere: Workspace, logins: FakeLogins
 ) -> None:
-    mine = replace(FACEBOOK, app_user_id="28970000000000001")  # as FakeLogins tells
+    mine = replace(FACEBOOK, app_user_id="28970000000000001")  # the id that FakeLogins returns
     logins.accounts = (Account("1", "acme.bakery"), Account("2", "northern.trails"))
     assert come_back(begin(key(elsewhere, "wgt_2"))) is None
     LoginAttempt.objects.update(consumed_at=NOW - timedelta(minutes=1))
@@ -255,7 +255,7 @@ def test_a_failed_login_does_not_keep_the_grant(
 def test_a_login_that_began_before_the_call_ended_must_start_again(
     workspace: Workspace, elsewhere: Workspace, logins: FakeLogins, clock: Any
 ) -> None:
-    """Its token may have ended with the grant. Better no connection than a dead one."""
+    """Its token may have been revoked with the grant."""
     mine = replace(FACEBOOK, app_user_id="28970000000000001")
     store(key(workspace), mine)
     given_up = disconnect(key(workspace))

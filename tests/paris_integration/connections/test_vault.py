@@ -1,4 +1,4 @@
-"""The vault: what is sealed opens for its own row under a known key, and for nothing else."""
+"""The vault: a token can be decrypted only for its row, and only with a known key."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Many widgets at a glance: the same truth as one by one, without a query for each."""
+"""Glances at many widgets: the same state as from single views, without a query per widget."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The read path and the refreshes behind it, against a provider with moods."""
+"""Reads and background refreshes, with a fake provider."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ def key(workspace: Workspace) -> FeedKey:
 
 @pytest.fixture
 def filled(key: FeedKey, provider: FakeProvider) -> Feed:
-    """A feed filled at NOW, and the calls forgotten."""
+    """A feed filled at NOW. The recorded calls are cleared."""
     read(key)
     provider.calls.clear()
     return Feed.objects.get()
@@ -263,8 +263,8 @@ def test_a_failure_during_a_rate_limit_announces_when_the_limit_ends(
     [
         pytest.param("pro", 84.9, NOW + HOUR, NOW + JITTERED_HOUR, id="below 85 %: the TTL"),
         pytest.param("pro", 85, NOW + 2 * HOUR, NOW + 2 * HOUR, id="from 85 %: twice the TTL"),
-        pytest.param("starter", 99, NOW + 12 * HOUR, NOW + 12 * HOUR, id="whatever the plan"),
-        pytest.param("free", 99, NOW + 24 * HOUR, NOW + 26.4 * HOUR, id="for a day at most"),
+        pytest.param("starter", 99, NOW + 12 * HOUR, NOW + 12 * HOUR, id="with any plan"),
+        pytest.param("free", 99, NOW + 24 * HOUR, NOW + 26.4 * HOUR, id="at most a day"),
     ],
 )
 def test_automatic_refreshes_slow_down_near_a_limit(
@@ -450,7 +450,7 @@ def test_a_look_before_a_flight_landed_does_not_get_the_lease(filled: Feed) -> N
 def test_a_look_during_a_flight_does_not_repeat_it(
     filled: Feed, provider: FakeProvider, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A process reads the row while another one fills the feed, and takes the lease once that one has landed."""
+    """A process reads the row while another one fills the feed, and tries to take the lease afterwards."""
     later = NOW + JITTERED_HOUR
     flight = lease.acquire(filled.pk, seen_fence=filled.fence, lasts=timedelta(minutes=1))
     assert flight is not None
@@ -537,7 +537,7 @@ def test_an_upgrade_takes_effect_at_once(workspace: Workspace, key: FeedKey, fil
     put_on(workspace, "business")
     Feed.objects.update(
         next_refresh_at=quarter
-    )  # the change was announced at the wall clock's now, not at ours
+    )  # the change was announced at the real time, not at the test's
 
     assert read(key, quarter).is_stale
     assert refreshing.claim_due(now=quarter, limit=10) == [filled.pk]

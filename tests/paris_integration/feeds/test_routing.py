@@ -1,4 +1,4 @@
-"""Which call reads a source: the whole table of sources, connections and public mode."""
+"""The call that reads a source, for all combinations of sources, connections and public mode."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""TTL and back-off: tables of state, limits and now."""
+"""TTL and back-off, as tables of state, limits and time."""
 
 from __future__ import annotations
 
@@ -130,13 +130,13 @@ def test_jitter_only_adds_time_and_is_enforced_as_announced(age: float, jitter: 
     ("until", "set_at", "counted"),
     [
         pytest.param(None, NOW, None, id="no wait"),
-        pytest.param(in_seconds(60), NOW, in_seconds(60), id="within its ceiling: as it stands"),
+        pytest.param(in_seconds(60), NOW, in_seconds(60), id="within its ceiling: unchanged"),
         pytest.param(in_seconds(3_601), NOW, in_seconds(3_600), id="beyond it: up to the ceiling"),
         pytest.param(in_seconds(60), in_seconds(-3_600), in_seconds(0), id="set so long ago that it is over"),
         pytest.param(in_seconds(600), in_seconds(300), in_seconds(600), id="set by a clock 5 minutes ahead"),
-        pytest.param(in_seconds(600), in_seconds(301), None, id="set in the future: not at all"),
+        pytest.param(in_seconds(600), in_seconds(301), None, id="set in the future: ignored"),
         pytest.param(in_seconds(3_600), None, in_seconds(3_600), id="unknown when, ends within the ceiling"),
-        pytest.param(in_seconds(3_601), None, None, id="unknown when, ends later: not at all"),
+        pytest.param(in_seconds(3_601), None, None, id="unknown when, ends later: ignored"),
     ],
 )
 def test_a_stored_wait_counts_up_to_its_ceiling(
@@ -211,7 +211,9 @@ def limited(seconds: float | None) -> RateLimited:
     ("fault", "failures", "share", "seconds"),
     [
         pytest.param(ProviderUnavailable(), 1, 1.0, 30, id="first failure, full share"),
-        pytest.param(ProviderUnavailable(), 1, 0.0, 10, id="never at once: waiters find the door closed"),
+        pytest.param(
+            ProviderUnavailable(), 1, 0.0, 10, id="never zero, so that waiting requests don't retry at once"
+        ),
         pytest.param(ProviderUnavailable(), 4, 1.0, 240, id="doubling"),
         pytest.param(ProviderUnavailable(), 50, 1.0, 3_600, id="capped at an hour"),
         pytest.param(ProviderError(code=999), 2, 1.0, 60, id="an unlisted fault backs off like an outage"),
@@ -236,7 +238,7 @@ def test_back_off(fault: ProviderError, failures: int, share: float, seconds: fl
         pytest.param(99.9, 0, None, id="below the limit"),
         pytest.param(100, 0, timedelta(minutes=15), id="at the limit, without a time"),
         pytest.param(100, 20, timedelta(minutes=20), id="at the limit, with one"),
-        pytest.param(3, 0.5, timedelta(seconds=30), id="a time is taken at its word"),
+        pytest.param(3, 0.5, timedelta(seconds=30), id="the given time counts"),
         pytest.param(100, 1_000_000, timedelta(days=1), id="but for a day at most"),
     ],
 )

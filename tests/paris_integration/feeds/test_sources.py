@@ -1,4 +1,4 @@
-"""Key normalisation and input validation: every alias of a source is one source."""
+"""Normalisation and validation of sources: all spellings of a source are one source."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A clock was wrong for a while, or a header odd: no time that it left in a row counts beyond its rule's ceiling."""
+"""After a wrong clock or an odd header, no stored time counts beyond the ceiling of its rule."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def key(workspace: Workspace) -> FeedKey:
 
 @pytest.fixture
 def stale(key: FeedKey, provider: FakeProvider) -> Feed:
-    """A feed whose TTL is over, and the calls forgotten."""
+    """A feed whose TTL has passed. The recorded calls are cleared."""
     read(key, NOW - 2 * HOUR)
     provider.calls.clear()
     return Feed.objects.get()
@@ -233,7 +233,7 @@ def test_a_current_rate_limit_applies_and_is_in_the_metrics(
 
 
 def parked() -> float:
-    """The operator's credentials that the metrics page says are parked."""
+    """The number of parked operator credentials in the metrics."""
     families = {family.name: family for family in gauges.DatabaseGauges().collect()}
     samples = families["instagram_provider_parked_credentials"].samples
     return next(sample.value for sample in samples if sample.labels == {"kind": "public"})

@@ -1,4 +1,4 @@
-"""A workspace's day in numbers: buffered, added atomically, shown to staff, cleaned up."""
+"""Daily usage of a workspace: buffered, added atomically, shown to staff, and cleaned up."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The fault table, by the files of tests/data/instagram; and that codes which are not listed stay plain errors."""
+"""The fault table, with the files of tests/data/instagram. Unlisted codes stay plain errors."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from tests.recorded import GRAPH, Recorded, recorded
 
 CODES = recorded("error_codes")
 OTHERS = recorded("other_answers")
-# Each with the member of a file that names its error, where it differs from that of the other calls.
+# Each with the key of its expected error in a file, if it differs from the other calls.
 READERS = {fault_of: "error", hashtag_fault_of: "on_hashtag_media", tag_search_fault_of: "on_tag_search"}
 
 
@@ -37,7 +37,7 @@ def envelope_of(case: Recorded) -> dict[str, Any]:
 
 
 def check(case: Recorded, status: int) -> None:
-    """The three readings of this answer give the errors expected, with what the envelope says of them."""
+    """Check that the three functions raise the expected errors, with the details of the answer."""
     expected, envelope = case.expected, envelope_of(case)
     answer = answer_of(case, status)
     for reader, member in READERS.items():
@@ -75,7 +75,7 @@ def test_answers_without_a_listed_code(case: Recorded) -> None:
 
 @pytest.mark.parametrize("row", FAULTS, ids=lambda row: row.why)
 def test_every_row_of_the_table_has_its_files(row: Fault) -> None:
-    """A range is met by one file; a list of codes, and of subcodes, by a file for each."""
+    """One file is enough for a range. Listed codes and subcodes need a file each."""
     listed = [envelope_of(*case.values) for case in CODES]
     met = {
         (error["code"], error.get("error_subcode"))

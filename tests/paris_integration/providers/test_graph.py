@@ -1,4 +1,4 @@
-"""Business Discovery against the stand-in: paging and its ends, fields that are refused, answers of other shapes."""
+"""Business Discovery against the stand-in: paging, refused fields, and answers of other shapes."""
 
 from __future__ import annotations
 
@@ -174,7 +174,7 @@ def page(ids: list[Any], after: object = None, **account: Any) -> dict[str, Any]
 
 
 class Answers:
-    """What Meta answers at `url`, in this order, the last one for ever. `.asked`: the parameters of every call."""
+    """Meta's answers at `url`, in order. The last one repeats. `.asked`: the parameters of every call."""
 
     def __init__(self, mock: responses.RequestsMock, url: str, *bodies: object) -> None:
         self._bodies = list(bodies)
@@ -188,7 +188,7 @@ class Answers:
 
 
 def ask_pages(*bodies: object, posts: int = 100) -> tuple[RawFeed, int]:
-    """The feed gathered from these answers to discovery, the last repeated for ever; and the calls it took."""
+    """The feed fetched with these answers to discovery, and the number of calls. The last answer repeats."""
     with responses.RequestsMock() as mock:
         answers = Answers(mock, URL, *bodies)
         return ask(provider_for(BASE), "acme.bakery", posts=posts), len(answers.asked)
@@ -215,7 +215,7 @@ def ids_of(raw: RawFeed) -> list[str]:
         pytest.param([page(["1"], "A"), page([], "B")], ["1"], 3, id="two empty pages are the end"),
         pytest.param([page(["1", "2"], "A", media_count=2)], ["1", "2"], 1, id="all there are"),
         pytest.param([page(["1"], "){evil}")], ["1"], 1, id="a cursor that would change the expression"),
-        pytest.param([page(["1"], ["no", "text"])], ["1"], 1, id="a cursor that is no text"),
+        pytest.param([page(["1"], ["no", "text"])], ["1"], 1, id="a cursor that is not text"),
         pytest.param([{"business_discovery": {"username": "x"}}], [], 1, id="no media at all"),
     ],
 )
@@ -368,9 +368,7 @@ def test_own_media_and_tags_go_on_while_there_is_a_next(
     ("bodies", "calls"),
     [
         pytest.param([edge(["1"], "A", has_next=True)], 2, id="the same page again"),
-        pytest.param(
-            [edge(["1"], "A", has_next=True), edge([], "B", has_next=True)], 20, id="empty for ever"
-        ),
+        pytest.param([edge(["1"], "A", has_next=True), edge([], "B", has_next=True)], 20, id="always empty"),
         pytest.param([edge([str(n)], "A", has_next=True) for n in range(30)], 20, id="too many pages"),
         pytest.param([edge(["1"], "a b", has_next=True)], 1, id="no cursor that can be used"),
         pytest.param([edge(["1"], has_next=True)], 1, id="no cursor"),
@@ -432,7 +430,7 @@ def test_a_tag_whose_last_day_was_not_read_to_the_end_does_not_show_its_top_post
 @pytest.mark.parametrize(
     ("code", "subcode", "error"),
     [
-        pytest.param(100, 33, SourceNotFound, id="the object is gone, or not this token's to see"),
+        pytest.param(100, 33, SourceNotFound, id="the object is missing, or hidden from this token"),
         pytest.param(3, None, ProviderError, id="the app lacks a capability"),
     ],
 )
@@ -453,7 +451,7 @@ def test_what_a_refusal_means(
 
 
 class Refusing:
-    """A Meta that refuses these fields, of posts and of children, wherever they are asked for. Its page is empty.
+    """A Meta that refuses these fields of posts and of children, and returns empty pages.
 
     `.asked`: the fields of every call, of posts and of children.
     """
@@ -478,7 +476,7 @@ class Refusing:
         return 200, {}, json.dumps(empty)
 
     def last_without(self, name: str) -> tuple[bool, bool]:
-        """Whether the last call left the field out of posts, and of children."""
+        """Whether the last call omitted the field from posts, and from children."""
         post, child = self.asked[-1]
         return name not in post, name not in child
 
@@ -587,7 +585,7 @@ def test_a_refused_field_is_requested_again_after_a_day(
 def test_a_refusal_that_no_omission_solves_fails_the_fetch(
     meta: responses.RequestsMock, name: str, calls: int
 ) -> None:
-    """Without an address or a picture no post could be shown, and an empty feed would replace a good one."""
+    """Without a media URL no post can be shown, and an empty feed would replace a good one."""
     answers = Answers(meta, IG_MEDIA, refusal_of(name))
 
     with pytest.raises(ProviderError):
@@ -644,7 +642,7 @@ def test_too_much_data_is_requested_in_halves_down_to_ten(
     [
         pytest.param(10, {}, ProviderUnavailable, id="ten are few enough"),
         pytest.param(100, {"code": 2}, ProviderUnavailable, id="another code"),
-        pytest.param(100, {"is_transient": False}, ProviderError, id="an error of our own making"),
+        pytest.param(100, {"is_transient": False}, ProviderError, id="an error caused by us"),
     ],
 )
 def test_other_errors_do_not_halve_the_request(
@@ -719,7 +717,7 @@ def test_the_thirty_tags_may_be_used_up_on_any_hashtag_call(edge: str) -> None:
         pytest.param(400, {"error": {"code": 100}}, SourceNotFound, id="no tag at all"),
         pytest.param(400, {"error": {"code": 18}}, HashtagQuotaExhausted, id="30 in 7 days"),
         pytest.param(400, {"error": {"code": 190}}, TokenRejected, id="dead token"),
-        pytest.param(200, {"data": [{"id": "../x"}]}, UnexpectedPayload, id="an id that is none"),
+        pytest.param(200, {"data": [{"id": "../x"}]}, UnexpectedPayload, id="an invalid id"),
     ],
 )
 def test_looking_up_the_id_of_a_tag(status: int, body: Any, outcome: Any) -> None:

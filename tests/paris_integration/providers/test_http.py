@@ -1,4 +1,4 @@
-"""The one door to the outside: its deadline, its caps, and its silence about secrets. Against real sockets."""
+"""The HTTP client: deadlines, size limits, and no secrets in errors. Tested with real sockets."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def fetch(url: str, *, seconds: float = 5.0, client: HttpClient | None = None) -
 
 
 def everything_said(error: BaseException | None) -> str:
-    """The whole chain of an exception, as a careless logger would print it."""
+    """The text of an exception and of its whole chain, including attributes."""
     said = []
     while error is not None:
         said.append(f"{error!r} {error!s} {error.args!r} {vars(error)!r}")
@@ -86,8 +86,8 @@ def test_before_call_runs_before_each_call(standin: StandIn) -> None:
     "fault",
     [
         pytest.param(Hang(8), id="no answer at all"),
-        pytest.param(Drip(0.3), id="a body that drips"),
-        pytest.param(Drip(0.3, with_head=True), id="headers that drip"),
+        pytest.param(Drip(0.3), id="a body that arrives slowly"),
+        pytest.param(Drip(0.3, with_head=True), id="headers that arrive slowly"),
         pytest.param(Slow(4), id="an answer that comes too late"),
     ],
 )
@@ -145,7 +145,7 @@ def stuck_names(monkeypatch: pytest.MonkeyPatch) -> Iterator[threading.Event]:
 
 @pytest.fixture
 def names(monkeypatch: pytest.MonkeyPatch) -> dict[str, list[str]]:
-    """Addresses of the names in `.example`; without any, a name does not exist."""
+    """The addresses of names in `.example`. Other names don't exist."""
     known: dict[str, list[str]] = {}
     resolve = socket.getaddrinfo
 
@@ -227,7 +227,7 @@ def test_the_deadline_holds_over_all_addresses_of_a_name(names: dict[str, list[s
 
 
 def test_the_deadline_holds_during_the_tls_handshake() -> None:
-    """A byte now and then keeps every read from timing out."""
+    """An occasional byte prevents each read from timing out."""
     with socket.create_server(("127.0.0.1", 0)) as server:
         ended = threading.Event()
 

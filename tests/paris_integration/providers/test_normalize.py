@@ -1,4 +1,4 @@
-"""From Meta's answers to posts: the files of tests/data/instagram, and anything that is JSON."""
+"""Normalising Meta's answers: the files of tests/data/instagram, and arbitrary JSON."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ PROVIDER = GraphProvider(
 
 
 def understood(request: FeedRequest, answers: Mapping[str, Any]) -> dict[str, Any]:
-    """What comes of a fetch that makes one call for each of these answers, as the files write it."""
+    """The result of a fetch with one call per answer, in the format of the files."""
     with responses.RequestsMock() as meta:
         pages = sum(serve(meta, edge, payload) for edge, payload in answers.items())
         raw = PROVIDER.fetch(request, max_posts=100)
@@ -68,7 +68,7 @@ def test_business_discovery(case: Recorded) -> None:
 
 @pytest.mark.parametrize("case", recorded("hashtags"))
 def test_hashtags(case: Recorded) -> None:
-    """Edges that the file does not list are not asked."""
+    """Edges that aren't in the file must not be called."""
     answers = {f"{TAG_ID}/{edge}": payload for edge, payload in case.payload.items()}
 
     assert understood(HASHTAG, answers) == case.expected

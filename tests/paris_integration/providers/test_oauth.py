@@ -1,4 +1,4 @@
-"""Both logins against every documented and reported shape of Meta's answers."""
+"""Both logins, with every documented and reported shape of Meta's answers."""
 
 from __future__ import annotations
 
@@ -261,7 +261,7 @@ def test_an_account_that_is_named_by_one_of_two_pages_is_not_looked_up(on: int) 
         pytest.param(200, {"id": UNNAMED}, id="it has none"),
         pytest.param(400, NO_SUCH, id="it cannot be read"),
         pytest.param(403, {"error": {"code": 10}}, id="a permission is missing"),
-        pytest.param(200, [], id="no object"),
+        pytest.param(200, [], id="not an object"),
     ],
 )
 @pytest.mark.parametrize("others", [True, False])
@@ -281,7 +281,7 @@ def test_an_account_without_a_username_is_left_out(status: int, answer: Any, oth
     [(500, {"error": {"code": 2}}), (400, {"error": {"code": 4}}), (400, {"error": {"code": 190}})],
 )
 def test_a_failed_lookup_fails_the_login_instead_of_losing_the_account(status: int, answer: Any) -> None:
-    """The person is told to start again, instead of being shown a list that lacks their account."""
+    """The user has to start again, instead of choosing from a list without their account."""
     rows = [page(1, {"id": UNNAMED}), page(2, {"id": "1", "username": "acme.bakery"})]
     with responses.RequestsMock(registry=responses.registries.OrderedRegistry) as mock:
         facebook(mock, {"data": rows})
@@ -297,12 +297,12 @@ def test_a_failed_lookup_fails_the_login_instead_of_losing_the_account(status: i
         ),
         pytest.param({"expires_at": 0}, None, True, id="never"),
         pytest.param({"expires_at": 0, "is_valid": True}, None, True, id="never, and valid"),
-        pytest.param({}, None, False, id="not told"),
+        pytest.param({}, None, False, id="missing"),
         pytest.param({"expires_at": None}, None, False, id="null"),
-        pytest.param({"expires_at": False}, None, False, id="no number"),
-        pytest.param({"expires_at": -1}, None, False, id="before all times"),
-        pytest.param({"expires_at": 2**63}, None, False, id="after all times"),
-        pytest.param([], None, False, id="no object"),
+        pytest.param({"expires_at": False}, None, False, id="not a number"),
+        pytest.param({"expires_at": -1}, None, False, id="too early for a date"),
+        pytest.param({"expires_at": 2**63}, None, False, id="too late for a date"),
+        pytest.param([], None, False, id="not an object"),
     ],
 )
 def test_a_missing_expiry_is_looked_up(said: Any, expires_at: datetime | None, never_expires: bool) -> None:

@@ -1,4 +1,4 @@
-"""What a refresh asked for now would do: every cause, the one that lasts longest, and when it ends."""
+"""The effect of a refresh now: every cause, which cause ends last, and when."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What migrations do to rows that are there, and that the previous release goes on beside them."""
+"""Migrations of existing rows, and the previous release running on the migrated tables."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Feeds nobody reads go; those that are read, previewed, refreshed or in flight stay."""
+"""Unread feeds are removed. Feeds that are read, previewed, refreshed or in flight are kept."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def workspace(db: None) -> Workspace:
 
 
 def feed(workspace: Workspace, name: str = "acme.bakery", **values: Any) -> Feed:
-    """A feed that has not been touched for a year, but for `values`."""
+    """A feed that was last used a year ago, except for `values`."""
     row = Feed.objects.create(
         workspace=workspace, instance_id="wgt_1", source_type="profile", source_value=name, mode="public"
     )
