@@ -69,7 +69,7 @@ class Image:
         return {"HOME": str(self.root), "LANG": "C.UTF-8", **own}
 
     def run(self, command: Sequence[str], **more: str) -> str:
-        """Run a command and return its standard output. Raises CalledProcessError after printing its errors."""
+        """Run a command and return its standard output. Raises CalledProcessError."""
         done = subprocess.run(
             [self.moved(part) for part in command],
             cwd=self.inside("."), env=self.process_environment(more), stdout=subprocess.PIPE, text=True,

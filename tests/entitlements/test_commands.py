@@ -108,7 +108,7 @@ def test_create_workspace_with_an_existing_editor(arguments: tuple[str, ...], pa
         ),
     ],
 )
-def test_what_create_workspace_refuses(arguments: tuple[str, ...], why: str) -> None:
+def test_create_workspace_refuses_invalid_input(arguments: tuple[str, ...], why: str) -> None:
     with pytest.raises(CommandError) as refused:
         run("create_workspace", *arguments)
 
@@ -136,7 +136,9 @@ def test_set_plan(workspace: Workspace) -> None:
         pytest.param(None, "gold", "KEY: there is no plan 'gold'. Plans: free, starter,", id="no such plan"),
     ],
 )
-def test_what_set_plan_refuses(workspace: Workspace, workspace_id: str | None, key: str, why: str) -> None:
+def test_set_plan_refuses_invalid_input(
+    workspace: Workspace, workspace_id: str | None, key: str, why: str
+) -> None:
     with pytest.raises(CommandError) as refused:
         run("set_plan", workspace_id or str(workspace.pk), key)
 
@@ -201,7 +203,9 @@ def test_an_override_with_an_end_and_a_note(workspace: Workspace, until: str, pr
         pytest.param((HASHTAG, "yes", "--note", "n" * 501), "--note: must have 0 to 500", id="a long note"),
     ],
 )
-def test_what_set_override_refuses(workspace: Workspace, arguments: tuple[str, ...], why: str) -> None:
+def test_set_override_refuses_invalid_input(
+    workspace: Workspace, arguments: tuple[str, ...], why: str
+) -> None:
     with pytest.raises(CommandError) as refused:
         run("set_override", str(workspace.pk), *arguments)
 

@@ -210,7 +210,7 @@ def test_invalid_stored_values_count_as_missing(workspace: Workspace, key: str, 
     assert fresh_limits_for(workspace.pk, now=NOW).force_per_day_max == expected
 
 
-def test_higher_plans_come_lowest_first_with_the_workspaces_overrides(workspace: Workspace) -> None:
+def test_higher_plans_are_sorted_lowest_first_with_the_workspaces_overrides(workspace: Workspace) -> None:
     changes.set_override(workspace, HOUR, 99, actor=ACTOR)
     changes.set_override(workspace, DAY, 500, actor=ACTOR, ends_at=NOW)
 

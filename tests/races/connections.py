@@ -361,9 +361,9 @@ def race_refusals(environment: dict[str, str], workspace_id: str, refusals: int)
     halves = (feed_ids[::2], feed_ids[1::2])
     _run(*[(refused_refresher, (environment, half, barrier, report)) for half in halves])
     begun = sum(report.get(timeout=10) for _ in range(2))
-    condemned = _in_process(environment, count_condemned, workspace_id)
-    ok = begun == 1 and condemned <= 4
-    return {"race": "refusals", "refused": refusals, "condemned": condemned, "begun": begun, "ok": ok}
+    marked = _in_process(environment, count_marked, workspace_id)
+    ok = begun == 1 and marked <= 4
+    return {"race": "refusals", "refused": refusals, "marked": marked, "begun": begun, "ok": ok}
 
 
 def race_states(environment: dict[str, str], workspace_id: str, states: int) -> dict[str, Any]:
@@ -447,7 +447,7 @@ def prepare_feeds(workspace_id: str, feeds: int) -> list[str]:
     return ids
 
 
-def count_condemned(workspace_id: str) -> int:
+def count_marked(workspace_id: str) -> int:
     from paris_integration.models import Connection
 
     return Connection.objects.filter(workspace_id=workspace_id, state="reconnect_required").count()

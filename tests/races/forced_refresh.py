@@ -81,7 +81,8 @@ class Verdict:
                 "units in doubt": self.lines["in_doubt"] > 0,
                 "answers lost": self.answers["lost"] > 0,
                 "successes answered and audited differ": self.answers["200"] != self.events["done"],
-                "refusals answered and audited differ": self.answers["409 QUOTA_EXCEEDED"] != self.events["refused"],
+                "refusals answered and audited differ": self.answers["409 QUOTA_EXCEEDED"]
+                != self.events["refused"],
             }
         return [complaint for complaint, holds in said.items() if holds]
 

@@ -134,7 +134,7 @@ def test_searches_are_listed_and_used_up(meta: Meta, token: str) -> None:
     assert search(meta, token, "sourdough").error["code"] == 18
 
 
-def test_who_may_search(meta: Meta, token: str) -> None:
+def test_searches_need_an_account_a_tag_and_the_hashtag_feature(meta: Meta, token: str) -> None:
     assert search(meta, meta.facebook_token("sam.potter"), "sourdough").codes == (100, 33)
     path = "/fb-graph/v26.0/ig_hashtag_search"
     assert meta.ask(path, query={"q": "sourdough"}, token=token).codes == (100, None)

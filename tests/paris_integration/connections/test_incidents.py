@@ -455,15 +455,15 @@ def test_a_failure_of_our_app_ends_at_most_four_connections_and_recovers(
     world.work(10)
     world.work(8, step=timedelta(minutes=5))
 
-    condemned = world.dead()
-    assert len(condemned) == 4
+    marked = world.dead()
+    assert len(marked) == 4
     assert mail.outbox == []
     assert incident_lines(caplog) == ["incident begins"]
     assert scrape()[("instagram_incident", (("kind", "instagram"),))] == 1
     assert scrape()[("instagram_incident", (("kind", "facebook"),))] == 0
     calls = len(world.provider.requests) - before
     assert calls <= 5 + 2 * 10, "the first refusals, and a probe now and then"
-    waiting = next(number for number in numbers if f"shop.{number}" not in condemned)
+    waiting = next(number for number in numbers if f"shop.{number}" not in marked)
     view = world.read(waiting)
     assert (len(view.posts), view.is_stale) == (3, True)
     assert view.warnings == {Warning.PROVIDER_UNAVAILABLE}
@@ -527,7 +527,7 @@ def test_an_incident_stops_the_calls_of_one_login_but_not_of_the_other(
     world.recover()
     world.work(25)
     assert len(world.read(30).posts) == 3
-    assert len(logins.renewals) == 1 + 6, "those that were not condemned"
+    assert len(logins.renewals) == 1 + 6, "those that were not marked"
 
 
 def test_probes_are_made_by_one_process(world: World) -> None:

@@ -86,7 +86,7 @@ def test_a_back_off_stamped_days_ahead_ends_when_the_clock_is_right_again(
 
 STORED = [
     # fault, blocked_at, blocked_until, what is announced
-    pytest.param("PROVIDER_UNAVAILABLE", NOW, NOW + 5 * MINUTE, NOW + 5 * MINUTE, id="as it stands"),
+    pytest.param("PROVIDER_UNAVAILABLE", NOW, NOW + 5 * MINUTE, NOW + 5 * MINUTE, id="unchanged"),
     pytest.param("PROVIDER_UNAVAILABLE", NOW, NOW + AHEAD, NOW + HOUR, id="a transient fault: an hour"),
     pytest.param("PROVIDER_ERROR", NOW - HOUR, NOW + AHEAD, None, id="an hour that is over"),
     pytest.param("PROVIDER_RATE_LIMITED", NOW, NOW + AHEAD, NOW + DAY, id="a throttle: a day"),
@@ -96,8 +96,8 @@ STORED = [
     pytest.param(
         "SOURCE_NOT_FOUND", NOW + MINUTE, NOW + HOUR, NOW + HOUR, id="stamped by a clock a minute ahead"
     ),
-    pytest.param("SOURCE_NOT_FOUND", None, NOW + HOUR, NOW + HOUR, id="by the release before, as it stands"),
-    pytest.param("SOURCE_NOT_FOUND", None, NOW + AHEAD, None, id="by the release before, too far ahead"),
+    pytest.param("SOURCE_NOT_FOUND", None, NOW + HOUR, NOW + HOUR, id="by the previous release, unchanged"),
+    pytest.param("SOURCE_NOT_FOUND", None, NOW + AHEAD, None, id="by the previous release, too far ahead"),
 ]
 
 
@@ -208,7 +208,7 @@ def test_an_odd_header_stops_calls_for_a_day_at_most(key: FeedKey, provider: Fak
 @pytest.mark.parametrize(
     ("parked_at", "parked_until"),
     [
-        pytest.param(None, NOW + 694 * DAY, id="by the release before"),
+        pytest.param(None, NOW + 694 * DAY, id="by the previous release"),
         pytest.param(NOW - DAY, NOW + 694 * DAY, id="a day ago, for years"),
         pytest.param(NOW + AHEAD, NOW + AHEAD + HOUR, id="in the future"),
     ],
@@ -222,7 +222,7 @@ def test_a_rate_limit_beyond_its_ceiling_is_ignored(
     assert len(read(key).posts) == 3
 
 
-@pytest.mark.parametrize("parked_at", [NOW - HOUR, None], ids=["by this release", "by the one before"])
+@pytest.mark.parametrize("parked_at", [NOW - HOUR, None], ids=["by this release", "by the previous one"])
 def test_a_current_rate_limit_applies_and_is_in_the_metrics(
     key: FeedKey, provider: FakeProvider, parked_at: datetime | None
 ) -> None:

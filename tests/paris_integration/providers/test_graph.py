@@ -352,7 +352,7 @@ EDGES = [
                      id="an empty next"),
     ],
 )  # fmt: skip
-def test_own_media_and_tags_go_on_while_there_is_a_next(
+def test_own_media_and_tags_are_paged_while_there_is_a_next(
     url: str, request_: FeedRequest, bodies: list[Any], ids: list[str], cursors: list[str | None]
 ) -> None:
     with responses.RequestsMock() as mock:
@@ -439,7 +439,7 @@ def test_a_tag_whose_last_day_was_not_read_to_the_end_does_not_show_its_top_post
     [(IG_MEDIA, own_media(Login.INSTAGRAM)), (FB_MEDIA, own_media(Login.FACEBOOK)), (URL, DISCOVERY)],
     ids=["Instagram's own media", "Facebook's own media", "discovery"],
 )
-def test_what_a_refusal_means(
+def test_refusals_raise_the_error_of_their_code(
     code: int, subcode: int | None, error: type[Exception], url: str, request_: FeedRequest
 ) -> None:
     with responses.RequestsMock() as mock:

@@ -91,7 +91,7 @@ def test_before_call_runs_before_each_call(standin: StandIn) -> None:
         pytest.param(Slow(4), id="an answer that comes too late"),
     ],
 )
-def test_the_deadline_holds_whatever_the_other_side_does(standin: StandIn, fault: Fault) -> None:
+def test_the_deadline_holds_for_any_behaviour_of_the_server(standin: StandIn, fault: Fault) -> None:
     standin.faults.add(fault)
     began = time.monotonic()
 
