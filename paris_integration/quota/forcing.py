@@ -120,9 +120,7 @@ class _Attempt:
             if row is None or route is None:
                 return self._answer_without_call("NO_ROUTE")
             if self._join_flight(row):
-                view = (
-                    self.view()
-                )  # first: it raises if the workspace was deleted, and then nothing can be noted
+                view = self.view()  # first, as it raises if the workspace was deleted
                 self._note(Outcome.DONE, "JOINED")
                 return view
             standing = members.standing_of(loaded)
@@ -171,9 +169,8 @@ class _Attempt:
                 ledger.settle(line, ledger.State.IN_DOUBT)
             raise
         if outcome.result is not Result.SUCCEEDED:
-            return (
-                self.view()
-            )  # loaded again: a fault may have changed the connection, or another flight the feed
+            # Loaded again: a fault may have changed the connection, or another flight the feed.
+            return self.view()
         return members.view_of(situation.with_row(loaded, flight.row), self.selection)
 
     def _settle(self, line: ForcedRefresh | None, outcome: RefreshOutcome) -> None:

@@ -76,9 +76,8 @@ def wait_for_blocked(count: int) -> None:
 
 def _blocked() -> int:
     with connection.cursor() as cursor:
-        cursor.execute(
-            "SELECT pg_stat_clear_snapshot()"
-        )  # inside a transaction, pg_stat_activity would not change
+        # Without this, pg_stat_activity doesn't change inside a transaction.
+        cursor.execute("SELECT pg_stat_clear_snapshot()")
         cursor.execute(
             "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
         )
