@@ -1,1 +1,1 @@
-"""How fast the service is. Figures to look at, nothing that passes or fails."""
+"""Measurements of the service and its code base. They print figures, and never fail a build."""

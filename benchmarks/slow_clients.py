@@ -1,10 +1,10 @@
-"""What slow and silent clients cost the others: how long one warm read takes while they hold their connections.
+"""Measure how long a warm read takes while slow or silent clients hold connections.
 
     python -m benchmarks.slow_clients --clients 80 300
     python -m benchmarks.slow_clients --command "granian --interface wsgi --port {port} config.wsgi"
 
-Each kind of client is tried against a fresh web process on SQLite without Redis, without a proxy in front. The command
-is the service's own unless one is given; what it names must be installed.
+Each kind of client runs against a new web process, on SQLite without Redis and without a proxy. `--command` starts
+another server than the service's; that server must be installed.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ READS = 20
 
 
 def read_once(port: int, path: str) -> float | None:
-    """Milliseconds of one read on a new connection; None when it did not come in time."""
+    """The milliseconds of one read on a new connection. None when there was no answer in time."""
     began = time.monotonic()
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=PATIENCE_SECONDS)
     try:

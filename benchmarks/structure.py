@@ -1,8 +1,9 @@
-"""Measure the code base: modules, import contracts, queries per request, and with --tests the time of each leg.
+"""Measure the code base: modules, import contracts, queries per request, and, with `--tests`, the time of each leg.
 
     python -m benchmarks.structure [--repo DIR] [--tests]
 
-`--repo`: another checkout, such as an earlier release, for its sizes alone. `--tests` runs `make test`, for minutes.
+`--repo` counts the files of another checkout, such as an earlier release. `--tests` runs `make test`, which takes
+minutes.
 """
 
 from __future__ import annotations
@@ -28,7 +29,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--repo", type=Path, help="another checkout, measured without running anything of it")
+    parser.add_argument("--repo", type=Path, help="another checkout; none of its code is run")
     parser.add_argument("--tests", action="store_true", help="run `make test` as well")
     options = parser.parse_args()
     repo = options.repo or Path.cwd()
@@ -62,7 +63,7 @@ def print_lines(repo: Path) -> None:
 
 
 def print_queries() -> None:
-    """The queries of each kind of request, as the tests of their budgets counted them."""
+    """The queries of each kind of request, as counted by the tests of the query budgets."""
     with tempfile.TemporaryDirectory() as folder:
         report = Path(folder) / "report.xml"
         command = [

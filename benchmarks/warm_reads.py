@@ -1,9 +1,9 @@
-"""Warm reads of one feed: requests a second and how long they take, with everything on this machine.
+"""Measure warm reads of one feed: requests per second and latency, with everything on one machine.
 
     python -m benchmarks.warm_reads --clients 16 --seconds 10
 
-On SQLite without Redis unless DATABASE_URL and REDIS_URL say otherwise. The clients share the machine with the service,
-so the figures are for comparing one release with another on the same machine.
+Runs on SQLite without Redis unless DATABASE_URL and REDIS_URL are set. The clients share the machine with the service,
+so compare the figures only with those of another release on the same machine.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from tests.processes.service import FEED_PATH, Service, running_service
 
 
 def read_for(port: int, path: str, seconds: float) -> list[float]:
-    """One client on one connection; how many milliseconds each read took."""
+    """Read on one connection, one request after the other. Returns the milliseconds of each read."""
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
     took = []
     ends_at = time.monotonic() + seconds

@@ -1,10 +1,11 @@
-"""`make test`: all tests, on SQLite without Redis, and on PostgreSQL with Redis. tests/legs.py says what runs where.
+"""`make test`: run all tests, on SQLite without Redis and on PostgreSQL with Redis. See tests/legs.py.
 
     python -m tests [--fast] [arguments for pytest]
 
-DATABASE_URL and REDIS_URL, when set, choose one leg, and it runs everything. Without a PostgreSQL and a Redis on this
-machine, their leg is skipped with the reason, or fails when CI is true. `--fast` runs the unit tests of the SQLite leg.
-Arguments such as `--durations=20`, `-k` and a path go to pytest; so does `-n 0`, for one process and a debugger.
+If DATABASE_URL is set, all tests run once, with it and REDIS_URL. Otherwise both legs run. When PostgreSQL or Redis
+isn't running on this machine, the PostgreSQL leg is skipped, or fails if CI is true. `--fast` runs the unit tests
+of the SQLite leg. Other arguments, such as `--durations=20`, `-k` and a path, are
+passed to pytest. Use `-n 0` to run in one process, for a debugger.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ import time
 
 POSTGRES = ("127.0.0.1", 5432, "postgres://postgres@127.0.0.1:5432/postgres")
 REDIS = ("127.0.0.1", 6379, "redis://127.0.0.1:6379/9")
-# Workers side by side. A file's tests stay together, as they share what its fixtures have started.
+# The tests of a file run in one worker, as they share the servers that its fixtures start.
 PARALLEL = ["-n", "2", "--dist", "loadfile", "--no-loadscope-reorder"]
 FAST = [
     "--leg=sqlite",
@@ -26,7 +27,7 @@ FAST = [
     "--ignore=tests/clients",
     "--ignore=tests/deployment",
 ]
-NO_TESTS = 5  # pytest's exit status where the arguments select none
+NO_TESTS = 5  # pytest's exit status when the arguments select no tests
 
 
 def main() -> int:
@@ -35,11 +36,11 @@ def main() -> int:
         extra.remove("--fast")
         return summary([pytest("SQLite, unit tests", {"REDIS_URL": ""}, [*FAST, *extra])])
     if os.environ.get("DATABASE_URL"):
-        return summary([pytest("as DATABASE_URL and REDIS_URL say", {}, extra)])
+        return summary([pytest("DATABASE_URL and REDIS_URL", {}, extra)])
     legs = [pytest("SQLite, without Redis", {"REDIS_URL": ""}, ["--leg=sqlite", *extra])]
     missing = [f"{host}:{port}" for host, port, _ in (POSTGRES, REDIS) if not listens(host, port)]
     if missing:
-        text = f"skipped, as nothing listens on {' and '.join(missing)}"
+        text = f"skipped, nothing listens on {' and '.join(missing)}"
         legs.append(("PostgreSQL with Redis", 1 if os.environ.get("CI") == "true" else 0, text))
     else:
         urls = {"DATABASE_URL": POSTGRES[2], "REDIS_URL": REDIS[2]}
@@ -57,12 +58,12 @@ def pytest(title: str, environment: dict[str, str], arguments: list[str]) -> Leg
     # Tests and packages are compiled once, not by every worker of every leg.
     environment = {**os.environ, **environment, "PYTHONDONTWRITEBYTECODE": ""}
     status = subprocess.run(command, env=environment).returncode
-    said = {0: "passed", NO_TESTS: "no tests selected"}.get(status, "FAILED")
-    return title, 0 if status == NO_TESTS else status, f"{said}, {time.monotonic() - began:.0f} s"
+    result = {0: "passed", NO_TESTS: "no tests selected"}.get(status, "FAILED")
+    return title, 0 if status == NO_TESTS else status, f"{result}, {time.monotonic() - began:.0f} s"
 
 
 def summary(legs: list[Leg]) -> int:
-    """One line per leg, and the exit status of all."""
+    """Print one line per leg. Returns the highest exit status."""
     print()
     for title, status, text in legs:
         print(f"{title}: {text}", file=sys.stderr if status else sys.stdout)

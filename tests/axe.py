@@ -1,4 +1,4 @@
-"""What axe-core finds wrong with a page, for tests."""
+"""Accessibility problems of a page, found by axe-core."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from typing import Literal
 from playwright.sync_api import Page
 
 GRAVE = ("serious", "critical")
-WIDTHS = (1280, 360)  # a desk's and a phone's
-# All that a dark scheme can change. The rules about names, roles and structure hold in both.
+WIDTHS = (1280, 360)  # a desktop window and a phone
+# Only colours differ in the dark scheme. The light scheme is checked by all rules.
 RULES_OF_COLOUR = ("color-contrast", "link-in-text-block")
 
 
 def problems_in_all_looks(page: Page) -> list[str]:
-    """What is seriously wrong with the page in a wide and in a narrow window, in the light and in the dark scheme."""
+    """Serious problems of the page in a wide and a narrow window, in the light and the dark scheme."""
     found = []
     for width in WIDTHS:
         page.set_viewport_size({"width": width, "height": 900})
@@ -33,7 +33,7 @@ SCHEMES: tuple[tuple[Literal["light", "dark"], Sequence[str]], ...] = (
 
 
 def problems_at_widths(page: Page) -> list[str]:
-    """What is seriously wrong with the page in a wide window or in a narrow one."""
+    """Serious problems of the page in a wide and a narrow window."""
     found = []
     for width in WIDTHS:
         page.set_viewport_size({"width": width, "height": 900})
@@ -42,8 +42,8 @@ def problems_at_widths(page: Page) -> list[str]:
 
 
 def serious_problems(page: Page, rules: Sequence[str] = ()) -> list[str]:
-    """One line per rule, of these or of all, that is broken seriously or critically, and by which elements."""
-    # By the debugger, so that the page's own policy stays in force and does not mind.
+    """One line per violated rule of serious or critical impact, with its elements. Checks `rules`, or all."""
+    # Injected by the debugger, which the page's Content-Security-Policy doesn't block.
     if not page.evaluate("'axe' in window"):
         page.evaluate(_script())
     found = page.evaluate(_RUN, list(rules))["violations"]
@@ -54,7 +54,7 @@ def serious_problems(page: Page, rules: Sequence[str] = ()) -> list[str]:
     ]
 
 
-# A colour that is still changing would be judged halfway.
+# Animations are finished first, as a colour in transition would be measured halfway.
 _RUN = """rules => {
     for (const animation of document.getAnimations()) try { animation.finish(); } catch { animation.cancel(); }
     const chosen = rules.length ? {runOnly: {type: "rule", values: rules}} : {};

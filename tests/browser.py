@@ -1,4 +1,4 @@
-"""A real Chromium for tests, as Debian packages it; skipped with its reason where there is none."""
+"""Starts Debian's Chromium for tests. Tests are skipped where it isn't installed."""
 
 from __future__ import annotations
 

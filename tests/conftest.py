@@ -1,4 +1,4 @@
-"""Fixtures for all tests: a known environment, a fake provider, and people of every standing."""
+"""Fixtures for all tests: a clean environment, a fake provider, and users of every role."""
 
 from __future__ import annotations
 
@@ -36,15 +36,15 @@ OPERATOR_ID = "17841400000000001"
 
 
 @pytest.fixture(name="clock")
-def standing_clock(time_machine: Any, request: pytest.FixtureRequest) -> Any:
-    """Time stands still at the module's NOW until the test moves it."""
+def frozen_clock(time_machine: Any, request: pytest.FixtureRequest) -> Any:
+    """Time is frozen at the module's NOW until the test moves it."""
     time_machine.move_to(request.module.NOW, tick=False)
     return time_machine
 
 
 @pytest.fixture(autouse=True)
 def _clean_hints() -> None:
-    """Breakers and counters are hints of a process; no test finds another's."""
+    """Breakers and counters are per process. Reset them, so that tests don't affect each other."""
     memory_counters.clear()
     redis_breaker.success()
     database_breaker.success()
@@ -52,7 +52,7 @@ def _clean_hints() -> None:
 
 @pytest.fixture(autouse=True)
 def _clean_cache(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """The cache is empty before a test; a test that would not run in both legs may not use it."""
+    """Empty the cache before and after a test. A test that runs in one leg only may not use the cache."""
     if uses_cache(request.node):
         cache.clear()
         yield
@@ -68,14 +68,14 @@ def _clean_cache(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
 
 @pytest.fixture(autouse=True)
 def _database_clock(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The database's clock goes with the process's, so that a test moves both."""
+    """The database's clock follows the process's, so that a test moves both."""
     monkeypatch.setattr(clock, "database_now", timezone.now)
     monkeypatch.setattr(clock, "moment", lambda: Value(timezone.now(), output_field=DateTimeField()))
 
 
 @pytest.fixture
 def provider(monkeypatch: pytest.MonkeyPatch, settings: Any) -> FakeProvider:
-    """Public mode with a provider that keeps the protocol and has moods."""
+    """Public mode with a fake provider."""
     settings.PUBLIC_MODE_IG_USER_ID = OPERATOR_ID
     settings.PUBLIC_MODE_ACCESS_TOKEN = "operator-token-for-tests"
     fake = FakeProvider()
@@ -85,7 +85,7 @@ def provider(monkeypatch: pytest.MonkeyPatch, settings: Any) -> FakeProvider:
 
 @pytest.fixture
 def logins(monkeypatch: pytest.MonkeyPatch) -> FakeLogins:
-    """Both logins at a Meta that grants what it is asked for."""
+    """Fakes of both logins, which grant everything."""
     fake = FakeLogins()
     monkeypatch.setattr(registry, "logins", lambda: fake)
     return fake
@@ -93,7 +93,7 @@ def logins(monkeypatch: pytest.MonkeyPatch) -> FakeLogins:
 
 @pytest.fixture(autouse=True)
 def board(monkeypatch: pytest.MonkeyPatch) -> InlineBoard:
-    """First fills run in the reader's own thread: the test's transaction is not visible to another."""
+    """Run first fills in the reader's thread, as other threads don't see the test's transaction."""
     inline = InlineBoard()
     monkeypatch.setattr(reading, "board", inline)
     monkeypatch.setattr(forcing, "board", inline)
@@ -102,7 +102,7 @@ def board(monkeypatch: pytest.MonkeyPatch) -> InlineBoard:
 
 @pytest.fixture(autouse=True)
 def dispatched(monkeypatch: pytest.MonkeyPatch) -> RecordingDispatcher:
-    """What would have been handed to the worker."""
+    """Records the feeds that the worker was asked to refresh."""
     recorder = RecordingDispatcher()
     monkeypatch.setattr(reading, "dispatcher", recorder)
     return recorder
@@ -110,7 +110,7 @@ def dispatched(monkeypatch: pytest.MonkeyPatch) -> RecordingDispatcher:
 
 @dataclass(frozen=True, slots=True)
 class Cast:
-    """A workspace with people around it: those who belong, and one who does not."""
+    """A workspace with a client per role, a member of another workspace, and an anonymous client."""
 
     workspace: Any
     owner: Client
@@ -173,21 +173,21 @@ def make_instance(people: Cast) -> Callable[..., Any]:
             "source_type": "profile",
             "source_value": "acme.bakery",
         } | values
-        # No signal, and so no event in the audit trail: it was there before the test began.
+        # bulk_create sends no signal, so the audit trail stays empty.
         return WidgetInstance.objects.bulk_create([WidgetInstance(**values)])[0]
 
     return make
 
 
 def needs(service: str, is_there: bool) -> None:
-    """Skip with the reason where a service is missing; fail where everything must be there."""
+    """Skip the test when the service is missing. In CI, fail instead."""
     if is_there:
         return
     if os.environ.get("CI") == "true":
-        pytest.fail(f"{service} is missing, and CI must have it.")
+        pytest.fail(f"{service} is missing, but required in CI.")
     pytest.skip(f"{service} is missing.")
 
 
 def run_python(*arguments: str, env: dict[str, str] | None = None) -> subprocess.CompletedProcess[str]:
-    """A process with the service's real settings, and nothing of the tests' environment but PATH."""
+    """Run Python with the service's real settings and a clean environment: only PATH and `env`."""
     return forking.run(*arguments, env={"PATH": os.environ["PATH"], **(env or {})})

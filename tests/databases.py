@@ -1,4 +1,4 @@
-"""Databases of a test's own on a PostgreSQL server."""
+"""Temporary databases on a PostgreSQL server."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from urllib.parse import urlsplit, urlunsplit
 
 @contextmanager
 def fresh_database(server: str, *, template: str = "template1") -> Iterator[str]:
-    """The address of a new database beside the one `server` names; dropped at the end, with all its connections."""
+    """Create a database on the server of the URL `server`, and yield its URL. It is dropped at the end."""
     url, name = _create(server, template)
     try:
         yield url
@@ -22,7 +22,7 @@ def fresh_database(server: str, *, template: str = "template1") -> Iterator[str]
 
 @cache
 def template_database(server: str, fill: Callable[[str], None]) -> str:
-    """The name of a database that `fill` has made ready, to be copied. It is filled once and dropped at exit."""
+    """The name of a template database, set up by `fill` once per process and dropped at exit."""
     url, name = _create(server, "template1")
     atexit.register(_execute, server, f"DROP DATABASE {name} WITH (FORCE)")
     fill(url)

@@ -1,4 +1,4 @@
-"""A provider that behaves: it keeps the protocol, counts its calls, has moods. Stand-ins for threads and broker."""
+"""Fakes of the provider, the logins, the flight board and the dispatcher."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from paris_integration.waiting import Wait
 
 
 def media(number: int, **changes: Any) -> dict[str, Any]:
-    """A raw image post; the higher the number, the older. A value of None removes the field."""
+    """A raw image post. Higher numbers are older posts. A value of None removes the field."""
     raw = {
         "id": f"1790000000000{number:04d}",
         "caption": f"Post {number}",
@@ -41,7 +41,7 @@ def video(number: int, **changes: Any) -> dict[str, Any]:
 
 
 class FakeProvider:
-    """Knows a few accounts; `.calls` lists the usernames asked for, in order."""
+    """A provider with a few accounts. `.calls` lists the requested usernames in order."""
 
     def __init__(self) -> None:
         self.accounts: dict[str, list[Any]] = {"acme.bakery": [media(n) for n in range(3)]}
@@ -74,11 +74,11 @@ class FakeProvider:
         self.tokens.append(request.token.reveal())
         if isinstance(request, HashtagRequest):
             self.during_call()
-            self._moan(request)
+            self._raise_fault(request)
             return RawFeed(media=tuple(media(n) for n in range(3)), usage=self.usage, is_recent_only=True)
         self.calls.append(request.username)
         self.during_call()
-        self._moan(request)
+        self._raise_fault(request)
         if request.username not in self.accounts:
             raise SourceNotFound(code=110, subcode=2207013, status=400)
         profile: Mapping[str, object] = {"username": request.username}
@@ -87,7 +87,7 @@ class FakeProvider:
 
     def find_hashtag_id(self, asking_ig_user_id: str, tag: str, token: Secret) -> str:
         self.tag_calls.append(tag)
-        self._moan()
+        self._raise_fault()
         if tag not in self.tags:
             raise SourceNotFound(code=24)
         return self.tags[tag]
@@ -95,7 +95,7 @@ class FakeProvider:
     def recently_searched(self, asking_ig_user_id: str, token: Secret) -> tuple[str, ...]:
         return self.recent_searches
 
-    def _moan(self, request: FeedRequest | None = None) -> None:
+    def _raise_fault(self, request: FeedRequest | None = None) -> None:
         if self._error is not None:
             raise self._error
         fault = self.fault_for(request) if request is not None else None
@@ -104,7 +104,7 @@ class FakeProvider:
 
 
 class InlineBoard:
-    """A flight board without threads; `.wait` overrides how the wait ends."""
+    """A flight board without threads. `.wait` overrides how the wait ends."""
 
     def __init__(self) -> None:
         self.wait: Wait | None = None
@@ -126,7 +126,7 @@ class RecordingDispatcher:
 
 
 class FakeLogins:
-    """Both logins without Meta: any code but "bad" is good, once; `.accounts` are what a login brings."""
+    """Both logins without Meta. Each code works once, except "bad". A login returns `.accounts`."""
 
     def __init__(self) -> None:
         self.accounts = (Account("17841400000000001", "acme.bakery"),)
@@ -135,7 +135,7 @@ class FakeLogins:
         self.renewals: list[str] = []
         self.failure: LoginFailed | None = None
         self.renewal_error: ProviderError | None = None
-        self.lasts: timedelta | None = timedelta(days=60)  # None: the tokens never end
+        self.lasts: timedelta | None = timedelta(days=60)  # None: the tokens never expire
         self.during_exchange: Callable[[], object] = lambda: None
         self.during_renewal: Callable[[], object] = lambda: None
         self.during_revocation: Callable[[], object] = lambda: None

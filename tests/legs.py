@@ -1,16 +1,15 @@
-"""The two legs of `make test`, and which tests run in which.
+"""The two legs of `make test`, and which tests run in which leg.
 
-`make test` runs on SQLite without Redis, and on PostgreSQL with Redis. A test runs in both legs when a store has a
-part in it, and in one when it has not:
+The SQLite leg runs without Redis, the PostgreSQL leg with it. The first rule that applies decides:
 
-1. A mark decides: `sqlite_leg` or `both_legs`. `needs_postgres` and `needs_redis` mean the PostgreSQL leg.
-2. Tests that start processes (`processes`) run in the PostgreSQL leg, as in production. Those that look at pages in a
-   browser (`browser`) run in the SQLite leg.
+1. The marks `sqlite_leg` and `both_legs` name the leg. `needs_postgres` and `needs_redis` mean the PostgreSQL leg.
+2. Browser tests (`browser`) run in the SQLite leg. Other tests that start processes (`processes`) run in the PostgreSQL
+   leg, as in production.
 3. Tests that use the database (`django_db`, or a fixture that needs it) or the cache (`cached`) run in both legs.
-4. All others run in the SQLite leg. They cannot use a store by mistake: pytest-django refuses the database to a test
-   that does not ask for it, and tests/conftest.py refuses the cache.
+4. All other tests run in the SQLite leg. They can't use a database or cache by mistake: pytest-django blocks database
+   access without the mark, and tests/conftest.py blocks the cache.
 
-`pytest --leg=sqlite` and `--leg=postgres` select a leg's tests; without it, everything is run.
+`pytest --leg=sqlite` and `--leg=postgres` run one leg. Without the option, everything runs.
 """
 
 from __future__ import annotations
@@ -58,13 +57,13 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     if leg is not None:
         config.hook.pytest_deselected(items=[item for item in items if leg not in legs_of(item)])
         items[:] = [item for item in items if leg in legs_of(item)]
-    skip_what_has_no_store(items)
-    # The long ones first, so that workers side by side end at about the same time.
+    skip_without_store(items)
+    # The longest tests start first, so that the workers finish at about the same time.
     items.sort(key=lambda item: item.get_closest_marker("processes") is None)
 
 
-def skip_what_has_no_store(items: list[pytest.Item]) -> None:
-    """In a leg of their own these are not missing: `make test` says when it leaves out the PostgreSQL leg."""
+def skip_without_store(items: list[pytest.Item]) -> None:
+    """Skip the tests whose database or Redis isn't configured."""
     stores = {
         "needs_postgres": os.environ.get("DATABASE_URL", "").startswith("postgres"),
         "needs_redis": bool(os.environ.get("REDIS_URL")),

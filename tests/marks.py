@@ -1,4 +1,4 @@
-"""Marks shared by tests; tests/legs.py says what they mean."""
+"""Marks shared by tests. tests/legs.py explains them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Reading `/metrics` in tests."""
+"""Reads `/metrics` in tests."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ Page = dict[tuple[str, tuple[tuple[str, str], ...]], float]
 
 
 def parse(text: str) -> Page:
-    """Every sample by name and sorted labels."""
+    """All samples, by name and sorted labels."""
     return {
         (sample.name, tuple(sorted(sample.labels.items()))): sample.value
         for family in text_string_to_metric_families(text)
@@ -17,7 +17,7 @@ def parse(text: str) -> Page:
 
 
 def scrape() -> Page:
-    """This process's page, as loopback sees it."""
+    """The metrics page of this process, requested from loopback."""
     from django.test import Client
 
     answer = Client().get("/metrics")
@@ -26,9 +26,9 @@ def scrape() -> Page:
 
 
 def difference(before: Page, after: Page, name: str) -> dict[tuple[str, ...], float]:
-    """By how much each series of this name has risen, by its label values in the order of the labels' names.
+    """How much each series of this metric increased, by its label values in the order of the labels' names.
 
-    For feed requests the workspace comes first: (workspace, result).
+    For feed requests the order is reversed: (workspace, result).
     """
     risen = {}
     for (found, labels), value in after.items():

@@ -1,4 +1,4 @@
-"""Answers of Meta kept as files, and a Meta that gives them. See data/instagram/README.md."""
+"""Loads and serves the recorded answers of Meta. See data/instagram/README.md."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ TAG_ID = "17843800000000001"
 
 @dataclass(frozen=True)
 class Recorded:
-    """One file, its members under their names."""
+    """One file. The fields are the members of its JSON object."""
 
     about: str
     source: str
@@ -42,17 +42,17 @@ def text_of(value: object) -> str:
 
 
 def load(path: Path) -> Recorded:
-    """Raises TypeError for members that no case has."""
+    """Raises TypeError for unknown members."""
     return Recorded(**json.loads(path.read_text()))
 
 
 def recorded(folder: str) -> list[Any]:
-    """The cases of a folder for `pytest.mark.parametrize`, under the names of their files."""
+    """The cases of a folder for `pytest.mark.parametrize`, with the file names as ids."""
     return [pytest.param(load(path), id=path.stem) for path in sorted((DATA / folder).glob("*.json"))]
 
 
 def serve(meta: responses.RequestsMock, edge: str, payload: Any) -> int:
-    """Answer calls to `edge` with this page or these pages in order, errors under 400. Returns how many there are."""
+    """Answer calls to `edge` with one page or several in order, errors with status 400. Returns the count of pages."""
     pages = payload if isinstance(payload, list) else [payload]
     for page in pages:
         meta.get(f"{GRAPH}/v26.0/{edge}", json=page, status=400 if "error" in page else 200)

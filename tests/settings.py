@@ -1,7 +1,7 @@
-"""The service's settings as tests and type checks see them, whatever the developer's shell holds.
+"""Settings for tests and type checks. They don't depend on the environment variables of the developer's shell.
 
-Each of several workers that run tests side by side has stores of its own: pytest-django names its database, and its
-Redis database and its folder for data are chosen here. REDIS_URL names the first worker's Redis database.
+Each pytest worker uses its own stores: pytest-django chooses its database, this module its Redis database and its data
+folder. REDIS_URL names the Redis database of the first worker.
 """
 
 import os
@@ -15,7 +15,7 @@ _OWN = (
 )  # fmt: skip
 for _name in _OWN:
     os.environ.pop(_name, None)
-# Numbers of earlier runs, and of services this machine runs besides, are none of a test's.
+# A new folder, so that tests don't read the metrics of earlier runs or of other services.
 _metrics = tempfile.TemporaryDirectory(prefix="metrics-")
 os.environ["PROMETHEUS_MULTIPROC_DIR"] = _metrics.name
 _var = tempfile.TemporaryDirectory(prefix="var-")
@@ -24,7 +24,7 @@ _worker = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
 if os.environ.get("REDIS_URL"):
     _redis = urlsplit(os.environ["REDIS_URL"])
     os.environ["REDIS_URL"] = _redis._replace(path=f"/{int(_redis.path.strip('/') or 0) + _worker}").geturl()
-_static = tempfile.TemporaryDirectory(prefix="static-")  # WhiteNoise warns where there is no folder
+_static = tempfile.TemporaryDirectory(prefix="static-")  # WhiteNoise warns if the folder is missing
 os.environ["STATIC_ROOT"] = _static.name
 os.environ["SECRET_KEY"] = "a-key-that-protects-nothing-but-tests-and-type-checks"
 os.environ["TOKEN_ENCRYPTION_KEYS"] = "A" * 43 + "="
@@ -32,7 +32,7 @@ os.environ["TOKEN_ENCRYPTION_KEYS"] = "A" * 43 + "="
 from config.settings import *  # noqa: E402, F403
 from config.settings import STORAGES  # noqa: E402
 
-PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]  # quick; nothing here is worth cracking
+PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]  # fast
 STORAGES["staticfiles"] = {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"}
-USAGE_FLUSH_SECONDS = 0.0  # no thread: tests write what was counted when they say so
-DATABASE_STATEMENT_SECONDS = 60.0  # statements of tests wait for this machine, not for a hung server
+USAGE_FLUSH_SECONDS = 0.0  # no background thread: tests flush the counters themselves
+DATABASE_STATEMENT_SECONDS = 60.0  # a busy machine may make tests slow

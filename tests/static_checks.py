@@ -1,4 +1,4 @@
-"""What `make check` asks of the code without running it: system checks, no missing migration, the schema as kept."""
+"""Part of `make check`: system checks, no missing migrations, and an up-to-date OpenAPI schema."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pathlib import Path
 
 KEPT_SCHEMA = Path("docs/openapi.json")
 
-# Checks look at the code, not at a deployment: any key will do.
+# The checks don't depend on the keys, so any will do.
 os.environ.setdefault("SECRET_KEY", "k" * 50)
 os.environ.setdefault("TOKEN_ENCRYPTION_KEYS", "A" * 43 + "=")
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
@@ -25,7 +25,7 @@ def main() -> int:
     generated = StringIO()
     call_command("spectacular", format="openapi-json", validate=True, fail_on_warn=True, stdout=generated)
     if generated.getvalue().strip() != KEPT_SCHEMA.read_text().strip():
-        print(f"{KEPT_SCHEMA} is not what the code says: run `make schema` and look at the difference.")
+        print(f"{KEPT_SCHEMA} is out of date: run `make schema` and review the difference.")
         return 1
     return 0
 

@@ -1,4 +1,4 @@
-"""All that the service holds, as text: every row of every table and every entry of the cache."""
+"""Everything the service has stored, as text: all rows of all tables and all cache entries."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The state of many widgets' feeds, for lists: without posts, and without a query for each."""
+"""The state of many widgets' feeds, for lists. Loads no posts, and makes no query per widget."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from paris_integration.types import ConnectionFacts, FeedKey, Glance, Mode, Warn
 
 
 def glance_at(keys: Iterable[FeedKey], *, now: datetime) -> dict[str, Glance]:
-    """The state of each instance's feed, by instance id. The queries grow with the workspaces, not with the widgets."""
+    """The state of each instance's feed, by instance id. Makes one query per workspace and a few for all."""
     wanted = list(keys)
     instance_ids = [key.instance_id for key in wanted]
     connections = links.find_connections(wanted)

@@ -1,7 +1,8 @@
-"""The read path: the cached feed and its age. A read never fails for plan, quota or provider reasons.
+"""Reads a feed. A read never fails because of the plan, the quota or the provider.
 
-fresh: as it is · stale and due: as it is, and the worker is asked to refresh it · stale and not allowed yet: as it is,
-with the time · never filled: filled in place, within the cold-wait bound.
+A stored feed is returned at once. If it is due for a refresh, the worker is asked to refresh it. If it is stale but a
+refresh isn't allowed yet, the answer says when it is. A feed that was never filled is fetched during the request, for
+at most FEED_COLD_WAIT_SECONDS.
 """
 
 from __future__ import annotations
@@ -30,15 +31,15 @@ from paris_integration.waiting import Wait, board
 
 MARK_READ_EVERY = timedelta(hours=1)
 LOOK_AGAIN_SECONDS = 0.1
-LINKS_LIVE_WITHOUT_WORD = timedelta(days=4)
+LINK_LIFETIME_IF_UNKNOWN = timedelta(days=4)
 
 
 def read_feed(key: FeedKey, selection: Selection, *, now: datetime, is_preview: bool = False) -> FeedView:
-    """The selected posts of this key with their age, warnings and next time; at most FEED_COLD_WAIT_SECONDS late.
+    """Return the selected posts with their age, their warnings and the time of the next allowed refresh.
 
-    `is_preview`: an unsaved source, seen by an editor only. It is not kept fresh in the background, and each fetch
-    counts against the workspace's previews of the hour. Raises PreviewBudgetSpent, and StoreUnavailable when there is
-    neither a database nor a copy.
+    `is_preview`: the source isn't saved yet, and only an editor sees it. It isn't refreshed in the background, and each
+    fetch counts against the workspace's hourly previews. Raises PreviewBudgetSpent, and StoreUnavailable when the
+    database is unavailable and no copy is cached.
     """
     view, _ = read_in_situation(key, selection, now=now, is_preview=is_preview)
     return view
@@ -47,7 +48,7 @@ def read_feed(key: FeedKey, selection: Selection, *, now: datetime, is_preview: 
 def read_in_situation(
     key: FeedKey, selection: Selection, *, now: datetime, is_preview: bool
 ) -> tuple[FeedView, Situation]:
-    """As `read_feed`, with the situation that the view was made from."""
+    """Like `read_feed`. Also returns the situation that the view was made from."""
     with metrics.timed("paris"):
         try:
             return _read(situation.recall(key, now), selection, is_preview=is_preview)
@@ -56,7 +57,7 @@ def read_in_situation(
 
 
 def look_at(loaded: LoadedSituation, selection: Selection) -> FeedView:
-    """The feed as the database has it. Nothing is fetched or asked for."""
+    """The feed as the database has it. Doesn't fetch anything or request a refresh."""
     if loaded.copy is None:
         return _nothing(loaded.warnings)
     verdict = _verdict(loaded, loaded.copy)
@@ -73,10 +74,10 @@ def _read(found: Situation, selection: Selection, *, is_preview: bool) -> tuple[
         _mark_read(copy, found.now)
     if isinstance(found, LoadedSituation):
         return _read_cold(found, selection, is_preview=is_preview)
-    if copy is None:  # without a route there is none
+    if copy is None:  # only without a route, handled above
         return _nothing(found.warnings), found
     verdict = _verdict(found, copy)
-    if verdict.is_due and (not is_preview or _preview_budget_allows(found.key.workspace_id, found.now)):
+    if verdict.is_due and (not is_preview or _charge_preview(found.key.workspace_id, found.now)):
         dispatcher.request_refresh(copy.feed_id)
     return _view_of(found, copy, verdict, selection), found
 
@@ -103,7 +104,7 @@ def _view_of(found: Situation, copy: FeedCopy, verdict: Verdict, selection: Sele
 
 
 def _select(posts: Iterable[EncodedPost], selection: Selection) -> tuple[EncodedPost, ...]:
-    """Filter, then hide, then cut: a hidden or filtered post makes room for the next one."""
+    """Apply the filter and the hidden ids before the limit, so that the next posts move up."""
     wanted = (
         post
         for post in posts
@@ -125,7 +126,7 @@ def _nothing(warnings: Iterable[Warning], *, is_warming: bool = False) -> FeedVi
 
 
 def _last_good(found: Situation, selection: Selection) -> FeedView:
-    """After a downgrade, or without a working connection: the posts there are stay, and nothing is refreshed."""
+    """The stored posts, without a refresh: after a downgrade, or without a working connection."""
     if found.copy is None:
         return _nothing(found.warnings)
     view = _view_of(found, found.copy, _verdict(found, found.copy), selection)
@@ -135,7 +136,7 @@ def _last_good(found: Situation, selection: Selection) -> FeedView:
 def _read_cold(
     found: LoadedSituation, selection: Selection, *, is_preview: bool
 ) -> tuple[FeedView, Situation]:
-    """A feed that was never filled: lead or join its first flight, unless a back-off after a failure runs."""
+    """Fill a feed for the first time, or wait for a fill under way. Not during a back-off after a failure."""
     loaded = guarded_load(lambda: situation.with_feed(found, is_preview=is_preview))
     row, copy = loaded.row, loaded.copy
     if row is None or copy is None or loaded.open_route is None:
@@ -151,7 +152,7 @@ def _read_cold(
         return _nothing({Warning.FEED_WARMING}, is_warming=True), loaded
     copy = filled or guarded_load(lambda: _reload(row.pk)) or copy
     verdict = _verdict(loaded, copy)
-    if verdict.is_due:  # the flight ended without a result: its leader died, or still flies elsewhere
+    if verdict.is_due:  # no result: the process that fetches it died, or is still fetching
         return _nothing({Warning.FEED_WARMING}, is_warming=True), loaded
     return replace(_view_of(loaded, copy, verdict, selection), is_first_fill=True), replace(loaded, copy=copy)
 
@@ -164,7 +165,7 @@ def _reload(feed_id: UUID) -> FeedCopy | None:
 def _wait_for_first_flight(
     row: Feed, loaded: LoadedSituation, kind: refreshing.Kind
 ) -> tuple[Wait, FeedCopy | None]:
-    """Wait for the first fill within the bound. When this process has no room for it, the worker is asked."""
+    """Wait for the first fill, up to the limit. Asks the worker if this process can't start another fetch."""
     wait, filled = board.wait_for(
         row.pk, lambda: _fill(row, loaded, kind), timeout_seconds=settings.FEED_COLD_WAIT_SECONDS
     )
@@ -174,9 +175,9 @@ def _wait_for_first_flight(
 
 
 def _fill(row: Feed, loaded: LoadedSituation, kind: refreshing.Kind) -> FeedCopy | None:
-    """Lead the first fill, or watch its leader elsewhere. A watcher never calls the provider itself.
+    """Fetch the feed for the first time, or wait while another process fetches it.
 
-    Returns what was filled; None when the row has to be read to know.
+    Returns the result; None when the caller has to read it from the row.
     """
     outcome = refreshing.refresh(row, loaded, kind=kind)
     if outcome.result in (refreshing.Result.SUCCEEDED, refreshing.Result.FAILED):
@@ -190,7 +191,8 @@ def _fill(row: Feed, loaded: LoadedSituation, kind: refreshing.Kind) -> FeedCopy
     return None
 
 
-def _preview_budget_allows(workspace_id: UUID, now: datetime) -> bool:
+def _charge_preview(workspace_id: UUID, now: datetime) -> bool:
+    """Count one preview. False when the workspace has none left this hour."""
     try:
         previews.charge(workspace_id, now=now)
     except PreviewBudgetSpent:
@@ -199,14 +201,14 @@ def _preview_budget_allows(workspace_id: UUID, now: datetime) -> bool:
 
 
 def _mark_read(copy: FeedCopy, now: datetime) -> None:
-    """Keep the feed among those that are refreshed in the background; one write an hour, and never a failed read."""
+    """Record the read, so that the feed stays in the background schedule. Writes at most once an hour."""
     age = None if copy.last_read_at is None else now - copy.last_read_at
     if age is not None and -clock.CLOCK_TOLERANCE <= age < MARK_READ_EVERY:
         return
     try:
         guarded_load(lambda: _write_read_mark(copy.feed_id, now))
     except StoreAway:
-        return
+        return  # the read itself doesn't need the database
 
 
 def _write_read_mark(feed_id: UUID, now: datetime) -> None:
@@ -217,8 +219,8 @@ def _write_read_mark(feed_id: UUID, now: datetime) -> None:
 
 
 def _links_have_expired(posts: tuple[EncodedPost, ...], fetched_at: datetime, now: datetime) -> bool:
-    """Whether a media link has run out: by the time in the link, else four days after it was fetched."""
+    """Whether a media link has expired, by the time in the link or else by the feed's age."""
     if not posts:
         return False
     known = [post.links_expire_at for post in posts if post.links_expire_at is not None]
-    return now >= (min(known) if known else fetched_at + LINKS_LIVE_WITHOUT_WORD)
+    return now >= (min(known) if known else fetched_at + LINK_LIFETIME_IF_UNKNOWN)

@@ -1,7 +1,7 @@
-"""What decides about a source at one moment, looked up once per request.
+"""Everything a decision about a source needs, loaded once per request.
 
-Reads, refreshes, what members see and refusals are functions of a `Situation`. Readers get theirs from the cache by
-`recall`; what calls the provider or writes uses `load`, which asks the database.
+Reads, refreshes, refusals and the members' view are functions of a `Situation`. Reads use `recall`, which prefers the
+cache. Code that writes or calls the provider uses `load`, which queries the database.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ _LIVING = (ConnectionState.ACTIVE, ConnectionState.EXPIRING)
 
 @dataclass(frozen=True, slots=True)
 class Situation:
-    """The limits, connection, route and feed of a source. `copy` None: the feed does not exist yet."""
+    """The limits, connection, route and feed of a source. `copy` is None while the feed doesn't exist."""
 
     key: FeedKey
     now: datetime
@@ -42,19 +42,19 @@ class Situation:
 
     @property
     def open_route(self) -> Route | None:
-        """The route to call the provider by; None when plan, connection or credentials allow no call."""
+        """The route for calls to the provider. None when the plan, connection or credentials don't allow a call."""
         is_open = isinstance(self.route, Route) and self.route.is_open and self.is_in_plan
         return self.route if is_open and isinstance(self.route, Route) else None
 
     @property
     def warnings(self) -> frozenset[Warning]:
-        """What plan and route add to the feed's own warnings."""
+        """The warnings of plan and route, in addition to the feed's."""
         return warnings_of_route(self.key, self.route, self.limits)
 
 
 @dataclass(frozen=True, slots=True)
 class LoadedSituation(Situation):
-    """A situation as the database has it. `row` is the feed itself, with `FeedQuerySet.with_orders`."""
+    """A situation loaded from the database. `row` is the feed, read by `FeedQuerySet.with_orders`."""
 
     row: Feed | None
     ladder: Ladder
@@ -64,7 +64,7 @@ class LoadedSituation(Situation):
 
 
 def recall(key: FeedKey, now: datetime) -> Situation:
-    """The situation by what is cached, at most half a minute old; of a feed that was never filled, by the database.
+    """The situation from the cache, at most 30 seconds old. From the database if the feed was never filled.
 
     Raises WorkspaceNotFound, StoreAway.
     """
@@ -72,15 +72,15 @@ def recall(key: FeedKey, now: datetime) -> Situation:
     route = routing.route_for(key.source, connection)
     copy = fast_copy.find(key, route.mode) if isinstance(route, Route) else None
     if isinstance(route, Route) and (copy is None or copy.fetched_at is None):
-        # A reader of a feed that was never filled may be about to fill it.
+        # This read may fill the feed, and writes need the database's view.
         loaded = guarded_load(lambda: load(key, now, may_have_row=copy is not None))
-        keep(key.workspace_id, loaded.ladder.own)  # the next reader may come while the database is away
+        keep(key.workspace_id, loaded.ladder.own)  # for reads while the database is unavailable
         return loaded
     return Situation(key, now, limits_for(key.workspace_id, now=now), connection, route, copy)
 
 
 def load(key: FeedKey, now: datetime, *, may_have_row: bool = True) -> LoadedSituation:
-    """The situation by the database. `may_have_row`: False when the feed was just seen to be missing.
+    """The situation from the database. Pass `may_have_row=False` to skip the query for a feed known to be missing.
 
     Raises WorkspaceNotFound.
     """
@@ -92,17 +92,17 @@ def load(key: FeedKey, now: datetime, *, may_have_row: bool = True) -> LoadedSit
 
 
 def load_for(row: Feed, now: datetime) -> LoadedSituation:
-    """The situation of a feed read by `with_orders`. Raises WorkspaceNotFound."""
+    """The situation of a feed that was read by `with_orders`. Raises WorkspaceNotFound."""
     ladder = load_ladder(row.workspace_id)
     connection = links.find_connection(row.key)
     route = routing.route_for(row.key.source, connection)
     if isinstance(route, Route) and route.mode is not Mode(row.mode):
-        route = NoRoute(Warning.CONNECT_REQUIRED)  # the source is read by another feed now
+        route = NoRoute(Warning.CONNECT_REQUIRED)  # the source has switched to the feed of another mode
     return _loaded(row.key, now, ladder, connection, route, row)
 
 
 def with_feed(loaded: LoadedSituation, *, is_preview: bool = False) -> LoadedSituation:
-    """The situation with its feed, created where only it is missing. A preview's is not kept fresh by beat."""
+    """The situation with its feed, created if it is missing. Beat doesn't refresh the feed of a preview."""
     if loaded.row is not None or isinstance(loaded.route, NoRoute):
         return loaded
     row = _create(loaded.key, loaded.route.mode, loaded.now, is_preview=is_preview)
@@ -111,12 +111,12 @@ def with_feed(loaded: LoadedSituation, *, is_preview: bool = False) -> LoadedSit
 
 
 def with_row(loaded: LoadedSituation, row: Feed) -> LoadedSituation:
-    """The situation after a flight has written the feed's row."""
+    """The situation after a refresh has written the feed's row."""
     return replace(loaded, row=row, copy=fast_copy.copy_of(row))
 
 
 def warnings_of_route(key: FeedKey, route: Route | NoRoute, limits: Limits) -> frozenset[Warning]:
-    """What plan and route add to a feed's warnings. The plan comes before a missing route."""
+    """The warnings of plan and route. A plan's restriction hides the warning of a missing route."""
     in_plan = routing.is_in_plan(key.source, route, limits)
     restricted = frozenset() if in_plan else frozenset({Warning.PLAN_RESTRICTED})
     if isinstance(route, NoRoute):
@@ -125,7 +125,7 @@ def warnings_of_route(key: FeedKey, route: Route | NoRoute, limits: Limits) -> f
 
 
 def warnings_of_connection(connection: ConnectionFacts | None, now: datetime) -> frozenset[Warning]:
-    """What only members see of the instance's connection."""
+    """The warnings about the connection that only members see."""
     if connection is None or connection.state not in _LIVING or connection.expires_at is None:
         return frozenset()
     ends_soon = connection.expires_at - now < EXPIRING_WITHIN
@@ -159,11 +159,11 @@ def _find_row(key: FeedKey, mode: Mode) -> Feed | None:
 
 
 def _create(key: FeedKey, mode: Mode, now: datetime, *, is_preview: bool) -> Feed | None:
-    """The feed's row, inserted unless another request was first; None when its workspace or widget was deleted."""
+    """Insert the feed if it is still missing, and return it. None when the workspace or widget was deleted."""
     new = Feed(**key.columns, mode=mode.value, last_read_at=None if is_preview else now)
     try:
         Feed.objects.bulk_create([new], ignore_conflicts=True)
-    except IntegrityError:  # the workspace was deleted a moment ago
+    except IntegrityError:  # the workspace was deleted meanwhile
         return None
     fast_copy.forget(key, mode)
     row = _find_row(key, mode)
@@ -172,7 +172,7 @@ def _create(key: FeedKey, mode: Mode, now: datetime, *, is_preview: bool) -> Fee
     if row.is_erased:  # the insert waited for the deletion to commit
         Feed.objects.filter(pk=row.pk).purge()
         return None
-    # Read after the insert, so that a pause ordered meanwhile is not missed.
+    # The pause is read after the insert, so that one ordered meanwhile isn't missed.
     until = row.ordered_pause_until
     if until is not None and until > now and row.paused_until is None:
         row.paused_at, row.paused_until = row.ordered_pause_at, until

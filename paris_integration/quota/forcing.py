@@ -1,7 +1,13 @@
-"""A refresh that somebody asked for: allowed or refused with the truth, charged once, called once, settled once.
+"""Forced refreshes: refreshes that a user or API client requests. Each is charged and settled at most once.
 
-plan → a flight under way is joined, at no cost → quota or TTL → back-off: answered without a call, at no cost →
-lease and unit in one transaction → call → result, ledger and audit in one transaction.
+The steps, in this order:
+
+1. Refuse if the plan doesn't include the source.
+2. If a refresh of the feed is under way, wait for it and return its result. This costs nothing.
+3. Refuse if the quota is used up or the minimum interval (TTL) hasn't passed.
+4. During a back-off, pause or rate limit, return the stored feed without a call. This costs nothing.
+5. Take the lease and charge the unit, in one transaction.
+6. Call the provider, then write the result, the ledger and the audit trail in one transaction.
 """
 
 from __future__ import annotations
@@ -41,14 +47,14 @@ MAX_LOOKS = 50
 def force_refresh(
     key: FeedKey, selection: Selection, *, actor: Actor, idempotency_key: str | None = None, now: datetime
 ) -> FeedView:
-    """Refresh the source now if plan, quota and provider let us; the selected posts as they are afterwards.
+    """Refresh the source now, if plan, quota and back-off allow it, and return the selected posts.
 
-    `next_refresh_allowed_at` of the answer is the next forced refresh. A failure of the provider is an answer with
-    its warning, and costs nothing. A repeat with the same `idempotency_key` within a day makes no call and costs
-    nothing; its answer is the feed as it is by then.
+    `next_refresh_allowed_at` is when the next forced refresh is allowed. If the provider fails, the answer carries the
+    warning, and nothing is charged. A request repeated within a day with the same `idempotency_key` makes no call,
+    costs nothing, and returns the current feed.
 
-    Raises RefreshBlocked, WorkspaceNotFound, and TooBusy when no place to wait for Meta is left; database errors rise,
-    and nothing is charged.
+    Raises RefreshBlocked, WorkspaceNotFound, and TooBusy when too many requests are waiting for Meta. After a database
+    error nothing is charged.
     """
     attempt = _Attempt(key, selection, actor, now)
     try:
@@ -62,21 +68,21 @@ def force_refresh(
 
 
 def _answer_once(request: Repeatable, attempt: _Attempt) -> FeedView:
-    if _was_made(request):
+    if _wait_for_earlier(request):
         return attempt.view()
     try:
         view = attempt.answer(request.key)
     except IntegrityError:
-        # The same request, sent twice at once, has charged its unit a moment before.
-        if not _was_made(request):
+        # The same request, sent at the same time, may have inserted its receipt first.
+        if not _wait_for_earlier(request):
             raise
         return attempt.view()
     receipts.keep(request, now=clock.database_now())
     return view
 
 
-def _was_made(request: Repeatable) -> bool:
-    """Whether this request was made within a day; waits until its refresh has ended."""
+def _wait_for_earlier(request: Repeatable) -> bool:
+    """Wait until an earlier request with this key has ended. False: there was none within a day."""
     give_up_at = time.monotonic() + refreshing.dead_after().total_seconds()
     while (state := _state_of(request)) is receipts.State.UNDER_WAY:
         if time.monotonic() > give_up_at:
@@ -95,7 +101,7 @@ def _state_of(request: Repeatable) -> receipts.State:
 
 
 class _Attempt:
-    """One refresh that was asked for. Another flight may come between: then everything is looked up again."""
+    """One forced refresh. If another flight comes first, the attempt starts again from a new look."""
 
     def __init__(self, key: FeedKey, selection: Selection, actor: Actor, now: datetime) -> None:
         self.key = key
@@ -114,7 +120,7 @@ class _Attempt:
             if row is None or route is None:
                 return self._answer_without_call("NO_ROUTE")
             if self._join_flight(row):
-                view = self.view()  # before the note: without its workspace nothing can be noted
+                view = self.view()  # first, as it raises if the workspace was deleted
                 self._note(Outcome.DONE, "JOINED")
                 return view
             standing = members.standing_of(loaded)
@@ -122,12 +128,12 @@ class _Attempt:
             hold = _hold_of(route, standing, self.now)
             if self._hold_back(row, hold):
                 view = self._answer_without_call("BACKOFF")
-                # A success that closed the window has left no fault in the row.
+                # A successful call can reach the rate limit, too. Then the row has no fault to warn about.
                 return replace(view, warnings=view.warnings | ({hold.why} if hold is not None else set()))
             held, line = self._reserve(row, standing.book.at, idempotency_key)
             if held is not None:
                 return self._fly(Flight(row, held, route, loaded.limits, self.now, Kind.FORCED), loaded, line)
-        raise TooBusy("too many flights came between")
+        raise TooBusy("too many other refreshes came first")
 
     def view(self) -> FeedView:
         return members.look_at_feed(self.key, self.selection, now=self.now)
@@ -135,7 +141,7 @@ class _Attempt:
     def _reserve(
         self, row: Feed, seen_at: datetime, idempotency_key: str | None
     ) -> tuple[Lease | None, ForcedRefresh | None]:
-        """Take the lease and charge the unit, both or neither. No lease: another flight came first."""
+        """Take the lease and charge the unit, both or neither. Returns no lease if another flight came first."""
         try:
             with transaction.atomic():
                 held = lease.acquire(row.pk, seen_fence=row.fence, lasts=refreshing.lease_lasts())
@@ -155,7 +161,7 @@ class _Attempt:
             return None, None
 
     def _fly(self, flight: Flight, loaded: LoadedSituation, line: ForcedRefresh | None) -> FeedView:
-        """Call the provider, settle the unit with the result, and answer."""
+        """Call the provider, settle the unit with the result, and return the view."""
         try:
             outcome = refreshing.fly(replace(flight, on_landing=partial(self._settle, line)))
         except BaseException:
@@ -163,7 +169,8 @@ class _Attempt:
                 ledger.settle(line, ledger.State.IN_DOUBT)
             raise
         if outcome.result is not Result.SUCCEEDED:
-            return self.view()  # a fault may have changed the connection, and a fenced flight the feed
+            # Loaded again: a fault may have changed the connection, or another flight the feed.
+            return self.view()
         return members.view_of(situation.with_row(loaded, flight.row), self.selection)
 
     def _settle(self, line: ForcedRefresh | None, outcome: RefreshOutcome) -> None:
@@ -178,20 +185,20 @@ class _Attempt:
             ledger.settle(line, ledger.State.IN_DOUBT if fenced else ledger.State.SUCCEEDED)
 
     def _join_flight(self, row: Feed) -> bool:
-        """Wait for the flight under way, or find one that began after the first look. False: none landed."""
+        """Wait for the flight under way, or notice one that began since the first look. False: none landed."""
         if not row.is_in_flight:
             first_seen, self._seen_fence = self._seen_fence, row.fence
             return first_seen is not None and row.fence > first_seen
         flight = row.fence
         _wait((row.pk, flight), lambda: _look_until(lambda: lease.flight_under_way(row.pk) != flight))
         seen = Feed.objects.with_orders().filter(pk=row.pk).first()
-        # Deleted meanwhile: what there is now is the answer, as it is for whoever leads the flight.
+        # If the feed was deleted meanwhile, the answer is the current state, as for the request that led the flight.
         if seen is None or seen.lease_expires_at is None or seen.fence > flight + 1:
             return True
-        if seen.fence > flight:  # its process died, and another one has taken over
+        if seen.fence > flight:  # the process died, and another one took over
             return self._join_flight(seen)
         if seen.is_in_flight:
-            raise TooBusy("the flight under way has not ended")
+            raise TooBusy("the refresh under way has not ended")
         ledger.settle_orphans(older_than=refreshing.lease_lasts(), feed_id=row.pk)
         return False
 
@@ -213,7 +220,7 @@ class _Attempt:
         return RefreshBlocked(reason, allowed_at, hint)
 
     def _hold_back(self, row: Feed, hold: Hold | None) -> bool:
-        """Leave the provider alone after a failure of this feed, and during a pause, a throttle or an incident."""
+        """True during a back-off, pause, rate limit or incident. Saves `hold` in the feed if it ends later."""
         held_until = row.state_at(self.now).held_until
         if hold is not None and (held_until is None or held_until < hold.until):
             refreshing.hold_back(row, hold, now=self.now)
@@ -243,7 +250,7 @@ def _hold_of(route: Route, standing: Standing, now: datetime) -> Hold | None:
 
 
 def _wait(flight_key: object, job: Callable[[], object]) -> bool:
-    """Wait in one of this process's places; whether the job ended in time. Raises TooBusy when no place is free."""
+    """Wait for the job; False when it didn't end in time. Raises TooBusy when too many callers are waiting."""
     seconds = refreshing.dead_after().total_seconds()
     wait, _ = board.wait_for(flight_key, job, timeout_seconds=seconds)
     if wait in (Wait.NO_PLACE, Wait.NO_FLIGHT):

@@ -1,7 +1,7 @@
-"""Units of forced refreshes: charged by one conditional write per window, settled once, given back to their windows.
+"""Charges the units of forced refreshes, settles each once, and returns a unit to the windows it was charged to.
 
-Correctness is the database's: the windows' rows are held while the clock is read and the plan's caps are compared, so
-that a charge that waited across midnight lands in the day it is made in, and racing charges cannot overspend.
+The windows' rows are locked before the clock is read and the plan's limits are compared. So a charge that waited for
+the lock across midnight counts for the new day, and concurrent charges can't exceed the limit.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ State = ForcedRefresh.State
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """The units used, and what holds calls back beside the feed's own back-off."""
+    """The units used, and the waits that apply in addition to the feed's back-off."""
 
     book: Book
     paused_until: datetime | None  # a pause that staff ordered
@@ -41,7 +41,7 @@ class Standing:
 
 
 def read_standing(key: FeedKey, *, credential: str | None, now: datetime) -> Standing:
-    """The standing of a source, by the database's clock, in one query. Raises WorkspaceNotFound."""
+    """The standing of a source, by the database's clock. Makes one query. Raises WorkspaceNotFound."""
     at = clock.moment()
     windows = QuotaWindow.objects.filter(**key.columns)
     tally = JSONObject(used="used", granted="granted")
@@ -49,7 +49,7 @@ def read_standing(key: FeedKey, *, credential: str | None, now: datetime) -> Sta
     hour = windows.filter(kind=WindowKind.HOUR.value, starts_at=TruncHour(at, tzinfo=UTC))
     pause = Pause.objects.filter(pk=key.instance_id)
     window = ProviderWindow.objects.filter(pk=credential or "")
-    # The workspace's row is there, whatever else is missing.
+    # Starts from the workspace, as all other rows may be missing.
     found = (
         Workspace.objects.filter(pk=key.workspace_id)
         .order_by()
@@ -90,10 +90,10 @@ def reserve(
     actor: Actor,
     idempotency_key: str | None,
 ) -> ForcedRefresh | None:
-    """Charge one unit for the flight `held` and open its ledger line; None when this refresh costs nothing.
+    """Charge one unit for the flight `held` and open its ledger line. Returns None when the refresh costs nothing.
 
-    `seen_at`: when the caller looked, by the database's clock; what it saw is looked up again under the lock. Call it
-    in the transaction that took the lease. Raises RefreshRefused: the transaction must then be rolled back.
+    `seen_at`: when the caller looked, by the database's clock. The decision is made again under the lock. Call this in
+    the transaction that took the lease, and roll that back if it raises RefreshRefused.
     """
     book = _hold_book(key, seen_at)
     limits = resolve(fresh_grants_for(key.workspace_id), book.at)
@@ -102,12 +102,12 @@ def reserve(
         raise RefreshRefused(decision.reason)
     if not decision.costs_unit:
         return None
-    # The rows are locked, so this cannot miss; where a database locks no rows, this keeps the books right.
+    # The rows are locked, so this always matches. It guards databases that lock no rows, such as SQLite.
     unchanged = Q(kind=WindowKind.DAY.value, used=book.day.used) | Q(
         kind=WindowKind.HOUR.value, used=book.hour.used
     )
     if _windows(key, book.at).filter(unchanged).update(used=F("used") + 1) != len(WindowKind):
-        raise StoreUnavailable("another charge came between")
+        raise StoreUnavailable("another charge came first")
     line = ForcedRefresh.objects.create(
         **key.columns,
         feed_id=held.feed_id,
@@ -125,7 +125,7 @@ def reserve(
 
 
 def settle(line: ForcedRefresh, state: State, *, fault: str = "") -> bool:
-    """Close a ledger line, once: False when it was closed already. A failed refresh gets its unit back."""
+    """Close a ledger line. False when it is closed already. The unit of a failed refresh is returned."""
     with transaction.atomic(savepoint=False):
         closed = ForcedRefresh.objects.filter(pk=line.pk, state=State.RESERVED).update(
             state=state, settled_at=clock.moment(), fault=fault
@@ -133,7 +133,7 @@ def settle(line: ForcedRefresh, state: State, *, fault: str = "") -> bool:
         if not closed:
             return False
         if state is State.FAILED:
-            _give_back(line)
+            _return_unit(line)
         outcomes = {
             State.SUCCEEDED: Outcome.DONE,
             State.FAILED: Outcome.FAILED,
@@ -151,7 +151,7 @@ def settle(line: ForcedRefresh, state: State, *, fault: str = "") -> bool:
     return True
 
 
-def _give_back(line: ForcedRefresh) -> None:
+def _return_unit(line: ForcedRefresh) -> None:
     windows = QuotaWindow.objects.filter(
         workspace_id=line.workspace_id,
         instance_id=line.instance_id,
@@ -166,9 +166,12 @@ def _give_back(line: ForcedRefresh) -> None:
 
 
 def settle_orphans(*, older_than: timedelta, feed_id: UUID | None = None) -> int:
-    """Settle as spent what dead processes left open; how many lines. Nothing flies as long as `older_than`."""
+    """Settle as spent the lines that dead processes left open, and return how many.
+
+    `older_than`: longer than any flight can take.
+    """
     now = clock.database_now()
-    # A line from the future was opened while the clock was wrong: no flight belongs to it any more.
+    # A line from the future was opened while the clock was wrong, so its flight has ended.
     is_orphan = Q(reserved_at__lt=now - older_than) | Q(reserved_at__gt=now + CLOCK_TOLERANCE)
     open_lines = ForcedRefresh.objects.filter(is_orphan, state=State.RESERVED)
     if feed_id is not None:
@@ -178,7 +181,7 @@ def settle_orphans(*, older_than: timedelta, feed_id: UUID | None = None) -> int
 
 @transaction.atomic
 def grant(key: FeedKey, units: int, *, actor: Actor, note: str) -> None:
-    """Add units to today's and this hour's windows of the source."""
+    """Add units to the source's windows of today and of this hour."""
     book = _hold_book(key, clock.database_now())
     _windows(key, book.at).update(granted=F("granted") + units)
     audit.note(
@@ -193,7 +196,7 @@ def grant(key: FeedKey, units: int, *, actor: Actor, note: str) -> None:
 
 
 def _hold_book(key: FeedKey, now: datetime) -> Book:
-    """The windows of this moment, locked until the transaction ends; the clock is read while they are."""
+    """Lock the current windows until the transaction ends. The book's time is read under the lock."""
     while True:
         QuotaWindow.objects.bulk_create(
             [
@@ -213,7 +216,7 @@ def _hold_book(key: FeedKey, now: datetime) -> Book:
 
 
 def _windows(key: FeedKey, at: datetime) -> QuerySet[QuotaWindow]:
-    """The day's and the hour's window of this moment."""
+    """The windows of this day and this hour."""
     of_moment = Q()
     for kind in WindowKind:
         of_moment |= Q(kind=kind.value, starts_at=kind.start_of(at))

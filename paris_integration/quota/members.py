@@ -1,4 +1,4 @@
-"""What members of a workspace see beside the posts: forced refreshes, the connection, and what a refresh would do."""
+"""What members of a workspace see besides the posts: forced refreshes, the connection, and the effect of a refresh."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from paris_integration.types import FeedKey, FeedView, RefreshEffect, RefreshNow
 def read_feed_as_member(
     key: FeedKey, selection: Selection, *, now: datetime, is_preview: bool = False
 ) -> FeedView:
-    """As `read_feed`, with the state of forced refreshes and of the connection."""
+    """Like `read_feed`, with the state of forced refreshes and of the connection."""
     view, found = reading.read_in_situation(key, selection, now=now, is_preview=is_preview)
     try:
         return guarded_load(lambda: _with_allowance(view, found))
@@ -27,20 +27,20 @@ def read_feed_as_member(
 
 
 def look_at_feed(key: FeedKey, selection: Selection, *, now: datetime) -> FeedView:
-    """The feed as the database has it, with all that a member may know. Nothing is fetched or asked for.
+    """The feed as the database has it, with everything members may see. Doesn't fetch anything or request a refresh.
 
-    `next_refresh_allowed_at` is the time of the next forced refresh. Raises WorkspaceNotFound.
+    `next_refresh_allowed_at` is when the next forced refresh is allowed. Raises WorkspaceNotFound.
     """
     return view_of(situation.load(key, now), selection)
 
 
 def view_of(loaded: LoadedSituation, selection: Selection, standing: Standing | None = None) -> FeedView:
-    """As `look_at_feed`, for a situation that has just been loaded. `standing`: when it is known, too."""
+    """Like `look_at_feed`, for a loaded situation. Pass `standing` if it has been read already."""
     standing = standing or standing_of(loaded)
     view = reading.look_at(loaded, selection)
     source, row, book = loaded.key.source, loaded.row, standing.book
     state, ladder = loaded.state_at(book.at), loaded.ladder
-    refresh_now = _closed(loaded) or allowance.refresh_now(
+    refresh_now = _why_closed(loaded) or allowance.refresh_now(
         source,
         state,
         ladder.own,
@@ -67,7 +67,7 @@ def standing_of(loaded: Situation) -> Standing:
 
 
 def _with_allowance(view: FeedView, found: Situation) -> FeedView:
-    """The view with what a member may know, by the database's books and clock."""
+    """The view with what members may see, by the database's ledger and clock."""
     ladder = load_ladder(found.key.workspace_id)
     book = standing_of(found).book
     state = found.copy.state_at(book.at) if found.copy else NEVER_FILLED
@@ -78,8 +78,8 @@ def _with_allowance(view: FeedView, found: Situation) -> FeedView:
     )
 
 
-def _closed(loaded: LoadedSituation) -> RefreshNow | None:
-    """Why plan or connection allow no call, and what would open the source; None where they allow one."""
+def _why_closed(loaded: LoadedSituation) -> RefreshNow | None:
+    """Why plan or connection don't allow a call, and what would allow it. None when a call is allowed."""
     source, route = loaded.key.source, loaded.route
     without = routing.route_for(source, None)
     disconnect_helps = isinstance(without, Route) and routing.is_in_plan(source, without, loaded.limits)

@@ -1,4 +1,4 @@
-"""Threads that might ask the database are started in one place, which gives their connections back."""
+"""Threads that may use the database are started in one module, which returns their connections."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ STARTERS = {
     "start_new_thread",
 }
 OURS = Path("foundation/threads.py")
-# A library's server; `threads.run` calls the application that it serves.
+# A library's server. `threads.run` calls the application that it serves.
 ALLOWED = {Path("paris_integration/observing/metrics_page.py"): {"ThreadingWSGIServer"}}
 WITHOUT_DATABASE = Path("paris_integration/providers")  # an import contract keeps Django out of it
 MODULES = [

@@ -1,4 +1,4 @@
-"""The TypeScript client: its types are the schema's, they fit what the API answers, and it does what it says."""
+"""The TypeScript client: its types match the schema and the API's answers, and its functions work."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ def recorded(people: Cast, instance: WidgetInstance) -> dict[str, Any]:
 
 
 @pytest.mark.django_db
-def test_the_recorded_answers_are_what_the_api_answers(
+def test_the_recorded_answers_match_the_api(
     people: Cast,
     make_instance: Any,
     provider: FakeProvider,
@@ -93,7 +93,7 @@ def test_the_recorded_answers_are_what_the_api_answers(
         assert path.read_text() == text
 
 
-def test_the_types_are_the_schemas(npm: str, tmp_path: Path) -> None:
+def test_the_types_match_the_schema(npm: str, tmp_path: Path) -> None:
     run(
         npm,
         "exec",
@@ -107,6 +107,6 @@ def test_the_types_are_the_schemas(npm: str, tmp_path: Path) -> None:
     assert (tmp_path / "schema.ts").read_text() == (CLIENT / "src" / "schema.ts").read_text()
 
 
-def test_the_client_fits_and_works(npm: str) -> None:
+def test_the_client_compiles_and_works(npm: str) -> None:
     run(npm, "run", "check")
     assert "# fail 0" in run(npm, "test")

@@ -1,13 +1,12 @@
-"""`python -m tests.deployment.image_steps`: the image without a container engine.
+"""`python -m tests.deployment.image_steps`: build and run the image without a container engine.
 
-Takes what `git archive HEAD` holds, less what .dockerignore leaves out, follows the Dockerfile instruction by
-instruction in a folder that plays the image's root, with a fresh virtual environment from the hashed requirements,
-and then starts migrate, web, worker and beat by compose.yaml's own commands and environment on this machine's
-PostgreSQL (a database of its own) and Redis, with the stand-in in Meta's place. Ends by reading a feed that web has
-filled and that worker and beat have refreshed.
+Takes the files of `git archive HEAD` without those in .dockerignore, and follows the Dockerfile's instructions in a
+folder that is used as the image's root, with a new virtual environment from the hashed requirements. Then runs migrate,
+web, worker and beat with the commands and environment of compose.yaml, on a new database of PostgreSQL, Redis, and the
+stand-in instead of Meta. At last it reads a feed that web has filled and that worker and beat have refreshed.
 
-What a folder cannot show: the base image, the system user of the image (`useradd` is left out), and the network.
-Needs DATABASE_URL of a server that lets databases be made, and REDIS_URL; local ones are taken when they are not set.
+It doesn't check the base image, the image's system user (`useradd` is skipped) or the network. Uses the servers of
+DATABASE_URL, which must allow creating databases, and REDIS_URL, or local ones.
 """
 
 from __future__ import annotations
@@ -48,7 +47,7 @@ OWNER = re.compile(r" -o feeds -g feeds")
 
 @dataclass
 class Image:
-    """A folder in the place of the image's root, and what the Dockerfile has set on the way."""
+    """The folder used as the image's root, and the settings made by the Dockerfile so far."""
 
     root: Path
     context: Path
@@ -61,7 +60,7 @@ class Image:
         return self.root / os.path.normpath(os.path.join(self.folder, path)).lstrip("/")
 
     def moved(self, text: str) -> str:
-        """`text` with the absolute paths of the image's own folders led to where they lie here."""
+        """`text` with the absolute paths of the image's folders replaced by their paths in this folder."""
         return re.sub(r"(?<![\w./-])/(venv|srv|var/lib/feeds|run/secrets)\b", rf"{self.root}/\1", text)
 
     def process_environment(self, more: dict[str, str]) -> dict[str, str]:
@@ -70,7 +69,7 @@ class Image:
         return {"HOME": str(self.root), "LANG": "C.UTF-8", **own}
 
     def run(self, command: Sequence[str], **more: str) -> str:
-        """Standard output. Raises CalledProcessError with the last words on standard error."""
+        """Run a command and return its standard output. Raises CalledProcessError."""
         done = subprocess.run(
             [self.moved(part) for part in command],
             cwd=self.inside("."), env=self.process_environment(more), stdout=subprocess.PIPE, text=True,
@@ -80,7 +79,7 @@ class Image:
 
 
 def instructions(dockerfile: str) -> Iterator[tuple[str, str]]:
-    """(keyword, rest) of each, comments and line ends joined away."""
+    """The (keyword, arguments) of each instruction, without comments and with continued lines joined."""
     lines = [line for line in dockerfile.splitlines() if not line.lstrip().startswith("#")]
     for line in re.sub(r"\\\n", " ", "\n".join(lines)).splitlines():
         if line.strip():
@@ -89,11 +88,11 @@ def instructions(dockerfile: str) -> Iterator[tuple[str, str]]:
 
 
 class UnknownStep(Exception):
-    """The Dockerfile asks for what this check cannot do as an engine would: teach it, or it proves nothing."""
+    """The Dockerfile has an instruction that this check doesn't support yet. Add support for it here."""
 
 
 def follow(image: Image, keyword: str, rest: str) -> None:
-    """Do one instruction. Raises UnknownStep for one whose effect is not known here."""
+    """Run one instruction. Raises UnknownStep if it isn't supported."""
     match keyword:
         case "FROM":
             image.environment, image.folder, image.user = {}, "/", "root"
@@ -118,7 +117,7 @@ def follow(image: Image, keyword: str, rest: str) -> None:
 
 def _copy(image: Image, words: list[str]) -> None:
     if words[0].startswith("--from="):
-        # Both stages share the folder: what the first one made lies where the second wants it.
+        # Both stages use the same folder, so files from the first stage are in place already.
         if words[1] != words[2] or not image.inside(words[1]).exists():
             raise UnknownStep(f"COPY {' '.join(words)}")
         return
@@ -133,7 +132,7 @@ def _copy(image: Image, words: list[str]) -> None:
 
 
 def clean_context(folder: Path) -> Path:
-    """What the engine would be sent: HEAD, less what .dockerignore names."""
+    """The build context: the files of HEAD without those in .dockerignore."""
     archive = subprocess.run(("git", "archive", "HEAD"), cwd=ROOT, check=True, capture_output=True).stdout
     with tarfile.open(fileobj=io.BytesIO(archive)) as tar:
         tar.extractall(folder, filter="data")
@@ -196,7 +195,7 @@ def main() -> int:
         write_secrets(image, services["web"]["secrets"])
         environment = {
             **compose_environment(services["web"], given),
-            # Where this machine's stores are, and the stand-in for Meta; all else is as in compose.yaml.
+            # The addresses of the local servers and of the stand-in. Everything else is as in compose.yaml.
             "DATABASE_URL": database_url,
             "REDIS_URL": os.environ.get("REDIS_URL") or REDIS,
             "HOST": "127.0.0.1",
@@ -214,7 +213,7 @@ def main() -> int:
 
 
 def look_at_the_image(image: Image) -> None:
-    """Not root, nothing of the tests, no secret, static files collected."""
+    """Check that the image doesn't run as root, has no tests and no secrets, and has its static files."""
     held = {path.name for path in image.inside(".").iterdir()}
     assert image.user not in {"", "root", "0"}, image.user
     assert not held & {"tests", "demo", "instagram_standin", "secrets", ".git", ".env"}, held
@@ -228,7 +227,7 @@ def look_at_the_image(image: Image) -> None:
 def processes(
     image: Image, services: dict[str, Any], environment: dict[str, str], log_path: Path
 ) -> Iterator[None]:
-    """web, two workers and beat, by compose.yaml's commands or the image's own."""
+    """Run web, two workers and beat by the commands of compose.yaml or of the image."""
     started: dict[str, subprocess.Popen[bytes]] = {}
     with log_path.open("ab") as log:
         for name in ("web", "worker", "beat"):

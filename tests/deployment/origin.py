@@ -1,4 +1,4 @@
-"""A service in miniature behind the proxy: it answers what it was last told to, and counts."""
+"""A small HTTP server behind the proxy. It returns a configurable answer and counts requests."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ Headers = Sequence[tuple[str, str]]
 
 
 class Origin:
-    """`answer` is (status, headers in their order, body). While `gate` is clear, readers wait for it."""
+    """`answer` is (status, headers in order, body). Requests wait until `gate` is set."""
 
     def __init__(self) -> None:
         self.answer: tuple[int, Headers, bytes] = (200, (), b"")
@@ -26,7 +26,7 @@ class Origin:
 
 @contextmanager
 def running_origin() -> Iterator[tuple[Origin, int]]:
-    """The origin and its port. It is gone afterwards, connections included."""
+    """Run an origin. Yields it and its port, and closes all connections at the end."""
     origin = Origin()
 
     class Handler(BaseHTTPRequestHandler):

@@ -1,4 +1,4 @@
-"""The reverse proxy's own files around a real nginx on loopback, with nothing changed but addresses and folders."""
+"""Runs a real nginx on loopback with the files of deploy/. Only addresses and folders are changed."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from tests.processes.service import free_port, get, wait_until
 FILES = Path(__file__).resolve().parent.parent.parent / "deploy" / "nginx"
 NGINX = shutil.which("nginx", path=f"{os.environ.get('PATH', '')}:/usr/sbin")
 
-# Started by root, nginx works as nobody, who cannot enter a test's folder.
+# If root starts nginx, its workers run as the user `nobody`, who can't read a test's folder.
 _AS_ME = "user root;" if os.geteuid() == 0 else ""
 
 
 def prepare(folder: Path, *, web_port: int, port: int, tls_port: int) -> Path:
-    """The configuration in `folder`, ready for `nginx -c`; its certificate signs itself."""
+    """Write the configuration to `folder`, for `nginx -c`, with a self-signed certificate."""
     folder.mkdir(parents=True)
     make = ("openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes")
     names = (
@@ -38,7 +38,7 @@ def prepare(folder: Path, *, web_port: int, port: int, tls_port: int) -> Path:
     changes = {
         "pid /tmp/nginx.pid;": f"pid {folder}/pid;",
         "server web:8000;": f"server 127.0.0.1:{web_port};",
-        # The tests speak http: what the TLS server includes stands in the other one as well.
+        # The tests use plain HTTP, so the includes of the TLS server are added to the other server.
         "listen 8080;\n        return 301 https://$host$request_uri;": plain,
         "listen 8443 ssl;": f"listen 127.0.0.1:{tls_port} ssl;",
         "/run/secrets/tls_certificate": str(folder / "crt"),
@@ -60,7 +60,7 @@ def prepare(folder: Path, *, web_port: int, port: int, tls_port: int) -> Path:
 
 
 def check(configuration: Path) -> subprocess.CompletedProcess[str]:
-    """What nginx itself says of the files."""
+    """The result of `nginx -t`."""
     return subprocess.run(
         (str(NGINX), "-t", "-e", str(configuration.parent / "error.log"), "-c", str(configuration)),
         capture_output=True,
@@ -70,7 +70,7 @@ def check(configuration: Path) -> subprocess.CompletedProcess[str]:
 
 @contextmanager
 def running_proxy(folder: Path, *, web_port: int) -> Iterator[str]:
-    """Its base address while it runs."""
+    """Run nginx. Yields its base URL."""
     port = free_port()
     configuration = prepare(folder, web_port=web_port, port=port, tls_port=free_port())
     command = (

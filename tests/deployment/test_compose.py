@@ -1,4 +1,4 @@
-"""compose.yaml and the Dockerfile: valid to the compose client, one image, nothing secret, as few rights as can be."""
+"""compose.yaml and the Dockerfile: valid for the compose client, one image, no secrets, minimal privileges."""
 
 from __future__ import annotations
 
@@ -34,14 +34,14 @@ def validate(**environment: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(command, cwd=ROOT, env=env, capture_output=True, text=True, timeout=60)
 
 
-def test_the_compose_client_takes_it() -> None:
+def test_the_compose_client_accepts_the_file() -> None:
     done = validate(**NEEDED)
 
     assert done.returncode == 0, done.stderr
 
 
 @pytest.mark.parametrize("missing", sorted(NEEDED))
-def test_what_has_no_default_is_asked_for_by_name(missing: str) -> None:
+def test_a_missing_setting_without_a_default_is_named(missing: str) -> None:
     done = validate(**{name: value for name, value in NEEDED.items() if name != missing})
 
     assert done.returncode != 0
@@ -78,8 +78,8 @@ def test_secrets_come_from_files(compose: Any) -> None:
     assert all(urlsplit(environment[name]).password is None for name in ("DATABASE_URL", "REDIS_URL"))
 
 
-def test_the_services_addresses_and_passwords_fit_together(compose: Any, tmp_path: Path) -> None:
-    """The settings as the containers see them, with the files where this test has put them."""
+def test_the_addresses_and_passwords_of_the_services_match(compose: Any, tmp_path: Path) -> None:
+    """The settings that the containers get, with the secret files in this test's folder."""
     environment = {
         name: str(value).replace("/run/secrets", str(tmp_path))
         for name, value in compose["services"]["web"]["environment"].items()
@@ -97,14 +97,14 @@ def test_the_services_addresses_and_passwords_fit_together(compose: Any, tmp_pat
     assert done.stdout.split() == ["of-the-database", *["redis://:of-redis@redis:6379/0"] * 2], done.stderr
 
 
-def test_every_container_has_the_fewest_rights(compose: Any) -> None:
+def test_every_container_has_minimal_privileges(compose: Any) -> None:
     for name, service in compose["services"].items():
         assert service["read_only"] is True, name
         assert service["cap_drop"] == ["ALL"], name
         assert service["security_opt"] == ["no-new-privileges:true"], name
         assert "/tmp" in service["tmpfs"], name
         assert "privileged" not in service, name
-        # Only what starts as root to give its folders away, and never one of ours.
+        # Only third-party images that start as root to change the owner of their folders.
         needs_rights = {"postgres": {"CHOWN", "DAC_OVERRIDE", "FOWNER"}, "proxy": {"CHOWN"}}.get(name, set())
         assert set(service.get("cap_add", [])) == needs_rights | (
             {"SETGID", "SETUID"} if needs_rights else set()
@@ -119,7 +119,7 @@ def test_images_are_pinned(compose: Any) -> None:
     assert [image for image in (*others, *bases) if not PINNED.fullmatch(image)] == []
 
 
-def test_redis_asks_for_the_password_and_shows_it_to_nobody(compose: Any, tmp_path: Path) -> None:
+def test_redis_requires_the_password_and_does_not_expose_it(compose: Any, tmp_path: Path) -> None:
     needs("redis-server", shutil.which("redis-server") is not None)
     service, port = compose["services"]["redis"], free_port()
     (tmp_path / "redis_password").write_text("of-redis_-1\n")
@@ -152,7 +152,7 @@ def test_redis_asks_for_the_password_and_shows_it_to_nobody(compose: Any, tmp_pa
         process.wait()
 
 
-def test_the_image_is_slim_runs_without_root_and_holds_neither_secrets_nor_tests() -> None:
+def test_the_image_is_slim_and_runs_without_root_secrets_or_tests() -> None:
     lines = (ROOT / "Dockerfile").read_text().splitlines()
     ignored = set((ROOT / ".dockerignore").read_text().split())
     bases = [line.split()[1] for line in lines if line.startswith("FROM")]

@@ -1,4 +1,4 @@
-"""docs/operations.md, "First live feed": its commands, word for word, with the stand-in in Meta's place."""
+"""docs/operations.md, "First live feed": runs its commands unchanged, with the stand-in instead of Meta."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ GUIDE = ROOT / "docs" / "operations.md"
 
 
 def commands(section: str) -> str:
-    """The fenced commands of one section, in order."""
+    """The commands in the code blocks of one section, in order."""
     text = GUIDE.read_text()
     start = text.index(f"\n## {section}\n")
     end = text.find("\n## ", start + 1)
@@ -66,10 +66,10 @@ def test_the_first_live_feed(tmp_path: Path) -> None:
 def _run(
     script: str, checkout: Path, environment: dict[str, str], tmp_path: Path
 ) -> tuple[str, str, int, dict[str, str]]:
-    """What was printed, the errors, the exit status and the logs. What it left in the background is ended.
+    """Run the commands; stop what they left in the background. Returns output, errors, exit status and logs.
 
-    The logs are read before: make passes the end on to processes that have been told already, and Celery's beat, told
-    twice, may leave with a traceback.
+    The logs are read before stopping: make repeats the signal for its processes, and Celery's beat may log a traceback
+    after the second one.
     """
     out, errors = tmp_path / "out", tmp_path / "errors"
     with out.open("wb") as stdout, errors.open("wb") as stderr:
@@ -98,7 +98,7 @@ def _end_group(group: int) -> None:
 
 
 def _checkout(folder: Path) -> Path:
-    """A folder of its own, so that the logs are not written beside the code; code and packages are linked."""
+    """A new folder with links to code and packages, so that logs aren't written to the repository."""
     folder.mkdir()
     for entry in ROOT.iterdir():
         if entry.name in {".venv", "Makefile", "requirements-dev.txt", "manage.py"} or (

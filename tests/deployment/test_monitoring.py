@@ -1,4 +1,4 @@
-"""The dashboard and the alerts speak of metrics and labels that the service has; alerts fire when they should."""
+"""The dashboard and the alerts use existing metrics and labels, and alerts fire when they should."""
 
 from __future__ import annotations
 
@@ -28,10 +28,10 @@ CONTRACT_LABELS = {"workspace", "reason", "kind", "outcome", "result", "layer"}
 
 @pytest.fixture
 def exported(db: None) -> dict[str, set[str]]:
-    """Every name that a scrape can hold, with its labels."""
+    """Every metric name that a scrape can contain, with its labels."""
     assert (
         Client().get("/healthz").status_code == 200
-    )  # django-prometheus makes its own with the first request
+    )  # django-prometheus creates its metrics at the first request
     found: dict[str, set[str]] = {}
     for collector in set(REGISTRY._collector_to_names):
         labels = set(getattr(collector, "_labelnames", ()))
@@ -48,7 +48,7 @@ def expressions() -> Iterator[str]:
         yield from (target["expr"] for target in panel["targets"])
 
 
-def test_dashboard_and_rules_name_what_is_exported(exported: dict[str, set[str]]) -> None:
+def test_dashboard_and_rules_use_exported_metrics_only(exported: dict[str, set[str]]) -> None:
     seen = set()
     for expression in expressions():
         labels_of_expression: set[str] = set()
@@ -67,7 +67,7 @@ def test_dashboard_and_rules_name_what_is_exported(exported: dict[str, set[str]]
     assert used == recorded
 
 
-def test_all_our_metrics_keep_to_the_label_names(exported: dict[str, set[str]]) -> None:
+def test_all_our_metrics_use_the_documented_label_names(exported: dict[str, set[str]]) -> None:
     ours = {name: labels for name, labels in exported.items() if name.startswith("instagram_")}
     assert len(ours) > 20
     assert {name: labels - CONTRACT_LABELS - {"le"} for name, labels in ours.items()} == {
@@ -91,7 +91,7 @@ def test_alerts_fire_when_they_should(tmp_path: Path) -> None:
     assert done.returncode == 0, done.stdout + done.stderr
 
 
-def test_every_alert_has_its_section_in_the_runbook() -> None:
+def test_every_alert_has_a_section_in_the_runbook() -> None:
     alerts = re.findall(r"- alert: (\S+)", RULES.read_text())
     runbook = (ROOT / "docs/operations.md").read_text().partition("## Runbook")[2].partition("\n## ")[0]
     assert sorted(re.findall(r"^### (\S+)$", runbook, re.MULTILINE)) == sorted(alerts)

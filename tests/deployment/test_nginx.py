@@ -1,4 +1,4 @@
-"""The reverse proxy example, by a real nginx in front of a real web process."""
+"""The reverse proxy example, tested with a real nginx in front of a real web process."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def _nginx() -> None:
     needs("nginx", NGINX is not None)
 
 
-def test_nginx_takes_the_files(tmp_path: Path) -> None:
+def test_nginx_accepts_the_files(tmp_path: Path) -> None:
     ports = {"web_port": free_port(), "port": free_port(), "tls_port": free_port()}
     done = check(prepare(tmp_path / "nginx", **ports))
 
@@ -77,7 +77,7 @@ def test_feeds_are_cached_by_token_and_origin_and_outlive_the_service(tmp_path: 
         assert token not in log
 
 
-def test_posts_bridge_an_outage_for_as_long_as_the_setting_says(tmp_path: Path) -> None:
+def test_kept_posts_are_served_during_an_outage_for_as_long_as_the_setting_allows(tmp_path: Path) -> None:
     folder = tmp_path / "nginx"
     with running_service(tmp_path, STALE_IF_ERROR_SECONDS="5") as service:
         token = service.instance(service.workspace(), "load.proxied")["embedToken"]
@@ -87,7 +87,7 @@ def test_posts_bridge_an_outage_for_as_long_as_the_setting_says(tmp_path: Path) 
             fresh = get(url)
             os.killpg(service.webs[0].pid, signal.SIGKILL)
             service.webs[0].wait()
-            # nginx has no clock to turn.
+            # The clock of nginx can't be changed.
             wait_until(lambda: get(url).headers["X-Cache"] == "STALE", 20)
             stale = get(url)
             wait_until(lambda: get(url).status == 502, 20)
@@ -107,7 +107,7 @@ for row in rows.values():
 """
 
 
-def test_what_is_withdrawn_is_gone_from_the_proxy_within_a_minute(tmp_path: Path) -> None:
+def test_withdrawn_posts_leave_the_proxy_within_a_minute(tmp_path: Path) -> None:
     page = {"Origin": "https://page.example"}
     with running_service(tmp_path) as service:
         workspace = service.workspace()
@@ -125,13 +125,13 @@ def test_what_is_withdrawn_is_gone_from_the_proxy_within_a_minute(tmp_path: Path
             script = _WITHDRAW.format(ids=ids, posts=list(old["hidden"]))
             assert all(
                 _ids(get(url, headers=page)) == old[kind] for kind, url in urls.items()
-            )  # kept a moment ago
+            )  # cached a moment ago
             service.manage("shell", "-v", "0", "-c", script)
             service.manage("rotate_embed_token", made["rotated"]["instanceId"])
             withdrawn_at = time.monotonic()
 
             left = dict(urls)
-            while left:  # somebody asks all the time
+            while left:  # under constant requests
                 assert time.monotonic() - withdrawn_at < 60, left
                 left = {kind: url for kind, url in left.items() if _ids(get(url, headers=page)) & old[kind]}
             statuses = {kind: get(url, headers=page).status for kind, url in urls.items()}
@@ -164,7 +164,7 @@ def behind(tmp_path: Path) -> Iterator[tuple[Origin, Read, Path]]:
 
 
 def refusal(status: int, lifetimes: str) -> list[tuple[str, str]]:
-    """The headers of an answer that the service does not share, in the order in which it sends them."""
+    """The headers of an answer that must not be cached, in the order in which the service sends them."""
     response = HttpResponse(status=status, headers={"Cache-Control": lifetimes})
     http_caching.replace_kept_posts(response)
     return [(name, value) for name, value in response.items() if name != "Content-Type"]
@@ -181,7 +181,7 @@ def refusal(status: int, lifetimes: str) -> list[tuple[str, str]]:
         (200, "private, max-age=60"),
     ],
 )
-def test_a_refusal_replaces_kept_posts_for_good(
+def test_a_refusal_replaces_kept_posts_permanently(
     behind: tuple[Origin, Read, Path], status: int, lifetimes: str
 ) -> None:
     origin, read, _ = behind
@@ -202,19 +202,19 @@ def test_a_refusal_replaces_kept_posts_for_good(
     assert [read().body, read().body] == [b"again"] * 2
 
 
-def test_the_first_reader_after_a_quiet_time_sees_nothing_withdrawn(
+def test_the_first_read_after_a_quiet_period_returns_no_withdrawn_posts(
     behind: tuple[Origin, Read, Path],
 ) -> None:
     origin, read, _ = behind
     origin.serves(b"old", headers=PUBLIC)
     assert read().body == b"old"
     origin.serves(b"no", status=401, headers=[("Cache-Control", "no-store")])
-    time.sleep(4)  # nginx has no clock to turn; it counts in whole seconds
+    time.sleep(4)  # the clock of nginx can't be changed, and counts whole seconds
 
     assert read().status == 401
 
 
-def test_refusals_of_made_up_tokens_fill_no_cache(behind: tuple[Origin, Read, Path]) -> None:
+def test_refusals_of_invented_tokens_are_not_cached(behind: tuple[Origin, Read, Path]) -> None:
     origin, read, folder = behind
     origin.serves(b"no", status=401, headers=refusal(401, "no-store"))
 
@@ -222,7 +222,7 @@ def test_refusals_of_made_up_tokens_fill_no_cache(behind: tuple[Origin, Read, Pa
     assert [path for path in (folder / "cache").rglob("*") if path.is_file()] == []
 
 
-def test_a_service_that_fails_by_itself_is_bridged_within_the_same_bound(
+def test_kept_posts_are_served_within_the_same_limit_while_the_service_answers_503(
     behind: tuple[Origin, Read, Path],
 ) -> None:
     origin, read, _ = behind
@@ -243,7 +243,7 @@ def test_a_service_that_fails_by_itself_is_bridged_within_the_same_bound(
         assert (read().status, read().body) == (status, b"own words")
 
 
-def test_a_herd_asks_once(behind: tuple[Origin, Read, Path]) -> None:
+def test_simultaneous_requests_reach_the_service_once(behind: tuple[Origin, Read, Path]) -> None:
     origin, read, _ = behind
 
     def herd() -> tuple[list[str], int]:
@@ -258,5 +258,5 @@ def test_a_herd_asks_once(behind: tuple[Origin, Read, Path]) -> None:
     wait_until(lambda: read().headers["X-Cache"] != "HIT", 5)
     origin.gate.clear()
     wait_until(lambda: read().headers["X-Cache"] != "HIT", 5)
-    found, calls = herd()  # nobody waits for the question that is under way
+    found, calls = herd()  # no request waits for the one under way
     assert (set(found), calls <= 1) == ({"UPDATING"}, True)

@@ -1,4 +1,4 @@
-"""What the image installs is all that its processes need: nothing is borrowed from the packages for tests."""
+"""The processes need only the packages of the image, and none of those for tests."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ call_command("check")
 """
 
 
-def test_the_processes_start_with_the_packages_of_the_image_alone(tmp_path: Path) -> None:
+def test_the_processes_start_with_only_the_packages_of_the_image(tmp_path: Path) -> None:
     names = re.findall(r"^([A-Za-z0-9._-]+)==", (ROOT / "requirements.txt").read_text(), flags=re.MULTILINE)
     environment = {
         "PATH": os.environ["PATH"],
@@ -47,7 +47,7 @@ def test_the_processes_start_with_the_packages_of_the_image_alone(tmp_path: Path
         "REDIS_URL": "redis://127.0.0.1:1/0",
         "VAR_DIR": str(tmp_path),
     }
-    # By the interpreter itself: a process forked for tests has packages imported already.
+    # In a new interpreter: a process forked for tests has imported packages already.
     done = subprocess.run(
         (sys.executable, "-c", PROCESSES, " ".join(name.lower() for name in names)),
         env=environment,

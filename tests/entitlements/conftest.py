@@ -1,4 +1,4 @@
-"""A workspace, and staff of every standing around the admin."""
+"""A workspace, and users with every level of access to the admin."""
 
 from __future__ import annotations
 
@@ -74,6 +74,6 @@ def plan(key: str) -> Plan:
 
 
 def errors_of(response: Any, formset: str) -> list[dict[str, list[str]]]:
-    """The errors of an inline's rows, as they stand on the page."""
+    """The errors shown at an inline's rows."""
     shown = {each.formset.prefix: each.formset for each in response.context["inline_admin_formsets"]}
     return [dict(row) for row in shown[formset].errors]

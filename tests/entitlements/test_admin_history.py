@@ -1,4 +1,4 @@
-"""The history of changes and the plans' own page: found, filtered, and not to be altered."""
+"""The history of changes and the page of plans: search, filters, and no editing of the history."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def found(response: Any) -> list[tuple[str, str]]:
         pytest.param({"at__year": "2000"}, [], id="by date"),
     ],
 )
-def test_changes_are_found_newest_first(
+def test_changes_are_listed_newest_first(
     staff: Staff, query: dict[str, str], rows: list[tuple[str, str]]
 ) -> None:
     for client in (staff.owner, staff.support):
@@ -48,7 +48,7 @@ def test_changes_are_found_newest_first(
 
 
 @pytest.mark.usefixtures("history")
-def test_a_workspaces_page_leads_to_its_changes(staff: Staff, workspace: Workspace) -> None:
+def test_a_workspaces_page_links_to_its_changes(staff: Staff, workspace: Workspace) -> None:
     page = staff.owner.get(reverse("admin:entitlements_workspace_change", args=[workspace.pk]))
     link = f"{LIST}?workspace__id__exact={workspace.pk}"
     expected = [("Acme Bakery", HASHTAG), ("Acme Bakery", "plan")]
@@ -59,7 +59,7 @@ def test_a_workspaces_page_leads_to_its_changes(staff: Staff, workspace: Workspa
 
 
 @pytest.mark.usefixtures("history")
-def test_nobody_alters_the_history(staff: Staff) -> None:
+def test_the_history_cannot_be_changed(staff: Staff) -> None:
     change = EntitlementChange.objects.earliest("id")
     page = reverse("admin:entitlements_entitlementchange_change", args=[change.pk])
 
@@ -74,7 +74,7 @@ def test_nobody_alters_the_history(staff: Staff) -> None:
 
 
 @pytest.mark.parametrize("who", ["outsider", "anonymous"])
-def test_others_are_sent_to_sign_in(staff: Staff, who: str) -> None:
+def test_other_users_are_sent_to_sign_in(staff: Staff, who: str) -> None:
     response = getattr(staff, who).get(LIST)
 
     assert response.status_code == 302
@@ -100,7 +100,7 @@ def test_a_plan_is_renamed_with_its_history(staff: Staff) -> None:
     ]
 
 
-def test_plans_are_neither_added_nor_deleted_here(staff: Staff) -> None:
+def test_plans_cannot_be_added_or_deleted_here(staff: Staff) -> None:
     pro = plan("pro")
 
     assert staff.owner.get("/admin/entitlements/plan/add/").status_code == 403
@@ -109,7 +109,7 @@ def test_plans_are_neither_added_nor_deleted_here(staff: Staff) -> None:
 
 
 def test_the_day_cap_key_is_not_a_plan_change(staff: Staff, workspace: Workspace) -> None:
-    """A workspace and a plan of one name stay apart: the plan's subject says so."""
+    """The history of a plan doesn't include a workspace with the same name."""
     workspace.name = "Starter"
     workspace.save()
     set_override(workspace, DAY, 7, actor=Actor("anna"))

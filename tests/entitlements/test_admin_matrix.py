@@ -1,4 +1,4 @@
-"""The plan matrix: the whole of it on one screen, checked cell by cell, saved as a whole or not at all."""
+"""The plan matrix: one page, validated cell by cell, and saved completely or not at all."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ URL = "/admin/entitlements/plan/matrix/"
 
 
 class Inputs(HTMLParser):
-    """What a browser would post from the page as it stands."""
+    """The form values that a browser would post from the unchanged page."""
 
     def __init__(self, page: str) -> None:
         super().__init__()
@@ -66,7 +66,7 @@ def test_the_whole_matrix_is_on_one_screen(staff: Staff) -> None:
         assert words in page
 
 
-def test_saving_writes_what_was_changed_with_its_history(staff: Staff) -> None:
+def test_saving_writes_the_changes_with_their_history(staff: Staff) -> None:
     values = shown(staff) | {f"free:{DAY}": " 3 ", f"starter:{HASHTAG}": "on", f"pro:{DAY}": "unlimited"}
     del values[f"business:{PROFILE}"]
 
@@ -87,7 +87,7 @@ def test_saving_writes_what_was_changed_with_its_history(staff: Staff) -> None:
     ]
 
 
-def test_saving_the_page_as_it_stands_changes_nothing(staff: Staff) -> None:
+def test_saving_an_unchanged_page_changes_nothing(staff: Staff) -> None:
     before = list(PlanEntitlement.objects.order_by("id").values_list("id", "value"))
 
     response = staff.owner.post(URL, shown(staff), follow=True)
@@ -125,7 +125,7 @@ def test_a_plan_is_announced_once_however_many_of_its_cells_change(
         pytest.param(f"pro:{HOUR}", "9" * 41, "at most 40 characters", id="no endless digits"),
     ],
 )
-def test_what_cannot_be_is_said_at_its_cell_and_nothing_is_lost(
+def test_an_invalid_value_is_reported_at_its_cell_and_no_input_is_lost(
     staff: Staff, cell: str, text: str, why: str
 ) -> None:
     values = shown(staff) | {cell: text, f"business:{DAY}": "111"}
@@ -143,7 +143,7 @@ def test_what_cannot_be_is_said_at_its_cell_and_nothing_is_lost(
     assert not EntitlementChange.objects.exists()
 
 
-def test_what_was_wrong_can_be_mended_on_the_same_page(staff: Staff) -> None:
+def test_an_invalid_value_can_be_corrected_on_the_same_page(staff: Staff) -> None:
     response = staff.owner.post(URL, shown(staff) | {f"free:{TTL}": "x", f"free:{DAY}": "2"})
     response = staff.owner.post(URL, typed(response) | {f"free:{TTL}": "720"})
 
@@ -162,14 +162,14 @@ def test_an_unknown_key_or_plan_is_refused(staff: Staff, name: str) -> None:
     assert stored("free", DAY) == 1
 
 
-def test_markup_that_was_typed_stays_text(staff: Staff) -> None:
+def test_markup_in_a_value_is_escaped(staff: Staff) -> None:
     response = staff.owner.post(URL, shown(staff) | {f"free:{DAY}": "<b>", "free:<i>": "1"})
 
     assert "<b>" not in response.content.decode()
     assert "<i>" not in response.content.decode()
 
 
-def test_two_people_at_different_cells_do_not_undo_one_another(staff: Staff) -> None:
+def test_two_people_editing_different_cells_do_not_undo_each_others_changes(staff: Staff) -> None:
     mine, theirs = shown(staff), shown(staff)
 
     staff.owner.post(URL, theirs | {f"free:{DAY}": "2", f"free:{HASHTAG}": "on"})
@@ -185,7 +185,7 @@ def test_two_people_at_different_cells_do_not_undo_one_another(staff: Staff) -> 
         pytest.param(DAY, "", "3", None, "changed this to unlimited.", 3, id="unlimited"),
     ],
 )
-def test_the_second_at_the_same_cell_is_told_before_replacing_it(
+def test_a_second_change_of_the_same_cell_asks_before_replacing_the_first(
     staff: Staff, key: str, theirs: str, mine: str, kept: object, said: str, then: object
 ) -> None:
     page = shown(staff)
@@ -199,14 +199,14 @@ def test_the_second_at_the_same_cell_is_told_before_replacing_it(
     assert stored("free", key) == then
 
 
-def test_the_same_change_twice_is_no_quarrel(staff: Staff) -> None:
+def test_the_same_change_by_two_people_is_no_conflict(staff: Staff) -> None:
     page = shown(staff) | {f"free:{DAY}": "2", f"free:{HASHTAG}": "on"}
 
     assert [staff.owner.post(URL, page).status_code for _ in range(2)] == [302, 302]
     assert EntitlementChange.objects.count() == 2
 
 
-def test_a_page_that_arrives_in_part_turns_nothing_off(staff: Staff) -> None:
+def test_a_partial_form_turns_nothing_off(staff: Staff) -> None:
     staff.owner.post(URL, {"initial-free:" + DAY: "1", f"free:{DAY}": "2"})
 
     assert stored("free", DAY) == 2
@@ -214,7 +214,7 @@ def test_a_page_that_arrives_in_part_turns_nothing_off(staff: Staff) -> None:
     assert EntitlementChange.objects.count() == 1
 
 
-def test_a_lost_value_is_shown_as_it_counts_and_can_be_set(staff: Staff) -> None:
+def test_a_missing_value_shows_the_effective_value_and_can_be_set(staff: Staff) -> None:
     PlanEntitlement.objects.filter(plan__key="pro").delete()
     values = shown(staff)
     assert (values[f"pro:{DAY}"], values[f"pro:{TTL}"]) == ("0", "1440")
@@ -224,7 +224,7 @@ def test_a_lost_value_is_shown_as_it_counts_and_can_be_set(staff: Staff) -> None
     assert stored("pro", DAY) == 24
 
 
-def test_support_looks_and_cannot_touch(staff: Staff) -> None:
+def test_support_can_view_but_not_change(staff: Staff) -> None:
     response = staff.support.get(URL)
     page = response.content.decode()
 
@@ -236,14 +236,14 @@ def test_support_looks_and_cannot_touch(staff: Staff) -> None:
     assert stored("free", DAY) == 1
 
 
-def test_staff_without_rights_on_values_are_refused(staff: Staff) -> None:
+def test_staff_without_permission_for_values_are_refused(staff: Staff) -> None:
     assert staff.clerk.get(URL).status_code == 403
     assert staff.clerk.post(URL, {f"free:{DAY}": "9"}).status_code == 403
     assert stored("free", DAY) == 1
 
 
 @pytest.mark.parametrize("who", ["outsider", "anonymous"])
-def test_others_are_sent_to_sign_in(staff: Staff, who: str) -> None:
+def test_other_users_are_sent_to_sign_in(staff: Staff, who: str) -> None:
     client = getattr(staff, who)
 
     for response in (client.get(URL), client.post(URL, {f"free:{DAY}": "9"})):
@@ -252,7 +252,7 @@ def test_others_are_sent_to_sign_in(staff: Staff, who: str) -> None:
     assert stored("free", DAY) == 1
 
 
-def test_the_list_of_plans_leads_to_the_matrix(staff: Staff) -> None:
+def test_the_list_of_plans_links_to_the_matrix(staff: Staff) -> None:
     plans = reverse("admin:entitlements_plan_changelist")
 
     assert f'href="{URL}"' in staff.owner.get(plans).content.decode()

@@ -1,4 +1,4 @@
-"""A workspace's page: plan, members, overrides, and what counts in the end."""
+"""A workspace's admin page: plan, members, overrides and effective limits."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def page_of(
     memberships: tuple[Row, ...] = (),
     **values: object,
 ) -> dict[str, str]:
-    """What a browser posts; rows that name an `id` are those already there."""
+    """The form values that a browser posts. Rows with an `id` exist already."""
     page: dict[str, object] = {}
     if workspace is not None:
         page = {"name": workspace.name, "plan": workspace.plan_id}
@@ -58,7 +58,7 @@ def existing_row(override: EntitlementOverride, value: str, **more: object) -> R
     return {"id": override.pk, "typed_value": value, **more}
 
 
-def test_effective_limits_say_what_counts_and_why(staff: Staff, workspace: Workspace) -> None:
+def test_effective_limits_are_shown_with_their_origin(staff: Staff, workspace: Workspace) -> None:
     end = timezone.now() + timedelta(days=3)
     set_override(workspace, HASHTAG, True, actor=ACTOR, ends_at=end)
     set_override(workspace, DAY, None, actor=ACTOR)
@@ -87,7 +87,7 @@ def test_assigning_a_plan(staff: Staff, workspace: Workspace) -> None:
     )
 
 
-def test_a_new_workspace_with_everything_at_once(staff: Staff) -> None:
+def test_adding_a_workspace_with_members_and_overrides(staff: Staff) -> None:
     anna = User.objects.create_user("anna")
     posted = page_of(
         name="Fresh",
@@ -133,7 +133,7 @@ def test_adding_an_override(staff: Staff, workspace: Workspace, key: str, typed:
     ("row", "field", "why"),
     [
         pytest.param(override_row(HASHTAG, "maybe"), "typed_value", "must be true or false.", id="a switch"),
-        pytest.param(override_row(HASHTAG, ""), "typed_value", "must be true or false.", id="no switch"),
+        pytest.param(override_row(HASHTAG, ""), "typed_value", "must be true or false.", id="not a switch"),
         pytest.param(override_row(DAY, "-1"), "typed_value", "must be 0 or more.", id="a negative cap"),
         pytest.param(override_row(TTL, "unlimited"), "typed_value", "is required.", id="an endless TTL"),
         pytest.param(override_row("", "5"), "key", "This field is required.", id="no key"),
@@ -148,11 +148,11 @@ def test_adding_an_override(staff: Staff, workspace: Workspace, key: str, typed:
             override_row(DAY, "5", ends_at_0="soon", ends_at_1="00:00"),
             "ends_at",
             "Enter a valid date.",
-            id="an end that is no time",
+            id="an end that is not a time",
         ),
     ],
 )
-def test_a_wrong_override_is_said_at_its_row_and_nothing_is_written(
+def test_an_invalid_override_is_reported_at_its_row_and_nothing_is_written(
     staff: Staff, workspace: Workspace, row: Row, field: str, why: str
 ) -> None:
     posted = page_of(workspace, overrides=(row,), plan=plan("pro").pk)
@@ -189,7 +189,7 @@ def test_editing_an_override_keeps_its_key(staff: Staff, workspace: Workspace) -
         pytest.param(TTL, 5, "5", id="a number"),
     ],
 )
-def test_saving_the_page_as_it_stands_changes_nothing(
+def test_saving_an_unchanged_page_changes_nothing(
     staff: Staff, workspace: Workspace, key: str, value: Any, text: str
 ) -> None:
     override = set_override(workspace, key, value, actor=ACTOR)
@@ -200,7 +200,7 @@ def test_saving_the_page_as_it_stands_changes_nothing(
     assert EntitlementChange.objects.count() == 1
 
 
-def test_an_override_that_has_ended_does_not_hold_up_the_page(staff: Staff, workspace: Workspace) -> None:
+def test_an_expired_override_does_not_prevent_saving(staff: Staff, workspace: Workspace) -> None:
     past = timezone.now().replace(microsecond=0) - timedelta(days=1)
     override = set_override(workspace, DAY, 7, actor=ACTOR, ends_at=past)
     row = existing_row(override, "7", **ends(past))
@@ -223,7 +223,7 @@ def test_removing_an_override_and_adding_another_of_its_key(staff: Staff, worksp
     assert list(changed)[1:] == [("7", "no override"), ("no override", "9")]
 
 
-def test_a_key_is_overridden_once(staff: Staff, workspace: Workspace) -> None:
+def test_a_key_can_be_overridden_only_once(staff: Staff, workspace: Workspace) -> None:
     set_override(workspace, DAY, 7, actor=ACTOR)
     rows = (override_row(DAY, "8"), override_row(TTL, "8"), override_row(TTL, "9"))
 
@@ -247,7 +247,7 @@ def test_members_are_added_changed_and_removed(staff: Staff, workspace: Workspac
     assert role_in(anna.pk, workspace.pk) is None
 
 
-def test_a_person_is_a_member_once(staff: Staff, workspace: Workspace) -> None:
+def test_a_person_can_be_a_member_only_once(staff: Staff, workspace: Workspace) -> None:
     anna = User.objects.create_user("anna")
     Membership.objects.create(workspace=workspace, user=anna, role="viewer")
     row = {"user": anna.pk, "role": "owner"}
@@ -299,7 +299,7 @@ def test_workspaces_are_deleted_one_at_a_time(staff: Staff, workspace: Workspace
     assert not Workspace.objects.filter(pk=workspace.pk).exists()
 
 
-def test_support_looks_and_cannot_touch(staff: Staff, workspace: Workspace) -> None:
+def test_support_can_view_but_not_change(staff: Staff, workspace: Workspace) -> None:
     set_override(workspace, DAY, None, actor=ACTOR, note="for the fair")
 
     page = staff.support.get(url_of(workspace))
@@ -312,7 +312,7 @@ def test_support_looks_and_cannot_touch(staff: Staff, workspace: Workspace) -> N
     assert EntitlementOverride.objects.count() == 1
 
 
-def test_a_clerk_assigns_plans_but_no_overrides(staff: Staff, workspace: Workspace) -> None:
+def test_a_clerk_can_assign_plans_but_not_overrides(staff: Staff, workspace: Workspace) -> None:
     posted = page_of(workspace, plan=plan("pro").pk, overrides=(override_row(TTL, "1"),))
 
     assert staff.clerk.post(url_of(workspace), posted).status_code == 302
@@ -321,7 +321,7 @@ def test_a_clerk_assigns_plans_but_no_overrides(staff: Staff, workspace: Workspa
 
 
 @pytest.mark.parametrize("who", ["outsider", "anonymous"])
-def test_others_are_sent_to_sign_in(staff: Staff, workspace: Workspace, who: str) -> None:
+def test_other_users_are_sent_to_sign_in(staff: Staff, workspace: Workspace, who: str) -> None:
     client = getattr(staff, who)
     posted = page_of(workspace, plan=plan("business").pk)
 

@@ -1,4 +1,4 @@
-"""Each change is checked, written with its history in one transaction, announced, and forgotten by the cache."""
+"""Each change is validated, saved with its history in one transaction, announced, and removed from the cache."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ Commits = Any
 
 
 @pytest.fixture
-def told() -> Iterator[list[set[Any]]]:
+def announced() -> Iterator[list[set[Any]]]:
     """The workspaces of each announcement."""
     heard: list[set[Any]] = []
 
@@ -49,7 +49,7 @@ def history() -> list[tuple[str, str, str, str, str]]:
     return [(row.actor, row.subject, row.key, row.old_value, row.new_value) for row in rows]
 
 
-def test_a_new_workspace_begins_its_history(db: None) -> None:
+def test_a_new_workspace_starts_its_history(db: None) -> None:
     workspace = Workspace(name="Fresh", plan=plan("free"))
     changes.add_workspace(workspace, actor=ACTOR)
 
@@ -57,48 +57,48 @@ def test_a_new_workspace_begins_its_history(db: None) -> None:
     assert history() == [("test", "Fresh", "plan", "none", "Free")]
 
 
-def test_setting_a_plan(workspace: Workspace, told: list[set[Any]]) -> None:
+def test_setting_a_plan(workspace: Workspace, announced: list[set[Any]]) -> None:
     changes.set_plan(workspace, plan("pro"), actor=ACTOR)
 
     assert Workspace.objects.get(pk=workspace.pk).plan.key == workspace.plan.key == "pro"
     assert history() == [("test", "Acme Bakery", "plan", "Starter", "Pro")]
     assert EntitlementChange.objects.get().workspace == workspace
-    assert told == [{workspace.pk}]
+    assert announced == [{workspace.pk}]
 
 
-def test_the_plan_it_has_changes_nothing(workspace: Workspace, told: list[set[Any]]) -> None:
+def test_setting_the_current_plan_changes_nothing(workspace: Workspace, announced: list[set[Any]]) -> None:
     changes.set_plan(workspace, plan("starter"), actor=ACTOR)
 
-    assert (history(), told) == ([], [])
+    assert (history(), announced) == ([], [])
 
 
 def test_setting_a_cell_of_the_matrix(
-    workspace: Workspace, neighbour: Workspace, told: list[set[Any]]
+    workspace: Workspace, neighbour: Workspace, announced: list[set[Any]]
 ) -> None:
     changes.set_plan(neighbour, plan("pro"), actor=ACTOR)
-    told.clear()
+    announced.clear()
 
     changes.set_plan_value(plan("starter"), DAY, None, actor=ACTOR)
 
     assert fresh_limits_for(workspace.pk, now=NOW).force_per_day_max is None
     assert history()[-1] == ("test", "plan Starter", DAY, "6", "unlimited")
-    assert told == [{workspace.pk}]
+    assert announced == [{workspace.pk}]
 
 
-def test_several_cells_are_announced_once(workspace: Workspace, told: list[set[Any]]) -> None:
+def test_several_cells_are_announced_once(workspace: Workspace, announced: list[set[Any]]) -> None:
     different = changes.set_plan_values(plan("starter"), {DAY: 7, TTL: 5, HASHTAG: False}, actor=ACTOR)
 
     assert different == 2
     assert len(history()) == 2
-    assert told == [{workspace.pk}]
+    assert announced == [{workspace.pk}]
 
 
-def test_one_wrong_cell_writes_none(workspace: Workspace, told: list[set[Any]]) -> None:
+def test_one_invalid_cell_prevents_all_writes(workspace: Workspace, announced: list[set[Any]]) -> None:
     with pytest.raises(InvalidValue):
         changes.set_plan_values(plan("starter"), {DAY: 7, TTL: 0}, actor=ACTOR)
 
     assert fresh_limits_for(workspace.pk, now=NOW).force_per_day_max == 6
-    assert (history(), told) == ([], [])
+    assert (history(), announced) == ([], [])
 
 
 @pytest.mark.parametrize(
@@ -109,7 +109,7 @@ def test_one_wrong_cell_writes_none(workspace: Workspace, told: list[set[Any]]) 
         pytest.param(True, "unusable: True", id="true is not 1"),
     ],
 )
-def test_a_broken_cell_can_be_mended(workspace: Workspace, lost: object, words: str) -> None:
+def test_a_broken_cell_can_be_repaired(workspace: Workspace, lost: object, words: str) -> None:
     rows = PlanEntitlement.objects.filter(plan=workspace.plan, key=DAY)
     if lost is None:
         rows.delete()
@@ -123,7 +123,7 @@ def test_a_broken_cell_can_be_mended(workspace: Workspace, lost: object, words: 
 
 
 def test_describing_a_plan(
-    workspace: Workspace, told: list[set[Any]], django_capture_on_commit_callbacks: Commits
+    workspace: Workspace, announced: list[set[Any]], django_capture_on_commit_callbacks: Commits
 ) -> None:
     limits_for(workspace.pk, now=NOW)
     with django_capture_on_commit_callbacks(execute=True):
@@ -134,10 +134,10 @@ def test_describing_a_plan(
         ("test", "plan Starter", "name", "Starter", "Beginner"),
         ("test", "plan Starter", "billing code", "none", "b-1"),
     ]
-    assert told == []
+    assert announced == []
 
 
-def test_an_override_replaces_the_one_before(workspace: Workspace, told: list[set[Any]]) -> None:
+def test_a_new_override_replaces_the_previous_one(workspace: Workspace, announced: list[set[Any]]) -> None:
     user = User.objects.create_user("anna")
     changes.set_override(workspace, DAY, 7, actor=ACTOR)
     changes.set_override(workspace, DAY, 8, actor=Actor("anna", user), ends_at=NOW + A_DAY, note="trial")
@@ -150,24 +150,24 @@ def test_an_override_replaces_the_one_before(workspace: Workspace, told: list[se
         ("anna", "Acme Bakery", DAY, "7", "8 until 2026-11-24 12:00:00 UTC"),
     ]
     assert EntitlementChange.objects.order_by("id").last().note == "trial"  # type: ignore[union-attr]
-    assert told == [{workspace.pk}, {workspace.pk}]
+    assert announced == [{workspace.pk}, {workspace.pk}]
 
 
-def test_the_same_override_again_changes_nothing(workspace: Workspace, told: list[set[Any]]) -> None:
+def test_the_same_override_again_changes_nothing(workspace: Workspace, announced: list[set[Any]]) -> None:
     for _ in range(2):
         changes.set_override(workspace, DAY, 7, actor=ACTOR, ends_at=NOW + A_DAY, note="trial")
 
-    assert len(history()) == len(told) == 1
+    assert len(history()) == len(announced) == 1
 
 
-def test_removing_an_override(workspace: Workspace, told: list[set[Any]]) -> None:
+def test_removing_an_override(workspace: Workspace, announced: list[set[Any]]) -> None:
     override = changes.set_override(workspace, HASHTAG, True, actor=ACTOR)
     changes.remove_override(override, actor=ACTOR)
     changes.remove_override(override, actor=ACTOR)
 
     assert not EntitlementOverride.objects.exists()
     assert history()[1:] == [("test", "Acme Bakery", HASHTAG, "yes", "no override")]
-    assert len(told) == 2
+    assert len(announced) == 2
 
 
 @pytest.mark.parametrize(
@@ -176,17 +176,17 @@ def test_removing_an_override(workspace: Workspace, told: list[set[Any]]) -> Non
         pytest.param("instagram.other", True, UnknownKey, id="unknown key"),
         pytest.param(HASHTAG, 1, InvalidValue, id="a number for a switch"),
         pytest.param(TTL, None, InvalidValue, id="no TTL at all"),
-        pytest.param(DAY, -1, InvalidValue, id="below the least"),
+        pytest.param(DAY, -1, InvalidValue, id="below the minimum"),
     ],
 )
-def test_wrong_overrides_write_nothing(
-    workspace: Workspace, key: str, value: object, error: type[ValueError], told: list[set[Any]]
+def test_invalid_overrides_write_nothing(
+    workspace: Workspace, key: str, value: object, error: type[ValueError], announced: list[set[Any]]
 ) -> None:
     with pytest.raises(error):
         changes.set_override(workspace, key, value, actor=ACTOR)
 
     assert not EntitlementOverride.objects.exists()
-    assert (history(), told) == ([], [])
+    assert (history(), announced) == ([], [])
 
 
 def test_a_receiver_that_fails_undoes_the_change(workspace: Workspace) -> None:

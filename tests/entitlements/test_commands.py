@@ -1,4 +1,4 @@
-"""Management commands: JSON on stdout; bad input is named and writes nothing."""
+"""Management commands: JSON on stdout; invalid input is named and writes nothing."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from entitlements.models import EntitlementChange, EntitlementOverride, Membersh
 from tests.entitlements.conftest import CACHE, DAY, HASHTAG, NOW, TTL
 
 pytestmark = pytest.mark.django_db
-NOBODY = "00000000-0000-0000-0000-000000000000"
+UNKNOWN_ID = "00000000-0000-0000-0000-000000000000"
 
 
 @pytest.fixture(autouse=True)
@@ -34,7 +34,7 @@ def run(command: str, *arguments: str) -> Any:
     return json.loads(out.getvalue())
 
 
-def test_a_workspace_without_an_editor() -> None:
+def test_create_workspace_without_an_editor() -> None:
     answer = run("create_workspace", "Acme Bakery", "--plan", "pro")
 
     workspace = Workspace.objects.get(pk=UUID(answer["workspaceId"]))
@@ -44,7 +44,7 @@ def test_a_workspace_without_an_editor() -> None:
     assert EntitlementChange.objects.get().actor == "command create_workspace"
 
 
-def test_a_workspace_with_a_new_editor() -> None:
+def test_create_workspace_with_a_new_editor() -> None:
     answer = run("create_workspace", "Acme", "--plan", "free", "--editor", "anna", "--password", "pw")
 
     anna = User.objects.get(username="anna")
@@ -61,7 +61,7 @@ def test_a_workspace_with_a_new_editor() -> None:
         pytest.param(("--password", "new"), "new", id="takes the password that is given"),
     ],
 )
-def test_an_editor_who_exists(arguments: tuple[str, ...], password: str) -> None:
+def test_create_workspace_with_an_existing_editor(arguments: tuple[str, ...], password: str) -> None:
     anna = User.objects.create_user("anna", password="old")
 
     answer = run("create_workspace", "Acme", "--plan", "free", "--editor", "anna", *arguments)
@@ -77,7 +77,7 @@ def test_an_editor_who_exists(arguments: tuple[str, ...], password: str) -> None
         pytest.param(("Acme", "--plan", "gold"), "--plan: there is no plan 'gold'. Plans: free,", id="plan"),
         pytest.param((" ", "--plan", "pro"), "NAME: must have 1 to 200", id="an empty name"),
         pytest.param(("x" * 201, "--plan", "pro"), "NAME: must have 1 to 200", id="a long name"),
-        pytest.param(("a\udcffb", "--plan", "pro"), "NAME: must be valid text", id="bytes that are no text"),
+        pytest.param(("a\udcffb", "--plan", "pro"), "NAME: must be valid text", id="bytes that are not text"),
         pytest.param(
             ("Acme", "--plan", "pro", "--editor", "anna"), "--password: required", id="new without password"
         ),
@@ -87,7 +87,9 @@ def test_an_editor_who_exists(arguments: tuple[str, ...], password: str) -> None
             id="an empty password",
         ),
         pytest.param(
-            ("Acme", "--plan", "pro", "--password", "pw"), "--password: requires", id="password of nobody"
+            ("Acme", "--plan", "pro", "--password", "pw"),
+            "--password: requires",
+            id="password without an editor",
         ),
         pytest.param(
             ("Acme", "--plan", "pro", "--editor", "", "--password", "pw"),
@@ -97,7 +99,7 @@ def test_an_editor_who_exists(arguments: tuple[str, ...], password: str) -> None
         pytest.param(
             ("Acme", "--plan", "pro", "--editor", "an na!", "--password", "pw"),
             "--editor: Enter a valid username",
-            id="a username that cannot be",
+            id="an invalid username",
         ),
         pytest.param(
             ("Acme", "--plan", "pro", "--editor", "a" * 151, "--password", "pw"),
@@ -106,7 +108,7 @@ def test_an_editor_who_exists(arguments: tuple[str, ...], password: str) -> None
         ),
     ],
 )
-def test_what_create_workspace_refuses(arguments: tuple[str, ...], why: str) -> None:
+def test_create_workspace_refuses_invalid_input(arguments: tuple[str, ...], why: str) -> None:
     with pytest.raises(CommandError) as refused:
         run("create_workspace", *arguments)
 
@@ -128,11 +130,15 @@ def test_set_plan(workspace: Workspace) -> None:
     ("workspace_id", "key", "why"),
     [
         pytest.param("acme", "pro", "WORKSPACE: 'acme' is not a workspace id", id="not an id"),
-        pytest.param(NOBODY, "pro", f"WORKSPACE: there is no workspace '{NOBODY}'", id="nobody's id"),
+        pytest.param(
+            UNKNOWN_ID, "pro", f"WORKSPACE: there is no workspace '{UNKNOWN_ID}'", id="an unknown id"
+        ),
         pytest.param(None, "gold", "KEY: there is no plan 'gold'. Plans: free, starter,", id="no such plan"),
     ],
 )
-def test_what_set_plan_refuses(workspace: Workspace, workspace_id: str | None, key: str, why: str) -> None:
+def test_set_plan_refuses_invalid_input(
+    workspace: Workspace, workspace_id: str | None, key: str, why: str
+) -> None:
     with pytest.raises(CommandError) as refused:
         run("set_plan", workspace_id or str(workspace.pk), key)
 
@@ -186,7 +192,7 @@ def test_an_override_with_an_end_and_a_note(workspace: Workspace, until: str, pr
         pytest.param((DAY, "-1"), f"VALUE: {DAY}: must be 0 or more.", id="a negative cap"),
         pytest.param((TTL, "unlimited"), f"VALUE: {TTL}: is required.", id="an unlimited TTL"),
         pytest.param(("instagram.x", "1"), "KEY: 'instagram.x' is not an entitlement key.", id="key"),
-        pytest.param((HASHTAG, "yes", "--until", "soon"), "--until: 'soon' is not a time", id="no time"),
+        pytest.param((HASHTAG, "yes", "--until", "soon"), "--until: 'soon' is not a time", id="not a time"),
         pytest.param((HASHTAG, "yes", "--until", ""), "--until: '' is not a time", id="an empty time"),
         pytest.param(
             (HASHTAG, "yes", "--until", "2026-11-23T12:00:00Z"), "--until: must be in the future", id="now"
@@ -197,7 +203,9 @@ def test_an_override_with_an_end_and_a_note(workspace: Workspace, until: str, pr
         pytest.param((HASHTAG, "yes", "--note", "n" * 501), "--note: must have 0 to 500", id="a long note"),
     ],
 )
-def test_what_set_override_refuses(workspace: Workspace, arguments: tuple[str, ...], why: str) -> None:
+def test_set_override_refuses_invalid_input(
+    workspace: Workspace, arguments: tuple[str, ...], why: str
+) -> None:
     with pytest.raises(CommandError) as refused:
         run("set_override", str(workspace.pk), *arguments)
 
@@ -208,7 +216,7 @@ def test_what_set_override_refuses(workspace: Workspace, arguments: tuple[str, .
 
 def test_set_override_refuses_an_unknown_workspace() -> None:
     with pytest.raises(CommandError, match="WORKSPACE: there is no workspace"):
-        run("set_override", NOBODY, HASHTAG, "yes")
+        run("set_override", UNKNOWN_ID, HASHTAG, "yes")
 
 
 def test_a_second_override_replaces_the_first(workspace: Workspace) -> None:

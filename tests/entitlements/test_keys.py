@@ -1,4 +1,4 @@
-"""The registry: what each key can be, and how people type it."""
+"""The registry: the valid values of each key, and how they are typed."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def test_every_key_has_its_field_in_limits() -> None:
 
 
 @pytest.mark.parametrize("key", keys.KEYS, ids=lambda key: key.name)
-def test_every_key_says_what_it_means_and_can_be_what_counts_when_it_is_missing(key: keys.Key) -> None:
+def test_every_key_has_a_meaning_and_a_valid_default(key: keys.Key) -> None:
     assert key.meaning.endswith(".")
     assert keys.check_value(key.name, key.when_missing) == key.when_missing
 
@@ -33,12 +33,12 @@ def test_every_key_says_what_it_means_and_can_be_what_counts_when_it_is_missing(
     ("name", "text", "value"),
     [
         pytest.param(HASHTAG, "true", True, id="true"),
-        pytest.param(HASHTAG, " YES ", True, id="yes, loudly and with space"),
+        pytest.param(HASHTAG, " YES ", True, id="yes, in capitals and with spaces"),
         pytest.param(HASHTAG, "1", True, id="1 turns a switch on"),
         pytest.param(HASHTAG, "false", False, id="false"),
         pytest.param(HASHTAG, "no", False, id="no"),
         pytest.param(HASHTAG, "0", False, id="0 turns a switch off"),
-        pytest.param(DAY, "0", 0, id="a cap of none"),
+        pytest.param(DAY, "0", 0, id="a cap of zero"),
         pytest.param(DAY, "007", 7, id="leading zeros"),
         pytest.param(DAY, "1000000", 1_000_000, id="the highest cap"),
         pytest.param(DAY, "unlimited", None, id="unlimited"),
@@ -59,9 +59,9 @@ def test_typed_values_are_read(name: str, text: str, value: keys.Value) -> None:
 @pytest.mark.parametrize(
     ("name", "text", "why"),
     [
-        pytest.param(HASHTAG, "maybe", "must be true or false.", id="a switch is no maybe"),
+        pytest.param(HASHTAG, "maybe", "must be true or false.", id="a switch is not 'maybe'"),
         pytest.param(HASHTAG, "", "must be true or false.", id="a switch is not empty"),
-        pytest.param(HASHTAG, "2", "must be true or false.", id="a switch is no number"),
+        pytest.param(HASHTAG, "2", "must be true or false.", id="a switch is not a number"),
         pytest.param(TTL, "0", "must be 1 or more.", id="no TTL of zero"),
         pytest.param(TTL, "-5", "must be 1 or more.", id="no negative TTL"),
         pytest.param(TTL, str(TOO_LONG), "must be 5256000 or less.", id="no TTL over ten years"),
@@ -71,9 +71,11 @@ def test_typed_values_are_read(name: str, text: str, value: keys.Value) -> None:
         pytest.param(DAY, "-1", "must be 0 or more.", id="no negative cap"),
         pytest.param(DAY, "1000001", "must be 1000000 or less.", id="no cap over a million"),
         pytest.param(
-            DAY, "true", "must be a whole number from 0 to 1000000, or unlimited.", id="a cap is no switch"
+            DAY, "true", "must be a whole number from 0 to 1000000, or unlimited.", id="a cap is not a switch"
         ),
-        pytest.param(DAY, "1.5", "must be a whole number from 0 to 1000000, or unlimited.", id="no half"),
+        pytest.param(
+            DAY, "1.5", "must be a whole number from 0 to 1000000, or unlimited.", id="not a fraction"
+        ),
         pytest.param(DAY, "--5", "must be a whole number from 0 to 1000000, or unlimited.", id="two signs"),
         pytest.param(DAY, "-", "must be a whole number from 0 to 1000000, or unlimited.", id="a sign alone"),
         pytest.param(DAY, "٣", "must be a whole number from 0 to 1000000, or unlimited.", id="other digits"),
@@ -82,10 +84,10 @@ def test_typed_values_are_read(name: str, text: str, value: keys.Value) -> None:
         pytest.param(
             CACHE, "x", "must be a whole number from 1 to 5256000, or none.", id="none, by its name"
         ),
-        pytest.param(TTL, "x", "must be a whole number from 1 to 5256000.", id="no way to leave it empty"),
+        pytest.param(TTL, "x", "must be a whole number from 1 to 5256000.", id="it cannot be empty"),
     ],
 )
-def test_what_cannot_be_is_refused_by_the_keys_name(name: str, text: str, why: str) -> None:
+def test_invalid_values_are_refused_with_the_keys_name(name: str, text: str, why: str) -> None:
     with pytest.raises(keys.InvalidValue) as refused:
         keys.parse_value(name, text)
 
@@ -102,7 +104,7 @@ def test_what_cannot_be_is_refused_by_the_keys_name(name: str, text: str, why: s
         pytest.param(DAY, [], id="a list"),
     ],
 )
-def test_values_are_not_bent_to_fit(name: str, value: object) -> None:
+def test_values_of_other_types_are_not_converted(name: str, value: object) -> None:
     with pytest.raises(keys.InvalidValue):
         keys.check_value(name, value)
 
@@ -120,9 +122,11 @@ def test_an_unknown_key_is_refused_with_the_known_ones(name: str) -> None:
         pytest.param(OAUTH, False, "false", "no", id="a switch that is off"),
         pytest.param(DAY, 24, "24", "24", id="a number"),
         pytest.param(DAY, None, "unlimited", "unlimited", id="no cap"),
-        pytest.param(CACHE, None, "none", "as refresh", id="no cache TTL of its own"),
+        pytest.param(CACHE, None, "none", "as refresh", id="no separate cache TTL"),
     ],
 )
-def test_values_are_said_and_read_back(name: str, value: keys.Value, text: str, words: str) -> None:
+def test_values_can_be_formatted_and_parsed_again(
+    name: str, value: keys.Value, text: str, words: str
+) -> None:
     assert (keys.text_for(name, value), keys.words_for(name, value)) == (text, words)
     assert keys.parse_value(name, text) == value

@@ -1,4 +1,4 @@
-"""From plan and overrides to limits: what counts when, what is remembered, what a broken store cannot do."""
+"""Limits from plan and overrides: precedence, caching, and invalid stored values."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def resolved(*overrides: Override, now: datetime = NOW, values: dict[str, Value]
     return resolve(Grants("starter", "Starter", 1, values, overrides), now)
 
 
-def test_without_overrides_the_plan_counts() -> None:
+def test_without_overrides_the_plan_applies() -> None:
     assert resolved() == Limits(
         plan_key="starter",
         plan_name="Starter",
@@ -62,7 +62,7 @@ def test_without_overrides_the_plan_counts() -> None:
         pytest.param(NOW - A_SECOND, False, id="a second after its end"),
     ],
 )
-def test_an_override_counts_until_its_end(ends_at: datetime | None, counts: bool) -> None:
+def test_an_override_applies_until_its_end(ends_at: datetime | None, counts: bool) -> None:
     assert resolved(Override(HASHTAG, True, ends_at)).hashtag_enabled is counts
 
 
@@ -76,14 +76,14 @@ def test_an_override_counts_until_its_end(ends_at: datetime | None, counts: bool
         pytest.param(Override(CACHE, 30, None), "cache_ttl_minutes_default", 30, id="a cache TTL"),
     ],
 )
-def test_an_override_stands_before_the_plan(override: Override, field: str, value: Value) -> None:
+def test_an_override_takes_precedence_over_the_plan(override: Override, field: str, value: Value) -> None:
     limits = resolved(override)
 
     assert getattr(limits, field) == value
     assert limits.plan_key == "starter"
 
 
-def test_what_a_plan_does_not_say_grants_nothing() -> None:
+def test_a_key_missing_from_the_plan_grants_nothing() -> None:
     limits = resolved(values={})
 
     assert (limits.profile_enabled, limits.hashtag_enabled, limits.oauth_enabled) == (False, False, False)
@@ -100,7 +100,7 @@ MATRIX = {
 
 
 @pytest.mark.parametrize("key", MATRIX)
-def test_the_plans_are_those_of_the_prd(workspace: Workspace, key: str) -> None:
+def test_the_plans_match_the_prd(workspace: Workspace, key: str) -> None:
     changes.set_plan(workspace, plan(key), actor=ACTOR)
     limits = fresh_limits_for(workspace.pk, now=NOW)
 
@@ -129,7 +129,7 @@ def test_cold_limits_cost_one_query(workspace: Workspace, django_assert_num_quer
         limits_for(workspace.pk, now=NOW)
 
 
-def test_a_remembered_override_ends_on_time(workspace: Workspace, django_assert_num_queries: Any) -> None:
+def test_a_cached_override_ends_on_time(workspace: Workspace, django_assert_num_queries: Any) -> None:
     changes.set_override(workspace, HASHTAG, True, actor=ACTOR, ends_at=NOW + A_SECOND)
     assert limits_for(workspace.pk, now=NOW).hashtag_enabled
 
@@ -137,7 +137,7 @@ def test_a_remembered_override_ends_on_time(workspace: Workspace, django_assert_
         assert not limits_for(workspace.pk, now=NOW + A_SECOND).hashtag_enabled
 
 
-def test_fresh_limits_do_not_believe_the_cache(workspace: Workspace) -> None:
+def test_fresh_limits_bypass_the_cache(workspace: Workspace) -> None:
     limits_for(workspace.pk, now=NOW)
     PlanEntitlement.objects.filter(plan=workspace.plan, key=TTL).update(value=7)
 
@@ -147,7 +147,7 @@ def test_fresh_limits_do_not_believe_the_cache(workspace: Workspace) -> None:
 
 @pytest.mark.parametrize("ask", [limits_for, fresh_limits_for, effective_values])
 @pytest.mark.usefixtures("db")
-def test_an_unknown_workspace_is_said_so(ask: Any) -> None:
+def test_an_unknown_workspace_raises(ask: Any) -> None:
     with pytest.raises(WorkspaceNotFound):
         ask(uuid4(), now=NOW)
 
@@ -155,12 +155,14 @@ def test_an_unknown_workspace_is_said_so(ask: Any) -> None:
 @pytest.mark.parametrize(
     "value",
     [
-        pytest.param("nonsense", id="no list"),
-        pytest.param(["business", "Business", 3, ["x"], []], id="values that are no mapping"),
-        pytest.param(["business", "Business", 3, {DAY: "many"}, []], id="a value of the wrong kind"),
+        pytest.param("nonsense", id="not a list"),
+        pytest.param(["business", "Business", 3, ["x"], []], id="values that are not a mapping"),
+        pytest.param(["business", "Business", 3, {DAY: "many"}, []], id="a value of the wrong type"),
         pytest.param(["business", "Business", 3, {"instagram.other": 1}, []], id="an unknown key"),
         pytest.param(["business", "Business", 3, {}, [[HASHTAG, "yes", None]]], id="an override of text"),
-        pytest.param(["business", "Business", 3, {}, [[HASHTAG, True, "soon"]]], id="an end that is no time"),
+        pytest.param(
+            ["business", "Business", 3, {}, [[HASHTAG, True, "soon"]]], id="an end that is not a time"
+        ),
         pytest.param(
             ["business", "Business", 3, {}, [[HASHTAG, True, "2030-01-01T00:00:00"]]], id="a naive end"
         ),
@@ -172,7 +174,7 @@ def test_a_poisoned_copy_counts_as_missing(workspace: Workspace, value: object) 
     assert limits_for(workspace.pk, now=NOW).plan_key == "starter"
 
 
-def test_the_stored_form_of_a_copy_is_the_previous_releases(workspace: Workspace) -> None:
+def test_cached_limits_have_the_format_of_the_previous_release(workspace: Workspace) -> None:
     override = [HOUR, 5, "2126-01-01T00:00:00+00:00"]
     value = ["business", "Business", 3, {DAY: 96, HASHTAG: True, CACHE: None}, [override, [TTL, 7, None]]]
     cache.set(cache_key(workspace.pk), json.dumps({"checked_at": time.time(), "value": value}))
@@ -196,13 +198,11 @@ def test_the_stored_form_of_a_copy_is_the_previous_releases(workspace: Workspace
     ("key", "value"),
     [
         pytest.param(DAY, "many", id="text for a number"),
-        pytest.param(DAY, -1, id="below the least"),
+        pytest.param(DAY, -1, id="below the minimum"),
         pytest.param("instagram.retired", 5, id="a key of another release"),
     ],
 )
-def test_values_written_past_the_checks_count_as_not_given(
-    workspace: Workspace, key: str, value: object
-) -> None:
+def test_invalid_stored_values_count_as_missing(workspace: Workspace, key: str, value: object) -> None:
     EntitlementOverride.objects.create(workspace=workspace, key=key, value=value)
     PlanEntitlement.objects.update_or_create(plan=workspace.plan, key=key, defaults={"value": value})
 
@@ -210,7 +210,7 @@ def test_values_written_past_the_checks_count_as_not_given(
     assert fresh_limits_for(workspace.pk, now=NOW).force_per_day_max == expected
 
 
-def test_higher_plans_come_lowest_first_with_the_workspaces_overrides(workspace: Workspace) -> None:
+def test_higher_plans_are_sorted_lowest_first_with_the_workspaces_overrides(workspace: Workspace) -> None:
     changes.set_override(workspace, HOUR, 99, actor=ACTOR)
     changes.set_override(workspace, DAY, 500, actor=ACTOR, ends_at=NOW)
 
@@ -229,7 +229,7 @@ def test_nothing_is_higher_than_the_highest(workspace: Workspace) -> None:
     assert load_ladder(workspace.pk).higher == ()
 
 
-def test_effective_values_say_where_each_comes_from(workspace: Workspace) -> None:
+def test_effective_values_name_their_origin(workspace: Workspace) -> None:
     until = NOW + A_SECOND
     changes.set_override(workspace, HASHTAG, True, actor=ACTOR, ends_at=until)
     changes.set_override(workspace, DAY, None, actor=ACTOR)

@@ -1,4 +1,4 @@
-"""Who belongs where, and as what."""
+"""Memberships and their roles."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from entitlements.models import Membership, Workspace
         pytest.param(Role.OWNER, True, id="an owner edits"),
     ],
 )
-def test_a_role_counts_in_its_workspace_alone(
+def test_a_role_applies_only_in_its_workspace(
     workspace: Workspace, neighbour: Workspace, role: Role, may: bool
 ) -> None:
     user = User.objects.create_user("anna")
@@ -29,7 +29,7 @@ def test_a_role_counts_in_its_workspace_alone(
     assert list(workspaces_of(user.pk)) == [workspace]
 
 
-def test_an_outsider_belongs_nowhere(workspace: Workspace) -> None:
+def test_an_outsider_has_no_role(workspace: Workspace) -> None:
     outsider = User.objects.create_user("outsider")
 
     assert role_in(outsider.pk, workspace.pk) is None

@@ -1,4 +1,4 @@
-"""The four plans come with the migrations, may be gone back on, and come again without harm."""
+"""The migrations create the four plans, can be reversed, and can run again."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def test_the_four_plans_exist_in_their_order() -> None:
     assert PlanEntitlement.objects.count() == 28
 
 
-def test_coming_again_keeps_what_staff_have_tuned() -> None:
+def test_migrating_again_keeps_changes_by_staff() -> None:
     PlanEntitlement.objects.filter(plan__key="free", key=DAY).update(value=9)
 
     plans.create_plans(apps, None)
@@ -37,7 +37,7 @@ def test_coming_again_keeps_what_staff_have_tuned() -> None:
     assert PlanEntitlement.objects.get(plan__key="free", key=DAY).value == 9
 
 
-def test_going_back_keeps_the_plans_that_workspaces_are_on() -> None:
+def test_migrating_back_keeps_plans_in_use() -> None:
     Workspace.objects.create(name="Acme Bakery", plan=Plan.objects.get(key="pro"))
 
     plans.remove_plans(apps, None)

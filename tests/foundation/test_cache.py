@@ -1,4 +1,4 @@
-"""The cache as a hint: away, hung, flushed or lying, it costs nobody more than a moment."""
+"""The cache is optional: when it is unavailable, hung, flushed or wrong, requests are delayed only briefly."""
 
 from __future__ import annotations
 
@@ -54,13 +54,13 @@ def calls_that_must_not_fail(backend: ResilientRedisCache) -> list[object]:
     ]
 
 
-def test_a_refusing_redis_is_a_row_of_misses() -> None:
+def test_a_redis_that_refuses_connections_counts_as_misses() -> None:
     backend = ResilientRedisCache("redis://127.0.0.1:1/0", PARAMS)
 
     assert calls_that_must_not_fail(backend) == ["miss", {}, True, False, False, None, 3]
 
 
-def test_a_hung_redis_costs_one_short_time_out_and_not_every_call(hung_redis: str) -> None:
+def test_a_hung_redis_costs_one_short_timeout_and_not_one_per_call(hung_redis: str) -> None:
     backend = ResilientRedisCache(hung_redis, PARAMS)
     began = time.monotonic()
 
@@ -71,7 +71,7 @@ def test_a_hung_redis_costs_one_short_time_out_and_not_every_call(hung_redis: st
     redis_breaker.success()
 
 
-def test_a_breaker_lets_one_caller_try_again_at_a_time() -> None:
+def test_a_breaker_lets_one_caller_at_a_time_try_again() -> None:
     breaker = Breaker(open_seconds=0.05)
     assert breaker.allows()
     assert breaker.fault() is True
@@ -84,7 +84,7 @@ def test_a_breaker_lets_one_caller_try_again_at_a_time() -> None:
 
 
 class Store:
-    """A database in miniature: a value, a count of reads, and whether it is there."""
+    """A minimal store: a value, a count of reads, and whether it is available."""
 
     def __init__(self) -> None:
         self.value = "old"
@@ -101,7 +101,7 @@ class Store:
         return remember("test:key", self.load, str, now_seconds=at)
 
 
-def test_a_value_is_checked_again_after_half_a_minute() -> None:
+def test_a_value_is_loaded_again_after_30_seconds() -> None:
     store = Store()
     assert [store.ask(at) for at in (0, 1, RECHECK_AFTER_SECONDS - 1)] == ["old"] * 3
     assert store.reads == 1
@@ -111,7 +111,7 @@ def test_a_value_is_checked_again_after_half_a_minute() -> None:
     assert store.ask(RECHECK_AFTER_SECONDS) == "new"
 
 
-def test_a_copy_from_a_clock_ahead_is_not_believed() -> None:
+def test_a_copy_stamped_in_the_future_is_ignored() -> None:
     store = Store()
     store.ask(10_000)
     store.value = "new"
@@ -119,7 +119,7 @@ def test_a_copy_from_a_clock_ahead_is_not_believed() -> None:
     assert store.ask(5) == "new"
 
 
-def test_forgetting_counts_at_once() -> None:
+def test_forgetting_takes_effect_at_once() -> None:
     store = Store()
     store.ask(0)
     store.value = "new"
@@ -128,13 +128,13 @@ def test_forgetting_counts_at_once() -> None:
     assert store.ask(1) == "new"
 
 
-def test_while_the_store_is_away_the_old_value_serves() -> None:
+def test_the_old_value_is_used_while_the_store_is_unavailable() -> None:
     store = Store()
     store.ask(0)
     store.is_away = True
 
     assert [store.ask(1_000) for _ in range(5)] == ["old"] * 5
-    assert store.reads == 2  # the breaker spares the others the wait
+    assert store.reads == 2  # the breaker saves the others the wait
 
     cache.clear()
     with pytest.raises(StoreAway):
@@ -160,14 +160,14 @@ class Planted:
 
 
 def write_as_others_do(key: str, raw: bytes) -> None:
-    """Past Django, into the entry that Django reads under `key`."""
+    """Write the entry of `key` directly to Redis, without Django."""
     backend: Any = caches["default"]
     made = backend.make_and_validate_key(key)
     backend._cache.get_client(made, write=True).set(made, raw)
 
 
 @needs_redis
-def test_what_others_write_to_redis_is_never_run(tmp_path: Path) -> None:
+def test_pickles_in_redis_are_never_loaded(tmp_path: Path) -> None:
     path = tmp_path / "it ran"
     write_as_others_do("test:key", pickle.dumps(Planted(path)))
 
@@ -181,7 +181,7 @@ def test_what_others_write_to_redis_is_never_run(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     "raw", [pickle.dumps("of the release before"), b"", b"{", b"\xff", b"[" * 100_000, b"null"]
 )
-def test_what_is_no_json_in_redis_is_a_miss(raw: bytes) -> None:
+def test_invalid_json_in_redis_counts_as_a_miss(raw: bytes) -> None:
     write_as_others_do("test:key", raw)
 
     assert cache.get("test:key", "default") == "default"
@@ -189,7 +189,7 @@ def test_what_is_no_json_in_redis_is_a_miss(raw: bytes) -> None:
 
 
 @needs_redis
-def test_texts_and_counts_go_through_redis_unchanged() -> None:
+def test_strings_and_numbers_pass_through_redis_unchanged() -> None:
     text = '{"caption": "caf\u00e9 \u2028 \U0001f9c1 \\" \\n"}'
     cache.set_many({"test:text": text, "test:number": 1})
 

@@ -1,4 +1,4 @@
-"""Every system check: right settings pass, each wrong one gets its id and a hint."""
+"""System checks: valid settings pass, and each invalid one is reported with its id and a hint."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Starting with wrong or dangerous settings fails, by the setting's name; secrets may come from files."""
+"""Invalid or dangerous settings prevent the start and are named. Secrets can be read from files."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ GOOD = {"SECRET_KEY": "s" * 40, "TOKEN_ENCRYPTION_KEYS": GOOD_KEY, "DEBUG": ""}
         ({"PUBLIC_MODE_IG_USER_ID": "acme", "PUBLIC_MODE_ACCESS_TOKEN": "canary"}, "PUBLIC_MODE_IG_USER_ID"),
     ],
 )
-def test_a_wrong_setting_is_named_at_start(tmp_path: Path, changes: dict[str, str], named: str) -> None:
+def test_an_invalid_setting_is_named_at_startup(tmp_path: Path, changes: dict[str, str], named: str) -> None:
     done = run_python("manage.py", "check", env={**GOOD, "VAR_DIR": str(tmp_path), **changes})
 
     assert done.returncode != 0
@@ -49,7 +49,7 @@ def test_a_wrong_setting_is_named_at_start(tmp_path: Path, changes: dict[str, st
     assert GOOD_KEY not in done.stderr
 
 
-def test_good_settings_start_also_with_secrets_in_files(tmp_path: Path) -> None:
+def test_valid_settings_start_also_with_secrets_in_files(tmp_path: Path) -> None:
     secret = tmp_path / "secret"
     secret.write_text("$ecret" + "x" * 40 + "\n")
     environment = {**GOOD, "SECRET_KEY": "", "SECRET_KEY_FILE": str(secret), "VAR_DIR": str(tmp_path)}
@@ -57,7 +57,7 @@ def test_good_settings_start_also_with_secrets_in_files(tmp_path: Path) -> None:
     assert run_python("manage.py", "check", env=environment).returncode == 0
 
 
-def test_embed_tokens_outlive_a_rotation_of_the_secret_key(tmp_path: Path) -> None:
+def test_embed_tokens_stay_valid_after_a_rotation_of_the_secret_key(tmp_path: Path) -> None:
     script = "import sys, config.wsgi; from venice_api.embed_tokens import issue, verify; "
     old = {**GOOD, "VAR_DIR": str(tmp_path)}
     token = run_python("-c", script + "print(issue('wgt_1', 3))", env=old).stdout.split()[-1]
@@ -80,7 +80,7 @@ def test_fallbacks_are_separated_by_commas_or_lines(tmp_path: Path) -> None:
 
 
 def settings_of(tmp_path: Path, *names: str, **environment: str) -> list[Any]:
-    """Settings as a process with that environment sees them."""
+    """The settings of a process with this environment."""
     ask = f"import config.settings as s, json; print(json.dumps([getattr(s, n) for n in {names!r}]))"
     done = run_python("-c", ask, env={**GOOD, "VAR_DIR": str(tmp_path), **environment})
     assert done.returncode == 0, done.stderr
@@ -112,7 +112,7 @@ def test_the_broker_is_redis_unless_another_is_named(
     assert (url, set(found), redis_url) == (broker, options, environment.get("REDIS_URL", ""))
 
 
-def test_a_broker_over_tls_is_verified_as_the_cache_is(tmp_path: Path) -> None:
+def test_a_broker_over_tls_is_verified_like_the_cache(tmp_path: Path) -> None:
     assert settings_of(tmp_path, "CELERY_BROKER_USE_SSL", REDIS_URL="rediss://cache/0") == [
         {"ssl_cert_reqs": 2}
     ]
@@ -120,7 +120,7 @@ def test_a_broker_over_tls_is_verified_as_the_cache_is(tmp_path: Path) -> None:
         assert settings_of(tmp_path, "CELERY_BROKER_USE_SSL", REDIS_URL=url) == [None]
 
 
-def test_passwords_of_stores_may_come_by_themselves(tmp_path: Path) -> None:
+def test_passwords_of_stores_may_be_separate_settings(tmp_path: Path) -> None:
     file = tmp_path / "password"
     file.write_text("p@ss/w:rd%$x\n")
     stores = {"DATABASE_URL": "postgres://feeds@db:5432/feeds", "REDIS_URL": "redis://cache:6379/0"}
@@ -133,7 +133,7 @@ def test_passwords_of_stores_may_come_by_themselves(tmp_path: Path) -> None:
     assert caches["default"]["LOCATION"] == broker == "redis://:p%40ss%2Fw%3Ard%25%24x@cache:6379/0"
 
 
-def test_a_password_in_the_address_is_kept(tmp_path: Path) -> None:
+def test_a_password_in_the_url_is_kept(tmp_path: Path) -> None:
     url = "redis://:inside@cache:6379/0"
     assert settings_of(tmp_path, "REDIS_URL", REDIS_URL=url, REDIS_PASSWORD="beside") == [url]
 
@@ -153,7 +153,7 @@ PRODUCTION = {
 CHECK_PRODUCTION = ("manage.py", "check", "--deploy", "--fail-level", "WARNING")
 
 
-def test_a_right_production_passes_every_check(tmp_path: Path) -> None:
+def test_a_valid_production_configuration_passes_every_check(tmp_path: Path) -> None:
     done = run_python(*CHECK_PRODUCTION, env={**PRODUCTION, "VAR_DIR": str(tmp_path)})
 
     assert done.returncode == 0, done.stderr
@@ -171,7 +171,7 @@ def test_a_right_production_passes_every_check(tmp_path: Path) -> None:
         ({"TOKEN_ENCRYPTION_KEYS": GOOD_KEY}, "service.E005"),
     ],
 )
-def test_a_wrong_production_is_told_so_with_a_hint_and_no_value(
+def test_an_invalid_production_configuration_is_reported_with_a_hint_and_without_values(
     tmp_path: Path, changes: dict[str, str], check_id: str
 ) -> None:
     done = run_python(*CHECK_PRODUCTION, env={**PRODUCTION, "VAR_DIR": str(tmp_path), **changes})
@@ -194,8 +194,8 @@ def test_production_refuses_to_start_with_a_default_secret(tmp_path: Path, defau
     assert "SECRET_KEY" in done.stderr
 
 
-def test_health_checks_from_inside_are_answered_whatever_the_allowed_hosts(tmp_path: Path) -> None:
-    # The page that refuses the third host names static files.
+def test_health_checks_with_a_loopback_host_do_not_depend_on_the_allowed_hosts(tmp_path: Path) -> None:
+    # The error page for the third host links to static files.
     static = {"STATIC_ROOT": str(tmp_path / "static")}
     assert run_python("manage.py", "collectstatic", "--noinput", env=static).returncode == 0
     ask = """
@@ -210,7 +210,7 @@ print([Client().get("/healthz", headers={"host": host}).status_code for host in 
     assert done.stdout.strip().endswith("[200, 200, 400]"), done.stderr
 
 
-def test_the_web_process_refuses_what_the_checks_call_an_error(tmp_path: Path) -> None:
+def test_the_web_process_refuses_to_start_when_a_check_fails(tmp_path: Path) -> None:
     environment = {**PRODUCTION, "LOG_LEVEL": "LOUD", "VAR_DIR": str(tmp_path)}
     done = run_python("-c", "import config.wsgi", env=environment)
 
@@ -218,7 +218,7 @@ def test_the_web_process_refuses_what_the_checks_call_an_error(tmp_path: Path) -
     assert "service.E001" in done.stderr
 
 
-def test_a_secret_in_both_places_is_refused(tmp_path: Path) -> None:
+def test_a_secret_in_both_variable_and_file_is_refused(tmp_path: Path) -> None:
     file = tmp_path / "key"
     file.write_text("x")
     with pytest.raises(ImproperlyConfigured, match="not both"):
@@ -248,14 +248,14 @@ def test_encryption_keys() -> None:
         "sessionid=canary; csrftoken=canary",
     ],
 )
-def test_what_looks_like_a_secret_does_not_reach_the_log(text: str) -> None:
+def test_values_that_look_like_secrets_are_not_logged(text: str) -> None:
     record = logging.LogRecord("x", logging.ERROR, "f", 1, "%s", (text,), None)
     RedactionFilter().filter(record)
 
     assert "canary" not in JsonFormatter().format(record)
 
 
-def test_secrets_in_exceptions_are_cut_out_and_a_record_is_one_line() -> None:
+def test_secrets_in_exceptions_are_redacted_and_a_record_is_one_line() -> None:
     try:
         raise ValueError("https://x.example/?access_token=canary\nsecond line")
     except ValueError:
@@ -274,7 +274,7 @@ def test_ordinary_words_stay() -> None:
     assert redact("refresh succeeded for feed 12, status 200") == "refresh succeeded for feed 12, status 200"
 
 
-def test_options_in_the_address_of_postgresql_are_kept_beside_the_pool(tmp_path: Path) -> None:
+def test_options_in_the_url_of_postgresql_are_kept_with_the_pool(tmp_path: Path) -> None:
     script = "from config import settings; import json; print(json.dumps(settings.DATABASES['default']))"
     address = "postgres://feeds:secret@db.internal:5432/feeds?sslmode=require"
     env = {**GOOD, "VAR_DIR": str(tmp_path), "DATABASE_URL": address}

@@ -1,4 +1,4 @@
-"""Log lines: always one JSON object, without credentials, with fault codes left to read."""
+"""Log lines: always one JSON object, without credentials but with readable fault codes."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ TOKEN = "canary-canary"
 def line_of(
     message: str, *arguments: object, error: BaseException | None = None, **fields: Any
 ) -> dict[str, Any]:
-    """What the handler writes for a record, decoded. Raises ValueError when it is not one line of JSON."""
+    """The decoded line that the handler writes for a record. Raises ValueError if it isn't one line of JSON."""
     exc_info = (type(error), error, error.__traceback__) if error else None
     record = logging.LogRecord("x", logging.WARNING, "f", 1, message, arguments, exc_info)
     record.fields = fields
@@ -33,7 +33,7 @@ def line_of(
 
 
 @pytest.mark.parametrize("key", ["code", "state", "error_subcode", "status", "token_version", "token"])
-def test_numbers_are_no_secrets(key: str) -> None:
+def test_numbers_are_not_redacted(key: str) -> None:
     assert line_of("refused", **{key: 190})[key] == 190
 
 
@@ -48,7 +48,7 @@ def test_numbers_are_no_secrets(key: str) -> None:
         "state=reconnect_required, code=10",
     ],
 )
-def test_codes_and_states_outside_a_query_stay_readable(message: str) -> None:
+def test_codes_and_states_outside_a_query_are_not_redacted(message: str) -> None:
     assert line_of(message)["message"] == message
     assert line_of("failed", error=ValueError(message))["exception"].endswith(message)
     assert line_of("failed", cause=message)["cause"] == message
@@ -66,7 +66,7 @@ def test_codes_and_states_outside_a_query_stay_readable(message: str) -> None:
         "?code=canary190&a=code=190",
     ],
 )
-def test_codes_and_states_in_a_query_are_cut_out(text: str) -> None:
+def test_codes_and_states_in_a_query_are_redacted(text: str) -> None:
     assert "canary" not in json.dumps(line_of(text, error=ValueError(text), at=text))
 
 
@@ -82,7 +82,7 @@ def test_codes_and_states_in_a_query_are_cut_out(text: str) -> None:
         "cookie: sessionid=canary",
     ],
 )
-def test_what_is_cut_out_leaves_every_line_valid(value: str) -> None:
+def test_redaction_keeps_every_line_valid(value: str) -> None:
     nested = {"list": [value, {"deep": (value,)}], "text": value}
     line = line_of("said %s", value, error=ValueError(value), value=value, nested=nested)
 
@@ -91,7 +91,7 @@ def test_what_is_cut_out_leaves_every_line_valid(value: str) -> None:
     assert line["nested"]["list"][1]["deep"][0] == line["value"]
 
 
-def test_a_field_named_like_a_secret_is_masked_whatever_it_holds() -> None:
+def test_a_field_named_like_a_secret_is_always_masked() -> None:
     line = line_of(
         "x", access_token="canary", headers={"Authorization": "canary", "Cookie": ["canary"]}, password="a b"
     )
@@ -100,7 +100,7 @@ def test_a_field_named_like_a_secret_is_masked_whatever_it_holds() -> None:
     assert (line["access_token"], line["headers"]["Authorization"], line["password"]) == (MASK, MASK, MASK)
 
 
-def test_other_kinds_of_values_are_written_as_text() -> None:
+def test_values_of_other_types_are_written_as_text() -> None:
     at, number = datetime(2026, 1, 20, 3, tzinfo=UTC), uuid.UUID(int=7)
     line = line_of(
         "x",
@@ -117,10 +117,10 @@ def test_other_kinds_of_values_are_written_as_text() -> None:
     assert TOKEN not in json.dumps(line)
 
 
-def test_an_app_adds_what_its_secrets_are_called_and_look_like(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_app_adds_names_and_patterns_of_its_secrets(monkeypatch: pytest.MonkeyPatch) -> None:
     text = "own_key=canary, canary-7, canary7"
     assert redact(text) == text
-    monkeypatch.setattr(logs, "_rules", logs._rules)  # takes back what is added here
+    monkeypatch.setattr(logs, "_rules", logs._rules)  # undoes what is added here
     also_redact(names=["own_key"], forms=[r"\bcanary-\d"])
     also_redact(names=["own_key"])
 
@@ -133,14 +133,14 @@ def test_odd_characters_break_no_line(text: str) -> None:
     assert line_of("%s", text, field=text)["field"] == text
 
 
-def test_a_value_that_holds_itself_is_written_to_a_depth() -> None:
+def test_a_recursive_value_is_written_to_a_limited_depth() -> None:
     endless: dict[str, Any] = {}
     endless["again"] = endless
 
     assert line_of("x", endless=endless)["endless"]["again"]
 
 
-def test_a_message_that_does_not_fit_its_arguments_harms_nobody() -> None:
+def test_a_message_with_the_wrong_arguments_is_still_logged() -> None:
     class Broken:
         def __str__(self) -> str:
             raise RuntimeError

@@ -1,4 +1,4 @@
-"""Numbers outlive their processes, are seen once, and do not pile up."""
+"""Metric files: counts of ended processes are kept, counted once, and merged."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def run(code: str, folder: Path) -> str:
     return done.stdout
 
 
-def test_ended_processes_are_folded_and_still_counted(tmp_path: Path) -> None:
+def test_files_of_ended_processes_are_merged_and_still_counted(tmp_path: Path) -> None:
     for amount in (3, 1, 2):
         run(COUNT.format(amount=amount), tmp_path)
     assert len(list(tmp_path.glob("*.db"))) == 9
@@ -44,7 +44,7 @@ def test_ended_processes_are_folded_and_still_counted(tmp_path: Path) -> None:
     ]  # fmt: skip
 
 
-def test_files_of_the_living_are_left_alone(tmp_path: Path) -> None:
+def test_files_of_running_processes_are_kept(tmp_path: Path) -> None:
     said = run(COUNT.format(amount=5) + FOLD_AND_SHOW, tmp_path)
     assert said.startswith("folded 0")
     assert parse(said.partition("\n")[2])[("feeds_total", (("result", "hit"),))] == 5

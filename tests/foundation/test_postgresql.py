@@ -1,4 +1,4 @@
-"""What one caller of PostgreSQL may cost the others: a turn, for a while, and no more."""
+"""Limits on PostgreSQL: callers wait for connections in order, and slow statements are cancelled."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def backend() -> Any:
 
 @pytest.fixture
 def turns(transactional_db: None, monkeypatch: pytest.MonkeyPatch) -> Iterator[int]:
-    """As many callers as may hold a connection at once, and none that waits for long."""
+    """A pool with its limit of connections, and a short wait for one."""
     connection.close()
     monkeypatch.setattr(backend(), "BUSY_SECONDS", PATIENCE_SECONDS)
     monkeypatch.setattr(backend(), "LONGEST_BUSY_SECONDS", PATIENCE_SECONDS)
@@ -49,7 +49,7 @@ def backend_pid() -> int:
 
 @contextmanager
 def held_by_others(count: int, *, waiting: bool) -> Iterator[None]:
-    """So many threads hold a connection each; `waiting`: for work that waits for others."""
+    """Hold a connection in each of `count` threads. `waiting`: as work that waits for others."""
     release, ready = threading.Event(), threading.Barrier(count + 1)
 
     def hold() -> None:
@@ -70,7 +70,7 @@ def held_by_others(count: int, *, waiting: bool) -> Iterator[None]:
                 holder.result(10)
 
 
-def test_a_slow_statement_is_cancelled_and_its_connection_goes_on(transactional_db: None) -> None:
+def test_a_slow_statement_is_cancelled_and_its_connection_stays_usable(transactional_db: None) -> None:
     before = backend_pid()
     began = time.monotonic()
     with (
@@ -86,12 +86,12 @@ def test_a_slow_statement_is_cancelled_and_its_connection_goes_on(transactional_
     assert not backend().server_breaker.is_open
 
 
-def test_a_statement_without_a_limit_takes_its_time(transactional_db: None) -> None:
+def test_a_statement_without_a_limit_is_not_cancelled(transactional_db: None) -> None:
     with statements.limited_to(0.1), statements.limited_to(None), connection.cursor() as cursor:
         cursor.execute("SELECT pg_sleep(0.3)")
 
 
-def test_a_busy_pool_is_no_missing_server(turns: int) -> None:
+def test_a_busy_pool_is_not_reported_as_a_missing_server(turns: int) -> None:
     with held_by_others(turns, waiting=False):
         began = time.monotonic()
         with pytest.raises(PoolBusy):
@@ -105,7 +105,7 @@ def test_a_busy_pool_is_no_missing_server(turns: int) -> None:
     assert backend_pid()
 
 
-def test_work_that_waits_for_others_leaves_connections_to_those_who_do_not(turns: int) -> None:
+def test_waiting_work_leaves_connections_for_other_work(turns: int) -> None:
     with held_by_others(turns // 2, waiting=True):
         with threads.waiting_work(), pytest.raises(PoolBusy):
             backend_pid()
@@ -135,7 +135,7 @@ def test_a_missing_server_costs_one_caller_a_second_and_the_next_nothing(turns: 
         backend().server_breaker.success()
 
 
-def test_turns_come_in_the_order_of_asking() -> None:
+def test_waiters_get_connections_in_the_order_of_their_requests() -> None:
     semaphore = backend().FairSemaphore(1)
     assert semaphore.acquire(0)
     assert not semaphore.acquire(0.01)

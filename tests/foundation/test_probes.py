@@ -1,4 +1,4 @@
-"""The broker's probe: it connects as Celery does, whatever the scheme, and says why it failed."""
+"""The broker's probe: it connects like Celery, with any scheme, and gives the reason of a failure."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from tests.processes.service import free_port, wait_until
 
 @pytest.fixture
 def probe(settings: Any, monkeypatch: pytest.MonkeyPatch) -> Any:
-    """What the probe says of a broker: None when it works."""
+    """The probe's error for a broker URL. None when it works."""
     monkeypatch.setattr(probes, "LIMIT_SECONDS", 0.5)
 
     def ask(url: str, **options: Any) -> str | None:
@@ -48,7 +48,7 @@ def _listens(port: int) -> bool:
 
 @pytest.fixture
 def server(tmp_path: Path) -> Iterator[int]:
-    """The port of a Redis that asks for a password."""
+    """The port of a Redis that requires a password."""
     port = free_port()
     with private_redis(tmp_path, "--port", str(port), "--requirepass", "right", port=port):
         yield port
@@ -61,7 +61,7 @@ def test_redis(probe: Any, server: int) -> None:
     assert probe(f"redis://127.0.0.1:{free_port()}/0") == "cannot be reached"
 
 
-def test_redis_that_is_full_or_a_replica_refuses_to_be_written(probe: Any, server: int) -> None:
+def test_a_redis_that_is_full_or_a_replica_fails_the_probe(probe: Any, server: int) -> None:
     with closing(redis.Redis(port=server, password="right")) as client:
         client.config_set("maxmemory", 1)
 

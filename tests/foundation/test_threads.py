@@ -1,4 +1,4 @@
-"""Whatever work in a thread does to the database, its connections go back."""
+"""Work in a thread always returns its database connections."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ WAYS = [asked, asked_and_failed, asked_what_cannot_be_asked, left_in_the_middle_
 
 @pytest.fixture
 def pool(transactional_db: None) -> Iterator[Any]:
-    """The pool of this process, none of its connections in use."""
+    """The connection pool of this process, with no connection in use."""
     connection.close()
     yield connection.pool
     connection.close()
@@ -54,7 +54,7 @@ def in_use(pool: Any) -> int:
 
 @needs_postgres
 @pytest.mark.parametrize("way", WAYS, ids=lambda way: way.__name__)
-def test_a_thread_loses_no_connection(pool: Any, way: Callable[[], None]) -> None:
+def test_a_thread_returns_its_connection(pool: Any, way: Callable[[], None]) -> None:
     def quietly() -> None:
         try:
             threads.run(way)
@@ -70,7 +70,7 @@ def test_a_thread_loses_no_connection(pool: Any, way: Callable[[], None]) -> Non
 
 
 @needs_postgres
-def test_an_executor_loses_no_connection_while_its_threads_live_on(pool: Any) -> None:
+def test_an_executor_returns_connections_while_its_threads_keep_running(pool: Any) -> None:
     with threads.Executor(max_workers=2) as executor:
         for way in WAYS * 3:
             executor.submit(way).exception()
@@ -79,7 +79,7 @@ def test_an_executor_loses_no_connection_while_its_threads_live_on(pool: Any) ->
 
 
 @needs_postgres
-def test_a_connection_stays_inside_a_transaction_and_goes_back_outside(pool: Any) -> None:
+def test_a_connection_is_kept_inside_a_transaction_and_returned_outside(pool: Any) -> None:
     with transaction.atomic():
         asked()
         threads.give_back()
@@ -99,7 +99,7 @@ def test_jobs_run_in_the_context_of_their_callers() -> None:
         assert executor.submit(word.get).result() == "nothing"
 
 
-def test_started_work_gives_its_result_and_runs_in_the_context_of_its_caller() -> None:
+def test_started_work_returns_its_result_and_runs_in_the_context_of_its_caller() -> None:
     token = word.set("a request")
     future = threads.start(lambda first, second: (word.get(), first + second), 1, second=2)
     word.reset(token)
@@ -119,14 +119,14 @@ def test_work_that_fails_is_logged_and_its_future_raises(caplog: pytest.LogCaptu
 
 
 @needs_postgres
-def test_started_work_loses_no_connection(pool: Any) -> None:
+def test_started_work_returns_its_connection(pool: Any) -> None:
     for way in WAYS:
         threads.start(way).exception(timeout=10)
 
     assert in_use(pool) == 0
 
 
-def test_repeated_steps_go_on_and_know_nothing_of_who_started_them() -> None:
+def test_repeated_steps_continue_without_the_context_of_their_caller() -> None:
     found: list[str] = []
     enough, never = threading.Event(), threading.Event()
 

@@ -1,4 +1,4 @@
-"""The socket that gunicorn's threads see: nothing waits in it, and nothing piles up in it."""
+"""The socket that gunicorn's threads use: it never blocks, and its buffers are limited."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ Ends = tuple[BufferedSocket, socket.socket, Unsent]
 
 @pytest.fixture
 def ends() -> Iterator[Ends]:
-    """The server's end, the client's, and the count of what is unsent."""
+    """The server's socket, the client's, and the count of unsent bytes."""
     server, client = socket.socketpair()
     client.settimeout(5)
     unsent = Unsent()
@@ -30,7 +30,7 @@ def ends() -> Iterator[Ends]:
         buffered.end()
 
 
-def test_a_thread_reads_its_own_request_and_never_waits(ends: Ends) -> None:
+def test_a_thread_reads_only_its_own_request_and_never_waits(ends: Ends) -> None:
     server, client, _ = ends
     first = b"POST / HTTP/1.1\r\nContent-Length: 5\r\n\r\nhello"
     client.sendall(first[:20])
@@ -57,7 +57,7 @@ def test_a_thread_reads_its_own_request_and_never_waits(ends: Ends) -> None:
         (b"POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n", False),
     ],
 )
-def test_a_body_that_is_not_waited_for_is_known(ends: Ends, head: bytes, whole: bool) -> None:
+def test_incomplete_bodies_are_detected(ends: Ends, head: bytes, whole: bool) -> None:
     server, client, _ = ends
     client.sendall(head)
     server.receive()
@@ -81,9 +81,7 @@ def test_endless_headers_are_refused(ends: Ends) -> None:
         server.recv(8_192)
 
 
-def test_what_nobody_reads_has_a_limit_for_all_connections(
-    ends: Ends, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_unread_output_is_limited_across_all_connections(ends: Ends, monkeypatch: pytest.MonkeyPatch) -> None:
     server, client, unsent = ends
     monkeypatch.setattr(web_worker, "MAX_UNSENT_BYTES", 1_000_000)
     client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4_096)
@@ -94,7 +92,7 @@ def test_what_nobody_reads_has_a_limit_for_all_connections(
 
     while not server.flush():
         client.recv(1_000_000)
-    server.sendall(b"x" * 900_000)  # there is room again
+    server.sendall(b"x" * 900_000)  # the limit is free again
     server.end()
     unsent.add(1_000_000)
 

@@ -1,4 +1,4 @@
-"""For Schemathesis: half of the generated instance ids become one that exists, so that what lies behind is met, too."""
+"""Hooks for Schemathesis: half of the generated instance ids are replaced by an existing one."""
 
 from __future__ import annotations
 

@@ -1,9 +1,9 @@
-"""Odd requests of every sort against a real web process: no answer is a 5xx, and the process stays as good as new.
+"""Odd requests of every kind to a real web process: no answer is a 5xx, and the process stays healthy.
 
     DATABASE_URL=postgres://… python -m tests.fuzz.odd_requests --requests 25000
 
 Odd paths, queries, cookies, headers, bodies and methods, sent as a stranger, a widget, an editor and a superuser, and
-bytes that are no requests at all. Afterwards every pooled database connection is usable, 1,000 readiness checks are
+bytes that aren't HTTP requests. Afterwards every pooled database connection is usable, 1,000 readiness checks are
 fine, a session is read, and memory has not grown by a fifth over the second half.
 """
 
@@ -37,7 +37,7 @@ READY_CHECKS = 1_000
 CLIENTS = 8
 API = "/v1/integrations/instagram"
 
-# What stands in place of something sensible.
+# Values used instead of valid ones.
 ODD_TEXTS = (
     b"", b"\0", b"a\0b", b"\x80", b"\xff\xfe", b"\xc0\xaf", b"\xed\xa0\x80", b"\xf4\x90\x80\x80", b"\n",
     b"\r\nX: y", b"\x1b[31m", b"\x7f", b"%", b"%zz", b"%00", b"%2500", b"..", b"../../etc/passwd",
@@ -117,13 +117,13 @@ RAW = (
 )  # fmt: skip
 
 
-# The first answer, after a "100 Continue" that may come before it.
+# The first answer, after an optional "100 Continue".
 _STATUS = re.compile(rb"(?:HTTP/1\.[01] 1.*?\r\n\r\n)*HTTP/1\.[01] (?P<status>[2-9][0-9][0-9])", re.DOTALL)
 
 
 @dataclass(frozen=True)
 class Caller:
-    """Who sends requests, and the headers that say so."""
+    """A kind of client, with the headers that identify it."""
 
     name: str
     headers: tuple[tuple[str, str], ...] = ()
@@ -132,7 +132,7 @@ class Caller:
 
 @dataclass
 class Report:
-    """What came of it. `complaints` is empty when all is well."""
+    """The result. `complaints` is empty when there are no problems."""
 
     requests: int = 0
     seconds: float = 0.0
@@ -148,7 +148,7 @@ class Report:
 
     @property
     def is_large(self) -> bool:
-        """A process needs some thousands of requests to have seen and cached what there is."""
+        """Memory is only judged after a few thousand requests, when the process has filled its caches."""
         return self.requests >= 10_000
 
     @property
@@ -166,7 +166,7 @@ class Report:
 
 
 class Oddities:
-    """Makes requests, the same for the same seed."""
+    """Generates requests. The same seed gives the same requests."""
 
     def __init__(self, seed: int, member: Member, workspace: str) -> None:
         self._chance = random.Random(seed)  # noqa: S311 - the same requests in every run
@@ -177,7 +177,7 @@ class Oddities:
         }  # fmt: skip
 
     def next(self, callers: Sequence[Caller]) -> tuple[str, bytes]:
-        """A kind, and the bytes to send."""
+        """The kind of the next request, and its bytes."""
         if self._chance.random() < 0.1:
             return "raw", self._raw()
         kind = self._chance.choice(list(self._kinds))
@@ -297,7 +297,7 @@ class Oddities:
 
 
 def bombard(service: Service, *, requests: int, seed: int = 1) -> Report:
-    """Send them all to the first web process; what it answered, and how it is afterwards."""
+    """Send the requests to the first web process. Reports its answers and its state afterwards."""
     target, witness = join(service, "target"), join(service, "witness", "acme.bakery")
     service.manage("shell", "-v", "0", "-c", _SUPERUSER.format(password=PASSWORD))
     for member in (target, witness):
@@ -361,7 +361,7 @@ def _callers(service: Service, target: Member) -> list[Caller]:
 
 
 def _status_of(port: int, sent: bytes, *, hangs_up: bool) -> str:
-    """The status of the answer; `none` when the server hung up, as it may on what is no request, or we did."""
+    """The status of the answer. `none` when either side closed the connection without one."""
     with suppress(OSError), socket.create_connection(("127.0.0.1", port), timeout=15) as connection:
         connection.sendall(sent)
         if hangs_up:
@@ -377,7 +377,7 @@ def _status_of(port: int, sent: bytes, *, hangs_up: bool) -> str:
 
 
 def _memory_kib(service: Service) -> int:
-    """What the workers of the first web process hold in memory."""
+    """The memory of the workers of the first web process."""
     parent = service.webs[0].pid
     children = Path(f"/proc/{parent}/task/{parent}/children").read_text().split()
     statuses = [Path(f"/proc/{child}/status").read_text() for child in children]
@@ -402,8 +402,8 @@ def main() -> int:
             print(failure)
         if report.complaints:
             print(service.log()[-20_000:], file=sys.stderr)
-    told = {**vars(report), "failures": len(report.failures), "complaints": report.complaints}
-    print(json.dumps(told, default=dict))
+    result = {**vars(report), "failures": len(report.failures), "complaints": report.complaints}
+    print(json.dumps(result, default=dict))
     return 1 if report.complaints else 0
 
 

@@ -1,9 +1,9 @@
-"""The whole schema, fuzzed in all phases by Schemathesis: with a token, with a session, and as a stranger.
+"""Fuzzes the whole API with Schemathesis in all phases: with a token, with a session, and anonymously.
 
     python -m tests.fuzz.schema --examples 400
 
-Starts a service of its own with the stand-in as Meta. A 5xx, a status, header, type or body that the schema does not
-describe is a failure. `--examples` is per operation and caller; the figure that counts is the sum of cases printed.
+Starts a service with the stand-in as Meta. A 5xx, or a status, header, type or body that the schema doesn't describe,
+is a failure. `--examples` is per operation and kind of caller. The sum of all cases is printed.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ NO_LIMITS = {f"THROTTLE_{name}": "0" for name in (
 
 
 def fuzz(service: Service, examples: int) -> tuple[int, bool]:
-    """How many cases ran, and whether all of them were as the schema says."""
+    """Returns how many cases ran, and whether all conformed to the schema."""
     workspace = service.workspace("business", editor="fuzz", password=PASSWORD)
     made = service.instance(workspace, "tiny.studio")
     callers = {

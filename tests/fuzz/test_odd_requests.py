@@ -1,4 +1,4 @@
-"""A small size of the odd requests, in every run of the suite that has PostgreSQL."""
+"""A short run of tests.fuzz.odd_requests, with PostgreSQL."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from tests.processes.service import running_service
 pytestmark = [pytest.mark.processes, needs_postgres]
 
 
-def test_odd_requests_cost_nothing(tmp_path: Path) -> None:
+def test_odd_requests_do_no_harm(tmp_path: Path) -> None:
     with running_service(
         tmp_path, DEBUG="false", DATABASE_POOL_SIZE=str(POOL_SIZE), LOG_LEVEL="WARNING", **NO_LIMITS
     ) as service:

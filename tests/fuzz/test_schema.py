@@ -1,4 +1,4 @@
-"""A small size of the fuzzing, so that the way to the big one stays open."""
+"""A short run of tests.fuzz.schema."""
 
 from __future__ import annotations
 

@@ -30,12 +30,12 @@ def test_values_of_metas_parameters_are_masked(name: str) -> None:
 
 
 @pytest.mark.parametrize("token", TOKENS)
-def test_metas_tokens_are_masked_wherever_they_stand(token: str) -> None:
+def test_metas_tokens_are_masked_anywhere_in_a_text(token: str) -> None:
     assert redact(f"it was {token}, they say") == f"it was {MASK}, they say"
 
 
 @pytest.mark.parametrize("start", STARTS.values(), ids=STARTS)
-def test_redaction_begins_with_logging(start: str, tmp_path: Path) -> None:
+def test_redaction_starts_together_with_logging(start: str, tmp_path: Path) -> None:
     environment = {
         "SECRET_KEY": "s" * 40,
         "TOKEN_ENCRYPTION_KEYS": "A" * 43 + "=",

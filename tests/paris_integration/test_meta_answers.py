@@ -1,6 +1,6 @@
-"""What Meta's answers do to a feed: the real provider, through Paris's public functions.
+"""The effect of Meta's answers on a feed: the real provider, called by Paris's public functions.
 
-Meta is the files of tests/data/instagram, and the stand-in where an answer depends on the call.
+Meta's answers are the files of tests/data/instagram, or come from the stand-in if they depend on the call.
 """
 
 from __future__ import annotations
@@ -78,9 +78,7 @@ def shown(view: FeedView) -> list[dict[str, Any]]:
 
 # The files
 
-in_one_leg = (
-    pytest.mark.sqlite_leg
-)  # the store keeps what was understood, and has no part in understanding it
+in_one_leg = pytest.mark.sqlite_leg  # normalising doesn't depend on the store
 
 
 @pytest.fixture
@@ -91,7 +89,7 @@ def meta(monkeypatch: pytest.MonkeyPatch) -> Iterator[responses.RequestsMock]:
 
 
 def check(view: FeedView, case: Recorded, *more: str) -> None:
-    """The posts as the file expects them; the warnings, too, with the one for links that are older than NOW."""
+    """Check the posts and warnings expected by the file, and the warning for links that expired before NOW."""
     expiries = [at for at in case.expected.get("links_expire_at", ()) if at is not None]
     is_expired = any(datetime.fromisoformat(at) <= NOW for at in expiries)
     warnings = {*case.expected["warnings"], *more, *(["MEDIA_LINKS_EXPIRED"] if is_expired else [])}
@@ -103,7 +101,7 @@ def check(view: FeedView, case: Recorded, *more: str) -> None:
 
 @in_one_leg
 @pytest.mark.parametrize("case", recorded("own_media"))
-def test_readers_of_own_media(workspace: Workspace, meta: responses.RequestsMock, case: Recorded) -> None:
+def test_reads_of_own_media(workspace: Workspace, meta: responses.RequestsMock, case: Recorded) -> None:
     serve(meta, f"{ACCOUNT_ID}/media", case.payload)
 
     check(read(connected(workspace, Login.INSTAGRAM, OWN)), case)
@@ -111,9 +109,7 @@ def test_readers_of_own_media(workspace: Workspace, meta: responses.RequestsMock
 
 @in_one_leg
 @pytest.mark.parametrize("case", recorded("business_discovery"))
-def test_readers_of_another_account(
-    workspace: Workspace, meta: responses.RequestsMock, case: Recorded
-) -> None:
+def test_reads_of_another_account(workspace: Workspace, meta: responses.RequestsMock, case: Recorded) -> None:
     serve(meta, ACCOUNT_ID, case.payload)
 
     check(read(connected(workspace, Login.FACEBOOK, OTHER)), case)
@@ -121,7 +117,7 @@ def test_readers_of_another_account(
 
 @in_one_leg
 @pytest.mark.parametrize("case", recorded("hashtags"))
-def test_readers_of_a_tag(workspace: Workspace, meta: responses.RequestsMock, case: Recorded) -> None:
+def test_reads_of_a_tag(workspace: Workspace, meta: responses.RequestsMock, case: Recorded) -> None:
     serve(meta, "ig_hashtag_search", {"data": [{"id": TAG_ID}]})
     for edge, payload in case.payload.items():
         serve(meta, f"{TAG_ID}/{edge}", payload)
@@ -133,7 +129,7 @@ def test_readers_of_a_tag(workspace: Workspace, meta: responses.RequestsMock, ca
 
 @in_one_leg
 @pytest.mark.parametrize("case", ONE_OF_EACH_ERROR)
-def test_readers_when_meta_answers_an_error(
+def test_reads_when_meta_returns_an_error(
     workspace: Workspace, meta: responses.RequestsMock, case: Recorded
 ) -> None:
     meta.get(
@@ -169,7 +165,7 @@ def plant(standin: StandIn, *media: dict[str, Any]) -> None:
     standin.profiles.plant("acme.bakery", {"id": STANDIN_IDS[0], "media": list(media)})
 
 
-def test_a_page_with_all_posts_is_complete_whatever_a_further_call_would_bring(
+def test_a_page_with_all_posts_is_complete_without_a_further_call(
     workspace: Workspace, standin: StandIn, clock: Any
 ) -> None:
     plant(standin, *[IMAGE] * 6)
@@ -186,7 +182,7 @@ def test_a_page_with_all_posts_is_complete_whatever_a_further_call_would_bring(
     assert len(standin.calls) == 2
 
 
-def test_fields_that_meta_refuses_cost_neither_the_posts_nor_the_other_fields(
+def test_refused_fields_affect_neither_the_posts_nor_the_other_fields(
     workspace: Workspace, standin: StandIn
 ) -> None:
     plant(standin, {"media_type": "VIDEO", "caption": "Words", "alt_text": "A film"})

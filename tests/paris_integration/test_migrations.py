@@ -1,4 +1,4 @@
-"""What the previous release wrote, and goes on writing while this one is deployed."""
+"""Rows that the previous release wrote, and those it writes during a deployment."""
 
 from __future__ import annotations
 
@@ -37,14 +37,14 @@ pytestmark = pytest.mark.django_db
         ("purged", "@anna asked for it", "@anna asked for it"),
     ],
 )
-def test_notes_lose_the_names_of_accounts(action: str, before: str, after: str) -> None:
+def test_account_names_are_removed_from_notes(action: str, before: str, after: str) -> None:
     AuditEvent.objects.create(at=NOW, actor="ed", action=action, outcome="done", note=before)
     withdrawn.strip_usernames(apps, None)
     assert AuditEvent.objects.get().note == after
 
 
-def test_rows_of_the_previous_release_are_taken(workspace: Workspace) -> None:
-    """Its statements do not name the new columns."""
+def test_rows_of_the_previous_release_can_be_inserted(workspace: Workspace) -> None:
+    """Its statements don't include the new columns."""
     insert_without(
         {"never_expires"},
         Connection(
@@ -70,7 +70,7 @@ def test_rows_of_the_previous_release_are_taken(workspace: Workspace) -> None:
 
 
 @pytest.mark.usefixtures("clock")
-def test_a_pause_of_the_previous_release_goes_on(workspace: Workspace) -> None:
+def test_a_pause_of_the_previous_release_stays_in_force(workspace: Workspace) -> None:
     for name, days in (("paused", 20), ("over", -1)):
         until = NOW + timedelta(days=days)
         Pause.objects.create(instance_id=name, workspace=workspace, until=until)

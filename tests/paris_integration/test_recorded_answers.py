@@ -1,4 +1,4 @@
-"""Every file of tests/data/instagram is read by a test, and says where it comes from and when."""
+"""Every file of tests/data/instagram is read by a test, and names its source and date."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ SOURCE = re.compile(r"(.+) \((updated|read|copied|reported|entry of) 2\d{3}(-\d\
 
 
 def test_every_folder_is_read_by_a_test() -> None:
-    """A test that reads a folder reads all of it: see `recorded`."""
+    """A test that reads a folder reads all its files: see `recorded`."""
     modules = (path.read_text() for path in TESTS.rglob("test_*.py"))
     read = {folder for text in modules for folder in re.findall(r'\brecorded\("(\w+)"\)', text)}
 

@@ -1,4 +1,4 @@
-"""Background work goes on when the database fails it: the next run finds the rest."""
+"""Background tasks survive database errors. The next run does the rest."""
 
 from __future__ import annotations
 
@@ -94,7 +94,7 @@ def test_no_scheduled_task_is_unknown() -> None:
         (venice_tasks.forget_failed_sign_ins, venice_tasks, "_forget_overdue"),
     ],
 )
-def test_clearing_away_may_take_its_time(
+def test_cleanup_has_no_statement_limit(
     monkeypatch: pytest.MonkeyPatch, task: Callable[..., Any], module: object, name: str
 ) -> None:
     limits: list[float | None] = []

@@ -1,10 +1,10 @@
-"""Connections under fire, by two processes on PostgreSQL: disconnect against refresh, logins, renewals, states, key
+"""Races around connections, by two processes on PostgreSQL: disconnects during refreshes, logins, renewals, states, key
 rotation, and refusals of all connections at once.
 
     python -m tests.races.connections --rounds 1000 --logins 600 --renewals 50 --states 100 --rows 1000 --kills 20 \
         --refusals 200
 
-Needs DATABASE_URL of a PostgreSQL server and REDIS_URL; makes a database of its own there. Prints one line per race.
+Needs DATABASE_URL of a PostgreSQL server and REDIS_URL. Creates a database there. Prints one line per race.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ from tests.processes.service import running_service
 SPAWN = forking.CONTEXT
 
 
-# What runs in the processes of the race: the product's own functions, with a provider and logins that behave.
+# Runs in the processes of the races: the product's functions, with a fake provider and fake logins.
 
 
 def _set_up(environment: dict[str, str]) -> None:
@@ -99,7 +99,7 @@ def refresher(environment: dict[str, str], workspace_id: str, rounds: int, barri
 def disconnector(
     environment: dict[str, str], workspace_id: str, rounds: int, barrier: Any, report: Any
 ) -> None:
-    """Disconnect each round's instance at about the moment of the refresh, and look at what is left."""
+    """Disconnect each round's instance at about the time of its refresh, and count what is left."""
     _set_up(environment)
     from django.core.cache import cache
     from django.utils import timezone
@@ -128,7 +128,7 @@ def disconnector(
 
 
 def logger_in(environment: dict[str, str], workspace_id: str, rounds: int, barrier: Any) -> None:
-    """Begin a login in each round, and store what it brings while the other process withdraws.
+    """Begin a login in each round, and store its result while the other process withdraws.
 
     In every other round the person has already returned with two accounts, and chooses one now.
     """
@@ -164,7 +164,7 @@ def logger_in(environment: dict[str, str], workspace_id: str, rounds: int, barri
 
 
 def _begun(key: Any, caller: Any) -> Any:
-    """A login whose person has just come back from Meta."""
+    """A login whose user has just returned from Meta."""
     from urllib.parse import parse_qs, urlsplit
 
     from django.utils import timezone
@@ -204,7 +204,7 @@ def _choose(attempt: Any, account_id: str, caller: Any, wait_seconds: float) -> 
 def withdrawer(
     environment: dict[str, str], workspace_id: str, rounds: int, barrier: Any, report: Any
 ) -> None:
-    """Disconnect, deauthorise or delete at about the moment each round's login stores; count the tokens left."""
+    """Disconnect, deauthorise or delete at about the time each login is stored, and count the tokens left."""
     _set_up(environment)
     from django.utils import timezone
 
@@ -267,7 +267,7 @@ def renewer(environment: dict[str, str], connection_id: str, at: str, threads: i
 
 
 def refused_refresher(environment: dict[str, str], feed_ids: list[str], barrier: Any, report: Any) -> None:
-    """Refresh these feeds at once while Meta refuses every token; how many incidents this process began."""
+    """Refresh these feeds while Meta refuses every token. Returns how many incidents this process began."""
     _set_up(environment)
     import logging
     from uuid import UUID
@@ -355,15 +355,15 @@ def race_renewals(environment: dict[str, str], workspace_id: str, renewals: int)
 
 
 def race_refusals(environment: dict[str, str], workspace_id: str, refusals: int) -> dict[str, Any]:
-    """Meta refuses all connections at once: four may be marked dead before that is noticed, and one process alerts."""
+    """Meta refuses all connections at once. At most four are marked dead, and one process alerts."""
     barrier, report = SPAWN.Barrier(2, timeout=60), SPAWN.Queue()
     feed_ids = _in_process(environment, prepare_feeds, workspace_id, refusals)
     halves = (feed_ids[::2], feed_ids[1::2])
     _run(*[(refused_refresher, (environment, half, barrier, report)) for half in halves])
     begun = sum(report.get(timeout=10) for _ in range(2))
-    condemned = _in_process(environment, count_condemned, workspace_id)
-    ok = begun == 1 and condemned <= 4
-    return {"race": "refusals", "refused": refusals, "condemned": condemned, "begun": begun, "ok": ok}
+    marked = _in_process(environment, count_marked, workspace_id)
+    ok = begun == 1 and marked <= 4
+    return {"race": "refusals", "refused": refusals, "marked": marked, "begun": begun, "ok": ok}
 
 
 def race_states(environment: dict[str, str], workspace_id: str, states: int) -> dict[str, Any]:
@@ -375,7 +375,7 @@ def race_states(environment: dict[str, str], workspace_id: str, states: int) -> 
 
 
 def race_rotation(environment: dict[str, str], workspace_id: str, rows: int, kills: int) -> dict[str, Any]:
-    """Each run rotates to a key of its own and is killed on the way; every row must open at every stop."""
+    """Each run rotates to a new key and is killed midway. Every row must stay readable."""
     ring = environment["TOKEN_ENCRYPTION_KEYS"].split(",")
     _in_process(environment, prepare_rows, workspace_id, rows)
     chance = random.Random(3)  # noqa: S311 - the same moments in every run
@@ -447,7 +447,7 @@ def prepare_feeds(workspace_id: str, feeds: int) -> list[str]:
     return ids
 
 
-def count_condemned(workspace_id: str) -> int:
+def count_marked(workspace_id: str) -> int:
     from paris_integration.models import Connection
 
     return Connection.objects.filter(workspace_id=workspace_id, state="reconnect_required").count()

@@ -2,7 +2,7 @@
 
     python -m tests.races.deletions --rounds 200
 
-Needs DATABASE_URL of a PostgreSQL server and REDIS_URL; makes a database of its own there.
+Needs DATABASE_URL of a PostgreSQL server and REDIS_URL. Creates a database there.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ KINDS = ("read", "connected", "twin")
 
 
 def user(environment: dict[str, str], workspace_id: str, rounds: int, barrier: Any, report: Any) -> None:
-    """Of each round's widgets, read one by public mode, and connect, read and disconnect the two others."""
+    """In each round, read one widget in public mode, and connect, read and disconnect the two others."""
     _set_up(environment | {"PUBLIC_MODE_IG_USER_ID": "1", "PUBLIC_MODE_ACCESS_TOKEN": "operator"})
     from django.db import DatabaseError
     from django.utils import timezone
@@ -57,7 +57,7 @@ def user(environment: dict[str, str], workspace_id: str, rounds: int, barrier: A
                 act()
             except (paris.RefreshBlocked, paris.TooBusy, WorkspaceNotFound):
                 pass
-            except (DatabaseError, paris.ParisError) as error:  # a deadlock is one
+            except (DatabaseError, paris.ParisError) as error:  # such as a deadlock
                 faults.append(repr(error))
         barrier.wait()
         barrier.wait()  # until the other has looked
@@ -65,7 +65,7 @@ def user(environment: dict[str, str], workspace_id: str, rounds: int, barrier: A
 
 
 def deleter(environment: dict[str, str], workspace_id: str, rounds: int, barrier: Any, report: Any) -> None:
-    """Delete all of them by one queryset at about that moment, and look at what is left."""
+    """Delete all of them by one queryset at about that time, and count what is left."""
     _set_up(environment)
     from django.core.cache import cache
     from django.db import DatabaseError
@@ -108,7 +108,7 @@ def _now() -> Any:
 
 
 def race(folder: Path, *, rounds: int) -> dict[str, Any]:
-    """How often something went wrong, and what was left after the deletions, summed over the rounds."""
+    """The errors and the rows left after the deletions, summed over all rounds."""
     with running_service(folder, webs=0, LOG_LEVEL="ERROR") as service:
         workspace_id = service.workspace("business")
         barrier, said_by_user, said_by_deleter = SPAWN.Barrier(2, timeout=60), SPAWN.Queue(), SPAWN.Queue()

@@ -2,8 +2,8 @@
 
     python -m tests.races.forced_refresh --posts 10000 --webs 8 --caps 1 96 2000 [--kill]
 
-Needs DATABASE_URL of a PostgreSQL server; makes a database of its own there. Three books are compared afterwards: what
-the clients were told, what the provider was asked, and the ledger with its windows.
+Needs DATABASE_URL of a PostgreSQL server. Creates a database there. Afterwards it compares three counts: the clients'
+answers, the provider's calls, and the ledger with its windows.
 """
 
 from __future__ import annotations
@@ -43,8 +43,8 @@ class Cookies:
 
 
 @dataclass
-class Told:
-    """What the clients heard: how often each answer came, and how many calls got none at all."""
+class Answers:
+    """How often the clients got each answer, and how many calls got none."""
 
     answers: Counter[str] = field(default_factory=Counter)
 
@@ -52,7 +52,7 @@ class Told:
 @dataclass(frozen=True)
 class Verdict:
     cap: int
-    told: Counter[str]
+    answers: Counter[str]
     provider_calls: int
     used: int
     lines: Counter[str]
@@ -65,7 +65,7 @@ class Verdict:
         return self.lines["succeeded"] + self.lines["in_doubt"]
 
     def complaints(self, *, with_kills: bool) -> list[str]:
-        """Everything that is not as it must be; empty when the books agree."""
+        """The deviations. Empty when all counts agree."""
         said = {
             "more units kept than the cap": self.kept > self.cap,
             "window and ledger disagree": self.used != self.kept,
@@ -73,21 +73,22 @@ class Verdict:
             "a call without a unit": self.provider_calls > sum(self.lines.values()),
             "a success without a call": self.lines["succeeded"] > self.provider_calls,
             "nothing succeeded": self.lines["succeeded"] == 0,
-            "unexpected answers": bool(set(self.told) - {"200", "409 QUOTA_EXCEEDED", "503", "lost"}),
+            "unexpected answers": bool(set(self.answers) - {"200", "409 QUOTA_EXCEEDED", "503", "lost"}),
         }
         if not with_kills:
             said |= {
                 "provider calls and ledger disagree": self.provider_calls != self.lines["succeeded"],
                 "units in doubt": self.lines["in_doubt"] > 0,
-                "answers lost": self.told["lost"] > 0,
-                "successes told and audited differ": self.told["200"] != self.events["done"],
-                "refusals told and audited differ": self.told["409 QUOTA_EXCEEDED"] != self.events["refused"],
+                "answers lost": self.answers["lost"] > 0,
+                "successes answered and audited differ": self.answers["200"] != self.events["done"],
+                "refusals answered and audited differ": self.answers["409 QUOTA_EXCEEDED"]
+                != self.events["refused"],
             }
         return [complaint for complaint, holds in said.items() if holds]
 
 
 def run(service: Service, *, cap: int, posts: int, clients: int, with_kills: bool) -> Verdict:
-    """One race for a widget of its own; `service` has its web processes, worker and beat running."""
+    """Run one race for a new widget. `service` has its web processes, worker and beat running."""
     username = f"load.race{cap}{'k' if with_kills else ''}"
     editor = f"editor-{username}"
     workspace = service.workspace("business", editor=editor, password=PASSWORD)
@@ -95,17 +96,17 @@ def run(service: Service, *, cap: int, posts: int, clients: int, with_kills: boo
     service.manage("set_override", workspace, "instagram.refresh.forcePerHour.max", "unlimited")
     instance_id = service.instance(workspace, username)["instanceId"]
     cookies = sign_in(service.web_ports[0], editor)
-    told = Told()
+    received = Answers()
     began = time.monotonic()
     with killing(service) if with_kills else nothing():
-        _post_all(service, instance_id, cookies, told, posts=posts, clients=clients)
+        _post_all(service, instance_id, cookies, received, posts=posts, clients=clients)
     seconds = time.monotonic() - began
     with psycopg.connect(_postgres_url(service), autocommit=True) as database:
         open_lines = _wait_until_settled(database, instance_id)
         calls = sum(call["username"] == username for call in service.standin.calls)
         return Verdict(
             cap=cap,
-            told=told.answers,
+            answers=received.answers,
             provider_calls=calls,
             used=_number(
                 database,
@@ -143,9 +144,9 @@ def sign_in(port: int, username: str) -> Cookies:
 
 
 def repeat(service: Service, *, posts: int, clients: int) -> list[tuple[Counter[str], int, int]]:
-    """The same request many times at once, twice: the second time its receipt is a day old and still there.
+    """Send the same request many times at once, twice. The second time its receipt is a day old.
 
-    The answers, the provider's calls and the units used after each time.
+    Returns the answers, the provider's calls and the used units after each time.
     """
     workspace = service.workspace("business", editor="editor-repeats", password=PASSWORD)
     instance_id = service.instance(workspace, "load.repeats")["instanceId"]
@@ -154,10 +155,10 @@ def repeat(service: Service, *, posts: int, clients: int) -> list[tuple[Counter[
     found = []
     with psycopg.connect(_postgres_url(service), autocommit=True) as database:
         for _ in range(2):
-            told = Told()
-            _post_all(service, instance_id, cookies, told, posts=posts, clients=clients, key="click-1")
+            received = Answers()
+            _post_all(service, instance_id, cookies, received, posts=posts, clients=clients, key="click-1")
             calls = sum(call["username"] == "load.repeats" for call in service.standin.calls)
-            found.append((told.answers, calls, _number(database, used, instance_id)))
+            found.append((received.answers, calls, _number(database, used, instance_id)))
             database.execute(
                 "UPDATE paris_integration_refreshreceipt SET created_at = created_at - interval '25 hours'"
             )
@@ -167,7 +168,7 @@ def repeat(service: Service, *, posts: int, clients: int) -> list[tuple[Counter[
 def post(
     connection: http.client.HTTPConnection, instance_id: str, cookies: Cookies, key: str | None = None
 ) -> str:
-    """The answer in a word; OSError and HTTPException when there is none."""
+    """The answer as a status and an error code. Raises OSError or HTTPException when there is none."""
     headers = {
         "Content-Type": "application/json",
         "Cookie": f"sessionid={cookies.session}; csrftoken={cookies.csrf}",
@@ -182,7 +183,7 @@ def post(
 
 @contextmanager
 def killing(service: Service) -> Iterator[None]:
-    """Kill a web process every second or so, and start it again on its port."""
+    """Kill a web process about every second, and restart it on its port."""
     stop = threading.Event()
     chance = random.Random(7)  # noqa: S311 - the same deaths in every run
 
@@ -212,7 +213,7 @@ def _post_all(
     service: Service,
     instance_id: str,
     cookies: Cookies,
-    told: Told,
+    received: Answers,
     *,
     posts: int,
     clients: int,
@@ -235,7 +236,7 @@ def _post_all(
                 connection.close()
                 time.sleep(0.05)
             with lock:
-                told.answers[answer] += 1
+                received.answers[answer] += 1
         connection.close()
 
     with ThreadPoolExecutor(max_workers=clients) as pool:
@@ -297,7 +298,7 @@ def main() -> int:
             failed |= bool(complaints)
             report = {
                 "cap": cap,
-                "told": dict(verdict.told),
+                "answers": dict(verdict.answers),
                 "providerCalls": verdict.provider_calls,
                 "used": verdict.used,
                 "ledger": dict(verdict.lines),

@@ -1,8 +1,8 @@
-"""Cold herds over several web processes: the first readers of a feed cost one provider call, however they arrive.
+"""Simultaneous first reads over several web processes: they cost one provider call, in whatever order they arrive.
 
     python -m tests.races.herds --herds 200 --webs 3 --readers 24
 
-Needs DATABASE_URL of a PostgreSQL server; makes a database of its own there. Prints one line of figures.
+Needs DATABASE_URL of a PostgreSQL server. Creates a database there. Prints one line of figures.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ print(json.dumps({{row.source_value: embed_tokens.issue(row.pk, row.token_versio
 
 @dataclass(frozen=True)
 class Verdict:
-    """`calls`: how many herds cost so many provider calls. `answers`: how many readers got what."""
+    """`calls`: how many herds caused each number of provider calls. `answers`: how many readers got each answer."""
 
     herds: int
     calls: dict[int, int]
@@ -51,7 +51,7 @@ class Verdict:
 
 
 def run(service: Service, *, herds: int, readers: int) -> Verdict:
-    """One herd after the other, each for a widget of its own whose feed was never filled."""
+    """Run the herds one after the other, each for a new widget."""
     tokens = service.manage("shell", "-v", "0", "-c", _SEED.format(herds=herds))
     answers: Counter[str] = Counter()
     began = time.monotonic()

@@ -1,10 +1,9 @@
-"""Many readers and refreshes over two web processes and two workers; then every counter is compared with other books.
+"""Many reads and refreshes over two web processes and two workers. Then every counter is compared with other counts.
 
     python -m tests.races.metrics_load --requests 20000 --refreshes 500
 
-Needs DATABASE_URL of a PostgreSQL server; makes a database of its own there. The clients count what they were
-answered, the stand-in what it was asked; one scrape of one web process must say the same, although a web process is
-stopped and started again halfway.
+Needs DATABASE_URL of a PostgreSQL server. Creates a database there. The clients count their answers, and the stand-in
+its calls. One scrape of one web process must match, although a web process is restarted halfway.
 """
 
 from __future__ import annotations
@@ -38,7 +37,7 @@ WORDS = {304: "not_modified", 400: "invalid", 401: "unauthenticated", 403: "forb
 
 @dataclass
 class Books:
-    """What the clients were answered: feed requests by workspace and word, refreshes by workspace and answer."""
+    """The clients' answers: feed requests by workspace and result, refreshes by workspace and answer."""
 
     reads: Counter[tuple[str, str]] = field(default_factory=Counter)
     posts: Counter[tuple[str, str]] = field(default_factory=Counter)
@@ -55,7 +54,7 @@ class Widget:
 
 @dataclass(frozen=True)
 class Verdict:
-    """`differences`: counter, what the page says, what the other book says; empty when all agree."""
+    """`differences`: each counter with its value and the expected one. Empty when all agree."""
 
     reads: dict[str, int]
     posts: dict[str, int]
@@ -116,7 +115,7 @@ def _widget(service: Service, workspace: str, username: str) -> Widget:
 
 
 def _shares(widgets: dict[str, Widget], refreshes: int) -> list[tuple[Widget, int]]:
-    """Who is refreshed how often: one client per widget, as joining a flight would be no flight."""
+    """The refreshes per widget. Each widget has one client, as requests that join a flight aren't counted."""
     few = max(refreshes // 20, CAP + 3)
     rest = refreshes - 2 * few
     four = [rest // 4 + (place < rest % 4) for place in range(4)]
@@ -260,7 +259,7 @@ def _compare(service: Service, books: Books, *, main: str, capped: str, seconds:
 
 
 def _broken_posts(page: Page, main: str) -> int:
-    """Refreshes answered without a call, as the failure before them had armed the back-off."""
+    """Refreshes answered without a call, because of a back-off after an earlier failure."""
     return _blocked(page, main, "BACKOFF")
 
 
@@ -298,7 +297,7 @@ def _sum(page: Page, name: str, **fixed: str) -> float:
 
 
 def _daily(service: Service, workspace: str, awaited: int) -> int:
-    """What the day's row says, once every process has written what it held."""
+    """The row of daily usage, after every process has written its counts."""
     sql = b"SELECT coalesce(sum(feed_requests), 0) FROM paris_integration_dailyusage WHERE workspace_id = %s"
     with psycopg.connect(_postgres_url(service), autocommit=True) as database:
         found = 0

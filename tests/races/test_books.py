@@ -1,4 +1,4 @@
-"""Two processes at the books at once, on PostgreSQL: what held rows and conditional writes are there for."""
+"""Concurrent charges on PostgreSQL: row locks and conditional writes."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def key(transactional_db: None) -> FeedKey:
 
 @pytest.fixture
 def charge(key: FeedKey) -> Charge:
-    """Take one of the day's two units for a flight of the source's feed: its line."""
+    """Charge one of the day's two units for a flight of the feed. Returns the ledger line."""
     feed = Feed.objects.create(
         workspace_id=key.workspace_id, instance_id="wgt_1", source_type="profile", source_value="acme.bakery",
         mode="public",
@@ -60,12 +60,12 @@ def charge(key: FeedKey) -> Charge:
 
 
 def used() -> set[int]:
-    """Of the day and of the hour; one number where the two agree."""
+    """The used units of day and hour, as a set: one number when both are equal."""
     return set(QuotaWindow.objects.values_list("used", flat=True))
 
 
 def beside(pool: ThreadPoolExecutor, work: Callable[[], Any]) -> Future[Any]:
-    """`work` in another thread, which is done or waits for the transaction around this call."""
+    """Start `work` in another thread. Returns when it is done or waits for the current transaction."""
 
     def run() -> Any:
         try:
@@ -89,7 +89,7 @@ def another_thread_waits_for_us() -> bool:
 
 @pytest.fixture
 def other_charges(monkeypatch: pytest.MonkeyPatch, charge: Charge) -> Any:
-    """The next charge reads the books; then, before it writes, another one begins. That one's outcome."""
+    """Start another charge after the next one has read the book and before it writes. Yields its outcome."""
     with ThreadPoolExecutor(max_workers=1) as pool:
         others: list[Future[int | None]] = []
         grants_for = ledger.fresh_grants_for
@@ -103,7 +103,7 @@ def other_charges(monkeypatch: pytest.MonkeyPatch, charge: Charge) -> Any:
         yield others
 
 
-def test_a_charge_waits_for_the_one_before_it(key: FeedKey, charge: Charge, other_charges: Any) -> None:
+def test_a_charge_waits_for_an_earlier_charge(key: FeedKey, charge: Charge, other_charges: Any) -> None:
     QuotaWindow.objects.bulk_create(windows(key, used=0))
 
     assert charge() is not None
@@ -123,7 +123,7 @@ def test_of_two_charges_for_the_last_unit_the_second_is_refused(
     assert (used(), ForcedRefresh.objects.count()) == ({2}, 1)
 
 
-def test_where_no_rows_are_held_a_charge_by_older_books_is_refused(
+def test_without_row_locks_a_charge_based_on_an_outdated_book_is_refused(
     key: FeedKey, charge: Charge, other_charges: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     QuotaWindow.objects.bulk_create(windows(key, used=1))
@@ -165,7 +165,7 @@ def windows(key: FeedKey, *, used: int) -> list[QuotaWindow]:
 
 
 def settle_twice(line: ForcedRefresh | None, first: Any, second: Any) -> bool:
-    """Settle the line while another thread does, too: whether that one did."""
+    """Settle the line while another thread settles it, too. Returns whether that one succeeded."""
     assert line is not None
     with ThreadPoolExecutor(max_workers=1) as pool:
         with transaction.atomic():
@@ -185,7 +185,7 @@ def test_a_line_is_settled_once(charge: Charge) -> None:
     assert AuditEvent.objects.count() == 1
 
 
-def test_a_line_settled_as_in_doubt_gives_nothing_back(charge: Charge) -> None:
+def test_a_line_settled_as_in_doubt_returns_no_unit(charge: Charge) -> None:
     assert settle_twice(charge(), ledger.State.IN_DOUBT, ledger.State.FAILED) is False
 
     assert used() == {1}

@@ -1,4 +1,4 @@
-"""A small size of the races around connections, in every run of the suite that has PostgreSQL."""
+"""A short run of tests.races.connections."""
 
 from __future__ import annotations
 
@@ -12,6 +12,6 @@ from tests.races.connections import race_all
 pytestmark = [pytest.mark.processes, needs_postgres]
 
 
-def test_connections_under_fire(tmp_path: Path) -> None:
+def test_concurrent_changes_of_connections_leave_no_errors(tmp_path: Path) -> None:
     results = race_all(tmp_path, rounds=60, logins=60, renewals=20, states=20, rows=100, kills=2, refusals=40)
     assert [result for result in results if not result["ok"]] == []

@@ -1,4 +1,4 @@
-"""A small size of the race around deletions, in every run of the suite that has PostgreSQL."""
+"""A short run of tests.races.deletions."""
 
 from __future__ import annotations
 

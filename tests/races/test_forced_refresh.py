@@ -1,4 +1,4 @@
-"""A small size of the race, in every run of the suite that has PostgreSQL."""
+"""A short run of tests.races.forced_refresh."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from tests.races.forced_refresh import repeat, run
 pytestmark = [pytest.mark.processes, needs_postgres]
 
 
-def test_racing_posts_never_overspend_nor_lose(tmp_path: Path) -> None:
+def test_racing_posts_neither_exceed_the_limit_nor_lose_units(tmp_path: Path) -> None:
     with running_service(tmp_path, webs=3, LOG_LEVEL="ERROR") as service:
         for cap in (1, 40):
             verdict = run(service, cap=cap, posts=300, clients=24, with_kills=False)
@@ -27,7 +27,7 @@ def test_racing_repeats_cost_one_unit_a_day(tmp_path: Path) -> None:
         assert rounds == [({"200": 100}, 1, 1), ({"200": 100}, 2, 2)]
 
 
-def test_killed_processes_overspend_nothing_and_leave_nothing_open(tmp_path: Path) -> None:
+def test_killed_processes_neither_exceed_the_limit_nor_leave_units_open(tmp_path: Path) -> None:
     with running_service(tmp_path, webs=3, LOG_LEVEL="ERROR") as service:
         service.start_worker()
         service.start_beat()

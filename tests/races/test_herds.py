@@ -1,4 +1,4 @@
-"""A small size of the cold herds, in every run of the suite that has PostgreSQL."""
+"""A short run of tests.races.herds."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from tests.races.herds import run
 pytestmark = [pytest.mark.processes, needs_postgres]
 
 
-def test_a_cold_herd_over_three_processes_costs_one_call(tmp_path: Path) -> None:
+def test_simultaneous_first_reads_over_three_processes_cost_one_call(tmp_path: Path) -> None:
     with running_service(tmp_path, webs=3, LOG_LEVEL="ERROR") as service:
         verdict = run(service, herds=24, readers=24)
 

@@ -1,4 +1,4 @@
-"""A small size of the reconciliation, in every run of the suite that has PostgreSQL."""
+"""A short run of tests.races.metrics_load."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from tests.races.metrics_load import ENVIRONMENT, run
 pytestmark = [pytest.mark.processes, needs_postgres]
 
 
-def test_one_scrape_says_what_clients_and_provider_say(tmp_path: Path) -> None:
+def test_one_scrape_matches_what_clients_and_provider_counted(tmp_path: Path) -> None:
     with running_service(tmp_path, webs=2, **ENVIRONMENT) as service:
         service.start_worker()
         service.start_worker()

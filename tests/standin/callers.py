@@ -1,4 +1,4 @@
-"""How these tests call the stand-in: HTTP from the standard library, nothing of the product."""
+"""HTTP clients for the stand-in, without the product's code."""
 
 from __future__ import annotations
 
@@ -43,12 +43,12 @@ class Reply:
 
     @property
     def codes(self) -> tuple[int, int | None]:
-        """Code and subcode of an error."""
+        """The code and subcode of an error."""
         return self.error["code"], self.error.get("error_subcode")
 
 
 class Meta(StandIn):
-    """The stand-in with the calls that an app makes."""
+    """The stand-in, with methods for the calls that an app makes."""
 
     @contextmanager
     def connection(self, timeout: float = 5) -> Iterator[http.client.HTTPConnection]:
@@ -58,7 +58,7 @@ class Meta(StandIn):
     def ask(
         self, path: str, *, method: str = "GET", query: Any = None, token: str | None = None, **options: Any
     ) -> Reply:
-        """One call on a new connection. `path` may be a whole address. `options`: headers, payload, form, timeout."""
+        """Make one call on a new connection. `path` may be a full URL. `options`: headers, payload, form, timeout."""
         parts = urlsplit(path)
         asked = urlencode(query) if query else parts.query
         headers = options.get("headers", {}) | ({"Authorization": f"Bearer {token}"} if token else {})
@@ -124,23 +124,23 @@ class Meta(StandIn):
         return str(first["data"][0]["access_token"])
 
     def instagram_token(self, account: str = "acme.bakery") -> str:
-        """A long-lived token from a whole login."""
+        """A long-lived token from a complete login."""
         return str(self.lengthen_instagram(self.short_instagram_token(account)).json["access_token"])
 
     def facebook_token(self, person: str = "robin.baker", **changes: object) -> str:
-        """A long-lived token from a whole login."""
+        """A long-lived token from a complete login."""
         short = self.exchange_facebook(code=self.facebook_code(person, **changes)).json["access_token"]
         long = self.exchange_facebook(grant_type="fb_exchange_token", fb_exchange_token=short)
         return str(long.json["access_token"])
 
 
 def sent_back_with(reply: Reply) -> dict[str, str]:
-    """What the app gets; fails when the person was not sent back."""
+    """The parameters of the redirect to the app. Fails when there was none."""
     assert reply.status == 302, reply.body
     query = urlsplit(reply.headers["Location"]).query
     return {name: values[0] for name, values in parse_qs(query, strict_parsing=True).items()}
 
 
 def _changed(known: Mapping[str, object], changes: Mapping[str, object]) -> dict[str, object]:
-    """A change to None leaves the name out."""
+    """A value of None removes the name."""
     return {name: value for name, value in {**known, **changes}.items() if value is not None}

@@ -34,7 +34,7 @@ def sent(monkeypatch: pytest.MonkeyPatch) -> Sent:
 
 
 def payload_of(signed: str, secret: str) -> Any:
-    """The payload; None when `secret` did not sign it."""
+    """The payload, or None if it wasn't signed with `secret`."""
     signature, _, body = signed.partition(".")
     raw = base64.urlsafe_b64decode(signature + "=" * (-len(signature) % 4))
     if not hmac.compare_digest(raw, hmac.new(secret.encode(), body.encode(), hashlib.sha256).digest()):
@@ -59,7 +59,7 @@ def test_a_callback_is_signed_and_its_answer_shown(
     assert payload_of(signed, "other") is None
 
 
-def test_the_tokens_are_dead_by_then(meta: Meta, sent: Sent) -> None:
+def test_the_tokens_are_already_invalid_when_a_callback_arrives(meta: Meta, sent: Sent) -> None:
     robins, sams, bakerys = meta.facebook_token(), meta.facebook_token("sam.potter"), meta.instagram_token()
     meta.control("callbacks.send", **GIVEN, is_forged=True)
     assert meta.ask("/fb-graph/v26.0/me", token=robins).status == 200

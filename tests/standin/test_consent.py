@@ -15,7 +15,7 @@ Dialog = Callable[..., Reply]
 
 
 class Form(HTMLParser):
-    """The one form of a page: what it would send as it is, and what may be chosen."""
+    """The form of a page: its initial values, and the choices."""
 
     def __init__(self, page: bytes) -> None:
         super().__init__()
@@ -68,7 +68,7 @@ WRONG = [
 
 @pytest.mark.parametrize("dialog", [Meta.instagram_dialog, Meta.facebook_dialog])
 @pytest.mark.parametrize("changes", WRONG, ids=str)
-def test_a_wrong_request_goes_nowhere(meta: Meta, dialog: Dialog, changes: dict[str, object]) -> None:
+def test_an_invalid_request_is_not_redirected(meta: Meta, dialog: Dialog, changes: dict[str, object]) -> None:
     reply = dialog(meta, standin_auto="approve", **changes)
     assert (reply.status, "Location" in reply.headers) == (400, False)
 

@@ -58,7 +58,7 @@ def test_tokens_and_faults_are_added(meta: Meta) -> None:
     assert shown.items() >= {"kind": "status", "times": 0, "hits": 1, **where}.items()
 
 
-def test_reset_puts_everything_back(meta: Meta) -> None:
+def test_reset_restores_the_initial_state(meta: Meta) -> None:
     before = {name: value for name, value in state(meta).items() if name != "tokens"}
     meta.control("profiles.plant", username="acme.bakery", account={"id": "1"})
     meta.control("set", call_count=99)
@@ -82,12 +82,12 @@ REFUSED: list[tuple[object, dict[str, object]]] = [
 
 
 @pytest.mark.parametrize(("action", "arguments"), REFUSED, ids=str)
-def test_what_is_not_understood_is_refused(meta: Meta, action: object, arguments: dict[str, object]) -> None:
+def test_unknown_input_is_refused(meta: Meta, action: object, arguments: dict[str, object]) -> None:
     reply = meta.ask("/_control", method="POST", payload={"action": action, **arguments})
     assert (reply.status, reply.json.keys()) == (400, {"error"})
 
 
-def test_a_body_that_is_no_object_is_refused(meta: Meta) -> None:
+def test_a_body_that_is_not_an_object_is_refused(meta: Meta) -> None:
     assert meta.ask("/_control", method="POST", payload=[]).status == 400
     assert meta.ask("/_control", method="POST").status == 400
     assert meta.ask("/_control/faults").status == 404

@@ -26,7 +26,7 @@ def ask_node(meta: Meta, fields: str, path: str = f"/fb-graph/v26.0/{OPERATOR_ID
     return meta.ask(path, query={"fields": fields}, token=OPERATOR_TOKEN)
 
 
-def test_the_answer_has_what_was_asked_for(meta: Meta) -> None:
+def test_the_answer_has_the_requested_fields(meta: Meta) -> None:
     reply = meta.discover(limit=5)
     assert (reply.json["id"], reply.headers["facebook-api-version"]) == (OPERATOR_ID, "v26.0")
     assert account(reply).keys() == {"username", "media_count", "media", "id"}
@@ -68,7 +68,7 @@ def test_the_bakery_has_one_of_everything(meta: Meta) -> None:
     assert albums[0]["media_url"] == albums[0]["children"]["data"][0]["media_url"]
 
 
-def test_cursors_lead_through_all_posts_and_then_end(meta: Meta) -> None:
+def test_cursors_page_through_all_posts_and_then_end(meta: Meta) -> None:
     ids: list[str] = []
     after, sizes = None, []
     while after is not None or not ids:
@@ -108,7 +108,7 @@ def test_other_paths_are_refused(meta: Meta) -> None:
     assert {path: ask_node(meta, "id", f"/fb-graph{path}").codes for path in paths} == paths
 
 
-def test_wrong_fields_are_named(meta: Meta) -> None:
+def test_unknown_fields_are_named(meta: Meta) -> None:
     wrong = {"{shoe_size}": "(shoe_size)", "{media{width}}": "(width)", "{media.limit(0){id}}": "limit"}
     wrong |= {"{media.after(zzz){id}}": "cursor", "{id": "Syntax error"}
     for fields, named in wrong.items():
@@ -126,7 +126,7 @@ def test_usage_is_in_percent(meta: Meta) -> None:
     assert "X-App-Usage" not in meta.discover().headers
 
 
-def test_a_planted_post_says_only_what_matters(meta: Meta) -> None:
+def test_fields_missing_from_a_planted_post_are_filled_in(meta: Meta) -> None:
     caption = "<script>alert(1)</script> \x00 \ud83d"
     children = [{"media_type": "VIDEO"}, {"media_url": "javascript:alert(1)"}]
     album = {"media_type": "CAROUSEL_ALBUM", "media_url": None, "children": children}

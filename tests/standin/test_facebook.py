@@ -85,7 +85,7 @@ def test_only_granted_pages_are_shown_and_read(meta: Meta) -> None:
     assert accounts(meta, meta.facebook_token(standin_pages="")).json == {"data": []}
 
 
-def test_what_is_declined_is_missing_without_an_error(meta: Meta) -> None:
+def test_declined_permissions_omit_data_without_an_error(meta: Meta) -> None:
     effects = {"pages_show_list": (0, 0), "instagram_basic": (2, 0), "business_management": (2, 2)}
     for declined, effect in effects.items():
         token = meta.facebook_token(standin_decline=declined)

@@ -1,4 +1,4 @@
-"""Each fault, as a caller meets it, and the rules."""
+"""Each fault, as callers see it, and the rules of faults."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def test_errors_of_a_gateway_and_of_graph(meta: Meta) -> None:
 @pytest.mark.parametrize(
     ("kind", "start"), [("html", b"<!"), ("empty", b""), ("null", b"null"), ("deep", b"[[")]
 )
-def test_bodies_that_are_no_feed(meta: Meta, kind: str, start: bytes) -> None:
+def test_bodies_without_a_feed(meta: Meta, kind: str, start: bytes) -> None:
     meta.faults.add(kind)
     reply = meta.discover()
     content_type = "text/html; charset=utf-8" if kind == "html" else "application/json"
@@ -78,7 +78,7 @@ def test_hanging_ends_without_an_answer_and_is_logged_at_once(meta: Meta) -> Non
         meta.discover()
 
 
-def test_pages_that_lead_nowhere_or_lose_nothing(meta: Meta) -> None:
+def test_pages_that_repeat_or_are_empty(meta: Meta) -> None:
     first = meta.discover(limit=10)
     expected = media_of(meta.discover(limit=10, after=cursor_of(first)))["data"]
     meta.faults.add("empty_pages", after=True, times=1)
@@ -98,7 +98,7 @@ def test_pages_that_lead_nowhere_or_lose_nothing(meta: Meta) -> None:
     assert meta.discover("nobody.here").error["code"] == 110
 
 
-def test_rules_strike_in_their_order_where_and_as_often_as_they_say(meta: Meta) -> None:
+def test_rules_apply_in_order_to_their_paths_for_their_number_of_calls(meta: Meta) -> None:
     after = cursor_of(meta.discover(limit=10))
     meta.faults.add("status", status=500, times=2)
     meta.faults.add("status", status=501, username="Tiny.Studio")
@@ -113,7 +113,7 @@ def test_rules_strike_in_their_order_where_and_as_often_as_they_say(meta: Meta) 
     assert meta.discover().status == 200
 
 
-def test_pictures_are_spared_unless_named_and_the_control_always(meta: Meta) -> None:
+def test_rules_skip_pictures_unless_named_and_the_control_endpoint_always(meta: Meta) -> None:
     meta.faults.add("status", status=500)
     assert meta.ask("/media/bread-1.jpg").status == 200
     meta.faults.add("status", status=502, path="/")

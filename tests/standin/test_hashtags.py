@@ -64,7 +64,7 @@ def test_recent_media_are_of_the_last_day(meta: Meta, token: str) -> None:
     assert meta.ask(picture).headers["Content-Type"] == "image/jpeg"
 
 
-def test_the_cursor_is_the_same_on_every_page_and_yet_advances(meta: Meta, token: str) -> None:
+def test_the_same_cursor_on_every_page_advances(meta: Meta, token: str) -> None:
     pages = [edge(meta, token, "hiking", "top_media", limit=25).json]
     while "next" in pages[-1]["paging"]:
         after = pages[-1]["paging"]["cursors"]["after"]
@@ -100,7 +100,7 @@ def test_unknown_and_blocked_tags(meta: Meta, token: str) -> None:
     assert search(meta, token, "restricted").codes == (24, 2207024)
 
 
-def test_a_planted_caption_makes_a_tag(meta: Meta, token: str) -> None:
+def test_a_planted_caption_creates_a_tag(meta: Meta, token: str) -> None:
     old = (datetime.now(UTC) - timedelta(hours=25)).strftime("%Y-%m-%dT%H:%M:%S+0000")
     meta.profiles.plant("x", [{"id": "5", "caption": "#Planted"}, {"caption": "#planted", "timestamp": old}])
     assert search(meta, token, "planted").status == 200
@@ -134,7 +134,7 @@ def test_searches_are_listed_and_used_up(meta: Meta, token: str) -> None:
     assert search(meta, token, "sourdough").error["code"] == 18
 
 
-def test_who_may_search(meta: Meta, token: str) -> None:
+def test_searches_need_an_account_a_tag_and_the_hashtag_feature(meta: Meta, token: str) -> None:
     assert search(meta, meta.facebook_token("sam.potter"), "sourdough").codes == (100, 33)
     path = "/fb-graph/v26.0/ig_hashtag_search"
     assert meta.ask(path, query={"q": "sourdough"}, token=token).codes == (100, None)

@@ -33,7 +33,7 @@ def test_a_code_works_once_and_for_an_hour(meta: Meta) -> None:
     assert meta.exchange_instagram(late).status == meta.exchange_instagram(meta.facebook_code()).status == 400
 
 
-def test_a_refusal_leaves_the_code_good(meta: Meta) -> None:
+def test_a_refusal_does_not_use_up_the_code(meta: Meta) -> None:
     code = meta.instagram_code()
     for changes, message in (
         ({"client_id": "standin-facebook-app"}, "Invalid platform app"), ({"client_secret": "x"}, "client secret"),
@@ -45,7 +45,7 @@ def test_a_refusal_leaves_the_code_good(meta: Meta) -> None:
     assert meta.exchange_instagram(code).status == 200
 
 
-def test_short_becomes_long_with_the_secret(meta: Meta) -> None:
+def test_a_short_token_becomes_a_long_token_with_the_secret(meta: Meta) -> None:
     short = meta.short_instagram_token()
     long = meta.lengthen_instagram(short).json
     assert long["access_token"] not in ("", short)
@@ -60,7 +60,7 @@ def test_short_becomes_long_with_the_secret(meta: Meta) -> None:
     assert meta.lengthen_instagram(short).codes == (190, 463)
 
 
-def test_a_token_is_refreshed_from_a_day_to_sixty(meta: Meta) -> None:
+def test_a_token_can_be_refreshed_from_one_day_to_sixty_days_old(meta: Meta) -> None:
     for age, code in ((0, 100), (DAY - 60, 100), (DAY + 60, None), (59 * DAY, None), (61 * DAY, 190)):
         token = meta.instagram_token()
         meta.control("tokens.change", change="set_age", select={"token": token}, seconds=age)
@@ -97,7 +97,7 @@ def test_me_has_both_ids(meta: Meta) -> None:
     assert wrapped == {"data": [{"id": int(app_scoped_id(BAKERY_ID)), "user_id": int(BAKERY_ID)}]}
 
 
-def test_kinds_of_accounts(meta: Meta) -> None:
+def test_creator_accounts_have_media_and_personal_accounts_do_not(meta: Meta) -> None:
     for account, kind, status in (("tiny.studio", "MEDIA_CREATOR", 200), ("jane.private", "PERSONAL", 400)):
         token = meta.instagram_token(account)
         me = meta.ask("/ig-graph/v26.0/me", query={"fields": "user_id,account_type"}, token=token).json
@@ -134,7 +134,7 @@ def test_a_token_reads_its_own_account_only(meta: Meta) -> None:
 
 
 @pytest.mark.parametrize("subcode", [None, 458, 460, 463, 467])
-def test_a_revoked_token_says_why(meta: Meta, subcode: int | None) -> None:
+def test_an_error_for_a_revoked_token_names_the_reason(meta: Meta, subcode: int | None) -> None:
     for host, token in (("ig-graph", meta.instagram_token()), ("fb-graph", meta.facebook_token())):
         selected = {"select": {"token_hash": fingerprint(token)}, "subcode": subcode}
         assert meta.control("tokens.change", change="revoke", **selected).json == {"count": 1}

@@ -1,4 +1,4 @@
-"""Pictures, films, and their addresses."""
+"""Pictures, videos, and their URLs."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def test_the_files_are_few_and_small() -> None:
     assert sum(map(len, (*PICTURES.values(), *FILMS.values()))) < 1_500_000
 
 
-def test_every_post_of_the_demo_has_a_picture_of_its_name(meta: Meta) -> None:
+def test_every_demo_post_has_a_picture_named_after_it(meta: Meta) -> None:
     items = meta.discover().json["business_discovery"]["media"]["data"]
     items += [child for item in items if "children" in item for child in item["children"]["data"]]
     shown = [item.get("thumbnail_url") or item["media_url"] for item in items]
@@ -31,7 +31,7 @@ def test_every_post_of_the_demo_has_a_picture_of_its_name(meta: Meta) -> None:
     assert len({meta.ask(f"/media/unknown-{number}.jpg").body for number in range(30)}) > 10
 
 
-def test_a_picture_is_served_as_jpeg_and_a_reel_as_film(meta: Meta) -> None:
+def test_a_picture_is_served_as_jpeg_and_a_reel_as_mp4(meta: Meta) -> None:
     reply = meta.ask(picture_link(meta))
     assert (reply.status, reply.headers["Content-Type"]) == (200, "image/jpeg")
     assert "max-age" in reply.headers["Cache-Control"]
@@ -54,7 +54,7 @@ def test_files_are_served_in_parts(meta: Meta) -> None:
         assert meta.ask(path).status == 404
 
 
-def test_expired_links_are_refused_and_new_ones_are_good(meta: Meta) -> None:
+def test_expired_links_are_refused_and_new_ones_work(meta: Meta) -> None:
     old = picture_link(meta)
     assert old == picture_link(meta), "addresses stay the same from call to call"
     assert meta.ask(old).status == 200
@@ -68,7 +68,7 @@ def test_expired_links_are_refused_and_new_ones_are_good(meta: Meta) -> None:
     assert meta.ask(f"{link.partition('oe=')[0]}oe=soon").body == b"Bad URL date param"
 
 
-def test_links_name_the_callers_host_or_the_public_one(meta: Meta) -> None:
+def test_links_use_the_callers_host_or_the_public_one(meta: Meta) -> None:
     reply = meta.discover(limit=1, headers={"Host": "meta.test:9000"})
     assert b"http://meta.test:9000/media/" in reply.body
     with Meta(settings=Settings(public_url="https://cdn.test/x/")) as public:

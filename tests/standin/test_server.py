@@ -42,7 +42,7 @@ def process(*arguments: str, **environment: str) -> Iterator[subprocess.Popen[st
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-def test_the_process_says_when_it_is_ready_and_ends_on_a_signal(number: signal.Signals) -> None:
+def test_the_process_reports_when_it_is_ready_and_ends_on_a_signal(number: signal.Signals) -> None:
     with process("--port", "0", STANDIN_OPERATOR_TOKEN="my-own") as running:
         line = running.stdout.readline()
         assert "ready on http://127.0.0.1:" in line
@@ -58,7 +58,7 @@ def test_the_process_says_when_it_is_ready_and_ends_on_a_signal(number: signal.S
         )
 
 
-def test_a_taken_port_is_said_in_a_line(meta: Meta) -> None:
+def test_a_port_in_use_is_reported_in_one_line(meta: Meta) -> None:
     with process("--port", str(meta.port)) as running:
         output, errors = running.communicate(timeout=10)
         assert (running.returncode, output, errors.count("\n")) == (1, "", 1)

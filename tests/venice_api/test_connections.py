@@ -11,6 +11,7 @@ from django.apps import apps
 from django.db import DataError, OperationalError, connection
 from django.test import Client
 
+from paris_integration.public import look_at_feed
 from tests.conftest import Cast
 from tests.fakes import FakeProvider
 from tests.marks import needs_postgres
@@ -65,8 +66,12 @@ def test_the_database_connection_is_returned_with_the_answer(
         if error is not None:
             raise error
 
+    def looks(*arguments: Any, **options: Any) -> Any:
+        fails()
+        return look_at_feed(*arguments, **options)
+
     monkeypatch.setattr(views.throttles, "check_read", fails)
-    monkeypatch.setattr(panel.paris, "look_at_feed", fails)
+    monkeypatch.setattr(panel.paris, "look_at_feed", looks)
     connection.close()
 
     if status is None:

@@ -1,4 +1,4 @@
-"""What stores and what erases connections, at the same moment on PostgreSQL: one order of locks, one winner."""
+"""Storing and deleting connections at the same time on PostgreSQL: no deadlock, and a consistent result."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ OTHER = replace(
 
 @pytest.fixture
 def key() -> FeedKey:
-    # Tests that commit leave empty tables behind, also those of the plans.
+    # Tests that commit empty all tables, including those of the plans.
     plan, _ = Plan.objects.get_or_create(key="pro", defaults={"name": "Pro", "rank": 3})
     workspace = Workspace.objects.create(name="Acme", plan=plan)
     return FeedKey(workspace.pk, "wgt_1", Source(SourceType.PROFILE, "acme.bakery"))
@@ -51,7 +51,7 @@ def key() -> FeedKey:
 
 @pytest.fixture
 def run() -> Iterator[Callable[..., Future[Any]]]:
-    """Run a function in a thread with a database connection of its own."""
+    """Run a function in a thread, with a separate database connection."""
 
     def work(function: Callable[..., Any], *arguments: Any, **named: Any) -> Any:
         try:
@@ -66,7 +66,7 @@ def run() -> Iterator[Callable[..., Future[Any]]]:
 
 
 def wait_for_blocked(count: int) -> None:
-    """Return when as many other sessions wait for a lock."""
+    """Wait until this many other sessions are waiting for a lock."""
     give_up_at = time.monotonic() + 20
     pause = threading.Event()
     while _blocked() < count:
@@ -76,7 +76,8 @@ def wait_for_blocked(count: int) -> None:
 
 def _blocked() -> int:
     with connection.cursor() as cursor:
-        cursor.execute("SELECT pg_stat_clear_snapshot()")  # a transaction sees one snapshot otherwise
+        # Without this, pg_stat_activity doesn't change inside a transaction.
+        cursor.execute("SELECT pg_stat_clear_snapshot()")
         cursor.execute(
             "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
         )
@@ -85,14 +86,14 @@ def _blocked() -> int:
 
 @contextmanager
 def held(rows: QuerySet[Any]) -> Iterator[None]:
-    """Hold the rows, so that all who come meanwhile wait for them."""
+    """Lock the rows, so that others wait for them."""
     with transaction.atomic():
         assert list(rows.select_for_update())
         yield
 
 
 def at_once(run: Any, first: Callable[[], object], second: Callable[[], object]) -> list[Future[Any]]:
-    """Run both: the first does its work, and commits only once the second has come as far as it can."""
+    """Run both. The first commits only when the second waits for a lock or has ended."""
     has_acted, may_commit = threading.Event(), threading.Event()
 
     def slowly() -> object:
@@ -135,7 +136,7 @@ def add_feed(key: FeedKey) -> None:
 def test_a_withdrawal_and_a_disconnect_do_not_wait_for_each_other(
     key: FeedKey, run: Any, first: str, rows: Any, erase: bool
 ) -> None:
-    """Both wait for the same row, in either order of arrival; both come to their end."""
+    """Both wait for the same row, in either order, and both finish."""
     twin = replace(key, instance_id="wgt_2")
     for each in (key, twin):
         store(each)
@@ -221,7 +222,7 @@ def two_accounts(logins: FakeLogins) -> FakeLogins:
 
 
 def begun_login(key: FeedKey) -> logins.Attempt:
-    """A login whose person has just come back from Meta."""
+    """A login whose user has just returned from Meta."""
     url = logins.begin_login(
         key, Login.FACEBOOK, actor=CALLER, redirect_uri="https://x.example", callback_uri="https://y.example",
         now=timezone.now(),
@@ -264,8 +265,8 @@ def choose(attempt: logins.Attempt, account_id: str) -> str:
 
 @pytest.mark.usefixtures("two_accounts")
 @pytest.mark.parametrize("second", [FACEBOOK.account_id, OTHER.account_id], ids=["same", "other"])
-def test_two_clicks_at_once_use_a_choice_once(key: FeedKey, run: Any, second: str) -> None:
-    """Both have read the choice, and wait for the right to store it."""
+def test_two_simultaneous_clicks_use_a_choice_once(key: FeedKey, run: Any, second: str) -> None:
+    """Both have read the choice and wait for its lock."""
     attempt = waiting_choice(key)
 
     with held(LoginAttempt.objects.all()):
@@ -279,7 +280,7 @@ def test_two_clicks_at_once_use_a_choice_once(key: FeedKey, run: Any, second: st
 
 @pytest.mark.usefixtures("two_accounts")
 def test_two_logins_for_one_widget_leave_no_connection_without_a_widget(key: FeedKey, run: Any) -> None:
-    """Neither finds a link yet; the one that is stored later drops the other's connection."""
+    """Neither finds a link. The login that is stored later removes the other's connection."""
     first, second = waiting_choice(key), waiting_choice(key)
     LoginAttempt.objects.filter(pk=second.attempt_id).update(app_user_id="2")
 
@@ -302,7 +303,7 @@ WITHDRAWALS = [
 @pytest.mark.usefixtures("two_accounts")
 @pytest.mark.parametrize("first", ["choice", "withdrawal"])
 @pytest.mark.parametrize("withdraw", WITHDRAWALS)
-def test_a_choice_and_a_withdrawal_at_once_leave_no_token(
+def test_a_choice_and_a_withdrawal_at_the_same_time_leave_no_token(
     key: FeedKey, run: Any, withdraw: Callable[[FeedKey], object], first: str
 ) -> None:
     attempt = waiting_choice(key)
@@ -325,12 +326,12 @@ def test_a_choice_and_a_withdrawal_at_once_leave_no_token(
 @pytest.mark.parametrize("accounts", [1, 2])
 @pytest.mark.parametrize("first", ["login", "withdrawal"])
 @pytest.mark.parametrize("withdraw", WITHDRAWALS)
-def test_a_login_and_a_withdrawal_at_once_leave_no_token(
+def test_a_login_and_a_withdrawal_at_the_same_time_leave_no_token(
     key: FeedKey, run: Any, two_accounts: FakeLogins, withdraw: Callable[[FeedKey], object], first: str,
     accounts: int,
 ) -> None:  # fmt: skip
     two_accounts.accounts = two_accounts.accounts[:accounts]
-    # Someone known: the rows of the person and the accounts are there, and are locked as new ones are.
+    # Rows of the person and the accounts exist already. They are locked like new ones.
     login_fences.hold_persons(Login.FACEBOOK, ["28970000000000001", FACEBOOK.account_id, OTHER.account_id])
     attempt = begun_login(key)
     acts = [lambda: complete(attempt), lambda: withdraw(key)]
@@ -346,10 +347,10 @@ def test_a_login_and_a_withdrawal_at_once_leave_no_token(
 
 @pytest.mark.parametrize("erase", [True, False], ids=["deletion", "deauthorisation"])
 @pytest.mark.parametrize("first", ["login", "withdrawal"])
-def test_an_account_that_another_person_connects_meanwhile_is_theirs(
+def test_an_account_connected_by_another_person_meanwhile_uses_the_new_grant(
     key: FeedKey, run: Any, first: str, erase: bool
 ) -> None:
-    """Two people manage one account, which is one connection: the grant that was stored last is what it rests on."""
+    """Two people manage one account, which is one connection. It uses the grant that was stored last."""
     store(key)
     twin = replace(key, instance_id="wgt_2")
     second_person = replace(FACEBOOK, app_user_id="2", token=Secret("EAAB-second"))
@@ -366,8 +367,8 @@ def test_an_account_that_another_person_connects_meanwhile_is_theirs(
     assert ConnectionLink.objects.filter(pk="wgt_2", connection=row).exists()
 
 
-def test_two_people_with_several_accounts_are_forgotten_at_once(key: FeedKey, run: Any) -> None:
-    """Each withdrawal locks several connections, which are shared by neither."""
+def test_two_people_with_several_accounts_can_be_deleted_at_the_same_time(key: FeedKey, run: Any) -> None:
+    """Each withdrawal locks several connections. None is shared."""
     for number in range(6):
         of = replace(key, instance_id=f"wgt_{number}")
         store(of, replace(FACEBOOK, account_id=str(number), app_user_id=str(100 + number % 2)))

@@ -1,4 +1,4 @@
-"""Connections: what they read, how they die, and that nothing outlives a disconnect."""
+"""Connections: what they read, what ends them, and that a disconnect removes all their data."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ FACEBOOK = replace(GRANT, login=Login.FACEBOOK, app_user_id="102000000000001", t
 
 @pytest.fixture
 def act(django_capture_on_commit_callbacks: Any) -> Any:
-    """Run something and what it left for the commit, which a test's transaction never comes to."""
+    """Call a function, then its on_commit callbacks, as a test's transaction never commits."""
 
     def run(work: Any, *args: Any, **kwargs: Any) -> Any:
         with django_capture_on_commit_callbacks(execute=True):
@@ -94,7 +94,7 @@ def test_a_connected_profile_reads_its_own_media(key: FeedKey, connect: Any, pro
     assert Feed.objects.get().mode == Mode.CONNECTED.value
 
 
-def test_connecting_again_keeps_one_connection_and_puts_the_new_token_in(key: FeedKey, connect: Any) -> None:
+def test_connecting_again_keeps_the_connection_and_replaces_its_token(key: FeedKey, connect: Any) -> None:
     connect()
     connect(replace(GRANT, token=Secret("IGAA-second")))
 
@@ -104,7 +104,7 @@ def test_connecting_again_keeps_one_connection_and_puts_the_new_token_in(key: Fe
     assert ConnectionLink.objects.get().instance_id == "wgt_1"
 
 
-def test_a_token_lies_sealed_in_the_row(connect: Any) -> None:
+def test_a_token_is_stored_encrypted(connect: Any) -> None:
     from django.db import connection as database
 
     connect()
@@ -114,7 +114,7 @@ def test_a_token_lies_sealed_in_the_row(connect: Any) -> None:
     assert b"canary" not in bytes(raw)
 
 
-def test_tags_need_facebook_and_the_plan(
+def test_tags_require_facebook_login_and_the_plan(
     key: FeedKey, connect: Any, provider: FakeProvider, workspace: Workspace
 ) -> None:
     connect()
@@ -154,7 +154,7 @@ def test_a_dead_token_stops_the_calls_and_keeps_the_posts(
     assert AuditEvent.objects.filter(action="token_died").count() == 1
 
 
-def test_the_answer_to_a_refresh_tells_of_the_connection_as_a_read_does(
+def test_a_refresh_returns_the_same_connection_warnings_as_a_read(
     key: FeedKey, connect: Any, provider: FakeProvider
 ) -> None:
     connect()
@@ -169,7 +169,7 @@ def test_the_answer_to_a_refresh_tells_of_the_connection_as_a_read_does(
     assert len(provider.requests) == 1
 
 
-def test_a_missing_permission_is_told_apart(
+def test_a_missing_permission_has_its_own_warning_and_state(
     key: FeedKey, connect: Any, provider: FakeProvider, act: Any
 ) -> None:
     connect()
@@ -179,7 +179,7 @@ def test_a_missing_permission_is_told_apart(
     assert Connection.objects.get().state == "permission_missing"
 
 
-def test_whoever_failed_with_an_older_token_condemns_nothing(connect: Any) -> None:
+def test_a_failure_with_an_older_token_does_not_mark_the_connection(connect: Any) -> None:
     facts = connect()
     connect(replace(GRANT, token=Secret("IGAA-renewed")))
 
@@ -188,12 +188,12 @@ def test_whoever_failed_with_an_older_token_condemns_nothing(connect: Any) -> No
     assert Connection.objects.get().state == "active"
 
 
-def test_passing_faults_condemn_nothing(connect: Any) -> None:
+def test_transient_faults_do_not_mark_the_connection(connect: Any) -> None:
     lifecycle.mark_refused(connect(), ProviderUnavailable(status=503), now=NOW)
     assert Connection.objects.get().state == "active"
 
 
-def test_a_disconnect_leaves_nothing(
+def test_a_disconnect_leaves_no_data(
     key: FeedKey, connect: Any, provider: FakeProvider, act: Any, settings: Any
 ) -> None:
     settings.PUBLIC_MODE_IG_USER_ID = ""
@@ -225,7 +225,7 @@ def test_a_refresh_under_way_writes_nothing_after_a_disconnect(
 
 
 @pytest.mark.parametrize("stored_by", ["a refresh", "a reader"])
-def test_a_copy_stored_after_a_disconnect_is_taken_back(
+def test_a_copy_stored_after_a_disconnect_is_removed(
     key: FeedKey,
     connect: Any,
     provider: FakeProvider,
@@ -233,7 +233,7 @@ def test_a_copy_stored_after_a_disconnect_is_taken_back(
     monkeypatch: pytest.MonkeyPatch,
     stored_by: str,
 ) -> None:
-    """The row is read; then a disconnect deletes it and forgets its copy; and only then the copy is stored."""
+    """The row is read, a disconnect deletes the row and its copy, and only then the copy is stored."""
     connect()
     read(key)
     row = Feed.objects.get()
@@ -256,7 +256,7 @@ def test_a_copy_stored_after_a_disconnect_is_taken_back(
     assert store.get(copy_key(key, Mode.CONNECTED)) is None
 
 
-def test_a_connection_lives_as_long_as_an_instance_uses_it(key: FeedKey, connect: Any, act: Any) -> None:
+def test_a_connection_is_kept_while_an_instance_uses_it(key: FeedKey, connect: Any, act: Any) -> None:
     twin = replace(key, instance_id="wgt_2")
     connect()
     connect(of=twin)
@@ -267,7 +267,7 @@ def test_a_connection_lives_as_long_as_an_instance_uses_it(key: FeedKey, connect
     assert Connection.objects.count() == 0
 
 
-def test_another_workspace_disconnects_nothing_here(key: FeedKey, connect: Any, act: Any) -> None:
+def test_another_workspace_cannot_disconnect_the_instance(key: FeedKey, connect: Any, act: Any) -> None:
     connect()
     stranger = Workspace.objects.create(name="Other", plan=Plan.objects.get(key="pro"))
     act(lifecycle.disconnect, replace(key, workspace_id=stranger.pk), actor=EDITOR, now=NOW)
@@ -276,7 +276,7 @@ def test_another_workspace_disconnects_nothing_here(key: FeedKey, connect: Any, 
 
 @pytest.mark.parametrize("user_id", [GRANT.account_id, GRANT.app_user_id])
 @pytest.mark.parametrize("erase", [True, False])
-def test_meta_says_the_person_withdrew(
+def test_a_deauthorisation_by_meta_ends_the_connections_of_the_person(
     key: FeedKey, connect: Any, provider: FakeProvider, act: Any, user_id: str, erase: bool
 ) -> None:
     connect()
@@ -297,7 +297,7 @@ def test_meta_says_the_person_withdrew(
         assert len(read(key).posts) == 3
 
 
-def test_a_token_that_cannot_be_opened_asks_for_a_reconnect(
+def test_a_token_that_cannot_be_decrypted_requires_a_reconnect(
     key: FeedKey, connect: Any, provider: FakeProvider, settings: Any, act: Any
 ) -> None:
     connect()
@@ -308,7 +308,9 @@ def test_a_token_that_cannot_be_opened_asks_for_a_reconnect(
     assert provider.requests == []
 
 
-def test_members_hear_of_a_token_that_ends_soon(key: FeedKey, connect: Any, provider: FakeProvider) -> None:
+def test_members_are_warned_of_a_token_that_expires_soon(
+    key: FeedKey, connect: Any, provider: FakeProvider
+) -> None:
     connect(replace(GRANT, expires_at=NOW + 6 * DAY))
     assert Warning.TOKEN_EXPIRING in read_feed_as_member(key, TWELVE, now=NOW).warnings
     assert Warning.TOKEN_EXPIRING not in read(key).warnings
@@ -321,7 +323,7 @@ TOKEN = Secret("EAAB")
 
 
 @pytest.mark.django_db
-def test_thirty_tags_in_seven_days_and_no_call_for_the_next(provider: FakeProvider) -> None:
+def test_after_thirty_tags_in_seven_days_the_next_makes_no_call(provider: FakeProvider) -> None:
     for n in range(31):
         provider.tags[f"tag{n}"] = str(n + 1)
     for n in range(30):
@@ -340,7 +342,7 @@ def test_thirty_tags_in_seven_days_and_no_call_for_the_next(provider: FakeProvid
 
 
 @pytest.mark.django_db
-def test_a_tag_that_does_not_exist_costs_nothing_and_is_not_asked_again_that_day(
+def test_a_missing_tag_costs_nothing_and_is_not_requested_again_that_day(
     provider: FakeProvider,
 ) -> None:
     for moment in (NOW, NOW + timedelta(hours=23)):
@@ -354,7 +356,7 @@ def test_a_tag_that_does_not_exist_costs_nothing_and_is_not_asked_again_that_day
 
 
 @pytest.mark.django_db
-def test_a_tag_that_no_account_can_find_is_not_asked_with_any_account_that_day(
+def test_a_tag_unknown_to_all_accounts_is_not_requested_again_that_day(
     provider: FakeProvider,
 ) -> None:
     for account_id in ("1", "2"):
@@ -373,7 +375,7 @@ def test_a_tag_that_no_account_can_find_is_not_asked_with_any_account_that_day(
         pytest.param(SourceNotFound(), id="an empty answer"),
     ],
 )
-def test_any_other_refusal_of_a_tag_counts_for_its_account_only(
+def test_other_refusals_of_a_tag_apply_only_to_the_account(
     provider: FakeProvider, refusal: SourceNotFound
 ) -> None:
     provider.raises(refusal)
@@ -393,9 +395,7 @@ def test_any_other_refusal_of_a_tag_counts_for_its_account_only(
 
 @pytest.mark.django_db
 @pytest.mark.parametrize("refusal", [SourceNotFound(code=24), SourceNotFound(code=100)])
-def test_a_refusal_noted_by_a_clock_that_ran_ahead_is_not_believed(
-    provider: FakeProvider, refusal: SourceNotFound
-) -> None:
+def test_a_refusal_stamped_in_the_future_is_ignored(provider: FakeProvider, refusal: SourceNotFound) -> None:
     provider.raises(refusal)
     with pytest.raises(SourceNotFound):
         hashtags.number_of("bread", account_id="1", token=TOKEN, now=NOW + 70 * DAY)
@@ -406,7 +406,7 @@ def test_a_refusal_noted_by_a_clock_that_ran_ahead_is_not_believed(
 
 
 @pytest.mark.django_db
-def test_a_search_that_left_the_house_counts_whatever_came_back(provider: FakeProvider) -> None:
+def test_a_search_that_was_sent_counts_whatever_the_answer(provider: FakeProvider) -> None:
     provider.raises(ProviderUnavailable(status=503))
     with pytest.raises(ProviderUnavailable):
         hashtags.number_of("bread", account_id="1", token=TOKEN, now=NOW)
@@ -414,7 +414,7 @@ def test_a_search_that_left_the_house_counts_whatever_came_back(provider: FakePr
 
 
 @pytest.mark.django_db
-def test_what_other_apps_searched_is_entered_daily(provider: FakeProvider) -> None:
+def test_searches_by_other_apps_are_recorded_daily(provider: FakeProvider) -> None:
     provider.tags["bread"] = "11"
     hashtags.number_of("bread", account_id="1", token=TOKEN, now=NOW)
     provider.recent_searches = ("11", "99")
@@ -428,7 +428,7 @@ def test_what_other_apps_searched_is_entered_daily(provider: FakeProvider) -> No
     ("expires_in_days", "earliest_days", "latest_days"),
     [(60, 40, 40.25), (25, 5, 5.25), (10, 1, 1.25), (0.5, 1, 1.25), (None, 1, 1.25)],
 )
-def test_when_a_token_is_renewed(
+def test_a_tokens_lifetime_decides_when_it_is_renewed(
     expires_in_days: float | None, earliest_days: float, latest_days: float
 ) -> None:
     expires_at = NOW + expires_in_days * DAY if expires_in_days is not None else None
@@ -438,6 +438,6 @@ def test_when_a_token_is_renewed(
         )
 
 
-def test_copies_of_links_are_plain_json(key: FeedKey, connect: Any) -> None:
+def test_cached_links_are_plain_json(key: FeedKey, connect: Any) -> None:
     facts = connect()
     assert links.recall(key) == links.recall(key) == facts

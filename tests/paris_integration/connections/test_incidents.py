@@ -1,4 +1,4 @@
-"""What ends a connection, and what does not: refusals elsewhere, wrong clocks, and trouble of our own app."""
+"""What ends a connection and what doesn't: refusals of other calls, wrong clocks, and failures of our app."""
 
 from __future__ import annotations
 
@@ -71,7 +71,7 @@ def grant_of(number: int, login: Login = Login.INSTAGRAM) -> Grant:
 
 
 class World:
-    """A workspace with connected widgets, and the minutes in which beat and the workers look after them."""
+    """A workspace with connected widgets, and a simulation of beat and the workers."""
 
     def __init__(self, clock: Any, provider: FakeProvider, commit: Any) -> None:
         self.clock = clock
@@ -102,7 +102,7 @@ class World:
             return force_refresh(key, TWELVE, actor=EDITOR, now=timezone.now())
 
     def fill(self, *numbers: int) -> None:
-        """Read these widgets for the first time, and go to the minutes before their TTL ends."""
+        """Read these widgets for the first time, then move to shortly before their TTL ends."""
         self.connect(*numbers)
         for number in numbers:
             self.read(number)
@@ -112,7 +112,7 @@ class World:
         self.clock.move_to(timezone.now() + time, tick=False)
 
     def work(self, minutes: int = 1, *, step: timedelta = MINUTE) -> None:
-        """What beat and the workers do, minute by minute."""
+        """Do the work of beat and the workers, minute by minute."""
         for _ in range(minutes):
             self.pass_time(step)
             with self.commit(execute=True):
@@ -175,7 +175,7 @@ def incident_lines(caplog: pytest.LogCaptureFixture) -> list[str]:
         pytest.param(199, 1_000, False, id="many, but one short of the share"),
     ],
 )
-def test_when_refusals_are_an_incident(refused: int, tried: int, expected: bool) -> None:
+def test_refusals_become_an_incident_by_number_and_share(refused: int, tried: int, expected: bool) -> None:
     assert is_incident(refused, tried, BurstLimits(5, 20)) is expected
 
 
@@ -187,7 +187,7 @@ def test_probes_become_rarer_up_to_a_quarter_of_an_hour() -> None:
 # What ends a connection
 
 
-def test_one_owner_who_withdrew_is_noticed_and_mailed_after_the_wait(world: World) -> None:
+def test_a_single_withdrawal_is_detected_and_mailed_after_the_wait(world: World) -> None:
     world.fill(*range(30))
     world.refuse(7)
     world.work(20)  # the TTL ends on the way
@@ -205,7 +205,7 @@ def test_one_owner_who_withdrew_is_noticed_and_mailed_after_the_wait(world: Worl
     assert notices.send_due(now=died_at + timedelta(minutes=10)) == 1
 
 
-def test_a_few_connections_never_make_an_incident(world: World) -> None:
+def test_a_few_connections_never_cause_an_incident(world: World) -> None:
     world.fill(*range(4))
     world.refuse(*range(4))
     world.work(20)
@@ -223,7 +223,7 @@ def test_a_few_connections_never_make_an_incident(world: World) -> None:
         (DiscoveryRequest, Source(SourceType.PROFILE, "somebody.else")),
     ],
 )
-def test_a_right_refused_elsewhere_stays_with_that_feed(
+def test_a_permission_refused_for_one_feed_does_not_affect_others(
     world: World, logins: FakeLogins, kind: type[FeedRequest], source: Source, fault: ProviderError
 ) -> None:
     world.connect(1, login=Login.FACEBOOK)
@@ -251,7 +251,7 @@ def test_a_right_refused_elsewhere_stays_with_that_feed(
     assert mail.outbox == []
 
 
-def test_a_refused_right_is_tried_again_ever_more_rarely(world: World) -> None:
+def test_a_refused_permission_is_retried_at_growing_intervals(world: World) -> None:
     world.connect(1, login=Login.FACEBOOK)
     world.provider.fault_for = refusing(DiscoveryRequest, PermissionMissing(code=10))
     key = key_of(world.workspace, 1, "somebody.else")
@@ -266,7 +266,7 @@ def test_a_refused_right_is_tried_again_ever_more_rarely(world: World) -> None:
     assert waits[-1] == 24 * 60
 
 
-def test_a_dead_token_met_by_discovery_is_checked_once_and_ends_the_connection(world: World) -> None:
+def test_a_dead_token_found_by_discovery_is_checked_once_and_ends_the_connection(world: World) -> None:
     world.connect(1, login=Login.FACEBOOK)
     world.refuse(1)
     for name in ("somebody.else", "another.one", "a.third"):
@@ -284,7 +284,7 @@ def test_a_dead_token_met_by_discovery_is_checked_once_and_ends_the_connection(w
     assert len(mail.outbox) == 1
 
 
-def test_a_dead_token_met_by_discovery_that_still_reads_its_account_lives_on(world: World) -> None:
+def test_a_token_refused_by_discovery_that_still_reads_its_account_is_kept(world: World) -> None:
     world.connect(1, login=Login.FACEBOOK)
     world.provider.fault_for = refusing(DiscoveryRequest, DEAD)
     for name in ("somebody.else", "another.one"):
@@ -297,7 +297,7 @@ def test_a_dead_token_met_by_discovery_that_still_reads_its_account_lives_on(wor
     assert world.connection(1).check_at is None
 
 
-def test_a_check_that_meta_did_not_answer_decides_nothing_and_is_repeated(world: World) -> None:
+def test_a_check_without_an_answer_is_repeated(world: World) -> None:
     world.connect(1, login=Login.FACEBOOK)
     world.refuse(1)
     read_feed(key_of(world.workspace, 1, "somebody.else"), TWELVE, now=NOW)
@@ -311,7 +311,7 @@ def test_a_check_that_meta_did_not_answer_decides_nothing_and_is_repeated(world:
     assert world.dead() == ["shop.1"]
 
 
-def test_the_command_looks_after_connections_as_beat_does(world: World, logins: FakeLogins) -> None:
+def test_the_command_maintains_connections_like_beat(world: World, logins: FakeLogins) -> None:
     world.fill(*range(6))
     health.request_check(world.facts(0), at=timezone.now())
     world.refuse(*range(5))
@@ -357,7 +357,7 @@ def test_a_refused_renewal_is_checked_before_it_ends_a_connection(world: World, 
     assert renewals.renew_token(world.connection(1).pk, now=timezone.now()).result == "renewed"
 
 
-def test_an_old_token_that_is_refused_late_says_nothing_about_the_new_one(world: World) -> None:
+def test_a_late_refusal_of_an_old_token_does_not_affect_the_new_one(world: World) -> None:
     world.connect(1)
     world.refuse(1)
     world.provider.during_call = lambda: lifecycle.store_grant(
@@ -371,7 +371,7 @@ def test_an_old_token_that_is_refused_late_says_nothing_about_the_new_one(world:
     assert len(world.read(1).posts) == 3
 
 
-def test_a_token_that_we_cannot_open_ends_no_connection(world: World, settings: Any) -> None:
+def test_a_token_that_cannot_be_decrypted_ends_no_connection(world: World, settings: Any) -> None:
     keys = settings.TOKEN_ENCRYPTION_KEYS
     world.fill(*range(6))
     settings.TOKEN_ENCRYPTION_KEYS = (b"z" * 32,)
@@ -403,7 +403,7 @@ def test_a_clock_seventy_days_ahead_ends_nothing_that_meta_accepts(world: World,
     assert mail.outbox == []
 
 
-def test_an_ended_token_that_meta_refuses_ends_its_connection(world: World, logins: FakeLogins) -> None:
+def test_an_expired_token_that_meta_refuses_ends_its_connection(world: World, logins: FakeLogins) -> None:
     world.connect(1)
     world.refuse(1, fault=TokenRejected(code=190, subcode=463))
     logins.renewal_error = ProviderError(code=1, status=400)
@@ -413,9 +413,7 @@ def test_an_ended_token_that_meta_refuses_ends_its_connection(world: World, logi
     assert AuditEvent.objects.filter(action="token_died").count() == 1
 
 
-def test_the_end_of_a_token_is_looked_at_when_it_comes_and_once_a_day(
-    world: World, logins: FakeLogins
-) -> None:
+def test_a_token_is_checked_when_it_expires_and_then_daily(world: World, logins: FakeLogins) -> None:
     world.connect(1)
     logins.renewal_error = ProviderUnavailable(status=503)
     world.pass_time(59 * DAY)
@@ -426,7 +424,7 @@ def test_the_end_of_a_token_is_looked_at_when_it_comes_and_once_a_day(
     assert len(logins.renewals) <= 5
 
 
-def test_a_token_that_a_wrong_clock_stored_is_renewed_once_the_clock_is_right(
+def test_a_token_stored_by_a_wrong_clock_is_renewed_once_the_clock_is_right(
     world: World, logins: FakeLogins
 ) -> None:
     world.connect(1)
@@ -434,7 +432,7 @@ def test_a_token_that_a_wrong_clock_stored_is_renewed_once_the_clock_is_right(
     world.work()
     assert world.connection(1).obtained_at > NOW + 69 * DAY
     world.clock.move_to(NOW + HOUR, tick=False)
-    logins.renewal_error = ProviderError(code=1, status=400)  # Meta: too young to be renewed
+    logins.renewal_error = ProviderError(code=1, status=400)  # Meta refuses to renew a token this new
     world.work(60)
     assert len(logins.renewals) == 2
     logins.renewal_error = None
@@ -447,7 +445,7 @@ def test_a_token_that_a_wrong_clock_stored_is_renewed_once_the_clock_is_right(
 # Incidents
 
 
-def test_trouble_of_our_app_ends_four_connections_at_most_and_mends_itself(
+def test_a_failure_of_our_app_ends_at_most_four_connections_and_recovers(
     world: World, caplog: pytest.LogCaptureFixture
 ) -> None:
     numbers = range(30)
@@ -457,15 +455,15 @@ def test_trouble_of_our_app_ends_four_connections_at_most_and_mends_itself(
     world.work(10)
     world.work(8, step=timedelta(minutes=5))
 
-    condemned = world.dead()
-    assert len(condemned) == 4
+    marked = world.dead()
+    assert len(marked) == 4
     assert mail.outbox == []
     assert incident_lines(caplog) == ["incident begins"]
     assert scrape()[("instagram_incident", (("kind", "instagram"),))] == 1
     assert scrape()[("instagram_incident", (("kind", "facebook"),))] == 0
     calls = len(world.provider.requests) - before
     assert calls <= 5 + 2 * 10, "the first refusals, and a probe now and then"
-    waiting = next(number for number in numbers if f"shop.{number}" not in condemned)
+    waiting = next(number for number in numbers if f"shop.{number}" not in marked)
     view = world.read(waiting)
     assert (len(view.posts), view.is_stale) == (3, True)
     assert view.warnings == {Warning.PROVIDER_UNAVAILABLE}
@@ -505,7 +503,7 @@ def test_missing_permissions_of_many_are_an_incident_too(world: World) -> None:
     assert mail.outbox == []
 
 
-def test_in_an_incident_nothing_of_that_login_is_called_and_the_other_login_goes_on(
+def test_an_incident_stops_the_calls_of_one_login_but_not_of_the_other(
     world: World, logins: FakeLogins
 ) -> None:
     world.fill(*range(10))
@@ -529,7 +527,7 @@ def test_in_an_incident_nothing_of_that_login_is_called_and_the_other_login_goes
     world.recover()
     world.work(25)
     assert len(world.read(30).posts) == 3
-    assert len(logins.renewals) == 1 + 6, "those that were not condemned"
+    assert len(logins.renewals) == 1 + 6, "those that were not marked"
 
 
 def test_probes_are_made_by_one_process(world: World) -> None:
@@ -544,7 +542,7 @@ def test_probes_are_made_by_one_process(world: World) -> None:
     assert len(world.provider.requests) - before <= 2
 
 
-def test_a_grant_that_ended_as_the_incident_began_is_mailed_after_it(world: World) -> None:
+def test_a_grant_that_ended_when_the_incident_began_is_mailed_after_it(world: World) -> None:
     world.fill(*range(10))
     world.refuse(*range(10))
     world.work(10)
@@ -558,7 +556,7 @@ def test_a_grant_that_ended_as_the_incident_began_is_mailed_after_it(world: Worl
     ]
 
 
-def test_a_new_token_from_within_the_incident_is_left_alone(world: World) -> None:
+def test_a_new_token_stored_during_the_incident_is_kept(world: World) -> None:
     world.fill(*range(10))
     world.refuse(*range(10))
     world.work(10)
@@ -574,7 +572,7 @@ def test_a_new_token_from_within_the_incident_is_left_alone(world: World) -> Non
     assert AuditEvent.objects.filter(action="token_accepted").count() == 3
 
 
-def test_many_who_really_withdrew_hold_up_the_others_for_minutes_only(
+def test_many_real_withdrawals_delay_other_feeds_by_minutes_only(
     world: World, caplog: pytest.LogCaptureFixture
 ) -> None:
     numbers, withdrawn = range(16), range(6)
@@ -602,8 +600,8 @@ def test_many_who_really_withdrew_hold_up_the_others_for_minutes_only(
     assert len(mail.outbox) == 6
 
 
-def test_the_end_of_an_incident_is_not_the_beginning_of_the_next(world: World) -> None:
-    """Refusals from before the end are still minutes old: one more of a single owner is no burst."""
+def test_the_end_of_an_incident_does_not_start_another(world: World) -> None:
+    """Refusals before the end are only minutes old. One more refusal isn't a new incident."""
     world.fill(*range(10))
     world.pass_time(HOUR)
     world.refuse(*range(10))

@@ -1,4 +1,4 @@
-"""Tokens kept alive, their people told, and keys rotated beside all that."""
+"""Token renewals, notices to members, and key rotation."""
 
 from __future__ import annotations
 
@@ -70,7 +70,7 @@ def test_a_token_is_renewed_once_it_is_due(row: Connection, logins: FakeLogins) 
     assert AuditEvent.objects.filter(action="token_renewed").count() == 1
 
 
-def test_a_failure_keeps_the_grant_and_is_tried_again_the_next_day(
+def test_a_failed_renewal_keeps_the_grant_and_is_retried_the_next_day(
     row: Connection, logins: FakeLogins
 ) -> None:
     logins.renewal_error = ProviderUnavailable(status=503)
@@ -88,7 +88,9 @@ def test_a_failure_keeps_the_grant_and_is_tried_again_the_next_day(
     assert row.renewal_failures == 0
 
 
-def test_a_dead_token_is_said_so(row: Connection, logins: FakeLogins, provider: FakeProvider) -> None:
+def test_a_dead_token_marks_its_connection(
+    row: Connection, logins: FakeLogins, provider: FakeProvider
+) -> None:
     logins.renewal_error = TokenRejected(code=190, subcode=463)
     provider.raises(TokenRejected(code=190, subcode=463))
     assert renewals.renew_token(row.pk, now=due_at(row)).result == "died"
@@ -97,7 +99,7 @@ def test_a_dead_token_is_said_so(row: Connection, logins: FakeLogins, provider: 
     assert row.token is not None
 
 
-def test_190_during_a_renewal_that_another_has_won_keeps_the_new_token(
+def test_code_190_after_a_concurrent_renewal_keeps_the_new_token(
     row: Connection, key: FeedKey, logins: FakeLogins, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def another_wins(*_: Any, **__: Any) -> Any:
@@ -114,7 +116,7 @@ def test_190_during_a_renewal_that_another_has_won_keeps_the_new_token(
 def test_a_renewal_does_not_overwrite_a_newer_token(
     row: Connection, key: FeedKey, logins: FakeLogins
 ) -> None:
-    """The account is connected again while its old token is renewed: what the login brought stays."""
+    """The account is connected again while its old token is renewed. The login's token is kept."""
     newer = replace(GRANT, token=Secret("IGAA-newer"), expires_at=NOW + 99 * DAY)
     logins.during_renewal = lambda: lifecycle.store_grant(key, newer, actor=EDITOR, now=NOW)
 
@@ -126,7 +128,7 @@ def test_a_renewal_does_not_overwrite_a_newer_token(
     assert AuditEvent.objects.filter(action="token_renewed").count() == 0
 
 
-def test_a_failed_renewal_does_not_put_off_a_newer_token(
+def test_a_failed_renewal_does_not_delay_the_renewal_of_a_newer_token(
     row: Connection, key: FeedKey, logins: FakeLogins
 ) -> None:
     newer = replace(GRANT, expires_at=NOW + 59 * DAY)
@@ -141,7 +143,7 @@ def test_a_failed_renewal_does_not_put_off_a_newer_token(
 
 @pytest.mark.parametrize("user_id", [GRANT.app_user_id, GRANT.account_id])
 @pytest.mark.parametrize("erase", [True, False], ids=["deletion", "deauthorisation"])
-def test_a_withdrawal_during_a_renewal_wins(
+def test_a_withdrawal_during_a_renewal_takes_precedence(
     row: Connection, logins: FakeLogins, user_id: str, erase: bool
 ) -> None:
     logins.during_renewal = lambda: withdrawal.forget_account(Login.INSTAGRAM, user_id, erase=erase, now=NOW)
@@ -152,8 +154,8 @@ def test_a_withdrawal_during_a_renewal_wins(
     assert not Connection.objects.filter(state__in=["active", "expiring"]).exists()
 
 
-def test_a_token_that_never_ends_is_not_renewed(row: Connection, key: FeedKey, logins: FakeLogins) -> None:
-    """Also one of which only the renewal says so; a token whose end is not told is renewed daily."""
+def test_a_token_that_never_expires_is_not_renewed(row: Connection, key: FeedKey, logins: FakeLogins) -> None:
+    """Also if only the renewal says that it never expires. A token without a known expiry is renewed daily."""
     lifecycle.store_grant(key, replace(GRANT, expires_at=None), actor=EDITOR, now=NOW)
     at = due_at(row)
     assert NOW + DAY <= at <= NOW + 1.25 * DAY
@@ -174,7 +176,7 @@ def test_a_token_that_never_ends_is_not_renewed(row: Connection, key: FeedKey, l
     assert renewals.due_connections(now=at + 900 * DAY, limit=9) == []
 
 
-def test_a_renewal_under_way_is_not_begun_twice(
+def test_a_renewal_under_way_is_not_started_twice(
     row: Connection, logins: FakeLogins, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     at, inner = due_at(row), []
@@ -190,7 +192,7 @@ def test_a_renewal_under_way_is_not_begun_twice(
     assert len(logins.renewals) == 1
 
 
-def test_a_disconnect_during_a_renewal_wins(
+def test_a_disconnect_during_a_renewal_takes_precedence(
     row: Connection, key: FeedKey, logins: FakeLogins, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     real = logins.renew
@@ -204,7 +206,7 @@ def test_a_disconnect_during_a_renewal_wins(
     assert Connection.objects.count() == 0
 
 
-def test_what_ends_soon_is_marked_and_the_clock_alone_ends_nothing(row: Connection) -> None:
+def test_tokens_that_expire_soon_are_marked_but_the_clock_alone_ends_none(row: Connection) -> None:
     renewals.note_expiring(now=NOW + 52 * DAY)
     row.refresh_from_db()
     assert row.state == "active"
@@ -221,7 +223,7 @@ def test_what_ends_soon_is_marked_and_the_clock_alone_ends_nothing(row: Connecti
 
 
 @pytest.mark.parametrize(
-    ("days_left", "dead", "told", "notice"),
+    ("days_left", "dead", "sent", "notice"),
     [
         (15, False, None, None),
         (14, False, None, 14),
@@ -240,14 +242,14 @@ def test_what_ends_soon_is_marked_and_the_clock_alone_ends_nothing(row: Connecti
         (None, False, None, None),
     ],
 )
-def test_which_notice_is_due(
-    days_left: float | None, dead: bool, told: int | None, notice: int | None
+def test_the_due_notice_depends_on_state_and_days_left(
+    days_left: float | None, dead: bool, sent: int | None, notice: int | None
 ) -> None:
     expires_at = NOW + days_left * DAY if days_left is not None else None
-    assert due_notice(expires_at=expires_at, needs_reconnect=dead, told_days=told, now=NOW) == notice
+    assert due_notice(expires_at=expires_at, needs_reconnect=dead, told_days=sent, now=NOW) == notice
 
 
-def test_editors_and_owners_hear_once_each_time(row: Connection) -> None:
+def test_editors_and_owners_are_mailed_once_per_notice(row: Connection) -> None:
     for days in range(70):
         notices.send_due(now=NOW + days * DAY)
         notices.send_due(now=NOW + days * DAY)
@@ -263,7 +265,7 @@ def test_editors_and_owners_hear_once_each_time(row: Connection) -> None:
     assert "canary" not in "".join(message.body + message.subject for message in mail.outbox)
 
 
-def test_a_dead_token_is_told_and_a_reconnect_begins_anew(row: Connection, key: FeedKey) -> None:
+def test_a_dead_token_is_announced_and_a_reconnect_resets_the_notices(row: Connection, key: FeedKey) -> None:
     lifecycle.mark_refused(links.facts_of(row), TokenRejected(code=190), now=NOW)
     assert notices.send_due(now=NOW + timedelta(minutes=9)) == 0
     assert notices.send_due(now=NOW + timedelta(minutes=10)) == 1
@@ -279,7 +281,7 @@ def test_a_dead_token_is_told_and_a_reconnect_begins_anew(row: Connection, key: 
 OLD, NEW = b"o" * 32, b"n" * 32
 
 
-def test_rotation_brings_everything_under_the_first_key(key: FeedKey, settings: Any) -> None:
+def test_rotation_encrypts_everything_with_the_first_key(key: FeedKey, settings: Any) -> None:
     settings.TOKEN_ENCRYPTION_KEYS = (OLD,)
     lifecycle.store_grant(key, GRANT, actor=EDITOR, now=NOW)
     row = Connection.objects.get()
@@ -294,7 +296,7 @@ def test_rotation_brings_everything_under_the_first_key(key: FeedKey, settings: 
     assert key_rotation.rotate_encryption_keys().rotated == 0
 
 
-def test_rotation_leaves_what_it_cannot_open(row: Connection, settings: Any) -> None:
+def test_rotation_skips_what_it_cannot_decrypt(row: Connection, settings: Any) -> None:
     assert row.token is not None
     before = row.token.raw
     settings.TOKEN_ENCRYPTION_KEYS = (NEW,)
@@ -305,7 +307,7 @@ def test_rotation_leaves_what_it_cannot_open(row: Connection, settings: Any) -> 
     assert row.token.raw == before
 
 
-def test_a_token_renewed_meanwhile_is_left_alone(
+def test_rotation_keeps_a_token_renewed_meanwhile(
     row: Connection, settings: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     keys = settings.TOKEN_ENCRYPTION_KEYS
@@ -325,7 +327,7 @@ def test_a_token_renewed_meanwhile_is_left_alone(
     assert token_of(row) == "IGAA-renewed"
 
 
-def test_login_attempts_do_not_pile_up(workspace: Workspace) -> None:
+def test_old_login_attempts_are_deleted(workspace: Workspace) -> None:
     LoginAttempt.objects.create(
         state_hash="x", user_id=1, session_hash="y", workspace=workspace, instance_id="wgt_1", login="instagram",
         redirect_uri="https://x.example", expires_at=NOW,

@@ -1,4 +1,4 @@
-"""Revoking at Meta ends a person's grant for every account and workspace: only when nothing rests on it any more."""
+"""Revoking at Meta ends a person's grant for all accounts and workspaces, so only unused grants are revoked."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def disconnect(at: FeedKey) -> GivenUp:
 
 
 def begin(at: FeedKey, login: Login = Login.FACEBOOK) -> str:
-    """Send the person to Meta; the state they come back with."""
+    """Begin a login, and return its state."""
     url = begin_login(
         at, login, actor=CALLER, redirect_uri="https://x.example", callback_uri=CALLBACK, now=NOW
     )
@@ -96,13 +96,13 @@ UNKNOWN = replace(FACEBOOK, app_user_id="")
         pytest.param(
             GRANT, replace(GRANT, token=Secret("IGAA-2")), id="the same account through Instagram login"
         ),
-        pytest.param(GRANT, replace(GRANT, app_user_id=""), id="the account of a person who is not known"),
-        pytest.param(replace(GRANT, app_user_id=""), GRANT, id="the account of a person not known before"),
-        pytest.param(FACEBOOK, OTHER_OF_UNKNOWN, id="an account of a person who is not known"),
-        pytest.param(UNKNOWN, OTHER_OF_PERSON, id="any account, where the person is not known"),
+        pytest.param(GRANT, replace(GRANT, app_user_id=""), id="the account of an unknown person"),
+        pytest.param(replace(GRANT, app_user_id=""), GRANT, id="the account of a person unknown before"),
+        pytest.param(FACEBOOK, OTHER_OF_UNKNOWN, id="an account of an unknown person"),
+        pytest.param(UNKNOWN, OTHER_OF_PERSON, id="any account, for an unknown person"),
     ],
 )
-def test_what_else_rests_on_the_grant_keeps_it(
+def test_other_connections_that_use_the_grant_keep_it(
     workspace: Workspace, elsewhere: Workspace, logins: FakeLogins, grant: Grant, other: Grant
 ) -> None:
     store(key(workspace), grant)
@@ -115,7 +115,7 @@ def test_what_else_rests_on_the_grant_keeps_it(
     assert lifecycle.open_token(links.find_connection(key(elsewhere, "wgt_2"))) == other.token  # type: ignore[arg-type]
 
 
-def test_the_other_account_of_a_workspace_lives_on(workspace: Workspace, logins: FakeLogins) -> None:
+def test_the_other_account_of_a_workspace_is_kept(workspace: Workspace, logins: FakeLogins) -> None:
     store(key(workspace), FACEBOOK)
     store(key(workspace, "wgt_2"), OTHER_OF_PERSON)
     assert not revoking.revoke_unless_used(disconnect(key(workspace)))
@@ -133,7 +133,7 @@ def test_the_other_account_of_a_workspace_lives_on(workspace: Workspace, logins:
         pytest.param(GRANT, replace(GRANT, account_id="2", app_user_id=""), id="another account's, unknown"),
     ],
 )
-def test_what_rests_on_other_grants_does_not(
+def test_connections_that_use_other_grants_do_not_keep_it(
     workspace: Workspace, elsewhere: Workspace, logins: FakeLogins, grant: Grant, other: Grant
 ) -> None:
     store(key(workspace), grant)
@@ -157,7 +157,7 @@ def test_a_dead_connection_needs_no_grant(
 def test_nothing_is_revoked_in_an_incident_or_before_its_refusals_have_been_checked(
     workspace: Workspace, elsewhere: Workspace, logins: FakeLogins
 ) -> None:
-    """Connections that were refused as it began may live on."""
+    """Connections that were refused when the incident began may still work."""
     store(key(elsewhere, "wgt_2"), FACEBOOK)
     Connection.objects.update(state="reconnect_required", check_at=NOW)
     Incident.objects.create(login="facebook", began_at=NOW, next_probe_at=NOW)
@@ -172,7 +172,7 @@ def test_nothing_is_revoked_in_an_incident_or_before_its_refusals_have_been_chec
     assert revoking.revoke_unless_used(disconnect(key(workspace)))
 
 
-def test_there_is_nothing_to_give_back_without_a_token(workspace: Workspace) -> None:
+def test_without_a_token_nothing_is_revoked(workspace: Workspace) -> None:
     store(key(workspace), FACEBOOK)
     Connection.objects.update(token=None)
     assert lifecycle.disconnect(key(workspace), actor=SERVICE, now=NOW) is None
@@ -182,7 +182,7 @@ def test_there_is_nothing_to_give_back_without_a_token(workspace: Workspace) -> 
 def test_a_fresh_login_that_is_stored_meanwhile_keeps_the_grant(
     workspace: Workspace, logins: FakeLogins
 ) -> None:
-    """The look is just before the call, not at the disconnect."""
+    """The check is made just before the call, not at the disconnect."""
     store(key(workspace), FACEBOOK)
     given_up = disconnect(key(workspace))
     store(key(workspace), replace(FACEBOOK, token=Secret("EAAB-fresh")))
@@ -194,7 +194,7 @@ def test_a_fresh_login_that_is_stored_meanwhile_keeps_the_grant(
 def test_a_fresh_login_that_is_exchanged_meanwhile_keeps_the_grant(
     workspace: Workspace, elsewhere: Workspace, logins: FakeLogins
 ) -> None:
-    """Whose login it is shows only afterwards; so any in the seconds of its exchange counts, wherever it is."""
+    """The person is known only after the exchange, so any login whose exchange is under way counts."""
     store(key(workspace), FACEBOOK)
     given_up = disconnect(key(workspace))
     state = begin(key(elsewhere, "wgt_2"))
@@ -207,10 +207,10 @@ def test_a_fresh_login_that_is_exchanged_meanwhile_keeps_the_grant(
     assert Connection.objects.get().state == "active"
 
 
-def test_a_choice_of_the_person_keeps_the_grant_and_one_of_another_does_not(
+def test_an_open_choice_keeps_the_grant_of_the_same_person_only(
     workspace: Workspace, elsewhere: Workspace, logins: FakeLogins
 ) -> None:
-    mine = replace(FACEBOOK, app_user_id="28970000000000001")  # as FakeLogins tells
+    mine = replace(FACEBOOK, app_user_id="28970000000000001")  # the id that FakeLogins returns
     logins.accounts = (Account("1", "acme.bakery"), Account("2", "northern.trails"))
     assert come_back(begin(key(elsewhere, "wgt_2"))) is None
     LoginAttempt.objects.update(consumed_at=NOW - timedelta(minutes=1))
@@ -223,7 +223,7 @@ def test_a_choice_of_the_person_keeps_the_grant_and_one_of_another_does_not(
     assert revoking.revoke_unless_used(disconnect(key(workspace)))
 
 
-def test_someone_of_the_workspace_at_meta_keeps_the_grant(workspace: Workspace, logins: FakeLogins) -> None:
+def test_an_open_login_in_the_workspace_keeps_the_grant(workspace: Workspace, logins: FakeLogins) -> None:
     store(key(workspace), FACEBOOK)
     given_up = disconnect(key(workspace))
     state = begin(key(workspace, "wgt_2"))
@@ -235,7 +235,7 @@ def test_someone_of_the_workspace_at_meta_keeps_the_grant(workspace: Workspace, 
 
 
 @pytest.mark.parametrize("ends", ["failed", "denied"])
-def test_a_login_that_came_to_nothing_keeps_no_grant(
+def test_a_failed_login_does_not_keep_the_grant(
     workspace: Workspace, logins: FakeLogins, clock: Any, ends: str
 ) -> None:
     state = begin(key(workspace))
@@ -249,10 +249,10 @@ def test_a_login_that_came_to_nothing_keeps_no_grant(
     assert revoking.revoke_unless_used(disconnect(key(workspace)))
 
 
-def test_a_login_that_began_before_the_call_ended_starts_again(
+def test_a_login_that_began_before_the_call_ended_must_start_again(
     workspace: Workspace, elsewhere: Workspace, logins: FakeLogins, clock: Any
 ) -> None:
-    """Its token may have ended with the grant. Better no connection than a dead one."""
+    """Its token may have been revoked with the grant."""
     mine = replace(FACEBOOK, app_user_id="28970000000000001")
     store(key(workspace), mine)
     given_up = disconnect(key(workspace))

@@ -1,4 +1,4 @@
-"""The vault: what is sealed opens for its own row under a known key, and for nothing else."""
+"""The vault: a token can be decrypted only for its row, and only with a known key."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def ring(settings: Any) -> Any:
     return settings
 
 
-def test_a_token_opens_for_its_row_alone() -> None:
+def test_a_token_can_be_decrypted_only_for_its_row() -> None:
     sealed = seal_token(TOKEN, row_id=7)
 
     assert open_token(sealed, row_id=7) == TOKEN
@@ -35,7 +35,7 @@ def test_a_token_opens_for_its_row_alone() -> None:
         open_token(sealed, row_id=8)
 
 
-def test_the_first_key_seals_and_all_keys_open(ring: Any) -> None:
+def test_the_first_key_encrypts_and_all_keys_decrypt(ring: Any) -> None:
     old = seal_token(TOKEN, row_id=7)
     ring.TOKEN_ENCRYPTION_KEYS = (NEW, OLD)
     new = seal_token(TOKEN, row_id=7)
@@ -48,14 +48,14 @@ def test_the_first_key_seals_and_all_keys_open(ring: Any) -> None:
         open_token(old, row_id=7)
 
 
-def test_another_secret_key_changes_nothing(ring: Any) -> None:
+def test_changing_the_secret_key_has_no_effect(ring: Any) -> None:
     sealed = seal_token(TOKEN, row_id=7)
     ring.SECRET_KEY = "quite another secret key, for sessions only"
 
     assert open_token(sealed, row_id=7) == TOKEN
 
 
-def test_every_altered_byte_is_noticed() -> None:
+def test_every_changed_byte_is_detected() -> None:
     sealed = seal_token(TOKEN, row_id=7)
     for place in range(len(sealed.raw)):
         altered = bytearray(sealed.raw)
@@ -67,7 +67,7 @@ def test_every_altered_byte_is_noticed() -> None:
             open_token(SealedToken(raw), row_id=7)
 
 
-def test_nothing_shows_itself() -> None:
+def test_a_secret_is_never_shown_or_stored_unencrypted() -> None:
     sealed = seal_token(TOKEN, row_id=7)
 
     assert "canary" not in f"{TOKEN!r} {TOKEN} {[TOKEN]} {sealed!r} {sealed}"

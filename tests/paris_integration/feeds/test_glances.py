@@ -1,4 +1,4 @@
-"""Many widgets at a glance: the same truth as one by one, without a query for each."""
+"""Glances at many widgets: the same state as from single views, without a query per widget."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from venice_api.instances import from_row
 pytestmark = pytest.mark.django_db
 
 
-def test_a_glance_says_what_a_look_says(people: Cast, make_instance: Any, provider: FakeProvider) -> None:
+def test_a_glance_matches_the_full_view(people: Cast, make_instance: Any, provider: FakeProvider) -> None:
     read, failed, never, tag = (
         from_row(make_instance(source_type=kind, source_value=value))
         for kind, value in (

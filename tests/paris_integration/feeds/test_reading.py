@@ -1,4 +1,4 @@
-"""The read path and the refreshes behind it, against a provider with moods."""
+"""Reads and background refreshes, with a fake provider."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ TWELVE = Selection(max_posts=12)
 
 @pytest.fixture
 def filled(key: FeedKey, provider: FakeProvider) -> Feed:
-    """A feed filled at NOW, and the calls forgotten."""
+    """A feed filled at NOW. The recorded calls are cleared."""
     read(key)
     provider.calls.clear()
     return Feed.objects.get()
@@ -82,7 +82,7 @@ def test_a_cold_read_fills_the_feed_with_one_call(key: FeedKey, provider: FakePr
 
 
 @pytest.mark.usefixtures("filled")
-def test_a_warm_read_asks_neither_provider_nor_database(
+def test_a_warm_read_uses_neither_provider_nor_database(
     key: FeedKey, provider: FakeProvider, django_assert_num_queries: Any
 ) -> None:
     read(key)
@@ -94,7 +94,7 @@ def test_a_warm_read_asks_neither_provider_nor_database(
 
 
 @pytest.mark.usefixtures("filled")
-def test_a_stale_feed_is_served_at_once_and_refreshed_behind_the_answer(
+def test_a_stale_feed_is_served_at_once_and_refreshed_in_the_background(
     key: FeedKey, provider: FakeProvider, dispatched: RecordingDispatcher
 ) -> None:
     later = NOW + JITTERED_HOUR
@@ -111,7 +111,7 @@ def test_a_stale_feed_is_served_at_once_and_refreshed_behind_the_answer(
     assert (renewed.is_stale, len(renewed.posts), renewed.last_updated_at) == (False, 4, later)
 
 
-def test_between_ttl_and_jitter_a_stale_feed_waits_and_says_until_when(
+def test_between_ttl_and_jitter_a_stale_feed_announces_its_next_refresh(
     key: FeedKey, filled: Feed, dispatched: RecordingDispatcher
 ) -> None:
     Feed.objects.update(jitter=1.0)
@@ -184,14 +184,14 @@ def test_a_throttle_holds_back_every_feed_of_the_credential(
     assert len(read(other, cold.next_refresh_allowed_at).posts) == 1
 
 
-def test_usage_at_its_limit_parks_the_credential(key: FeedKey, provider: FakeProvider) -> None:
+def test_usage_at_the_limit_stops_the_calls_of_the_credential(key: FeedKey, provider: FakeProvider) -> None:
     provider.usage = Usage(percent=100, regain_minutes=20)
 
     assert len(read(key).posts) == 3
     assert ProviderWindow.objects.get().parked_until == NOW + timedelta(minutes=20)
 
 
-def test_a_success_that_closes_the_window_announces_when_it_opens(
+def test_a_success_that_reaches_the_rate_limit_announces_when_it_ends(
     key: FeedKey, provider: FakeProvider, dispatched: RecordingDispatcher
 ) -> None:
     provider.usage = Usage(percent=100, regain_minutes=120)
@@ -213,9 +213,7 @@ def test_a_success_that_closes_the_window_announces_when_it_opens(
     assert refreshing.refresh_feed(feed_id, now=opens_at).result is refreshing.Result.SUCCEEDED
 
 
-def test_a_window_that_opens_before_the_ttl_ends_changes_nothing(
-    key: FeedKey, provider: FakeProvider
-) -> None:
+def test_a_rate_limit_that_ends_before_the_ttl_changes_nothing(key: FeedKey, provider: FakeProvider) -> None:
     provider.usage = Usage(percent=100, regain_minutes=20)
 
     announced = read(key).next_refresh_allowed_at
@@ -235,7 +233,7 @@ def test_a_shorter_wait_does_not_shorten_a_longer_one(key: FeedKey, provider: Fa
     assert ProviderWindow.objects.get().parked_until == NOW + 2 * HOUR
 
 
-def test_a_failure_while_another_feed_is_throttled_announces_when_the_window_opens(
+def test_a_failure_during_a_rate_limit_announces_when_the_limit_ends(
     key: FeedKey, provider: FakeProvider
 ) -> None:
     def another_feed_is_throttled() -> None:
@@ -255,8 +253,8 @@ def test_a_failure_while_another_feed_is_throttled_announces_when_the_window_ope
     [
         pytest.param("pro", 84.9, NOW + HOUR, NOW + JITTERED_HOUR, id="below 85 %: the TTL"),
         pytest.param("pro", 85, NOW + 2 * HOUR, NOW + 2 * HOUR, id="from 85 %: twice the TTL"),
-        pytest.param("starter", 99, NOW + 12 * HOUR, NOW + 12 * HOUR, id="whatever the plan"),
-        pytest.param("free", 99, NOW + 24 * HOUR, NOW + 26.4 * HOUR, id="for a day at most"),
+        pytest.param("starter", 99, NOW + 12 * HOUR, NOW + 12 * HOUR, id="with any plan"),
+        pytest.param("free", 99, NOW + 24 * HOUR, NOW + 26.4 * HOUR, id="at most a day"),
     ],
 )
 def test_automatic_refreshes_slow_down_near_a_limit(
@@ -280,7 +278,7 @@ def test_automatic_refreshes_slow_down_near_a_limit(
         assert refreshing.refresh_feed(feed_id, now=moment).result is result
 
 
-def test_beat_keeps_to_the_slower_pace_and_returns_to_the_usual_one(
+def test_beat_refreshes_at_the_slower_pace_and_then_at_the_usual_one(
     key: FeedKey, provider: FakeProvider
 ) -> None:
     provider.usage = Usage(percent=90)
@@ -334,7 +332,7 @@ def test_a_partial_answer_fills_an_empty_feed(key: FeedKey, provider: FakeProvid
     assert (len(view.posts), view.warnings) == (3, {Warning.PARTIAL_DATA})
 
 
-def test_a_cold_failure_is_told_and_not_repeated(key: FeedKey, provider: FakeProvider) -> None:
+def test_a_failed_first_fill_is_reported_and_not_repeated(key: FeedKey, provider: FakeProvider) -> None:
     provider.raises(ProviderUnavailable())
 
     views = [read(key) for _ in range(5)]
@@ -346,7 +344,7 @@ def test_a_cold_failure_is_told_and_not_repeated(key: FeedKey, provider: FakePro
     assert all(view.next_refresh_allowed_at for view in views)
 
 
-def test_an_unknown_account(key: FeedKey, provider: FakeProvider) -> None:
+def test_an_unknown_account_has_a_warning(key: FeedKey, provider: FakeProvider) -> None:
     provider.accounts.clear()
 
     assert read(key).warnings == {Warning.SOURCE_NOT_FOUND}
@@ -355,7 +353,7 @@ def test_an_unknown_account(key: FeedKey, provider: FakeProvider) -> None:
 
 
 @pytest.mark.parametrize("wait", [Wait.NO_PLACE, Wait.STILL_FLYING, Wait.NO_FLIGHT])
-def test_a_reader_without_a_place_or_patience_is_told_the_feed_is_warming(
+def test_a_read_that_cannot_wait_reports_that_the_feed_is_warming(
     key: FeedKey, provider: FakeProvider, board: InlineBoard, dispatched: RecordingDispatcher, wait: Wait
 ) -> None:
     board.wait = wait
@@ -408,7 +406,7 @@ def test_after_a_downgrade_the_last_posts_stay_and_nothing_is_refreshed(
         ("pro", SourceType.PROFILE, False, Warning.CONNECT_REQUIRED),
     ],
 )
-def test_what_cannot_be_read_says_why(
+def test_a_source_that_cannot_be_read_has_a_warning(
     workspace: Workspace, key: FeedKey, provider: FakeProvider, settings: Any,
     plan: str, source_type: SourceType, public_mode: bool, warning: Warning,
 ) -> None:  # fmt: skip
@@ -430,7 +428,7 @@ def test_a_flight_elsewhere_is_not_repeated(key: FeedKey, filled: Feed, provider
     assert provider.calls == []
 
 
-def test_who_looked_before_a_flight_landed_does_not_get_the_lease(filled: Feed) -> None:
+def test_a_look_before_a_flight_landed_does_not_get_the_lease(filled: Feed) -> None:
     seen = filled.fence
     taken = lease.acquire(filled.pk, seen_fence=seen, lasts=timedelta(minutes=1))
     assert taken is not None
@@ -439,10 +437,10 @@ def test_who_looked_before_a_flight_landed_does_not_get_the_lease(filled: Feed) 
     assert lease.acquire(filled.pk, seen_fence=seen, lasts=timedelta(minutes=1)) is None
 
 
-def test_who_looked_during_a_flight_does_not_repeat_it_after_its_landing(
+def test_a_look_during_a_flight_does_not_repeat_it(
     filled: Feed, provider: FakeProvider, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A process reads the row while another one fills the feed, and takes the lease once that one has landed."""
+    """A process reads the row while another one fills the feed, and tries to take the lease afterwards."""
     later = NOW + JITTERED_HOUR
     flight = lease.acquire(filled.pk, seen_fence=filled.fence, lasts=timedelta(minutes=1))
     assert flight is not None
@@ -486,7 +484,7 @@ def test_a_feed_deleted_in_flight_is_not_written_again(filled: Feed, provider: F
     assert not Feed.objects.exists()
 
 
-def test_a_bug_gives_the_lease_back_and_rises(filled: Feed, provider: FakeProvider) -> None:
+def test_a_bug_returns_the_lease_and_raises(filled: Feed, provider: FakeProvider) -> None:
     def stumble() -> None:
         raise ZeroDivisionError
 
@@ -497,7 +495,7 @@ def test_a_bug_gives_the_lease_back_and_rises(filled: Feed, provider: FakeProvid
     assert not lease.is_held(filled.pk)
 
 
-def test_beat_claims_what_is_due_and_was_read_lately_once(key: FeedKey, filled: Feed) -> None:
+def test_beat_claims_due_and_recently_read_feeds_once(key: FeedKey, filled: Feed) -> None:
     later = NOW + JITTERED_HOUR
     assert refreshing.claim_due(now=NOW + timedelta(minutes=59), limit=10) == []
     assert refreshing.claim_due(now=later, limit=10) == [filled.pk]
@@ -517,19 +515,19 @@ def test_doubled_and_late_messages_change_nothing(
     assert len(provider.calls) == 1
 
 
-def test_refresh_due_does_what_beat_and_worker_do(filled: Feed, provider: FakeProvider) -> None:
+def test_refresh_due_does_the_work_of_beat_and_worker(filled: Feed, provider: FakeProvider) -> None:
     assert refresh_due_now(now=NOW) == {"due": 0, "settled": 0, "renewed": 0}
     assert refresh_due_now(now=NOW + JITTERED_HOUR) == {"due": 1, "settled": 0, "renewed": 0, "succeeded": 1}
     assert len(provider.calls) == 1
 
 
-def test_a_higher_plan_counts_at_once(workspace: Workspace, key: FeedKey, filled: Feed) -> None:
+def test_an_upgrade_takes_effect_at_once(workspace: Workspace, key: FeedKey, filled: Feed) -> None:
     quarter = NOW + timedelta(minutes=17)
     assert refreshing.claim_due(now=quarter, limit=10) == []
     put_on(workspace, "business")
     Feed.objects.update(
         next_refresh_at=quarter
-    )  # the change was announced at the wall clock's now, not at ours
+    )  # the change was announced at the real time, not at the test's
 
     assert read(key, quarter).is_stale
     assert refreshing.claim_due(now=quarter, limit=10) == [filled.pk]
@@ -545,7 +543,7 @@ def test_changing_the_source_retires_the_old_feed_without_losing_its_times(
     assert provider.calls == []
 
 
-def test_previews_are_bounded_per_workspace_and_hour(
+def test_previews_are_limited_per_workspace_and_hour(
     key: FeedKey, provider: FakeProvider, settings: Any
 ) -> None:
     settings.PREVIEW_FETCHES_PER_HOUR = 2
@@ -564,7 +562,7 @@ def test_previews_are_bounded_per_workspace_and_hour(
     assert refreshing.claim_due(now=NOW + timedelta(days=1), limit=10) == []
 
 
-def test_media_links_expire_by_their_own_word(key: FeedKey, provider: FakeProvider) -> None:
+def test_media_links_expire_by_the_time_in_the_link(key: FeedKey, provider: FakeProvider) -> None:
     expires = NOW + timedelta(minutes=30)
     url = f"https://scontent.cdninstagram.com/v/1.jpg?oe={int(expires.timestamp()):X}"
     provider.accounts["acme.bakery"] = [media(0, media_url=url), media(1)]
@@ -596,7 +594,7 @@ def test_without_the_database_a_filled_feed_is_still_read(key: FeedKey, time_mac
 
 
 @pytest.mark.usefixtures("filled")
-def test_without_database_and_copy_the_reader_is_told_to_come_back(key: FeedKey) -> None:
+def test_without_database_and_copy_a_read_asks_to_retry(key: FeedKey) -> None:
     cache.clear()
 
     with database_away(), pytest.raises(StoreUnavailable):
@@ -619,7 +617,7 @@ def test_without_database_and_copy_the_reader_is_told_to_come_back(key: FeedKey)
         5,
     ],
 )
-def test_a_poisoned_copy_is_replaced_by_the_truth(key: FeedKey, filled: Feed, poison: Any) -> None:
+def test_an_invalid_copy_is_replaced_from_the_database(key: FeedKey, filled: Feed, poison: Any) -> None:
     cache.set(copy_key(key, Mode.PUBLIC), poison)
 
     assert len(read(key).posts) == 3
@@ -635,7 +633,7 @@ def test_a_copy_of_the_previous_release_is_read(key: FeedKey, filled: Feed) -> N
         assert len(read(key).posts) == 3
 
 
-def test_the_cold_wait_is_the_settings(
+def test_the_cold_wait_is_a_setting(
     key: FeedKey, provider: FakeProvider, monkeypatch: Any, settings: Any
 ) -> None:
     asked = []

@@ -1,4 +1,4 @@
-"""Which call reads a source: the whole table of sources, connections and public mode."""
+"""The call that reads a source, for all combinations of sources, connections and public mode."""
 
 from __future__ import annotations
 
@@ -47,7 +47,9 @@ INSTAGRAM, FACEBOOK = by(Login.INSTAGRAM), by(Login.FACEBOOK)
         (TAG, FACEBOOK, False, (Mode.CONNECTED, Call.HASHTAG, set())),
     ],
 )
-def test_the_table(source: Source, connection: ConnectionFacts | None, public: bool, expected: Any) -> None:
+def test_every_source_and_connection_has_its_route(
+    source: Source, connection: ConnectionFacts | None, public: bool, expected: Any
+) -> None:
     route = resolve(source, connection, has_public_mode=public)
 
     if isinstance(expected, Warning):
@@ -76,7 +78,7 @@ def test_a_dead_connection_does_not_fall_back_to_public_mode(
         assert (route.mode, route.is_open, route.warnings) == (Mode.CONNECTED, False, {warning})
 
 
-def test_an_expiring_connection_still_reads() -> None:
+def test_an_expiring_connection_is_still_used() -> None:
     route = resolve(OWN, by(Login.INSTAGRAM, ConnectionState.EXPIRING), has_public_mode=False)
     assert isinstance(route, Route)
     assert route.is_open

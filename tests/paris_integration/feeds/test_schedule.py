@@ -1,4 +1,4 @@
-"""TTL and back-off: tables of state, limits and now."""
+"""TTL and back-off, as tables of state, limits and time."""
 
 from __future__ import annotations
 
@@ -83,7 +83,9 @@ def in_seconds(seconds: float) -> datetime:
         pytest.param(state(-86_400), Age.STALE, None, id="stamped a day ahead: the feed does not freeze"),
     ],
 )
-def test_age_and_back_off_decide(feed: FeedState, age: Age, allowed_at: datetime | None) -> None:
+def test_age_and_back_off_decide_when_a_refresh_is_due(
+    feed: FeedState, age: Age, allowed_at: datetime | None
+) -> None:
     verdict = classify(feed, HOURLY, NOW)
 
     assert (verdict.age, verdict.refresh_allowed_at) == (age, allowed_at)
@@ -111,9 +113,7 @@ def test_cache_ttl_and_refresh_ttl(default_minutes: int, age_seconds: int, age: 
     jitter=st.floats(0, 1),
     ttl=st.integers(1, 1_440),
 )
-def test_jitter_is_only_ever_added_and_what_is_announced_is_enforced(
-    age: float, jitter: float, ttl: int
-) -> None:
+def test_jitter_only_adds_time_and_is_enforced_as_announced(age: float, jitter: float, ttl: int) -> None:
     limits = replace(HOURLY, refresh_ttl_minutes_min=ttl)
     feed = state(age, jitter=jitter)
     announced = next_refresh_at(feed, limits, NOW)
@@ -130,13 +130,13 @@ def test_jitter_is_only_ever_added_and_what_is_announced_is_enforced(
     ("until", "set_at", "counted"),
     [
         pytest.param(None, NOW, None, id="no wait"),
-        pytest.param(in_seconds(60), NOW, in_seconds(60), id="within its ceiling: as it stands"),
+        pytest.param(in_seconds(60), NOW, in_seconds(60), id="within its ceiling: unchanged"),
         pytest.param(in_seconds(3_601), NOW, in_seconds(3_600), id="beyond it: up to the ceiling"),
         pytest.param(in_seconds(60), in_seconds(-3_600), in_seconds(0), id="set so long ago that it is over"),
         pytest.param(in_seconds(600), in_seconds(300), in_seconds(600), id="set by a clock 5 minutes ahead"),
-        pytest.param(in_seconds(600), in_seconds(301), None, id="set in the future: not at all"),
+        pytest.param(in_seconds(600), in_seconds(301), None, id="set in the future: ignored"),
         pytest.param(in_seconds(3_600), None, in_seconds(3_600), id="unknown when, ends within the ceiling"),
-        pytest.param(in_seconds(3_601), None, None, id="unknown when, ends later: not at all"),
+        pytest.param(in_seconds(3_601), None, None, id="unknown when, ends later: ignored"),
     ],
 )
 def test_a_stored_wait_counts_up_to_its_ceiling(
@@ -171,9 +171,7 @@ def copy(**times: Any) -> FeedCopy:
     ),
     ttl=st.integers(1, 1_440),
 )
-def test_nothing_that_is_stored_holds_a_feed_back_beyond_the_ceilings(
-    times: dict[str, Any], ttl: int
-) -> None:
+def test_no_stored_time_delays_a_feed_beyond_the_ceilings(times: dict[str, Any], ttl: int) -> None:
     limits = replace(HOURLY, refresh_ttl_minutes_min=ttl)
     feed = copy(**times).state_at(NOW)
     latest = NOW + CLOCK_TOLERANCE + timedelta(seconds=1)
@@ -192,7 +190,7 @@ def test_nothing_that_is_stored_holds_a_feed_back_beyond_the_ceilings(
         stored | {"fetched_at": right_moment, "backoff_set_at": right_moment, "paused_at": right_moment}
     )
 )
-def test_what_the_ceilings_leave_is_announced_and_enforced(times: dict[str, Any]) -> None:
+def test_limited_waits_are_enforced_as_announced(times: dict[str, Any]) -> None:
     def verdict(moment: datetime) -> Verdict:
         return classify(copy(**times).state_at(moment), HOURLY, moment)
 
@@ -213,7 +211,9 @@ def limited(seconds: float | None) -> RateLimited:
     ("fault", "failures", "share", "seconds"),
     [
         pytest.param(ProviderUnavailable(), 1, 1.0, 30, id="first failure, full share"),
-        pytest.param(ProviderUnavailable(), 1, 0.0, 10, id="never at once: waiters find the door closed"),
+        pytest.param(
+            ProviderUnavailable(), 1, 0.0, 10, id="never zero, so that waiting requests don't retry at once"
+        ),
         pytest.param(ProviderUnavailable(), 4, 1.0, 240, id="doubling"),
         pytest.param(ProviderUnavailable(), 50, 1.0, 3_600, id="capped at an hour"),
         pytest.param(ProviderError(code=999), 2, 1.0, 60, id="an unlisted fault backs off like an outage"),
@@ -238,11 +238,11 @@ def test_back_off(fault: ProviderError, failures: int, share: float, seconds: fl
         pytest.param(99.9, 0, None, id="below the limit"),
         pytest.param(100, 0, timedelta(minutes=15), id="at the limit, without a time"),
         pytest.param(100, 20, timedelta(minutes=20), id="at the limit, with one"),
-        pytest.param(3, 0.5, timedelta(seconds=30), id="a time is taken at its word"),
+        pytest.param(3, 0.5, timedelta(seconds=30), id="the given time counts"),
         pytest.param(100, 1_000_000, timedelta(days=1), id="but for a day at most"),
     ],
 )
-def test_how_long_a_success_closes_the_window(
+def test_usage_decides_how_long_a_success_stops_further_calls(
     percent: float, regain_minutes: float, parked: timedelta | None
 ) -> None:
     assert parking(percent, regain_minutes) == parked
@@ -258,7 +258,7 @@ def test_how_long_a_success_closes_the_window(
         pytest.param(100, 5, 60, None, id="with a time: the window is closed until then"),
     ],
 )
-def test_slower_near_a_limit(
+def test_refreshes_slow_down_near_a_rate_limit(
     percent: float, regain_minutes: float, ttl_minutes: int, seconds: float | None
 ) -> None:
     limits = replace(HOURLY, refresh_ttl_minutes_min=ttl_minutes)

@@ -1,4 +1,4 @@
-"""Key normalisation and input validation: every alias of a source is one source."""
+"""Normalisation and validation of sources: all spellings of a source are one source."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def test_every_spelling_of_a_tag_is_one_source(alias: str) -> None:
     "name",
     ["a", "a" * 30, "a.b_c", "_a_", "1", "__"],
 )
-def test_usernames_that_pass(name: str) -> None:
+def test_valid_usernames_are_accepted(name: str) -> None:
     assert parse_source(PROFILE, name).value == name
 
 
@@ -41,7 +41,7 @@ def test_usernames_that_pass(name: str) -> None:
         "a){id}", "a,b", "a{media}", "a/b", "a%2e", "#nike",
     ],
 )  # fmt: skip
-def test_usernames_that_do_not(name: str) -> None:
+def test_invalid_usernames_are_refused(name: str) -> None:
     with pytest.raises(InvalidSource) as refusal:
         parse_source(PROFILE, name)
     assert refusal.value.field == "sourceValue"
@@ -50,7 +50,7 @@ def test_usernames_that_do_not(name: str) -> None:
 @pytest.mark.parametrize(
     "tag", ["", "#", "##bread", "a" * 51, "a b", "a.b", "a-b", "日本", "bre\x00ad", "🍞"]
 )
-def test_tags_that_do_not_pass(tag: str) -> None:
+def test_invalid_tags_are_refused(tag: str) -> None:
     with pytest.raises(InvalidSource):
         parse_source(HASHTAG, tag)
 
@@ -59,18 +59,18 @@ def test_tags_that_do_not_pass(tag: str) -> None:
     ("tag", "value"),
     [("#日本", "日本"), ("＃Brød", "brød"), ("cafe\u0301", "café"), ("хлеб", "хлеб"), ("a" * 100, "a" * 100)],
 )
-def test_tags_of_every_script_where_they_are_allowed(tag: str, value: str) -> None:
+def test_tags_of_every_script_are_accepted_where_allowed(tag: str, value: str) -> None:
     assert parse_source(HASHTAG, tag, unicode_tags=True) == Source(HASHTAG, value)
 
 
 @pytest.mark.parametrize("tag", ["🍞", "a" * 101, "日 本", "", "#"])
-def test_emoji_and_spaces_stay_out_of_tags(tag: str) -> None:
+def test_emoji_and_spaces_in_tags_are_refused(tag: str) -> None:
     with pytest.raises(InvalidSource):
         parse_source(HASHTAG, tag, unicode_tags=True)
 
 
 @pytest.mark.parametrize("text", ["Profile", "user", "", "profile "])
-def test_unknown_source_types(text: str) -> None:
+def test_unknown_source_types_are_refused(text: str) -> None:
     with pytest.raises(InvalidSource) as refusal:
         parse_source_type(text)
     assert refusal.value.field == "sourceType"
@@ -84,7 +84,7 @@ def test_unknown_source_types(text: str) -> None:
         ("https://instagram.com/acme.bakery?igsh=abc#top", "acme.bakery"),
     ],
 )
-def test_a_pasted_profile_address_is_its_profile(url: str, username: str) -> None:
+def test_a_profile_url_names_its_profile(url: str, username: str) -> None:
     assert source_from_profile_url(url) == Source(PROFILE, username)
 
 
@@ -93,5 +93,5 @@ def test_a_pasted_profile_address_is_its_profile(url: str, username: str) -> Non
     ["https://instagram.com.evil.example/acme", "https://www.instagram.com/p/AbC/", "javascript://instagram.com/a",
      "https://www.instagram.com/", "acme.bakery", "https://[", "https://user@evil.example/instagram.com"],
 )  # fmt: skip
-def test_other_addresses_are_not(url: str) -> None:
+def test_other_urls_name_no_profile(url: str) -> None:
     assert source_from_profile_url(url) is None

@@ -1,4 +1,4 @@
-"""A clock was wrong for a while, or a header odd: no time that it left in a row counts beyond its rule's ceiling."""
+"""After a wrong clock or an odd header, no stored time counts beyond the ceiling of its rule."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("clock")]
 
 @pytest.fixture
 def stale(key: FeedKey, provider: FakeProvider) -> Feed:
-    """A feed whose TTL is over, and the calls forgotten."""
+    """A feed whose TTL has passed. The recorded calls are cleared."""
     read(key, NOW - 2 * HOUR)
     provider.calls.clear()
     return Feed.objects.get()
@@ -75,7 +75,7 @@ def test_a_back_off_stamped_days_ahead_ends_when_the_clock_is_right_again(
 
 STORED = [
     # fault, blocked_at, blocked_until, what is announced
-    pytest.param("PROVIDER_UNAVAILABLE", NOW, NOW + 5 * MINUTE, NOW + 5 * MINUTE, id="as it stands"),
+    pytest.param("PROVIDER_UNAVAILABLE", NOW, NOW + 5 * MINUTE, NOW + 5 * MINUTE, id="unchanged"),
     pytest.param("PROVIDER_UNAVAILABLE", NOW, NOW + AHEAD, NOW + HOUR, id="a transient fault: an hour"),
     pytest.param("PROVIDER_ERROR", NOW - HOUR, NOW + AHEAD, None, id="an hour that is over"),
     pytest.param("PROVIDER_RATE_LIMITED", NOW, NOW + AHEAD, NOW + DAY, id="a throttle: a day"),
@@ -85,13 +85,13 @@ STORED = [
     pytest.param(
         "SOURCE_NOT_FOUND", NOW + MINUTE, NOW + HOUR, NOW + HOUR, id="stamped by a clock a minute ahead"
     ),
-    pytest.param("SOURCE_NOT_FOUND", None, NOW + HOUR, NOW + HOUR, id="by the release before, as it stands"),
-    pytest.param("SOURCE_NOT_FOUND", None, NOW + AHEAD, None, id="by the release before, too far ahead"),
+    pytest.param("SOURCE_NOT_FOUND", None, NOW + HOUR, NOW + HOUR, id="by the previous release, unchanged"),
+    pytest.param("SOURCE_NOT_FOUND", None, NOW + AHEAD, None, id="by the previous release, too far ahead"),
 ]
 
 
 @pytest.mark.parametrize(("fault", "blocked_at", "blocked_until", "announced"), STORED)
-def test_what_a_back_off_announces_is_what_it_enforces(
+def test_a_back_off_is_enforced_as_announced(
     key: FeedKey,
     stale: Feed,
     provider: FakeProvider,
@@ -134,7 +134,7 @@ def test_beat_finds_a_feed_whose_next_time_is_far_ahead(stale: Feed) -> None:
     assert refreshing.refresh_feed(stale.pk, now=NOW).result is refreshing.Result.SUCCEEDED
 
 
-def test_what_is_due_comes_before_what_is_far_ahead(
+def test_due_feeds_come_before_feeds_stamped_far_ahead(
     key: FeedKey, stale: Feed, provider: FakeProvider
 ) -> None:
     provider.accounts["other.one"] = [media(1)]
@@ -146,7 +146,7 @@ def test_what_is_due_comes_before_what_is_far_ahead(
     assert refreshing.claim_due(now=NOW, limit=1) == [stale.pk]
 
 
-def test_a_feed_marked_as_read_in_the_future_is_marked_anew_by_its_next_reader(
+def test_a_feed_marked_as_read_in_the_future_is_marked_again_by_the_next_read(
     key: FeedKey, stale: Feed
 ) -> None:
     stamp(last_read_at=NOW + AHEAD)
@@ -158,7 +158,7 @@ def test_a_feed_marked_as_read_in_the_future_is_marked_anew_by_its_next_reader(
     assert refreshing.claim_due(now=NOW, limit=10) == [stale.pk]
 
 
-def test_a_lease_stamped_far_ahead_does_not_count(key: FeedKey, stale: Feed, provider: FakeProvider) -> None:
+def test_a_lease_stamped_far_ahead_is_ignored(key: FeedKey, stale: Feed, provider: FakeProvider) -> None:
     stamp(lease_expires_at=datetime.now(UTC) + AHEAD)
 
     assert not lease.is_held(stale.pk)
@@ -166,9 +166,7 @@ def test_a_lease_stamped_far_ahead_does_not_count(key: FeedKey, stale: Feed, pro
     assert len(provider.calls) == 1
 
 
-def test_a_pause_stamped_in_the_future_does_not_count(
-    key: FeedKey, stale: Feed, provider: FakeProvider
-) -> None:
+def test_a_pause_stamped_in_the_future_is_ignored(key: FeedKey, stale: Feed, provider: FakeProvider) -> None:
     stamp(paused_at=NOW + AHEAD, paused_until=NOW + AHEAD + DAY)
     Pause.objects.create(
         instance_id="wgt_1", workspace_id=key.workspace_id, ordered_at=NOW + AHEAD, until=NOW + AHEAD + DAY
@@ -183,7 +181,7 @@ def test_a_pause_stamped_in_the_future_does_not_count(
 # Windows of credentials
 
 
-def test_one_odd_header_parks_for_a_day_at_most(key: FeedKey, provider: FakeProvider) -> None:
+def test_an_odd_header_stops_calls_for_a_day_at_most(key: FeedKey, provider: FakeProvider) -> None:
     provider.usage = Usage(percent=100, regain_minutes=1_000_000)
     provider.accounts["other.one"] = [media(1)]
     other = replace(key, instance_id="wgt_2", source=Source(SourceType.PROFILE, "other.one"))
@@ -199,12 +197,12 @@ def test_one_odd_header_parks_for_a_day_at_most(key: FeedKey, provider: FakeProv
 @pytest.mark.parametrize(
     ("parked_at", "parked_until"),
     [
-        pytest.param(None, NOW + 694 * DAY, id="by the release before"),
+        pytest.param(None, NOW + 694 * DAY, id="by the previous release"),
         pytest.param(NOW - DAY, NOW + 694 * DAY, id="a day ago, for years"),
         pytest.param(NOW + AHEAD, NOW + AHEAD + HOUR, id="in the future"),
     ],
 )
-def test_a_window_that_is_closed_beyond_its_ceiling_is_open(
+def test_a_rate_limit_beyond_its_ceiling_is_ignored(
     key: FeedKey, provider: FakeProvider, parked_at: datetime | None, parked_until: datetime
 ) -> None:
     ProviderWindow.objects.create(credential="public", parked_at=parked_at, parked_until=parked_until)
@@ -213,8 +211,10 @@ def test_a_window_that_is_closed_beyond_its_ceiling_is_open(
     assert len(read(key).posts) == 3
 
 
-@pytest.mark.parametrize("parked_at", [NOW - HOUR, None], ids=["by this release", "by the one before"])
-def test_a_closed_window_is_counted(key: FeedKey, provider: FakeProvider, parked_at: datetime | None) -> None:
+@pytest.mark.parametrize("parked_at", [NOW - HOUR, None], ids=["by this release", "by the previous one"])
+def test_a_current_rate_limit_applies_and_is_in_the_metrics(
+    key: FeedKey, provider: FakeProvider, parked_at: datetime | None
+) -> None:
     ProviderWindow.objects.create(credential="public", parked_at=parked_at, parked_until=NOW + HOUR)
 
     assert parked() == 1
@@ -222,7 +222,7 @@ def test_a_closed_window_is_counted(key: FeedKey, provider: FakeProvider, parked
 
 
 def parked() -> float:
-    """The operator's credentials that the metrics page says are parked."""
+    """The number of parked operator credentials in the metrics."""
     families = {family.name: family for family in gauges.DatabaseGauges().collect()}
     samples = families["instagram_provider_parked_credentials"].samples
     return next(sample.value for sample in samples if sample.labels == {"kind": "public"})
@@ -293,7 +293,7 @@ def test_a_token_that_lives_for_years_is_renewed_within_weeks(key: FeedKey) -> N
     assert len(renewals.due_connections(now=NOW + 41 * DAY, limit=10)) == 1
 
 
-def test_a_renewal_lease_stamped_far_ahead_does_not_count(connected: Connection, logins: FakeLogins) -> None:
+def test_a_renewal_lease_stamped_far_ahead_is_ignored(connected: Connection, logins: FakeLogins) -> None:
     Connection.objects.update(
         renewal_lease_expires_at=datetime.now(UTC) + AHEAD, next_renewal_at=NOW, obtained_at=NOW - 2 * DAY
     )
@@ -321,7 +321,7 @@ def test_a_login_lasts_ten_minutes_by_any_clock(
 # Tags
 
 
-def test_a_tag_known_as_unavailable_is_asked_for_again_within_a_day(provider: FakeProvider) -> None:
+def test_a_tag_known_as_unavailable_is_requested_again_within_a_day(provider: FakeProvider) -> None:
     with pytest.raises(SourceNotFound):
         hashtags.number_of("bread", account_id="1", token=Secret("EAAB"), now=NOW + AHEAD)
     provider.tags["bread"] = "11"
@@ -330,7 +330,7 @@ def test_a_tag_known_as_unavailable_is_asked_for_again_within_a_day(provider: Fa
     assert HashtagNumber.objects.get().unavailable_until is None
 
 
-def test_tags_searched_in_the_future_lapse_after_seven_days(provider: FakeProvider) -> None:
+def test_searches_stamped_in_the_future_expire_after_seven_days(provider: FakeProvider) -> None:
     for n in range(31):
         provider.tags[f"tag{n}"] = str(n + 1)
     for n in range(30):

@@ -1,4 +1,4 @@
-"""A workspace's day in numbers: buffered, added atomically, shown to staff, cleaned up."""
+"""Daily usage of a workspace: buffered, added atomically, shown to staff, and cleaned up."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def _empty_buffer(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(usage, "buffer", usage.Buffer())
 
 
-def test_reads_are_counted_without_a_write_each(
+def test_reads_are_counted_without_a_write_per_read(
     make_instance: Callable[..., Any], provider: FakeProvider, django_assert_num_queries: Any
 ) -> None:
     row = make_instance()
@@ -55,14 +55,14 @@ def test_processes_add_to_one_row(people: Cast) -> None:
     assert DailyUsage.objects.get().blocked_refreshes == 5
 
 
-def test_a_deleted_workspace_takes_nobody_along(people: Cast) -> None:
+def test_counts_of_a_deleted_workspace_do_not_block_the_others(people: Cast) -> None:
     usage.note(uuid4(), "feed_requests")
     usage.note(people.workspace.pk, "feed_requests")
     usage.flush_usage()
     assert DailyUsage.objects.get().workspace_id == people.workspace.pk
 
 
-def test_what_the_database_does_not_take_is_kept(people: Cast, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_counts_that_cannot_be_written_are_kept(people: Cast, monkeypatch: pytest.MonkeyPatch) -> None:
     usage.note(people.workspace.pk, "provider_errors")
 
     def away(*_: object) -> None:
@@ -75,7 +75,7 @@ def test_what_the_database_does_not_take_is_kept(people: Cast, monkeypatch: pyte
     assert DailyUsage.objects.get().provider_errors == 1
 
 
-def test_staff_see_days_with_totals_and_change_nothing(people: Cast, django_user_model: Any) -> None:
+def test_staff_can_view_days_with_totals_but_not_change_them(people: Cast, django_user_model: Any) -> None:
     today = timezone.now().date()
     for days, number in ((0, 30), (1, 12)):
         DailyUsage.objects.create(
@@ -99,7 +99,7 @@ def test_staff_see_days_with_totals_and_change_nothing(people: Cast, django_user
     assert people.editor.get(LIST).status_code == 302
 
 
-def test_the_workspace_page_leads_to_its_usage(people: Cast, admin_client: Client) -> None:
+def test_the_workspace_page_links_to_its_usage(people: Cast, admin_client: Client) -> None:
     page = admin_client.get(f"/admin/entitlements/workspace/{people.workspace.pk}/change/")
     link = f"{LIST}?workspace__id__exact={people.workspace.pk}"
     assert link in page.content.decode()

@@ -1,4 +1,4 @@
-"""The fault table, by the files of tests/data/instagram; and that codes which are not listed stay plain errors."""
+"""The fault table, with the files of tests/data/instagram. Unlisted codes stay plain errors."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from tests.recorded import GRAPH, Recorded, recorded
 
 CODES = recorded("error_codes")
 OTHERS = recorded("other_answers")
-# Each with the member of a file that names its error, where it differs from that of the other calls.
+# Each with the key of its expected error in a file, if it differs from the other calls.
 READERS = {fault_of: "error", hashtag_fault_of: "on_hashtag_media", tag_search_fault_of: "on_tag_search"}
 
 
@@ -37,7 +37,7 @@ def envelope_of(case: Recorded) -> dict[str, Any]:
 
 
 def check(case: Recorded, status: int) -> None:
-    """The three readings of this answer give the errors expected, with what the envelope says of them."""
+    """Check that the three functions raise the expected errors, with the details of the answer."""
     expected, envelope = case.expected, envelope_of(case)
     answer = answer_of(case, status)
     for reader, member in READERS.items():
@@ -63,7 +63,7 @@ def check(case: Recorded, status: int) -> None:
 
 
 @pytest.mark.parametrize("case", CODES)
-def test_listed_codes_count_under_any_status(case: Recorded) -> None:
+def test_listed_codes_apply_under_any_status(case: Recorded) -> None:
     for status in {case.status, 200, 400, 403, 429, 500}:
         check(case, status)
 
@@ -75,7 +75,7 @@ def test_answers_without_a_listed_code(case: Recorded) -> None:
 
 @pytest.mark.parametrize("row", FAULTS, ids=lambda row: row.why)
 def test_every_row_of_the_table_has_its_files(row: Fault) -> None:
-    """A range is met by one file; a list of codes, and of subcodes, by a file for each."""
+    """One file is enough for a range. Listed codes and subcodes need a file each."""
     listed = [envelope_of(*case.values) for case in CODES]
     met = {
         (error["code"], error.get("error_subcode"))
@@ -108,7 +108,7 @@ def kind_of(code: object, **more: Any) -> type[ProviderError]:
         (201, PermissionMissing),
     ],
 )
-def test_the_ends_of_the_ranges(code: int, kind: type[ProviderError]) -> None:
+def test_the_limits_of_the_ranges(code: int, kind: type[ProviderError]) -> None:
     assert kind_of(code) is kind
 
 
@@ -125,12 +125,12 @@ def test_the_ends_of_the_ranges(code: int, kind: type[ProviderError]) -> None:
         ("4" * 5_000, None, ProviderError),
     ],
 )
-def test_codes_that_are_no_numbers(code: object, subcode: object, kind: type[ProviderError]) -> None:
+def test_codes_that_are_not_numbers(code: object, subcode: object, kind: type[ProviderError]) -> None:
     assert kind_of(code, error_subcode=subcode) is kind
 
 
 @pytest.mark.parametrize("message", [None, 5, "", "Something else entirely."])
-def test_messages_that_name_no_field(message: object) -> None:
+def test_messages_that_do_not_name_a_field(message: object) -> None:
     fault = fault_of(HttpAnswer(400, {"error": {"code": 100, "message": message}}, True, Usage(), None))
 
     assert fault is not None

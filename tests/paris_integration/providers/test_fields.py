@@ -12,7 +12,7 @@ def left_out(asked: Fields, name: str) -> set[Level]:
     return {level for level, names in OWN_MEDIA.items() if name in names and name not in asked[level]}
 
 
-def test_fetches_that_are_refused_at_the_same_time_try_one_guess_together() -> None:
+def test_simultaneous_refusals_try_the_same_guess() -> None:
     memory = RefusedFields()
     asked = memory.without(KIND, OWN_MEDIA)
 
@@ -22,7 +22,7 @@ def test_fetches_that_are_refused_at_the_same_time_try_one_guess_together() -> N
     assert left_out(memory.without(KIND, OWN_MEDIA), "alt_text") == {Level.CHILD}
 
 
-def test_the_levels_are_tried_one_after_the_other_and_then_there_is_nothing_left_to_try() -> None:
+def test_the_levels_are_tried_in_order_until_none_is_left() -> None:
     memory = RefusedFields()
     tried = []
     while memory.refuse(KIND, "alt_text", asked=memory.without(KIND, OWN_MEDIA), fields=OWN_MEDIA):

@@ -1,4 +1,4 @@
-"""Business Discovery against the stand-in: paging and its ends, fields that are refused, answers of other shapes."""
+"""Business Discovery against the stand-in: paging, refused fields, and answers of other shapes."""
 
 from __future__ import annotations
 
@@ -82,7 +82,7 @@ def test_a_small_account_costs_one_call(standin: StandIn) -> None:
     assert raw.usage.percent == 3
 
 
-def test_pages_are_followed_up_to_the_number_wanted(standin: StandIn) -> None:
+def test_pages_are_followed_until_there_are_enough_posts(standin: StandIn) -> None:
     raw = ask(provider_for(standin.facebook_graph_url, page_posts=25), "northern.trails")
 
     assert len({item["id"] for item in raw.media}) == 100  # type: ignore[index]
@@ -135,14 +135,14 @@ def test_a_throttle_under_403_with_its_minutes(standin: StandIn) -> None:
         ("reset", ProviderUnavailable),
     ],
 )
-def test_bodies_that_are_no_feed(standin: StandIn, kind: str, error: type[Exception]) -> None:
+def test_bodies_without_a_feed(standin: StandIn, kind: str, error: type[Exception]) -> None:
     standin.faults.add(kind)
 
     with pytest.raises(error):
         ask(provider_for(standin.facebook_graph_url), "tiny.studio")
 
 
-def test_a_refused_field_is_left_out_from_then_on(standin: StandIn, caplog: pytest.LogCaptureFixture) -> None:
+def test_a_refused_field_is_omitted_from_then_on(standin: StandIn, caplog: pytest.LogCaptureFixture) -> None:
     standin.faults.add("reject_field", field="profile_picture_url", node_type="IGUser")
     provider = provider_for(standin.facebook_graph_url)
 
@@ -154,7 +154,7 @@ def test_a_refused_field_is_left_out_from_then_on(standin: StandIn, caplog: pyte
     assert "profile_picture_url" in caplog.text
 
 
-def test_every_call_proves_that_it_knows_the_apps_secret() -> None:
+def test_every_call_carries_a_proof_of_the_app_secret() -> None:
     with responses.RequestsMock() as mock:
         mock.get(URL, json=page([]))
         ask(provider_for(BASE, app_secret=Secret("app-secret")), "acme.bakery", token="token-1")
@@ -174,7 +174,7 @@ def page(ids: list[Any], after: object = None, **account: Any) -> dict[str, Any]
 
 
 class Answers:
-    """What Meta answers at `url`, in this order, the last one for ever. `.asked`: the parameters of every call."""
+    """Meta's answers at `url`, in order. The last one repeats. `.asked`: the parameters of every call."""
 
     def __init__(self, mock: responses.RequestsMock, url: str, *bodies: object) -> None:
         self._bodies = list(bodies)
@@ -188,7 +188,7 @@ class Answers:
 
 
 def ask_pages(*bodies: object, posts: int = 100) -> tuple[RawFeed, int]:
-    """The feed gathered from these answers to discovery, the last repeated for ever; and the calls it took."""
+    """The feed fetched with these answers to discovery, and the number of calls. The last answer repeats."""
     with responses.RequestsMock() as mock:
         answers = Answers(mock, URL, *bodies)
         return ask(provider_for(BASE), "acme.bakery", posts=posts), len(answers.asked)
@@ -215,7 +215,7 @@ def ids_of(raw: RawFeed) -> list[str]:
         pytest.param([page(["1"], "A"), page([], "B")], ["1"], 3, id="two empty pages are the end"),
         pytest.param([page(["1", "2"], "A", media_count=2)], ["1", "2"], 1, id="all there are"),
         pytest.param([page(["1"], "){evil}")], ["1"], 1, id="a cursor that would change the expression"),
-        pytest.param([page(["1"], ["no", "text"])], ["1"], 1, id="a cursor that is no text"),
+        pytest.param([page(["1"], ["no", "text"])], ["1"], 1, id="a cursor that is not text"),
         pytest.param([{"business_discovery": {"username": "x"}}], [], 1, id="no media at all"),
     ],
 )
@@ -238,7 +238,7 @@ def test_paging(bodies: list[Any], ids: list[str], calls: int) -> None:
         pytest.param([page([str(n)], "C", media_count=99) for n in range(30)], 20, id="too many pages"),
     ],
 )  # fmt: skip
-def test_paging_that_ends_too_early_is_said(bodies: list[Any], calls: int) -> None:
+def test_paging_that_ends_too_early_is_reported(bodies: list[Any], calls: int) -> None:
     raw, made = ask_pages(*bodies)
 
     assert ids_of(raw)[0] in ("0", "1")
@@ -247,7 +247,7 @@ def test_paging_that_ends_too_early_is_said(bodies: list[Any], calls: int) -> No
 
 
 @pytest.mark.parametrize("fault", [RepeatCursor(), EmptyPages()])
-def test_paging_that_leads_nowhere_is_no_whole_feed(standin: StandIn, fault: Fault) -> None:
+def test_paging_without_progress_gives_no_complete_feed(standin: StandIn, fault: Fault) -> None:
     standin.faults.add(fault)
 
     raw = ask(provider_for(standin.facebook_graph_url), "northern.trails")
@@ -256,7 +256,7 @@ def test_paging_that_leads_nowhere_is_no_whole_feed(standin: StandIn, fault: Fau
     assert isinstance(raw.later_page_error, UnexpectedPayload)
 
 
-def test_endless_pages_are_bounded() -> None:
+def test_endless_pages_are_limited() -> None:
     bodies = [page([str(number)], "C") for number in range(60)]
 
     raw, made = ask_pages(*bodies, posts=100)
@@ -352,7 +352,7 @@ EDGES = [
                      id="an empty next"),
     ],
 )  # fmt: skip
-def test_own_media_and_tags_go_on_while_there_is_a_next(
+def test_own_media_and_tags_are_paged_while_there_is_a_next(
     url: str, request_: FeedRequest, bodies: list[Any], ids: list[str], cursors: list[str | None]
 ) -> None:
     with responses.RequestsMock() as mock:
@@ -368,15 +368,13 @@ def test_own_media_and_tags_go_on_while_there_is_a_next(
     ("bodies", "calls"),
     [
         pytest.param([edge(["1"], "A", has_next=True)], 2, id="the same page again"),
-        pytest.param(
-            [edge(["1"], "A", has_next=True), edge([], "B", has_next=True)], 20, id="empty for ever"
-        ),
+        pytest.param([edge(["1"], "A", has_next=True), edge([], "B", has_next=True)], 20, id="always empty"),
         pytest.param([edge([str(n)], "A", has_next=True) for n in range(30)], 20, id="too many pages"),
         pytest.param([edge(["1"], "a b", has_next=True)], 1, id="no cursor that can be used"),
         pytest.param([edge(["1"], has_next=True)], 1, id="no cursor"),
     ],
 )
-def test_own_media_that_have_more_to_show_than_was_read_say_so(bodies: list[Any], calls: int) -> None:
+def test_own_media_report_unread_posts(bodies: list[Any], calls: int) -> None:
     with responses.RequestsMock() as mock:
         answers = Answers(mock, IG_MEDIA, *bodies)
         raw = provider_for(BASE).fetch(own_media(Login.INSTAGRAM), max_posts=100)
@@ -385,7 +383,7 @@ def test_own_media_that_have_more_to_show_than_was_read_say_so(bodies: list[Any]
     assert isinstance(raw.later_page_error, UnexpectedPayload)
 
 
-def test_a_tag_whose_pages_go_round_has_been_read() -> None:
+def test_a_tag_whose_pages_repeat_has_been_read() -> None:
     with responses.RequestsMock() as mock:
         answers = Answers(
             mock, f"{TAG}/recent_media", edge(["1"], "S", has_next=True), edge(["2"], "S", has_next=True)
@@ -397,7 +395,7 @@ def test_a_tag_whose_pages_go_round_has_been_read() -> None:
     assert raw.later_page_error is None
 
 
-def test_no_further_page_is_asked_for_when_there_are_enough_posts() -> None:
+def test_no_further_page_is_requested_when_there_are_enough_posts() -> None:
     with responses.RequestsMock() as mock:
         answers = Answers(mock, IG_MEDIA, edge(["1", "2"], "A", has_next=True))
         raw = provider_for(BASE).fetch(own_media(Login.INSTAGRAM), max_posts=2)
@@ -432,7 +430,7 @@ def test_a_tag_whose_last_day_was_not_read_to_the_end_does_not_show_its_top_post
 @pytest.mark.parametrize(
     ("code", "subcode", "error"),
     [
-        pytest.param(100, 33, SourceNotFound, id="the object is gone, or not this token's to see"),
+        pytest.param(100, 33, SourceNotFound, id="the object is missing, or hidden from this token"),
         pytest.param(3, None, ProviderError, id="the app lacks a capability"),
     ],
 )
@@ -441,7 +439,7 @@ def test_a_tag_whose_last_day_was_not_read_to_the_end_does_not_show_its_top_post
     [(IG_MEDIA, own_media(Login.INSTAGRAM)), (FB_MEDIA, own_media(Login.FACEBOOK)), (URL, DISCOVERY)],
     ids=["Instagram's own media", "Facebook's own media", "discovery"],
 )
-def test_what_a_refusal_means(
+def test_refusals_raise_the_error_of_their_code(
     code: int, subcode: int | None, error: type[Exception], url: str, request_: FeedRequest
 ) -> None:
     with responses.RequestsMock() as mock:
@@ -453,7 +451,7 @@ def test_what_a_refusal_means(
 
 
 class Refusing:
-    """A Meta that refuses these fields, of posts and of children, wherever they are asked for. Its page is empty.
+    """A Meta that refuses these fields of posts and of children, and returns empty pages.
 
     `.asked`: the fields of every call, of posts and of children.
     """
@@ -478,7 +476,7 @@ class Refusing:
         return 200, {}, json.dumps(empty)
 
     def last_without(self, name: str) -> tuple[bool, bool]:
-        """Whether the last call left the field out of posts, and of children."""
+        """Whether the last call omitted the field from posts, and from children."""
         post, child = self.asked[-1]
         return name not in post, name not in child
 
@@ -507,7 +505,7 @@ FACEBOOK = own_media(Login.FACEBOOK)
     ],
 )
 @pytest.mark.parametrize("request_", [INSTAGRAM, FACEBOOK, DISCOVERY])
-def test_a_field_is_left_out_where_it_was_refused(
+def test_a_field_is_omitted_where_it_was_refused(
     meta: responses.RequestsMock,
     request_: FeedRequest,
     post: tuple[str, ...],
@@ -523,7 +521,7 @@ def test_a_field_is_left_out_where_it_was_refused(
     assert len(refusing.asked) == calls + 1
 
 
-def test_a_field_refused_to_one_login_or_kind_of_call_is_still_asked_of_the_others(
+def test_a_field_refused_to_one_login_or_kind_of_call_is_still_requested_by_others(
     meta: responses.RequestsMock,
 ) -> None:
     refusing = Refusing(meta, post=("caption",))
@@ -555,7 +553,7 @@ def test_several_fields_may_be_refused_in_one_fetch(meta: responses.RequestsMock
     assert child == {"id", "media_type", "media_url"}
 
 
-def test_a_field_that_was_refused_is_asked_for_again_after_a_day(
+def test_a_refused_field_is_requested_again_after_a_day(
     meta: responses.RequestsMock, time_machine: Any
 ) -> None:
     time_machine.move_to(NOW, tick=False)
@@ -584,10 +582,10 @@ def test_a_field_that_was_refused_is_asked_for_again_after_a_day(
         pytest.param("alt_text", 4, id="a field that is refused wherever it is left out"),
     ],
 )
-def test_a_refusal_that_no_omission_mends_fails_the_fetch(
+def test_a_refusal_that_no_omission_solves_fails_the_fetch(
     meta: responses.RequestsMock, name: str, calls: int
 ) -> None:
-    """Without an address or a picture no post could be shown, and an empty feed would replace a good one."""
+    """Without a media URL no post can be shown, and an empty feed would replace a good one."""
     answers = Answers(meta, IG_MEDIA, refusal_of(name))
 
     with pytest.raises(ProviderError):
@@ -625,7 +623,7 @@ class Overloaded:
     [(IG_MEDIA, INSTAGRAM), (FB_MEDIA, FACEBOOK), (URL, DISCOVERY), (f"{TAG}/recent_media", TAG_REQUEST)],
     ids=["Instagram", "Facebook", "discovery", "tag"],
 )
-def test_too_much_data_is_asked_for_in_halves_down_to_ten(
+def test_too_much_data_is_requested_in_halves_down_to_ten(
     meta: responses.RequestsMock, url: str, request_: FeedRequest, most: int, limits: list[int]
 ) -> None:
     overloaded = Overloaded(meta, url, most)
@@ -644,10 +642,10 @@ def test_too_much_data_is_asked_for_in_halves_down_to_ten(
     [
         pytest.param(10, {}, ProviderUnavailable, id="ten are few enough"),
         pytest.param(100, {"code": 2}, ProviderUnavailable, id="another code"),
-        pytest.param(100, {"is_transient": False}, ProviderError, id="an error of our own making"),
+        pytest.param(100, {"is_transient": False}, ProviderError, id="an error caused by us"),
     ],
 )
-def test_what_is_not_asked_for_in_halves(
+def test_other_errors_do_not_halve_the_request(
     meta: responses.RequestsMock, max_posts: int, error: dict[str, Any], kind: type[Exception]
 ) -> None:
     overloaded = Overloaded(meta, IG_MEDIA, 0, **error)
@@ -659,7 +657,7 @@ def test_what_is_not_asked_for_in_halves(
     assert len(overloaded.limits) == 1
 
 
-def test_the_smaller_limit_holds_for_the_pages_that_follow(meta: responses.RequestsMock) -> None:
+def test_the_smaller_limit_applies_to_the_following_pages(meta: responses.RequestsMock) -> None:
     overload = {"error": {"code": 1}}
     answers = Answers(
         meta,
@@ -681,7 +679,7 @@ def test_the_smaller_limit_holds_for_the_pages_that_follow(meta: responses.Reque
     assert (ids_of(raw), raw.later_page_error) == (["1", "2", "3"], None)
 
 
-def test_asking_again_stays_within_the_deadline(
+def test_retries_stay_within_the_deadline(
     meta: responses.RequestsMock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     seconds = iter(range(1_000))
@@ -719,10 +717,10 @@ def test_the_thirty_tags_may_be_used_up_on_any_hashtag_call(edge: str) -> None:
         pytest.param(400, {"error": {"code": 100}}, SourceNotFound, id="no tag at all"),
         pytest.param(400, {"error": {"code": 18}}, HashtagQuotaExhausted, id="30 in 7 days"),
         pytest.param(400, {"error": {"code": 190}}, TokenRejected, id="dead token"),
-        pytest.param(200, {"data": [{"id": "../x"}]}, UnexpectedPayload, id="an id that is none"),
+        pytest.param(200, {"data": [{"id": "../x"}]}, UnexpectedPayload, id="an invalid id"),
     ],
 )
-def test_the_number_of_a_tag(status: int, body: Any, outcome: Any) -> None:
+def test_looking_up_the_id_of_a_tag(status: int, body: Any, outcome: Any) -> None:
     with responses.RequestsMock() as mock:
         mock.get(f"{BASE}/v26.0/ig_hashtag_search", json=body, status=status)
         provider = provider_for(BASE)

@@ -1,4 +1,4 @@
-"""The one door to the outside: its deadline, its caps, and its silence about secrets. Against real sockets."""
+"""The HTTP client: deadlines, size limits, and no secrets in errors. Tested with real sockets."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def fetch(url: str, *, seconds: float = 5.0, client: HttpClient | None = None) -
 
 
 def everything_said(error: BaseException | None) -> str:
-    """The whole chain of an exception, as a careless logger would print it."""
+    """The text of an exception and of its whole chain, including attributes."""
     said = []
     while error is not None:
         said.append(f"{error!r} {error!s} {error.args!r} {vars(error)!r}")
@@ -62,14 +62,14 @@ def everything_said(error: BaseException | None) -> str:
     return " ".join(said)
 
 
-def test_the_token_travels_in_the_header(standin: StandIn) -> None:
+def test_the_token_is_sent_in_the_header(standin: StandIn) -> None:
     standin.calls.clear()
     fetch(url_of(standin))
 
     assert standin.calls[0]["token_hash"] == fingerprint(TOKEN.reveal())
 
 
-def test_what_must_not_be_held_is_let_go_before_each_call(standin: StandIn) -> None:
+def test_before_call_runs_before_each_call(standin: StandIn) -> None:
     calls_before: list[int] = []
     client = HttpClient(before_call=lambda: calls_before.append(len(standin.calls)))
     already = len(standin.calls)
@@ -86,12 +86,12 @@ def test_what_must_not_be_held_is_let_go_before_each_call(standin: StandIn) -> N
     "fault",
     [
         pytest.param(Hang(8), id="no answer at all"),
-        pytest.param(Drip(0.3), id="a body that drips"),
-        pytest.param(Drip(0.3, with_head=True), id="headers that drip"),
+        pytest.param(Drip(0.3), id="a body that arrives slowly"),
+        pytest.param(Drip(0.3, with_head=True), id="headers that arrive slowly"),
         pytest.param(Slow(4), id="an answer that comes too late"),
     ],
 )
-def test_the_deadline_holds_whatever_the_other_side_does(standin: StandIn, fault: Fault) -> None:
+def test_the_deadline_holds_for_any_behaviour_of_the_server(standin: StandIn, fault: Fault) -> None:
     standin.faults.add(fault)
     began = time.monotonic()
 
@@ -145,7 +145,7 @@ def stuck_names(monkeypatch: pytest.MonkeyPatch) -> Iterator[threading.Event]:
 
 @pytest.fixture
 def names(monkeypatch: pytest.MonkeyPatch) -> dict[str, list[str]]:
-    """Addresses of the names in `.example`; without any, a name does not exist."""
+    """The addresses of names in `.example`. Other names don't exist."""
     known: dict[str, list[str]] = {}
     resolve = socket.getaddrinfo
 
@@ -170,7 +170,7 @@ def test_the_deadline_holds_while_the_name_is_looked_up(stuck_names: threading.E
     assert time.monotonic() - began < 1.4
 
 
-def test_lookups_that_do_not_end_hold_a_bounded_number_of_threads(stuck_names: threading.Event) -> None:
+def test_hung_lookups_hold_a_limited_number_of_threads(stuck_names: threading.Event) -> None:
     client = HttpClient()
     before = threading.enumerate()
     with ThreadPoolExecutor(40) as readers:
@@ -183,7 +183,7 @@ def test_lookups_that_do_not_end_hold_a_bounded_number_of_threads(stuck_names: t
     assert 0 < sum(not isinstance(thread, threading.Timer) for thread in left) <= 16
 
 
-def test_after_a_time_without_name_service_names_are_looked_up_again(
+def test_names_are_looked_up_again_after_a_failure_of_the_name_service(
     stuck_names: threading.Event, standin: StandIn
 ) -> None:
     client = HttpClient()
@@ -227,7 +227,7 @@ def test_the_deadline_holds_over_all_addresses_of_a_name(names: dict[str, list[s
 
 
 def test_the_deadline_holds_during_the_tls_handshake() -> None:
-    """A byte now and then keeps every read from timing out."""
+    """An occasional byte prevents each read from timing out."""
     with socket.create_server(("127.0.0.1", 0)) as server:
         ended = threading.Event()
 
@@ -272,7 +272,7 @@ def silent_listener(address: str, port: int | None = 0) -> Iterator[int]:
         Redirect("http://127.0.0.1:9/trap?access_token=canary-location"),
     ],
 )
-def test_errors_say_nothing_of_the_address_or_the_token(
+def test_errors_contain_neither_the_url_nor_the_token(
     standin: StandIn, fault: Fault, caplog: pytest.LogCaptureFixture
 ) -> None:
     standin.faults.add(fault)
@@ -293,7 +293,7 @@ def test_a_refused_connection_is_unavailable() -> None:
     assert "canary" not in everything_said(failure.value)
 
 
-def test_a_bomb_is_cut_and_memory_stays_bounded(standin: StandIn) -> None:
+def test_a_decompression_bomb_is_cut_and_memory_stays_limited(standin: StandIn) -> None:
     standin.faults.add(Bomb(200, gzip=True))
     fetch_before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 
@@ -371,5 +371,5 @@ def test_retry_after(text: str, seconds: float | None) -> None:
     assert retry_after_of({"Retry-After": text}, now=NOW) == seconds
 
 
-def test_secrets_do_not_show_themselves() -> None:
+def test_secrets_are_hidden_in_reprs() -> None:
     assert "canary" not in f"{TOKEN} {TOKEN!r} {[TOKEN]} {TOKEN!s:>20}"

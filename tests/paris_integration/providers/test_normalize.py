@@ -1,4 +1,4 @@
-"""From Meta's answers to posts: the files of tests/data/instagram, and anything that is JSON."""
+"""Normalising Meta's answers: the files of tests/data/instagram, and arbitrary JSON."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ PROVIDER = GraphProvider(
 
 
 def understood(request: FeedRequest, answers: Mapping[str, Any]) -> dict[str, Any]:
-    """What comes of a fetch that makes one call for each of these answers, as the files write it."""
+    """The result of a fetch with one call per answer, in the format of the files."""
     with responses.RequestsMock() as meta:
         pages = sum(serve(meta, edge, payload) for edge, payload in answers.items())
         raw = PROVIDER.fetch(request, max_posts=100)
@@ -68,7 +68,7 @@ def test_business_discovery(case: Recorded) -> None:
 
 @pytest.mark.parametrize("case", recorded("hashtags"))
 def test_hashtags(case: Recorded) -> None:
-    """Edges that the file does not list are not asked."""
+    """Edges that aren't in the file must not be called."""
     answers = {f"{TAG_ID}/{edge}": payload for edge, payload in case.payload.items()}
 
     assert understood(HASHTAG, answers) == case.expected
@@ -87,7 +87,7 @@ def only(item: Any) -> dict[str, Any]:
     return dict(posts[0].external)
 
 
-def test_of_more_posts_than_asked_for_the_newest_stay() -> None:
+def test_the_newest_posts_are_kept_up_to_the_requested_number() -> None:
     items = [media(3), media(1), media(2), media(1, timestamp="2026-11-30T00:00:00+0000")]
 
     assert [post.external["caption"] for post in normalised(*items, max_posts=2).posts] == [
@@ -116,7 +116,7 @@ def test_of_more_posts_than_asked_for_the_newest_stay() -> None:
         {"media_url": "https://"},
     ],
 )
-def test_an_odd_item_is_dropped_with_a_warning_and_the_others_stay(changes: dict[str, Any]) -> None:
+def test_an_invalid_item_is_dropped_with_a_warning_and_the_others_are_kept(changes: dict[str, Any]) -> None:
     items = [media(n) for n in range(24)]
     items.insert(7, media(99, **changes))
 
@@ -127,7 +127,7 @@ def test_an_odd_item_is_dropped_with_a_warning_and_the_others_stay(changes: dict
 
 
 @pytest.mark.parametrize("suffix", [".mp4", ".MOV", ".m4v", ".webm"])
-def test_a_film_is_no_cover_of_an_album(suffix: str) -> None:
+def test_a_video_is_not_used_as_the_cover_of_an_album(suffix: str) -> None:
     picture = {"id": "1", "media_type": "IMAGE", "media_url": "https://x.example/1.jpg"}
     own = f"https://x.example/own{suffix}?oe=1"
 
@@ -181,7 +181,7 @@ def test_captions(caption: object, shown: str | None) -> None:
 
 
 @pytest.mark.parametrize("username", [None, 5, "", "acme bakery", "acmé", "a" * 31, "acme\n"])
-def test_an_account_without_a_proper_name_has_no_profile(username: object) -> None:
+def test_an_account_without_a_valid_name_has_no_profile(username: object) -> None:
     assert (
         normalised(profile={"username": username, "profile_picture_url": "https://x.example/1.jpg"}).profile
         is None
@@ -215,7 +215,7 @@ ODD_MEDIA = st.fixed_dictionaries(
     items=st.lists(ODD_MEDIA | JSON, max_size=6),
     profile=st.none() | st.dictionaries(st.text(), JSON, max_size=3),
 )
-def test_nothing_that_is_json_raises_or_comes_out_unclean(items: list[Any], profile: Any) -> None:
+def test_any_json_gives_valid_posts_without_raising(items: list[Any], profile: Any) -> None:
     result = normalised(*items, media(1), profile=profile)
 
     text = json.dumps([post.external for post in result.posts], ensure_ascii=False)

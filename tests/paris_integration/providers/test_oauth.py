@@ -1,4 +1,4 @@
-"""Both logins against every documented and reported shape of Meta's answers."""
+"""Both logins, with every documented and reported shape of Meta's answers."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ def query_of(url: str) -> dict[str, str]:
     return {name: values[0] for name, values in parse_qs(urlsplit(url).query).items()}
 
 
-def test_where_a_person_is_sent() -> None:
+def test_the_authorize_url_has_the_documented_parameters() -> None:
     instagram = logins().authorize_url(Login.INSTAGRAM, state="s-1", redirect_uri=CALLBACK)
     assert instagram.startswith("https://www.instagram.example/ig/oauth/authorize?")
     assert query_of(instagram) == {
@@ -136,7 +136,7 @@ IG_FAILURES = [
 
 
 @pytest.mark.parametrize(("status", "body", "reason"), IG_FAILURES)
-def test_a_code_that_is_refused(status: int, body: dict[str, Any], reason: str, caplog: Any) -> None:
+def test_a_refused_code_fails_the_login(status: int, body: dict[str, Any], reason: str, caplog: Any) -> None:
     with responses.RequestsMock() as mock, caplog.at_level(logging.DEBUG):
         mock.post(IG_TOKEN, json=body, status=status)
         failure = refused(Login.INSTAGRAM)
@@ -162,7 +162,7 @@ def test_an_exchange_that_times_out_is_not_repeated() -> None:
         ({**ME, "username": 7}, "EXCHANGE_FAILED"),
     ],
 )
-def test_who_came_back(me: dict[str, Any], reason: str) -> None:
+def test_instagram_logins_without_a_usable_account(me: dict[str, Any], reason: str) -> None:
     with responses.RequestsMock() as mock:
         mock.post(IG_TOKEN, json=SHORT)
         mock.get(IG_LONG, json=LONG)
@@ -223,7 +223,7 @@ def test_facebook_login_with_accounts_on_two_answers() -> None:
         (GRANTED, {"data": [page(1, None)]}, "NO_PROFESSIONAL_ACCOUNT"),
     ],
 )
-def test_facebook_logins_that_bring_nothing(granted: Any, accounts: Any, reason: str) -> None:
+def test_facebook_logins_without_a_usable_account(granted: Any, accounts: Any, reason: str) -> None:
     with responses.RequestsMock(registry=responses.registries.OrderedRegistry) as mock:
         facebook(mock, *([accounts] if accounts else []), granted=granted)
         assert refused(Login.FACEBOOK).reason == reason
@@ -261,11 +261,11 @@ def test_an_account_that_is_named_by_one_of_two_pages_is_not_looked_up(on: int) 
         pytest.param(200, {"id": UNNAMED}, id="it has none"),
         pytest.param(400, NO_SUCH, id="it cannot be read"),
         pytest.param(403, {"error": {"code": 10}}, id="a permission is missing"),
-        pytest.param(200, [], id="no object"),
+        pytest.param(200, [], id="not an object"),
     ],
 )
 @pytest.mark.parametrize("others", [True, False])
-def test_an_account_that_has_no_username_to_tell_is_left_out(status: int, answer: Any, others: bool) -> None:
+def test_an_account_without_a_username_is_left_out(status: int, answer: Any, others: bool) -> None:
     rows = [page(1, {"id": UNNAMED}), *([page(2, {"id": "1", "username": "acme.bakery"})] if others else [])]
     with responses.RequestsMock(registry=responses.registries.OrderedRegistry) as mock:
         facebook(mock, {"data": rows})
@@ -280,8 +280,8 @@ def test_an_account_that_has_no_username_to_tell_is_left_out(status: int, answer
     ("status", "answer"),
     [(500, {"error": {"code": 2}}), (400, {"error": {"code": 4}}), (400, {"error": {"code": 190}})],
 )
-def test_a_lookup_that_says_nothing_about_the_account_loses_none(status: int, answer: Any) -> None:
-    """The person is told to start again, instead of being shown a list that lacks their account."""
+def test_a_failed_lookup_fails_the_login_instead_of_losing_the_account(status: int, answer: Any) -> None:
+    """The user has to start again, instead of choosing from a list without their account."""
     rows = [page(1, {"id": UNNAMED}), page(2, {"id": "1", "username": "acme.bakery"})]
     with responses.RequestsMock(registry=responses.registries.OrderedRegistry) as mock:
         facebook(mock, {"data": rows})
@@ -297,17 +297,15 @@ def test_a_lookup_that_says_nothing_about_the_account_loses_none(status: int, an
         ),
         pytest.param({"expires_at": 0}, None, True, id="never"),
         pytest.param({"expires_at": 0, "is_valid": True}, None, True, id="never, and valid"),
-        pytest.param({}, None, False, id="not told"),
+        pytest.param({}, None, False, id="missing"),
         pytest.param({"expires_at": None}, None, False, id="null"),
-        pytest.param({"expires_at": False}, None, False, id="no number"),
-        pytest.param({"expires_at": -1}, None, False, id="before all times"),
-        pytest.param({"expires_at": 2**63}, None, False, id="after all times"),
-        pytest.param([], None, False, id="no object"),
+        pytest.param({"expires_at": False}, None, False, id="not a number"),
+        pytest.param({"expires_at": -1}, None, False, id="too early for a date"),
+        pytest.param({"expires_at": 2**63}, None, False, id="too late for a date"),
+        pytest.param([], None, False, id="not an object"),
     ],
 )
-def test_an_end_that_is_not_told_is_asked_for(
-    said: Any, expires_at: datetime | None, never_expires: bool
-) -> None:
+def test_a_missing_expiry_is_looked_up(said: Any, expires_at: datetime | None, never_expires: bool) -> None:
     with responses.RequestsMock() as mock:
         mock.get(f"{FB}/oauth/access_token", json={"access_token": "canary-long"})
         mock.get(f"{FB}/debug_token", json={"data": said})
@@ -330,7 +328,7 @@ def test_a_token_that_debug_token_calls_invalid_is_dead() -> None:
     assert "canary" not in repr(dead.value)
 
 
-def test_a_login_that_brings_a_dead_token_fails() -> None:
+def test_a_login_that_returns_a_dead_token_fails() -> None:
     with responses.RequestsMock() as mock:
         mock.get(f"{FB}/oauth/access_token", json={"access_token": "canary-long"})
         mock.get(f"{FB}/debug_token", json=DEAD)

@@ -1,7 +1,7 @@
-"""Forced refreshes against a model: random histories of clock, plans, overrides, failures and grants; no divergence.
+"""Compares forced refreshes with a model, in random histories of times, plans, overrides, failures and grants.
 
-The model knows only the contract: a list of units taken, windows counted anew each time, and a walk through time in
-search of the next allowed second.
+The model implements only the contract: it keeps a list of charged units, counts the windows each time, and searches for
+the next allowed second step by step.
 """
 
 from __future__ import annotations
@@ -74,7 +74,7 @@ steps = st.one_of(
 
 @dataclass
 class Model:
-    """What the contract says, computed naively."""
+    """The contract, in a simple implementation."""
 
     plan: str = "pro"
     overrides: dict[str, tuple[Any, datetime | None]] = field(default_factory=dict)
@@ -125,7 +125,7 @@ class Model:
         return next((NAMES[plan] for plan in higher if self.reason(at, plan) is None), None)
 
     def first_allowed(self, now: datetime) -> datetime | None:
-        """Walk forward, hour by hour and over every end, then second by second around what is found."""
+        """Search by the hour and at every end of a wait, then by the second."""
         ends = {ends_at for _, ends_at in self.overrides.values() if ends_at is not None}
         hours = {_hour(now) + HOUR * step for step in range(1, 60)}
         ttls = {self.ttl_ends_at(moment, self.plan) for moment in (now, *ends)}
@@ -140,7 +140,7 @@ def _hour(moment: datetime) -> datetime:
 
 
 class ForcedRefreshes(RuleBasedStateMachine):
-    """`time_machine` and `provider` are put in place by the test that runs the machine."""
+    """The test that runs this machine sets `time_machine` and `provider`."""
 
     time_machine: Any
     provider: FakeProvider
@@ -232,7 +232,7 @@ class ForcedRefreshes(RuleBasedStateMachine):
         self.model.blocked_until = row.blocked_until
 
     def _closed_until(self) -> datetime | None:
-        """The usage header of a success may close the window: by its own time, else for a quarter of an hour."""
+        """When the rate limit after a success ends: at the time in its usage header, or after 15 minutes."""
         usage = self.provider.usage
         if usage.regain_minutes == 0 and usage.percent < 100:
             return None
@@ -254,9 +254,9 @@ class ForcedRefreshes(RuleBasedStateMachine):
 
 
 @pytest.mark.slow
-@pytest.mark.sqlite_leg  # PostgreSQL's part in it, racing charges, is tests/races'
+@pytest.mark.sqlite_leg  # tests/races covers concurrent charges on PostgreSQL
 @pytest.mark.django_db
-def test_no_history_makes_model_and_service_diverge(time_machine: Any, provider: FakeProvider) -> None:
+def test_model_and_service_agree_on_every_history(time_machine: Any, provider: FakeProvider) -> None:
     ForcedRefreshes.time_machine, ForcedRefreshes.provider = time_machine, provider
     run_state_machine_as_test(  # type: ignore[no-untyped-call]
         ForcedRefreshes,
@@ -272,7 +272,7 @@ def test_no_history_makes_model_and_service_diverge(time_machine: Any, provider:
 
 @dataclass(frozen=True)
 class State:
-    """A source's plan and books at some moment of a day. `overrides`: value, and for how many seconds or for ever."""
+    """A source's plan and used units at some time of a day. `overrides`: values, with their seconds or None."""
 
     plan: str
     overrides: dict[str, tuple[int, int | None]]
@@ -320,7 +320,7 @@ RefusedUntil = Callable[[datetime], datetime | None]
 
 
 def is_enforced_as_announced(state: State, refused_until: RefusedUntil) -> bool:
-    """Whether the state is refused with a time; then it is refused until a second before, and passes a second after."""
+    """Whether the state is refused with a time. It must be refused a second before, and allowed a second after."""
     allowed_at = refused_until(state.now)
     if allowed_at is None:
         return False
@@ -331,7 +331,7 @@ def is_enforced_as_announced(state: State, refused_until: RefusedUntil) -> bool:
     return True
 
 
-def test_what_the_books_announce_they_hold_to_the_second() -> None:
+def test_the_allowance_is_enforced_as_announced_to_the_second() -> None:
     blocked = 0
 
     @settings(max_examples=500, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
@@ -359,8 +359,8 @@ def test_what_the_books_announce_they_hold_to_the_second() -> None:
 
 
 @pytest.mark.django_db
-def test_announced_is_enforced_to_the_second(time_machine: Any, provider: FakeProvider) -> None:
-    """The same through the service and its tables."""
+def test_announced_times_are_enforced_to_the_second(time_machine: Any, provider: FakeProvider) -> None:
+    """The same test, with the service and its tables."""
     blocked = 0
     numbers = itertools.count()
 
@@ -404,10 +404,10 @@ def refused_until(key: FeedKey, now: datetime) -> datetime | None:
 
 
 @pytest.mark.django_db
-def test_a_charge_that_waited_across_midnight_lands_in_the_new_day(
+def test_a_charge_that_waited_across_midnight_counts_for_the_new_day(
     provider: FakeProvider, monkeypatch: pytest.MonkeyPatch, time_machine: Any
 ) -> None:
-    """The clock is read again once the rows are held: here it strikes twelve while the charge waits for them."""
+    """The clock is read again under the lock. Midnight passes while the charge waits for it."""
     time_machine.move_to(START, tick=False)
     workspace = Workspace.objects.create(name="Midnight", plan=Plan.objects.get(key="free"))
     key = FeedKey(workspace.pk, "wgt_midnight", SOURCE)

@@ -1,4 +1,4 @@
-"""What a refresh asked for now would do: every cause, the one that lasts longest, and when it ends."""
+"""The effect of a refresh now: every cause, which cause ends last, and when."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def minutes(count: float) -> datetime:
         (None, None, minutes(50), USED_UP, RefreshNow(PAUSED, minutes(50))),
     ],
 )
-def test_what_a_refresh_would_do(
+def test_every_cause_has_its_effect_on_a_refresh(
     blocked: Any, parked: Any, paused: Any, book: Book, expected: RefreshNow
 ) -> None:
     found = refresh_now(

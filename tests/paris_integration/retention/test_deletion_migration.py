@@ -1,4 +1,4 @@
-"""What migrations do to rows that are there, and that the previous release goes on beside them."""
+"""Migrations of existing rows, and the previous release running on the migrated tables."""
 
 from __future__ import annotations
 
@@ -94,7 +94,7 @@ print(json.dumps(found))
 """
 
 
-def test_what_a_deletion_left_behind_is_erased(tmp_path: Path) -> None:
+def test_leftovers_of_earlier_deletions_are_erased(tmp_path: Path) -> None:
     with own_database(tmp_path) as database_url:
         environment = {
             "DATABASE_URL": database_url,

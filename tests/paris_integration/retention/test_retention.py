@@ -1,4 +1,4 @@
-"""Feeds nobody reads go; those that are read, previewed, refreshed or in flight stay."""
+"""Unread feeds are removed. Feeds that are read, previewed, refreshed or in flight are kept."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ TWELVE = Selection(max_posts=12)
 
 
 def feed(workspace: Workspace, name: str = "acme.bakery", **values: Any) -> Feed:
-    """A feed that has not been touched for a year, but for `values`."""
+    """A feed that was last used a year ago, except for `values`."""
     row = Feed.objects.create(
         workspace=workspace, instance_id="wgt_1", source_type="profile", source_value=name, mode="public"
     )
@@ -46,21 +46,23 @@ def feed(workspace: Workspace, name: str = "acme.bakery", **values: Any) -> Feed
         ({"lease_expires_at": NOW - timedelta(seconds=5)}, False),
     ],
 )
-def test_what_is_removed(workspace: Workspace, values: dict[str, Any], stays: bool) -> None:
+def test_only_feeds_unread_for_long_are_removed(
+    workspace: Workspace, values: dict[str, Any], stays: bool
+) -> None:
     feed(workspace, **values)
 
     assert expiry.remove_expired(now=NOW)["feeds"] == (0 if stays else 1)
     assert Feed.objects.exists() is stays
 
 
-def test_an_active_feed_stays_however_short_the_retention(workspace: Workspace, settings: Any) -> None:
+def test_an_active_feed_is_kept_however_short_the_retention(workspace: Workspace, settings: Any) -> None:
     settings.UNREAD_FEED_RETENTION_DAYS, settings.ACTIVE_FEED_DAYS = 1, 7
     feed(workspace, last_read_at=NOW - 6 * DAY)
 
     assert expiry.remove_unread_feeds(now=NOW) == 0
 
 
-def test_many_go_in_batches_and_the_ledger_stays(
+def test_feeds_are_removed_in_batches_and_the_ledger_is_kept(
     workspace: Workspace, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(expiry, "FEED_BATCH", 2)
@@ -77,7 +79,9 @@ def test_many_go_in_batches_and_the_ledger_stays(
     assert line.feed_id is None
 
 
-def test_whoever_asks_again_fills_it_anew(workspace: Workspace, provider: FakeProvider) -> None:
+def test_a_removed_feed_is_filled_again_by_the_next_read(
+    workspace: Workspace, provider: FakeProvider
+) -> None:
     key = FeedKey(workspace.pk, "wgt_1", Source(SourceType.PROFILE, "acme.bakery"))
     read_feed(key, TWELVE, now=NOW)
     removed = Feed.objects.get()
@@ -92,7 +96,7 @@ def test_whoever_asks_again_fills_it_anew(workspace: Workspace, provider: FakePr
 
 
 @pytest.mark.django_db
-def test_refused_tags_are_forgotten_once_they_may_be_asked_for_again() -> None:
+def test_refused_tags_are_deleted_once_they_may_be_requested_again() -> None:
     for tag, until in (("old", NOW - timedelta(seconds=1)), ("current", NOW + timedelta(hours=1))):
         HashtagRefusal.objects.create(account_id="1", tag=tag, until=until)
 
