@@ -54,8 +54,10 @@ def serious_problems(page: Page, rules: Sequence[str] = ()) -> list[str]:
     ]
 
 
-# A colour that is still changing would be judged halfway.
-_RUN = """rules => {
+# The page first sees its new look: scripts that follow the scheme are told of it before a frame is drawn. A colour
+# that is still changing would be judged halfway.
+_RUN = """async rules => {
+    await new Promise(drawn => requestAnimationFrame(() => requestAnimationFrame(drawn)));
     for (const animation of document.getAnimations()) try { animation.finish(); } catch { animation.cancel(); }
     const chosen = rules.length ? {runOnly: {type: "rule", values: rules}} : {};
     return axe.run(document, {resultTypes: ["violations"], ...chosen});
