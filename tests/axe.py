@@ -54,8 +54,10 @@ def serious_problems(page: Page, rules: Sequence[str] = ()) -> list[str]:
     ]
 
 
-# Animations are finished first, as a colour in transition would be measured halfway.
-_RUN = """rules => {
+# Wait two frames, so that scripts that follow the colour scheme have run. Animations are finished first, as a colour in
+# transition would be measured halfway.
+_RUN = """async rules => {
+    await new Promise(drawn => requestAnimationFrame(() => requestAnimationFrame(drawn)));
     for (const animation of document.getAnimations()) try { animation.finish(); } catch { animation.cancel(); }
     const chosen = rules.length ? {runOnly: {type: "rule", values: rules}} : {};
     return axe.run(document, {resultTypes: ["violations"], ...chosen});
