@@ -18,7 +18,7 @@ def test_odd_requests_do_no_harm(tmp_path: Path) -> None:
     with running_service(
         tmp_path, DEBUG="false", DATABASE_POOL_SIZE=str(POOL_SIZE), LOG_LEVEL="WARNING", **NO_LIMITS
     ) as service:
-        report = bombard(service, requests=1_000)
+        report = bombard(service, requests=500)
 
         assert report.failures == []
         assert report.complaints == [], service.log()[-5_000:]

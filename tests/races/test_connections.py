@@ -13,5 +13,5 @@ pytestmark = [pytest.mark.processes, needs_postgres]
 
 
 def test_concurrent_changes_of_connections_leave_no_errors(tmp_path: Path) -> None:
-    results = race_all(tmp_path, rounds=60, logins=60, renewals=20, states=20, rows=100, kills=2, refusals=40)
+    results = race_all(tmp_path, rounds=25, logins=25, renewals=20, states=20, rows=60, kills=2, refusals=40)
     assert [result for result in results if not result["ok"]] == []

@@ -13,6 +13,6 @@ pytestmark = [pytest.mark.processes, needs_postgres]
 
 
 def test_deleted_widgets_stay_deleted_and_nothing_deadlocks(tmp_path: Path) -> None:
-    result = race(tmp_path, rounds=40)
+    result = race(tmp_path, rounds=20)
     assert result["faults"] == []
     assert not any(result["left"].values()), result["left"]

@@ -16,7 +16,7 @@ pytestmark = [pytest.mark.processes, needs_postgres]
 def test_racing_posts_neither_exceed_the_limit_nor_lose_units(tmp_path: Path) -> None:
     with running_service(tmp_path, webs=3, LOG_LEVEL="ERROR") as service:
         for cap in (1, 40):
-            verdict = run(service, cap=cap, posts=300, clients=24, with_kills=False)
+            verdict = run(service, cap=cap, posts=150, clients=24, with_kills=False)
             assert verdict.complaints(with_kills=False) == [], verdict
 
 
@@ -32,5 +32,5 @@ def test_killed_processes_neither_exceed_the_limit_nor_leave_units_open(tmp_path
         service.start_worker()
         service.start_beat()
         service.standin.faults.add("slow", seconds=0.2)
-        verdict = run(service, cap=40, posts=600, clients=24, with_kills=True)
+        verdict = run(service, cap=40, posts=300, clients=24, with_kills=True)
         assert verdict.complaints(with_kills=True) == [], verdict

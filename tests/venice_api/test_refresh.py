@@ -113,6 +113,7 @@ PLANS = [
 ]
 
 
+@pytest.mark.sqlite_leg  # tests/races charges units on PostgreSQL
 @pytest.mark.parametrize(("plan", "per_hour", "per_day", "hour_hint", "day_hint"), PLANS)
 def test_each_plan_refreshes_as_often_as_the_matrix_says(
     ask: Any,

@@ -572,6 +572,7 @@ def test_a_new_token_stored_during_the_incident_is_kept(world: World) -> None:
     assert AuditEvent.objects.filter(action="token_accepted").count() == 3
 
 
+@pytest.mark.sqlite_leg  # a simulation of hours; tests/races begins incidents on PostgreSQL
 def test_many_real_withdrawals_delay_other_feeds_by_minutes_only(
     world: World, caplog: pytest.LogCaptureFixture
 ) -> None:
