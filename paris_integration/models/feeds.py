@@ -234,6 +234,9 @@ class ProviderWindow(models.Model):
     usage_percent = models.FloatField(default=0.0)
     updated_at = models.DateTimeField(auto_now=True)
 
+    class Meta:
+        verbose_name = "rate limit"
+
     def __str__(self) -> str:
         return self.credential
 

@@ -69,7 +69,8 @@ class ForcedRefresh(models.Model):
     fault = models.CharField(max_length=40, blank=True)
 
     class Meta:
-        verbose_name_plural = "forced refreshes"
+        verbose_name = "manual refresh"
+        verbose_name_plural = "manual refreshes"
         indexes = [
             models.Index(fields=["reserved_at"], name="forced_open", condition=models.Q(state="reserved")),
             models.Index(fields=["workspace", "reserved_at"], name="forced_by_workspace"),

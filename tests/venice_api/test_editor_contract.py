@@ -31,7 +31,8 @@ NOW = datetime(2026, 11, 23, 12, 20, tzinfo=UTC)
 API = "/v1/integrations/instagram/"
 STAFF = Actor("test")
 
-pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("clock")]
+# The words for each state, whatever the store.
+pytestmark = [pytest.mark.django_db, pytest.mark.sqlite_leg, pytest.mark.usefixtures("clock")]
 
 
 class Scene:
