@@ -24,8 +24,8 @@ BOTH = SQLITE | POSTGRES
 BY_MARK = {
     "needs_postgres": POSTGRES,
     "needs_redis": POSTGRES,
+    "both_legs": BOTH,  # before the next, so that a test can differ from its module
     "sqlite_leg": SQLITE,
-    "both_legs": BOTH,
     "browser": SQLITE,
     "processes": POSTGRES,
 }

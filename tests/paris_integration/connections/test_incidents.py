@@ -43,6 +43,9 @@ from paris_integration.types import Actor, ConnectionFacts, FeedView, Login, Sec
 from tests.fakes import FakeLogins, FakeProvider, media
 from tests.metrics import scrape
 
+# Simulations of hours with dozens of connections. tests/races begins incidents with processes on PostgreSQL.
+pytestmark = pytest.mark.sqlite_leg
+
 NOW = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
 MINUTE = timedelta(minutes=1)
 HOUR = timedelta(hours=1)
@@ -445,6 +448,7 @@ def test_a_token_stored_by_a_wrong_clock_is_renewed_once_the_clock_is_right(
 # Incidents
 
 
+@pytest.mark.both_legs
 def test_a_failure_of_our_app_ends_at_most_four_connections_and_recovers(
     world: World, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -572,7 +576,6 @@ def test_a_new_token_stored_during_the_incident_is_kept(world: World) -> None:
     assert AuditEvent.objects.filter(action="token_accepted").count() == 3
 
 
-@pytest.mark.sqlite_leg  # a simulation of hours; tests/races begins incidents on PostgreSQL
 def test_many_real_withdrawals_delay_other_feeds_by_minutes_only(
     world: World, caplog: pytest.LogCaptureFixture
 ) -> None:
