@@ -272,6 +272,7 @@ if _broker_kind in {"redis", "rediss", "sentinel"}:
         "socket_timeout": 30,
     }
 elif _broker_kind == "filesystem":
+    kombu.transport.TRANSPORT_ALIASES["filesystem"] = "foundation.file_broker:Transport"
     _broker_dir = VAR_DIR / "broker" / NAMESPACE
     for _name in ("queue", "control"):
         (_broker_dir / _name).mkdir(parents=True, exist_ok=True)
