@@ -59,9 +59,10 @@ def make(checkout: Path, tmp_path: Path, *arguments: str, **more: str) -> subpro
 @contextmanager
 def making(checkout: Path, log: Path, env: dict[str, str], target: str) -> Iterator[subprocess.Popen[bytes]]:
     """`make TARGET` in a group of its own, as a terminal starts it."""
+    # Tests started in the background, or by nohup, inherit ignored signals.
     with log.open("ab") as output:
         process = subprocess.Popen(
-            ("make", "--no-print-directory", target),
+            ("env", "--default-signal", "make", "--no-print-directory", target),
             cwd=checkout, env=env, stdout=output, stderr=output, start_new_session=True,
         )  # fmt: skip
     try:
