@@ -39,6 +39,8 @@ SECRET_NAMES = (
     "PUBLIC_MODE_ACCESS_TOKEN",
     "METRICS_TOKEN",
     "EMAIL_URL",
+    "S3_ACCESS_KEY_ID",
+    "S3_SECRET_ACCESS_KEY",
 )
 
 
@@ -399,11 +401,31 @@ CELERY_BEAT_SCHEDULE["forget-failed-sign-ins"] = {
     "schedule": 3_600.0,
     "options": {"expires": 3_600},
 }
+CELERY_TASK_ROUTES = {"paris_integration.tasks.copy_pictures": {"queue": "pictures"}}
 AUDIT_RETENTION_DAYS = positive("AUDIT_RETENTION_DAYS", 365, at_most=36_500)
 LEDGER_RETENTION_DAYS = positive("LEDGER_RETENTION_DAYS", 90, at_most=36_500)
 USAGE_RETENTION_DAYS = positive("USAGE_RETENTION_DAYS", 400, at_most=36_500)
 USAGE_FLUSH_SECONDS = 5.0
 UNREAD_FEED_RETENTION_DAYS = positive("UNREAD_FEED_RETENTION_DAYS", 90, at_most=36_500)
+
+# --- Paris: pictures -------------------------------------------------------------------------------------------------
+
+MEDIA_COPIES: bool = env.bool("MEDIA_COPIES", default=True)
+# With 0, the worker copies no pictures: they need a process of their own that consumes the queue "pictures".
+PICTURE_THREADS: int = env.int("PICTURE_THREADS", default=2)
+MEDIA_BYTES_PER_WORKSPACE: int = env.int("MEDIA_BYTES_PER_WORKSPACE", default=1024**3)
+if MEDIA_BYTES_PER_WORKSPACE < 0:
+    raise ImproperlyConfigured("MEDIA_BYTES_PER_WORKSPACE must not be below 0.")
+MEDIA_ROOT = Path(env.str("MEDIA_ROOT", default=str(VAR_DIR / "media")))
+MEDIA_STORAGE: str = env.str("MEDIA_STORAGE", default="file")
+# Where the reverse proxy serves MEDIA_ROOT for X-Accel-Redirect, such as /_media/. Empty: the service sends the files.
+MEDIA_ACCEL_PREFIX: str = env.str("MEDIA_ACCEL_PREFIX", default="")
+S3_ENDPOINT_URL: str = env.str("S3_ENDPOINT_URL", default="")
+S3_BUCKET: str = env.str("S3_BUCKET", default="")
+S3_REGION: str = env.str("S3_REGION", default="")
+S3_ACCESS_KEY_ID: str = env.str("S3_ACCESS_KEY_ID", default="")
+S3_SECRET_ACCESS_KEY: str = env.str("S3_SECRET_ACCESS_KEY", default="")
+S3_PUBLIC_URL = base_url("S3_PUBLIC_URL", "") if env.str("S3_PUBLIC_URL", default="") else ""
 
 # --- Venice --------------------------------------------------------------------------------------------------------
 

@@ -78,6 +78,7 @@ KEYS: tuple[Key, ...] = (
         maximum=5_256_000,
         empty_means="as refresh",
     ),
+    Key("instagram.media.copies.enabled", Kind.BOOL, "Store copies of pictures.", "copies_enabled", False),
 )
 BY_NAME = {key.name: key for key in KEYS}
 

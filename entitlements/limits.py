@@ -39,6 +39,7 @@ class Limits:
     force_per_day_max: int | None
     force_per_hour_max: int | None
     cache_ttl_minutes_default: int | None
+    copies_enabled: bool = False
 
 
 class Override(msgspec.Struct, frozen=True, array_like=True):

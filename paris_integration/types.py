@@ -186,6 +186,23 @@ class FeedState:
         return max((at for at in (self.blocked_until, self.paused_until) if at is not None), default=None)
 
 
+class PictureSize(TypedDict):
+    """A copied picture in one size: a JPEG and an AVIF of the same picture. Pixels."""
+
+    url: str
+    avifUrl: str
+    width: int
+    height: int
+
+
+class PictureSizes(TypedDict):
+    """A copied picture in its sizes: 320, 640 and 1080 pixels wide, but never wider than the original."""
+
+    small: PictureSize
+    medium: PictureSize
+    large: PictureSize
+
+
 class ExternalChild(TypedDict):
     """One picture or video of an album, in wire format."""
 
@@ -193,6 +210,10 @@ class ExternalChild(TypedDict):
     mediaType: str
     mediaUrl: NotRequired[str]
     thumbnailUrl: NotRequired[str]
+    width: NotRequired[int]
+    height: NotRequired[int]
+    placeholder: NotRequired[str]
+    sizes: NotRequired[PictureSizes]
     altText: NotRequired[str]
 
 
@@ -208,6 +229,8 @@ class ExternalPost(TypedDict):
     thumbnailUrl: NotRequired[str]
     width: NotRequired[int]
     height: NotRequired[int]
+    placeholder: NotRequired[str]  # the dominant colour, such as "#a0b1c2"
+    sizes: NotRequired[PictureSizes]
     children: NotRequired[list[ExternalChild]]
     altText: NotRequired[str]
     username: NotRequired[str]
@@ -217,6 +240,7 @@ class ExternalPost(TypedDict):
 class ExternalProfile(TypedDict):
     username: str
     profilePictureUrl: NotRequired[str]
+    sizes: NotRequired[PictureSizes]
 
 
 @dataclass(frozen=True, slots=True)

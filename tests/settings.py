@@ -9,7 +9,8 @@ import tempfile
 from urllib.parse import urlsplit
 
 _OWN = (
-    "ALLOWED_HOSTS", "BROKER_URL", "DATABASE_PASSWORD", "DEBUG", "DEMO", "HASHTAG_UNICODE", "LOG_LEVEL", "MEDIA_HOSTS",
+    "ALLOWED_HOSTS", "BROKER_URL", "DATABASE_PASSWORD", "DEBUG", "DEMO", "HASHTAG_UNICODE", "LOG_LEVEL", "MEDIA_COPIES", "MEDIA_HOSTS",
+    "MEDIA_ROOT", "MEDIA_STORAGE",
     "PUBLIC_BASE_URL", "PUBLIC_MODE_ACCESS_TOKEN", "PUBLIC_MODE_IG_USER_ID", "REDIS_PASSWORD", "SECRET_KEY_FALLBACKS",
     "STALE_IF_ERROR_SECONDS",
 )  # fmt: skip
@@ -34,5 +35,6 @@ from config.settings import STORAGES  # noqa: E402
 
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]  # fast
 STORAGES["staticfiles"] = {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"}
+MEDIA_COPIES = False  # tests of pictures switch them on
 USAGE_FLUSH_SECONDS = 0.0  # no background thread: tests flush the counters themselves
 DATABASE_STATEMENT_SECONDS = 60.0  # a busy machine may make tests slow

@@ -91,7 +91,7 @@ class FeedQuerySet(models.QuerySet["Feed"]):
         )
 
     def without_posts(self) -> FeedQuerySet:
-        return self.defer("posts_encoded", "profile")
+        return self.defer("posts_encoded", "profile", "copies")
 
     def hold(self) -> list[Feed]:
         """Lock the feeds in the order of their keys, and return them without their posts."""
@@ -136,6 +136,15 @@ class Feed(models.Model):
     profile = models.JSONField(null=True, blank=True)
     data_warnings = models.JSONField(default=list, blank=True)
     fetched_at = models.DateTimeField(null=True, blank=True)
+
+    # Pictures. `copies` (JSON) holds the stored copies by item. `pictures_reach`: of how many posts, of the images and
+    # of the videos readers have requested, so that only these are copied. `pictures_due_at`: when the worker checks the
+    # pictures again.
+    copies = models.TextField(default="{}", db_default="{}")
+    pictures_reach = models.JSONField(
+        default=list, db_default=models.Value([], models.JSONField()), blank=True
+    )
+    pictures_due_at = models.DateTimeField(null=True, blank=True)
 
     # Schedule. `jitter` (0 to 1) scales the delay added to the TTL. `next_refresh_at` is when beat checks the feed
     # again; the check uses the limits of that moment.
@@ -183,6 +192,11 @@ class Feed(models.Model):
                 fields=["next_refresh_at"], name="feed_due", condition=models.Q(next_refresh_at__isnull=False)
             ),
             models.Index(fields=["instance_id"], name="feed_instance"),
+            models.Index(
+                fields=["pictures_due_at"],
+                name="feed_pictures_due",
+                condition=models.Q(pictures_due_at__isnull=False),
+            ),
         ]
 
     def __str__(self) -> str:

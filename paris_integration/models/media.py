@@ -1,0 +1,70 @@
+"""Models of `media`: the stored pictures, and which feeds use them."""
+
+from __future__ import annotations
+
+from django.db import models
+
+from paris_integration.models.feeds import Feed
+
+
+class Picture(models.Model):
+    """A picture that was fetched and stored in its sizes. Feeds that show the same file share it.
+
+    Files are written before a feed uses the picture, and removed after the last one has stopped.
+    """
+
+    digest = models.CharField(primary_key=True, max_length=64)  # SHA-256 of the file as fetched, hexadecimal
+    width = models.PositiveIntegerField(default=0)  # pixels, of the file as fetched
+    height = models.PositiveIntegerField(default=0)
+    placeholder = models.CharField(max_length=7, blank=True)  # the dominant colour, such as "#a0b1c2"
+    # [digest, width, height] of small, medium and large. Each is a .jpg and an .avif; small files have equal sizes.
+    sizes = models.JSONField(default=list)
+    stored_bytes = models.BigIntegerField(default=0)
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    # Set while no use is known, so that the sweep needs no search. The sweep counts the uses again.
+    unused_since = models.DateTimeField(null=True, blank=True)
+    # The worker that writes the files; by the database's clock. The sweep leaves the picture alone until then.
+    writing_until = models.DateTimeField(null=True, blank=True)
+    # Its files are being removed: nothing may use it any more.
+    is_leaving = models.BooleanField(default=False)
+
+    class Meta:
+        indexes = [
+            models.Index(
+                fields=["unused_since"],
+                name="picture_unused",
+                condition=models.Q(unused_since__isnull=False),
+            )
+        ]
+
+    def __str__(self) -> str:
+        return self.digest[:12]
+
+
+class PictureUse(models.Model):
+    """A picture that a feed can show: where to fetch it, and the stored copy."""
+
+    # No constraint in the database: the previous release deletes feeds without their uses. The sweep removes those.
+    feed = models.ForeignKey(Feed, on_delete=models.CASCADE, related_name="picture_uses", db_constraint=False)
+    item = models.CharField(
+        max_length=80
+    )  # the id of the post or album item; "profile" for the profile picture
+    url = models.TextField()  # the provider's signed link, from the last refresh
+    file_name = models.CharField(
+        max_length=200, blank=True
+    )  # the end of the link's path: changes with the picture
+    place = models.PositiveSmallIntegerField(default=0)  # in the order in which the feed shows them
+
+    picture = models.ForeignKey(Picture, on_delete=models.RESTRICT, null=True, related_name="uses")
+    copied_name = models.CharField(max_length=200, blank=True)  # the file_name of `picture`
+    wanted_since = models.DateTimeField()
+    failures = models.PositiveSmallIntegerField(default=0)
+    reason = models.CharField(max_length=40, blank=True)  # of the last failure
+    next_try_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["feed", "item"], name="picture_use_once")]
+
+    def __str__(self) -> str:
+        return f"{self.feed_id} {self.item}"
