@@ -49,6 +49,22 @@ class RefreshBlocked(ParisError):
         self.upgrade_hint = upgrade_hint
 
 
+class PictureRefused(ParisError):
+    """A picture can't be fetched or converted. `reason`: a short code such as `link_expired` or `broken`."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason)
+        self.reason = reason
+
+
+class StorageUnavailable(ParisError):
+    """The storage for pictures fails. `reason`: a short code such as `full`, `read_only` or `unreachable`."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason)
+        self.reason = reason
+
+
 class ProviderError(ParisError):
     """The provider failed. This class itself stands for errors that the fault table doesn't list.
 

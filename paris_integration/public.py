@@ -36,6 +36,7 @@ from paris_integration.feeds.sources import (
     parse_source_type,
     source_from_profile_url,
 )
+from paris_integration.media.status import picture_status
 from paris_integration.observing.audit import SERVICE, Action, note_act
 from paris_integration.observing.metrics import count_feed_request
 from paris_integration.observing.metrics_page import announce_worker_metrics, metrics_text
@@ -69,6 +70,7 @@ from paris_integration.types import (
     FilterKind,
     Glance,
     Login,
+    PictureStatus,
     RefreshEffect,
     RefreshNow,
     Selection,
@@ -101,6 +103,7 @@ __all__ = [
     "Login",
     "LoginFailed",
     "ParisError",
+    "PictureStatus",
     "PreviewBudgetSpent",
     "RefreshBlocked",
     "RefreshEffect",
@@ -140,6 +143,7 @@ __all__ = [
     "parse_source",
     "parse_source_type",
     "pause",
+    "picture_status",
     "purge",
     "read_feed",
     "read_feed_as_member",

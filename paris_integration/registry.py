@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import cache
+from typing import Any
 
 from django.conf import settings
 
@@ -31,6 +32,11 @@ def provider() -> Provider:
         timeout_seconds=settings.PROVIDER_TIMEOUT_SECONDS,
         app_secret=Secret(app_secret) if app_secret else None,
     )
+
+
+@cache
+def file_client() -> Any:
+    raise NotImplementedError
 
 
 @cache

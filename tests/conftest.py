@@ -24,7 +24,8 @@ from django.utils.crypto import get_random_string
 from foundation.cache import database_breaker, redis_breaker
 from foundation.counters import memory_counters
 from paris_integration import clock, registry
-from paris_integration.feeds import reading
+from paris_integration.feeds import reading, refreshing
+from paris_integration.media import copying, sweeping
 from paris_integration.quota import forcing
 from tests.fakes import FakeLogins, FakeProvider, InlineBoard, RecordingDispatcher
 from tests.legs import pytest_addoption, pytest_collection_modifyitems, uses_cache
@@ -102,9 +103,10 @@ def board(monkeypatch: pytest.MonkeyPatch) -> InlineBoard:
 
 @pytest.fixture(autouse=True)
 def dispatched(monkeypatch: pytest.MonkeyPatch) -> RecordingDispatcher:
-    """Records the feeds that the worker was asked to refresh."""
+    """Records the feeds that the worker was asked to refresh, or whose pictures to copy."""
     recorder = RecordingDispatcher()
-    monkeypatch.setattr(reading, "dispatcher", recorder)
+    for module in (reading, refreshing, copying, sweeping):
+        monkeypatch.setattr(module, "dispatcher", recorder)
     return recorder
 
 

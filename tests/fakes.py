@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Hashable, Mapping
 from datetime import datetime, timedelta
 from typing import Any
-from urllib.parse import urlencode
+from urllib.parse import urlencode, urlsplit
 from uuid import UUID
 
-from paris_integration.errors import LoginFailed, ProviderError, RateLimited, SourceNotFound
+from paris_integration.errors import LoginFailed, PictureRefused, ProviderError, RateLimited, SourceNotFound
 from paris_integration.providers.base import FeedRequest, HashtagRequest, RawFeed, Usage
 from paris_integration.providers.oauth import Account, LoginResult, Token
 from paris_integration.types import Login, Secret
@@ -49,6 +49,7 @@ class FakeProvider:
         self.tokens: list[str] = []
         self.requests: list[FeedRequest] = []
         self.tags: dict[str, str] = {}
+        self.profile: Mapping[str, object] = {}
         self.tag_calls: list[str] = []
         self.recent_searches: tuple[str, ...] = ()
         self.later_page_error: ProviderError | None = None
@@ -81,7 +82,7 @@ class FakeProvider:
         self._raise_fault(request)
         if request.username not in self.accounts:
             raise SourceNotFound(code=110, subcode=2207013, status=400)
-        profile: Mapping[str, object] = {"username": request.username}
+        profile: Mapping[str, object] = {"username": request.username, **self.profile}
         items = tuple(self.accounts[request.username][:max_posts])
         return RawFeed(media=items, profile=profile, later_page_error=self.later_page_error, usage=self.usage)
 
@@ -120,9 +121,33 @@ class InlineBoard:
 class RecordingDispatcher:
     def __init__(self) -> None:
         self.feed_ids: list[UUID] = []
+        self.copied_ids: list[UUID] = []
 
     def request_refresh(self, feed_id: UUID) -> None:
         self.feed_ids.append(feed_id)
+
+    def request_copies(self, feed_id: UUID) -> None:
+        self.copied_ids.append(feed_id)
+
+
+class FakePictureHost:
+    """The provider's picture server. `.files` maps the path of a link to its content, `.calls` lists the links."""
+
+    def __init__(self) -> None:
+        self.files: dict[str, bytes] = {}
+        self.calls: list[str] = []
+        self.problem: str | None = None
+        self.during_call: Callable[[], None] = lambda: None
+
+    def fetch(self, url: str, *, deadline: object) -> bytes:
+        self.calls.append(url)
+        self.during_call()
+        if self.problem is not None:
+            raise PictureRefused(self.problem)
+        path = urlsplit(url).path
+        if path not in self.files:
+            raise PictureRefused("not_found")
+        return self.files[path]
 
 
 class FakeLogins:
