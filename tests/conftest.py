@@ -7,6 +7,7 @@ import string
 import subprocess
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -29,6 +30,7 @@ from paris_integration.media import copying, sweeping
 from paris_integration.quota import forcing
 from tests.fakes import FakeLogins, FakeProvider, InlineBoard, RecordingDispatcher
 from tests.legs import pytest_addoption, pytest_collection_modifyitems, uses_cache
+from tests.pictures import FakePictureHost, jpeg
 from tests.processes import forking
 
 __all__ = ["pytest_addoption", "pytest_collection_modifyitems"]
@@ -108,6 +110,24 @@ def dispatched(monkeypatch: pytest.MonkeyPatch) -> RecordingDispatcher:
     for module in (reading, refreshing, copying, sweeping):
         monkeypatch.setattr(module, "dispatcher", recorder)
     return recorder
+
+
+@pytest.fixture
+def host(monkeypatch: pytest.MonkeyPatch) -> FakePictureHost:
+    """Serves /v/0.jpg to /v/59.jpg, and /v/me.jpg."""
+    fake = FakePictureHost()
+    fake.files = {f"/v/{number}.jpg": jpeg(number) for number in range(60)} | {"/v/me.jpg": jpeg(200)}
+    monkeypatch.setattr(registry, "file_client", lambda: fake)
+    return fake
+
+
+@pytest.fixture
+def folder(tmp_path: Path, settings: Any) -> Path:
+    """Copies are on, and stored here."""
+    settings.MEDIA_COPIES = True
+    settings.MEDIA_STORAGE = "file"
+    settings.MEDIA_ROOT = tmp_path / "media"
+    return tmp_path / "media"
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Hashable, Mapping
 from datetime import datetime, timedelta
 from typing import Any
-from urllib.parse import urlencode, urlsplit
+from urllib.parse import urlencode
 from uuid import UUID
 
-from paris_integration.errors import LoginFailed, PictureRefused, ProviderError, RateLimited, SourceNotFound
+from paris_integration.errors import LoginFailed, ProviderError, RateLimited, SourceNotFound
 from paris_integration.providers.base import FeedRequest, HashtagRequest, RawFeed, Usage
 from paris_integration.providers.oauth import Account, LoginResult, Token
 from paris_integration.types import Login, Secret
@@ -128,26 +128,6 @@ class RecordingDispatcher:
 
     def request_copies(self, feed_id: UUID) -> None:
         self.copied_ids.append(feed_id)
-
-
-class FakePictureHost:
-    """The provider's picture server. `.files` maps the path of a link to its content, `.calls` lists the links."""
-
-    def __init__(self) -> None:
-        self.files: dict[str, bytes] = {}
-        self.calls: list[str] = []
-        self.problem: str | None = None
-        self.during_call: Callable[[], None] = lambda: None
-
-    def fetch(self, url: str, *, deadline: object) -> bytes:
-        self.calls.append(url)
-        self.during_call()
-        if self.problem is not None:
-            raise PictureRefused(self.problem)
-        path = urlsplit(url).path
-        if path not in self.files:
-            raise PictureRefused("not_found")
-        return self.files[path]
 
 
 class FakeLogins:

@@ -34,8 +34,8 @@ from paris_integration.public import (
     read_feed,
     refresh_due_now,
 )
-from tests.fakes import FakePictureHost, FakeProvider, RecordingDispatcher, media, video
-from tests.paris_integration.media.conftest import files_in, jpeg
+from tests.fakes import FakeProvider, RecordingDispatcher, media, video
+from tests.pictures import FakePictureHost, files_in, jpeg
 
 NOW = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
 HOUR = timedelta(hours=1)
