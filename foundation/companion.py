@@ -54,10 +54,11 @@ class Companion:
                 if self._stopping.is_set():
                     return
                 # The pipe is never written to. It closes when this process ends, even if it is killed.
-                self._process = subprocess.Popen(  # noqa: S603 - our own command
+                process = self._process = subprocess.Popen(  # noqa: S603 - our own command
                     self._command, env=self._environment, stdin=subprocess.PIPE
                 )
-            status = self._process.wait()
+            with process:
+                status = process.wait()
             if not self._stopping.is_set():
                 logger.error("the companion process ended with status %s and is started again", status)
             self._stopping.wait(RESTART_AFTER_SECONDS)
