@@ -16,7 +16,7 @@ from django.utils import timezone
 from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.registry import Collector
 
-from entitlements.metric_labels import labels
+from entitlements.metric_labels import OTHER_WORKSPACES, labels
 from foundation import faults, statements, threads
 from foundation.cache import StoreAway, guarded_load
 from paris_integration import clock
@@ -175,7 +175,7 @@ def _pictures(now: datetime) -> Iterator[GaugeMetricFamily]:
     stored = GaugeMetricFamily(
         "instagram_picture_bytes", "Bytes of the stored pictures.", labels=["workspace"]
     )
-    sums: Counter[str] = Counter()
+    sums: Counter[str] = Counter({OTHER_WORKSPACES: 0})
     for workspace_id, number in PictureStore.objects.values_list("workspace_id", "stored_bytes").iterator():
         sums[labels.label_of(workspace_id)] += number
     for label, number in sums.items():
