@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from functools import cache
-from typing import Any
 
 from django.conf import settings
 
 from foundation import threads
 from paris_integration.providers.base import Provider
 from paris_integration.providers.graph import GraphProvider
-from paris_integration.providers.http import HttpClient
+from paris_integration.providers.http import FileClient, HttpClient
 from paris_integration.providers.oauth import App, MetaLogins, Urls
 from paris_integration.types import Login, Secret
 
@@ -35,8 +34,9 @@ def provider() -> Provider:
 
 
 @cache
-def file_client() -> Any:
-    raise NotImplementedError
+def file_client() -> FileClient:
+    """The client of this process for pictures."""
+    return FileClient(allowed_hosts=settings.MEDIA_HOSTS, before_call=threads.give_back)
 
 
 @cache
