@@ -16,6 +16,19 @@ class StoreUnavailable(ParisError):
     """The database is unavailable, and there is no cached copy. Try again shortly."""
 
 
+class StorageUnavailable(ParisError):
+    """The storage of pictures can't be used. Try again later.
+
+    `reason`: `full`, `read_only`, `unreachable`, `busy` (too many reads at once), `refused` (keys or rights),
+    `no_bucket` or `failed`. `detail`: an error code for operators.
+    """
+
+    def __init__(self, reason: str, detail: str = "") -> None:
+        super().__init__(f"{reason} ({detail})" if detail else reason)
+        self.reason = reason
+        self.detail = detail
+
+
 class PreviewBudgetSpent(ParisError):
     """The workspace has used up its previews of unsaved sources for this hour."""
 
