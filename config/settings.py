@@ -325,7 +325,7 @@ CSRF_FAILURE_VIEW = "venice_api.api.problems.csrf_failure"
 
 STATIC_URL = "/static/"
 STATIC_ROOT = Path(env.str("STATIC_ROOT", default=str(BASE_DIR / "staticfiles")))
-STORAGES = {
+STORAGES: dict[str, dict[str, Any]] = {
     "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
     "staticfiles": {
         "BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"
@@ -439,12 +439,32 @@ MEDIA_ROOT = Path(env.str("MEDIA_ROOT", default=str(VAR_DIR / "media")))
 MEDIA_STORAGE: str = env.str("MEDIA_STORAGE", default="file")
 # Where the reverse proxy serves MEDIA_ROOT for X-Accel-Redirect, such as /_media/. Empty: the service sends the files.
 MEDIA_ACCEL_PREFIX: str = env.str("MEDIA_ACCEL_PREFIX", default="")
-S3_ENDPOINT_URL: str = env.str("S3_ENDPOINT_URL", default="")
+S3_ENDPOINT_URL = base_url("S3_ENDPOINT_URL", "") if env.str("S3_ENDPOINT_URL", default="") else ""
 S3_BUCKET: str = env.str("S3_BUCKET", default="")
 S3_REGION: str = env.str("S3_REGION", default="")
 S3_ACCESS_KEY_ID: str = env.str("S3_ACCESS_KEY_ID", default="")
 S3_SECRET_ACCESS_KEY: str = env.str("S3_SECRET_ACCESS_KEY", default="")
 S3_PUBLIC_URL = base_url("S3_PUBLIC_URL", "") if env.str("S3_PUBLIC_URL", default="") else ""
+# A system check reports other values of MEDIA_STORAGE.
+STORAGES["media"] = (
+    {
+        "BACKEND": "paris_integration.media.s3.PictureBucket",
+        "OPTIONS": {
+            # Without keys, boto3 looks for those of the machine, such as its role at AWS.
+            "access_key": S3_ACCESS_KEY_ID or None,
+            "secret_key": S3_SECRET_ACCESS_KEY or None,
+            "bucket_name": S3_BUCKET,
+            "endpoint_url": S3_ENDPOINT_URL or None,
+            "region_name": S3_REGION or None,
+            "file_overwrite": True,
+            "default_acl": None,
+            # A name always has the same content. The type comes from the name's end.
+            "object_parameters": {"CacheControl": "public, max-age=31536000, immutable"},
+        },
+    }
+    if MEDIA_STORAGE == "s3"
+    else {"BACKEND": "paris_integration.media.files.PictureFiles", "OPTIONS": {"allow_overwrite": True}}
+)
 
 # --- Venice --------------------------------------------------------------------------------------------------------
 
@@ -531,7 +551,7 @@ LOGGING = {
         # Client libraries write URLs, headers or message bodies below WARNING.
         **{
             name: {"level": "WARNING"}
-            for name in ("urllib3", "requests", "amqp", "kombu", "redis", "psycopg")
+            for name in ("urllib3", "requests", "amqp", "kombu", "redis", "psycopg", "boto3", "botocore")
         },
         # Its DEBUG lines contain SQL statements with their values.
         "django.db.backends": {"level": "WARNING"},

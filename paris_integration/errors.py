@@ -16,6 +16,19 @@ class StoreUnavailable(ParisError):
     """The database is unavailable, and there is no cached copy. Try again shortly."""
 
 
+class StorageUnavailable(ParisError):
+    """The storage of pictures can't be used. Try again later.
+
+    `reason`: `full`, `read_only`, `unreachable`, `busy` (too many reads at once), `refused` (keys or rights),
+    `no_bucket` or `failed`. `detail`: an error code for operators.
+    """
+
+    def __init__(self, reason: str, detail: str = "") -> None:
+        super().__init__(f"{reason} ({detail})" if detail else reason)
+        self.reason = reason
+        self.detail = detail
+
+
 class PreviewBudgetSpent(ParisError):
     """The workspace has used up its previews of unsaved sources for this hour."""
 
@@ -51,14 +64,6 @@ class RefreshBlocked(ParisError):
 
 class PictureRefused(ParisError):
     """A picture can't be fetched or converted. `reason`: a short code such as `link_expired` or `broken`."""
-
-    def __init__(self, reason: str) -> None:
-        super().__init__(reason)
-        self.reason = reason
-
-
-class StorageUnavailable(ParisError):
-    """The storage for pictures fails. `reason`: a short code such as `full`, `read_only` or `unreachable`."""
 
     def __init__(self, reason: str) -> None:
         super().__init__(reason)
