@@ -23,6 +23,7 @@ from urllib.parse import urlsplit
 from playwright.sync_api import Browser, BrowserContext, Page, Route, sync_playwright
 
 from tests.shifts import WATCH_SHIFTS, total_shift
+from venice_api.embed.code import Reserve, embed_code
 
 WIDTHS = {1280: 800, 360: 740}  # and heights
 SLOW_SCRIPT_SECONDS, SLOW_FEED_SECONDS = 1.0, 3.0
@@ -130,7 +131,7 @@ def own_page(base_url: str, token: str) -> Iterator[str]:
     """A page of another origin with the embed code, and text above and below it."""
     page = (
         "<!doctype html><html lang=en><meta charset=utf-8><meta name=viewport content='width=device-width'>"
-        f"<title>Shop</title><h1>Shop</h1>{embed_code(base_url, token)}<p>Open every day.</p>"
+        f"<title>Shop</title><h1>Shop</h1>{embed_code(base_url, token, Reserve(12))}<p>Open every day.</p>"
     ).encode()
 
     class Handler(BaseHTTPRequestHandler):
@@ -147,13 +148,6 @@ def own_page(base_url: str, token: str) -> Iterator[str]:
         threading.Thread(target=server.serve_forever, daemon=True).start()
         yield f"http://localhost:{server.server_address[1]}/"
         server.shutdown()
-
-
-def embed_code(base_url: str, token: str) -> str:
-    return (
-        f'<script src="{base_url}/embed/widget.js" async></script>'
-        f'<instagram-feed token="{token}"></instagram-feed>'
-    )
 
 
 def main() -> None:
