@@ -19,6 +19,7 @@ from venice_api import embed_tokens, wording
 from venice_api.editor import locks
 from venice_api.editor.forms import SettingsForm
 from venice_api.editor.gates import page
+from venice_api.embed.code import Reserve, embed_code
 from venice_api.instances import from_row
 from venice_api.models import WidgetInstance
 
@@ -92,9 +93,11 @@ def _account(
 
 def _embed_code(instance: WidgetInstance) -> dict[str, object]:
     token = embed_tokens.issue(instance.pk, instance.token_version)
+    reserve = Reserve(instance.max_posts, has_profile=instance.source_type == SourceType.PROFILE)
     return {
         "token": token,
-        "script_url": f"{settings.PUBLIC_BASE_URL}/embed/widget.js",
+        "reserve": reserve.words,
+        "script_code": embed_code(settings.PUBLIC_BASE_URL, token, reserve),
         "frame_url": f"{settings.PUBLIC_BASE_URL}/embed/{instance.pk}?token={token}",
     }
 
