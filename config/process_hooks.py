@@ -49,6 +49,8 @@ def start_pictures(sender: Any, **_: Any) -> None:
     if not settings.MEDIA_COPIES or not settings.PICTURE_THREADS:
         return
     command = (
+        # Behind refreshes, where both want the processor.
+        "nice", "-n", "15",
         sys.executable, "-m", "celery", "--app", "config", "worker", "--queues", "pictures",
         "--hostname", f"pictures-{os.getpid()}@%h", "--pool", "threads",
         "--concurrency", str(settings.PICTURE_THREADS), "--loglevel", settings.LOG_LEVEL,

@@ -235,7 +235,8 @@ def _land_success(flight: Flight, raw: RawFeed, dataset: Dataset) -> RefreshOutc
         blocked_until=closed_until,
         slowed_until=state.slowed_until,
     )
-    if pictures_due_at is not None and outcome.result is Result.SUCCEEDED:
+    is_waited_for = flight.kind in (Kind.COLD, Kind.FORCED)  # beat finds the others within seconds
+    if is_waited_for and pictures_due_at is not None and outcome.result is Result.SUCCEEDED:
         dispatcher.request_copies(flight.row.pk)
     return outcome
 
