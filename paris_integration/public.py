@@ -24,6 +24,7 @@ from paris_integration.errors import (
     ParisError,
     PreviewBudgetSpent,
     RefreshBlocked,
+    StorageUnavailable,
     StoreUnavailable,
     TooBusy,
 )
@@ -36,6 +37,7 @@ from paris_integration.feeds.sources import (
     parse_source_type,
     source_from_profile_url,
 )
+from paris_integration.media.storage import PictureFile, find_picture
 from paris_integration.observing.audit import SERVICE, Action, note_act
 from paris_integration.observing.metrics import count_feed_request
 from paris_integration.observing.metrics_page import announce_worker_metrics, metrics_text
@@ -101,6 +103,7 @@ __all__ = [
     "Login",
     "LoginFailed",
     "ParisError",
+    "PictureFile",
     "PreviewBudgetSpent",
     "RefreshBlocked",
     "RefreshEffect",
@@ -108,6 +111,7 @@ __all__ = [
     "Selection",
     "Source",
     "SourceType",
+    "StorageUnavailable",
     "StoreUnavailable",
     "TooBusy",
     "Warning",
@@ -125,6 +129,7 @@ __all__ = [
     "erase_instance",
     "find_choice",
     "find_deletion",
+    "find_picture",
     "flush_usage",
     "force_refresh",
     "glance_at",
