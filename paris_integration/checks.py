@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import re
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -91,3 +93,72 @@ def check_meta_addresses(**_: Any) -> list[CheckMessage]:
         for name in META_ADDRESSES
         if urlsplit(getattr(settings, name)).scheme != "https"
     ]
+
+
+@register()
+def check_picture_storage(**_: Any) -> list[CheckMessage]:
+    found: list[CheckMessage] = []
+    if settings.MEDIA_STORAGE not in {"file", "s3"}:
+        found.append(
+            Error(
+                "MEDIA_STORAGE is unknown.",
+                hint="Use file (below MEDIA_ROOT) or s3 (a bucket).",
+                id="paris.E003",
+            )
+        )
+    if settings.MEDIA_STORAGE == "s3" and not settings.S3_BUCKET:
+        found.append(
+            Error(
+                "MEDIA_STORAGE is s3, but S3_BUCKET isn't set.",
+                hint="Set S3_BUCKET to the name of a bucket that holds nothing else.",
+                id="paris.E004",
+            )
+        )
+    if bool(settings.S3_ACCESS_KEY_ID) != bool(settings.S3_SECRET_ACCESS_KEY):
+        found.append(
+            Error(
+                "Only one of S3_ACCESS_KEY_ID and S3_SECRET_ACCESS_KEY is set.",
+                hint="Set both, or neither to use the machine's own rights, such as its role at AWS.",
+                id="paris.E005",
+            )
+        )
+    if settings.MEDIA_ACCEL_PREFIX and not re.fullmatch(
+        r"/[A-Za-z0-9._/-]*/", settings.MEDIA_ACCEL_PREFIX, re.ASCII
+    ):
+        found.append(
+            Error(
+                "MEDIA_ACCEL_PREFIX is not a path that starts and ends with a slash.",
+                hint="Use the path of the proxy's internal location, such as /_media/.",
+                id="paris.E006",
+            )
+        )
+    return found
+
+
+@register(deploy=True)
+def check_pictures_can_be_stored(**_: Any) -> list[CheckMessage]:
+    found: list[CheckMessage] = []
+    if settings.MEDIA_COPIES and settings.MEDIA_STORAGE == "file" and not _is_writable(settings.MEDIA_ROOT):
+        found.append(
+            Error(
+                "MEDIA_ROOT can't be written to: no copies of pictures can be stored.",
+                hint="Let this user write to the folder, or set MEDIA_COPIES to false.",
+                id="paris.E007",
+            )
+        )
+    if settings.S3_PUBLIC_URL and urlsplit(settings.S3_PUBLIC_URL).scheme != "https":
+        found.append(
+            CheckWarning(
+                "S3_PUBLIC_URL uses http: browsers don't show its pictures on https pages.",
+                hint="Use an https address of the bucket, or of a CDN in front of it.",
+                id="paris.W005",
+            )
+        )
+    return found
+
+
+def _is_writable(folder: Path) -> bool:
+    """Whether files can be created in the folder, or the folder itself if it doesn't exist yet."""
+    while not folder.exists() and folder != folder.parent:
+        folder = folder.parent
+    return folder.is_dir() and os.access(folder, os.W_OK | os.X_OK)

@@ -24,6 +24,7 @@ from paris_integration.errors import (
     ParisError,
     PreviewBudgetSpent,
     RefreshBlocked,
+    StorageUnavailable,
     StoreUnavailable,
     TooBusy,
 )
@@ -37,6 +38,7 @@ from paris_integration.feeds.sources import (
     source_from_profile_url,
 )
 from paris_integration.media.status import picture_status
+from paris_integration.media.storage import PictureFile, find_picture
 from paris_integration.observing.audit import SERVICE, Action, note_act
 from paris_integration.observing.metrics import count_feed_request
 from paris_integration.observing.metrics_page import announce_worker_metrics, metrics_text
@@ -103,6 +105,7 @@ __all__ = [
     "Login",
     "LoginFailed",
     "ParisError",
+    "PictureFile",
     "PictureStatus",
     "PreviewBudgetSpent",
     "RefreshBlocked",
@@ -111,6 +114,7 @@ __all__ = [
     "Selection",
     "Source",
     "SourceType",
+    "StorageUnavailable",
     "StoreUnavailable",
     "TooBusy",
     "Warning",
@@ -128,6 +132,7 @@ __all__ = [
     "erase_instance",
     "find_choice",
     "find_deletion",
+    "find_picture",
     "flush_usage",
     "force_refresh",
     "glance_at",

@@ -7,6 +7,7 @@ from venice_api.connect import meta_callbacks
 from venice_api.connect import views as connect
 from venice_api.editor import acts
 from venice_api.editor import views as editor
+from venice_api.embed import media
 from venice_api.embed import views as embed
 
 API = "v1/integrations/instagram/"
@@ -36,6 +37,7 @@ urlpatterns = [
     path("embed/widget.js", embed.script, {"name": "widget.js"}, name="widget-script"),
     path("embed/lightbox.js", embed.script, {"name": "lightbox.js"}, name="lightbox-script"),
     path("embed/<str:instance_id>", embed.frame, name="embed-frame"),
+    re_path(r"^media/(?P<name>[\s\S]*)\Z", media.picture, name="picture"),
     path("editor/", editor.instance_list, name="editor-list"),
     path("editor/new/<uuid:workspace_id>/", editor.new_instance, name="editor-new"),
     path("editor/<str:instance_id>/settings/", acts.save_settings, name="editor-settings"),

@@ -39,6 +39,16 @@ class Stored:
     modified_at: datetime
 
 
+@dataclass(frozen=True, slots=True)
+class PictureFile:
+    """What a browser gets for a name: the content, or the URL from which it fetches the file itself."""
+
+    key: str  # in the storage
+    content_type: str
+    content: bytes = b""
+    public_url: str | None = None
+
+
 def is_name(text: str) -> bool:
     """Whether `text` can be the name of a picture's file."""
     return _NAME.fullmatch(text) is not None
@@ -76,6 +86,24 @@ def read(name: str) -> bytes | None:
 
 def exists(name: str) -> bool:
     return is_name(name) and _backend().size_of(key_of(name)) is not None
+
+
+def find_picture(name: str, *, with_content: bool = True) -> PictureFile | None:
+    """A file for a browser; None if there is none, or if no file can have this name.
+
+    `with_content` false: without reading it, for a reverse proxy that does. A file that has a public URL is neither
+    read nor looked for.
+    """
+    if not is_name(name):
+        return None
+    key, kind = key_of(name), content_type_of(name)
+    url = public_url(name)
+    if url is not None:
+        return PictureFile(key, kind, public_url=url)
+    if not with_content:
+        return PictureFile(key, kind) if exists(name) else None
+    content = read(name)
+    return None if content is None else PictureFile(key, kind, content)
 
 
 def listing(prefix: str = "") -> Iterator[Stored]:

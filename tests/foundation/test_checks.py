@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import tempfile
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -40,13 +42,23 @@ RIGHT: dict[str, Any] = {
     "INSTAGRAM_GRAPH_URL": "https://graph.instagram.com",
     "FACEBOOK_WWW_URL": "https://www.facebook.com",
     "FACEBOOK_GRAPH_URL": "https://graph.facebook.com",
+    "MEDIA_COPIES": True,
+    "MEDIA_STORAGE": "file",
+    "MEDIA_ROOT": Path(tempfile.gettempdir()) / "not" / "made" / "yet",
+    "MEDIA_ACCEL_PREFIX": "/_media/",
+    "S3_BUCKET": "",
+    "S3_ACCESS_KEY_ID": "",
+    "S3_SECRET_ACCESS_KEY": "",
+    "S3_PUBLIC_URL": "",
 }
 EVERY_CHECK = (
     service.check_shape, service.check_secrets, service.check_addresses, service.check_stores,
     venice.check_redirect_uris, venice.check_redirect_uris_are_safe, venice.check_metrics_token,
     venice.check_throttles, paris.check_public_mode, paris.check_graph_version, paris.check_meta_apps,
-    paris.check_something_can_be_fetched, paris.check_meta_addresses,
+    paris.check_something_can_be_fetched, paris.check_meta_addresses, paris.check_picture_storage,
+    paris.check_pictures_can_be_stored,
 )  # fmt: skip
+BUCKET = {"MEDIA_STORAGE": "s3", "S3_BUCKET": "pictures"}
 NO_PUBLIC_MODE = {"PUBLIC_MODE_IG_USER_ID": "", "PUBLIC_MODE_ACCESS_TOKEN": ""}
 
 
@@ -91,6 +103,18 @@ class Settings:
         ({"FACEBOOK_APP_SECRET": "s"}, ["paris.W002"]),
         ({"INSTAGRAM_APP_ID": "", "INSTAGRAM_APP_SECRET": "", **NO_PUBLIC_MODE}, ["paris.W003"]),
         ({"FACEBOOK_GRAPH_URL": "http://graph.example"}, ["paris.W004"]),
+        ({"MEDIA_STORAGE": "ftp"}, ["paris.E003"]),
+        ({"MEDIA_STORAGE": "s3"}, ["paris.E004"]),
+        ({**BUCKET, "S3_PUBLIC_URL": "https://cdn.example"}, []),
+        ({**BUCKET, "S3_SECRET_ACCESS_KEY": "s"}, ["paris.E005"]),
+        ({**BUCKET, "S3_ACCESS_KEY_ID": "k", "S3_SECRET_ACCESS_KEY": "s"}, []),
+        ({"MEDIA_ACCEL_PREFIX": "_media/"}, ["paris.E006"]),
+        ({"MEDIA_ACCEL_PREFIX": "/_media"}, ["paris.E006"]),
+        ({"MEDIA_ACCEL_PREFIX": ""}, []),
+        ({"MEDIA_ROOT": Path(__file__)}, ["paris.E007"]),
+        ({"MEDIA_ROOT": Path(__file__), "MEDIA_COPIES": False}, []),
+        ({"MEDIA_ROOT": Path(__file__), **BUCKET}, []),
+        ({**BUCKET, "S3_PUBLIC_URL": "http://cdn.example"}, ["paris.W005"]),
     ],
 )
 def test_each_setting(changes: dict[str, Any], expected: list[str], monkeypatch: pytest.MonkeyPatch) -> None:

@@ -40,7 +40,7 @@ def are_ours(service: Service, links: list[str]) -> bool:
 
 
 def test_pictures_outlive_their_links_and_instagram(service: Service, browser: Browser) -> None:
-    service.standin.world.links.live_for(60)
+    service.standin.links.live_for(60)
     element = widget(service, "acme.bakery")
     token = service.shared_instance("acme.bakery")["embedToken"]
     first = pictures_of(service, token)
@@ -49,19 +49,16 @@ def test_pictures_outlive_their_links_and_instagram(service: Service, browser: B
     worker = service.start_worker()
     wait_until(lambda: are_ours(service, pictures_of(service, token)), 60)
 
-    service.standin.world.links.expire()
-    service.standin.stop()
-
-    for link in pictures_of(service, token):
-        answer = get(link)
-        assert (answer.status, answer.headers["Content-Type"]) == (200, "image/jpeg")
-    for width in (360, 1280):
-        with (
-            publisher(service, element, policy="default-src * 'unsafe-inline'") as url,
-            opened(browser, url, viewport={"width": width, "height": 4000}) as (page, said, hosts),
-        ):
-            pictures = page.locator("instagram-feed img")
-            assert pictures.count() == 13
-            assert pictures.evaluate_all(DRAWN) == 13
-            assert (said, len(hosts)) == ([], 2)
+    with publisher(service, element, policy="default-src * 'unsafe-inline'") as url:
+        service.standin.links.expire()
+        service.standin.stop()
+        for link in pictures_of(service, token):
+            answer = get(link)
+            assert (answer.status, answer.headers["Content-Type"]) == (200, "image/jpeg")
+        for width in (360, 1280):
+            with opened(browser, url, viewport={"width": width, "height": 4000}) as (page, said, hosts):
+                pictures = page.locator("instagram-feed img")
+                assert pictures.count() == 13
+                assert pictures.evaluate_all(DRAWN) == 13
+                assert (said, len(hosts)) == ([], 2)
     worker.end()

@@ -30,6 +30,11 @@ def check_read(request: HttpRequest, instance_id: str | None) -> None:
     _check(limits)
 
 
+def check_picture(request: HttpRequest) -> None:
+    """Count a picture by its address, apart from the reads of feeds. Raises Problem 429."""
+    _check({f"picture:address:{_address(request)}": settings.THROTTLE_READS_PER_ADDRESS})
+
+
 class ReadsInstance(Protocol):
     def instance_id_of(self, request: Request) -> str | None: ...
 
