@@ -1,12 +1,15 @@
-# One image for web, worker and beat, which differ in their command.
+# One image for web, worker, pictures and beat, which differ in their command.
 FROM python:3.11.13-slim AS packages
 COPY requirements.txt .
 RUN python -m venv /venv \
  && /venv/bin/pip install --no-cache-dir --require-hashes -r requirements.txt
 
 FROM python:3.11.13-slim
-ENV PATH=/venv/bin:$PATH PYTHONDONTWRITEBYTECODE=1 PYTHONUNBUFFERED=1 HOST=0.0.0.0 PORT=8000 VAR_DIR=/var/lib/feeds
-RUN useradd --system --create-home --uid 10001 feeds && install -d -o feeds -g feeds /var/lib/feeds
+ENV PATH=/venv/bin:$PATH PYTHONDONTWRITEBYTECODE=1 PYTHONUNBUFFERED=1 HOST=0.0.0.0 PORT=8000 VAR_DIR=/var/lib/feeds \
+    MEDIA_ROOT=/var/lib/feeds-media
+# A new volume on a folder gets its owner.
+RUN useradd --system --create-home --uid 10001 feeds \
+ && install -d -o feeds -g feeds /var/lib/feeds /var/lib/feeds-media
 COPY --from=packages /venv /venv
 WORKDIR /srv/feeds
 COPY manage.py ./
@@ -19,7 +22,7 @@ COPY templates templates
 RUN python manage.py collectstatic --noinput --verbosity 0 && rm -rf /var/lib/feeds/*
 USER feeds
 EXPOSE 8000
-# For the web process, the default command. compose.yaml overrides it for worker and beat.
+# For the web process, the default command. compose.yaml overrides it for worker, pictures and beat.
 HEALTHCHECK --interval=10s --timeout=5s --start-period=20s --retries=3 \
   CMD ["python", "-c", "import urllib.request; urllib.request.urlopen('http://127.0.0.1:8000/healthz', timeout=3)"]
 CMD ["gunicorn", "--config", "config/gunicorn.py", "config.wsgi:application"]

@@ -2,8 +2,9 @@
 
 Takes the files of `git archive HEAD` without those in .dockerignore, and follows the Dockerfile's instructions in a
 folder that is used as the image's root, with a new virtual environment from the hashed requirements. Then runs migrate,
-web, worker and beat with the commands and environment of compose.yaml, on a new database of PostgreSQL, Redis, and the
-stand-in instead of Meta. At last it reads a feed that web has filled and that worker and beat have refreshed.
+web, worker, pictures and beat with the commands and environment of compose.yaml, on a new database of PostgreSQL,
+Redis, and the stand-in instead of Meta. At last it reads a feed that web has filled and that worker and beat have
+refreshed.
 
 It doesn't check the base image, the image's system user (`useradd` is skipped) or the network. Uses the servers of
 DATABASE_URL, which must allow creating databases, and REDIS_URL, or local ones.
@@ -41,7 +42,7 @@ from tests.processes.service import FEED_PATH, free_port, get, wait_until
 ROOT = Path(__file__).resolve().parent.parent.parent
 POSTGRES = "postgres://postgres@127.0.0.1:5432/postgres"
 REDIS = "redis://127.0.0.1:6379/0"
-LEFT_OUT = re.compile(r"useradd [^&]*&& ")
+LEFT_OUT = re.compile(r"useradd [^&]*&&\s*")
 OWNER = re.compile(r" -o feeds -g feeds")
 
 
@@ -227,10 +228,10 @@ def look_at_the_image(image: Image) -> None:
 def processes(
     image: Image, services: dict[str, Any], environment: dict[str, str], log_path: Path
 ) -> Iterator[None]:
-    """Run web, two workers and beat by the commands of compose.yaml or of the image."""
+    """Run web, two workers, pictures and beat by the commands of compose.yaml or of the image."""
     started: dict[str, subprocess.Popen[bytes]] = {}
     with log_path.open("ab") as log:
-        for name in ("web", "worker", "beat"):
+        for name in ("web", "worker", "pictures", "beat"):
             command = services[name].get("command", image.command)
             for number in range(services[name].get("deploy", {}).get("replicas", 1)):
                 say(f"{name}: {' '.join(command)}")

@@ -19,8 +19,11 @@ NGINX = shutil.which("nginx", path=f"{os.environ.get('PATH', '')}:/usr/sbin")
 _AS_ME = "user root;" if os.geteuid() == 0 else ""
 
 
-def prepare(folder: Path, *, web_port: int, port: int, tls_port: int) -> Path:
-    """Write the configuration to `folder`, for `nginx -c`, with a self-signed certificate."""
+def prepare(folder: Path, *, web_port: int, port: int, tls_port: int, media: Path | None = None) -> Path:
+    """Write the configuration to `folder`, for `nginx -c`, with a self-signed certificate.
+
+    `media`: the service's MEDIA_ROOT.
+    """
     folder.mkdir(parents=True)
     make = ("openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes")
     names = (
@@ -43,6 +46,7 @@ def prepare(folder: Path, *, web_port: int, port: int, tls_port: int) -> Path:
         "listen 8443 ssl;": f"listen 127.0.0.1:{tls_port} ssl;",
         "/run/secrets/tls_certificate": str(folder / "crt"),
         "/run/secrets/tls_key": str(folder / "key"),
+        "/srv/media": str(media or folder / "media"),
         "/var/cache/nginx/feeds": str(folder / "cache"),
         "/dev/stdout": str(folder / "access.log"),
         "/dev/stderr": str(folder / "error.log"),
@@ -69,10 +73,10 @@ def check(configuration: Path) -> subprocess.CompletedProcess[str]:
 
 
 @contextmanager
-def running_proxy(folder: Path, *, web_port: int) -> Iterator[str]:
+def running_proxy(folder: Path, *, web_port: int, media: Path | None = None) -> Iterator[str]:
     """Run nginx. Yields its base URL."""
     port = free_port()
-    configuration = prepare(folder, web_port=web_port, port=port, tls_port=free_port())
+    configuration = prepare(folder, web_port=web_port, port=port, tls_port=free_port(), media=media)
     command = (
         str(NGINX),
         "-e",

@@ -13,12 +13,14 @@ from urllib.parse import urlsplit
 import pytest
 import redis
 import yaml
+from django.conf import settings
 
 from tests.conftest import needs, run_python
 from tests.processes.service import free_port, wait_until
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 NEEDED = {"PUBLIC_BASE_URL": "https://feeds.example"}
+TASK = "paris_integration.tasks.copy_pictures"
 PINNED = re.compile(r"[a-z]+:\d+\.\d+(\.\d+)?(-[a-z]+)?(@sha256:[0-9a-f]{64})?")
 
 
@@ -50,15 +52,15 @@ def test_a_missing_setting_without_a_default_is_named(missing: str) -> None:
 
 def test_one_image_runs_every_part_and_migrations_come_first(compose: Any) -> None:
     services = compose["services"]
-    ours = {name: services[name] for name in ("migrate", "web", "worker", "beat")}
+    ours = {name: services[name] for name in ("migrate", "web", "worker", "pictures", "beat")}
 
     assert len({service["image"] for service in ours.values()}) == 1
     assert services["worker"]["deploy"]["replicas"] == 2
-    for name in ("web", "worker", "beat"):
+    for name in ("web", "worker", "pictures", "beat"):
         waits_for = ours[name]["depends_on"]
         assert waits_for["migrate"] == {"condition": "service_completed_successfully"}
         assert waits_for["redis"] == {"condition": "service_healthy"}
-    for name in ("postgres", "redis", "web", "worker", "proxy"):
+    for name in ("postgres", "redis", "web", "worker", "pictures", "proxy"):
         assert services[name]["healthcheck"]["test"]
     assert [name for name, service in services.items() if "ports" in service] == ["proxy"]
 
@@ -69,7 +71,7 @@ def test_secrets_come_from_files(compose: Any) -> None:
     from_files = {name: value for name, value in environment.items() if name.endswith("_FILE")}
 
     names = {"SECRET_KEY", "SECRET_KEY_FALLBACKS", "TOKEN_ENCRYPTION_KEYS", "METRICS_TOKEN"}
-    names |= {"DATABASE_PASSWORD", "REDIS_PASSWORD"}
+    names |= {"DATABASE_PASSWORD", "REDIS_PASSWORD", "S3_ACCESS_KEY_ID", "S3_SECRET_ACCESS_KEY"}
     assert {f"{name}_FILE" for name in names} <= set(from_files)
     assert set(from_files.values()) <= mounted
     assert set(compose["secrets"]) >= set(compose["services"]["web"]["secrets"])
@@ -95,6 +97,27 @@ def test_the_addresses_and_passwords_of_the_services_match(compose: Any, tmp_pat
     done = run_python("-c", script, env={**environment, **NEEDED, "VAR_DIR": str(tmp_path)})
 
     assert done.stdout.split() == ["of-the-database", *["redis://:of-redis@redis:6379/0"] * 2], done.stderr
+
+
+def test_pictures_are_copied_by_one_service_and_sent_by_the_proxy(compose: Any) -> None:
+    services = compose["services"]
+    image = (ROOT / "Dockerfile").read_text()
+    root = re.findall(r"MEDIA_ROOT=(\S+)", image)[0]
+    command = services["pictures"]["command"]
+
+    assert command[command.index("--queues") + 1] == settings.CELERY_TASK_ROUTES[TASK]["queue"] == "pictures"
+    assert "--queues" not in services["worker"]["command"]
+    assert services["worker"]["environment"]["PICTURE_THREADS"] == "0"
+    for name in ("web", "worker", "pictures"):
+        assert services[name]["volumes"] == [f"media:{root}"], name
+        prefix = services[name]["environment"]["MEDIA_ACCEL_PREFIX"]
+        assert f'"^{prefix}(' in (ROOT / "deploy/nginx/locations.conf").read_text()
+    assert f"-o feeds -g feeds /var/lib/feeds {root}\n" in image
+    # nginx only reads them.
+    assert [volume for volume in services["proxy"]["volumes"] if volume.startswith("media:")] == [
+        "media:/srv/media:ro"
+    ]
+    assert "alias /srv/media/" in (ROOT / "deploy/nginx/locations.conf").read_text()
 
 
 def test_every_container_has_minimal_privileges(compose: Any) -> None:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import http.client
 import os
 import signal
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
@@ -146,6 +148,108 @@ def test_withdrawn_posts_leave_the_proxy_within_a_minute(tmp_path: Path) -> None
 
 def _ids(answer: Answer) -> set[str]:
     return {post["id"] for post in answer.json.get("posts", [])} if answer.body.startswith(b"{") else set()
+
+
+PICTURE = f"{'ab12' * 10}.avif"
+PICTURE_BYTES = bytes(range(256)) * 400
+
+
+@dataclass(frozen=True)
+class Raw:
+    status: int
+    headers: dict[str, str]
+    body: bytes
+
+
+def ask(base: str, path: str, method: str = "GET", **headers: str) -> Raw:
+    """A request whose path is sent as it is: urllib would shorten `..`."""
+    connection = http.client.HTTPConnection(base.removeprefix("http://"), timeout=10)
+    try:
+        connection.putrequest(method, path, skip_host=True)
+        for name, value in {"Host": base.removeprefix("http://"), **headers}.items():
+            connection.putheader(name, value)
+        connection.endheaders()
+        answer = connection.getresponse()
+        return Raw(answer.status, dict(answer.headers), answer.read())
+    finally:
+        connection.close()
+
+
+def test_nginx_sends_pictures_and_nothing_else_of_their_folder(tmp_path: Path) -> None:
+    media = tmp_path / "pictures"
+    file = media / "ab" / PICTURE
+    file.parent.mkdir(parents=True)
+    file.write_bytes(PICTURE_BYTES)
+    hidden = file.with_name("half.part")
+    hidden.write_text("secret content")
+    (tmp_path / "other.jpg").write_text("secret content")
+    folder = tmp_path / "nginx"
+    with (
+        running_service(tmp_path, MEDIA_ROOT=str(media), MEDIA_ACCEL_PREFIX="/_media/") as service,
+        running_proxy(folder, web_port=service.web_ports[0], media=media) as base,
+    ):
+        whole = ask(base, f"/media/{PICTURE}", Cookie="sessionid=0123456789abcdef", **{"X-Request-ID": "r-1"})
+        assert (whole.status, whole.body) == (200, PICTURE_BYTES)
+        assert {name: whole.headers.get(name) for name in PICTURE_HEADERS} == PICTURE_HEADERS
+        assert not {"Set-Cookie", "Vary", "X-Accel-Redirect"} & set(whole.headers)
+
+        head = ask(base, f"/media/{PICTURE}", "HEAD")
+        assert (head.status, head.body) == (200, b"")
+        assert head.headers["Content-Length"] == str(len(PICTURE_BYTES))
+
+        part = ask(base, f"/media/{PICTURE}", Range="bytes=256-511")
+        assert (part.status, part.body) == (206, PICTURE_BYTES[256:512])
+        assert part.headers["Content-Range"] == f"bytes 256-511/{len(PICTURE_BYTES)}"
+        assert part.headers["Cache-Control"] == PICTURE_HEADERS["Cache-Control"]
+        assert ask(base, f"/media/{PICTURE}", Range="bytes=999999-").status == 416
+        for known in (f'"{PICTURE}"', whole.headers["ETag"]):
+            assert ask(base, f"/media/{PICTURE}", **{"If-None-Match": known}).status == 304
+
+        outside = [
+            f"/_media/ab/{PICTURE}", "/_media/", "/_media/ab/", "/media/", "/media/ab/",
+            f"/media/ab/{PICTURE}", "/media/half.part", "/_media/ab/half.part", "/media/../other.jpg",
+            "/media/..%2fother.jpg", "/media/%2e%2e/other.jpg", "/_media/../other.jpg",
+            "/_media/ab/..%2f..%2fother.jpg", "//_media/ab/" + PICTURE, "/%5fmedia/ab/" + PICTURE,
+            f"/media/{'0' * 40}.jpg",
+        ]  # fmt: skip
+        answers = {path: ask(base, path) for path in outside}
+        assert {path: answer.status for path, answer in answers.items()} == dict.fromkeys(outside, 404)
+        assert not [path for path, answer in answers.items() if b"secret content" in answer.body]
+        assert answers[f"/media/{'0' * 40}.jpg"].headers["Cache-Control"] == "no-store"
+
+        file.unlink()
+        gone = ask(base, f"/media/{PICTURE}")
+        assert (gone.status, gone.headers["Cache-Control"]) == (404, "no-store")
+
+
+PICTURE_HEADERS = {
+    "Content-Type": "image/avif",
+    "Content-Length": str(len(PICTURE_BYTES)),
+    "Cache-Control": "public, max-age=31536000, immutable",
+    "Accept-Ranges": "bytes",
+    "Access-Control-Allow-Origin": "*",
+    "Cross-Origin-Resource-Policy": "cross-origin",
+    "Content-Security-Policy": "default-src 'none'",
+    "X-Content-Type-Options": "nosniff",
+    "X-Request-ID": "r-1",
+}
+
+
+def test_a_picture_removed_while_nginx_opens_it_is_not_stored_as_missing(tmp_path: Path) -> None:
+    sent = [
+        ("X-Accel-Redirect", f"/_media/ab/{PICTURE}"),
+        ("Content-Type", "image/avif"),
+    ]
+    media = tmp_path / "pictures"
+    media.mkdir()
+    with (
+        running_origin() as (origin, port),
+        running_proxy(tmp_path / "nginx", web_port=port, media=media) as base,
+    ):
+        origin.serves(b"", headers=sent)
+        gone = ask(base, f"/media/{PICTURE}")
+
+    assert (gone.status, gone.headers["Cache-Control"]) == (404, "no-store")
 
 
 PUBLIC = [("Cache-Control", "public, max-age=1, stale-while-revalidate=1, stale-if-error=6")]
