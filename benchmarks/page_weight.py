@@ -23,7 +23,7 @@ from urllib.parse import urlsplit
 from playwright.sync_api import Browser, BrowserContext, Page, Route, sync_playwright
 
 from tests.shifts import WATCH_SHIFTS, total_shift
-from venice_api.embed.code import Reserve, embed_code
+from venice_api.embed_code import Reserve, embed_code
 
 WIDTHS = {1280: 800, 360: 740}  # and heights
 SLOW_SCRIPT_SECONDS, SLOW_FEED_SECONDS = 1.0, 3.0

@@ -17,7 +17,7 @@ from tests.browser import launched
 from tests.processes.canned import Canned, canned_service, feed
 from tests.processes.publishing import opened, wait_for
 from tests.shifts import WATCH_SHIFTS, total_shift
-from venice_api.embed.code import Reserve, embed_code
+from venice_api.embed_code import Reserve, embed_code
 
 pytestmark = [pytest.mark.processes, pytest.mark.browser]
 WIDTHS = (1280, 360)

@@ -19,7 +19,7 @@ from venice_api import embed_tokens, wording
 from venice_api.editor import locks
 from venice_api.editor.forms import SettingsForm
 from venice_api.editor.gates import page
-from venice_api.embed.code import Reserve, embed_code
+from venice_api.embed_code import Reserve, embed_code
 from venice_api.instances import from_row
 from venice_api.models import WidgetInstance
 

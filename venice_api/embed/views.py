@@ -21,7 +21,7 @@ from venice_api.api import throttles
 from venice_api.api.authentication import instance_of_token
 from venice_api.api.inputs import single_values
 from venice_api.api.problems import Problem, problem_of
-from venice_api.embed.code import Reserve
+from venice_api.embed_code import Reserve
 from venice_api.instances import Instance
 from venice_api.policies import frame_policy
 from venice_api.values import InvalidInput
