@@ -379,7 +379,7 @@ def test_a_video_that_cannot_be_played_leaves_a_link(service: Canned, browser: B
 
 
 def test_the_browser_speaks_to_the_service_alone(service: Canned, browser: Browser, tmp_path: Path) -> None:
-    """By Chromium's own log of its network, which also holds connections that no request of the page explains."""
+    """By Chromium's own log of its network: look-ups, connections and requests."""
     log = tmp_path / "net.json"
     sizes = service.sizes("avatar")
     profile = {"username": "acme", "profilePictureUrl": sizes["small"]["url"], "sizes": sizes}

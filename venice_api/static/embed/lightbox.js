@@ -15,14 +15,13 @@ const CSS = `
   .track > li { display: grid; flex: 0 0 100%; place-items: center; scroll-snap-align: center; scroll-snap-stop: always; color: #fff; }
   .track picture { display: contents; }
   .track img, .track video { display: block; width: 100%; height: 100%; object-fit: contain; }
-  .film { display: grid; width: 100%; height: 100%; min-height: 0; place-items: center; }
-  .film > * { grid-area: 1 / 1; min-width: 0; min-height: 0; }
-  .film picture > img { grid-area: 1 / 1; min-height: 0; }
+  .film { display: grid; grid-template: minmax(0, 1fr) / minmax(0, 1fr); width: 100%; height: 100%; place-items: center; }
+  .film > *, .film img { grid-area: 1 / 1; }
   .play { z-index: 1; width: 4.5rem; height: 4.5rem; padding: 0 0 0 .3rem; border: 0; border-radius: 50%; color: #fff; background: rgb(0 0 0 / .62); font-size: 1.7rem; line-height: 1; }
   .play:hover { background: rgb(0 0 0 / .8); }
   .notice { z-index: 1; align-self: end; max-width: 26rem; margin: 0 1rem 3.2rem; padding: .6rem .9rem; border-radius: 10px; color: #fff; background: rgb(0 0 0 / .82); font-size: .9em; text-align: center; }
   .notice:empty { display: none; }
-  .lost { display: grid; gap: .6rem; place-content: center; width: 100%; height: 100%; padding: 1.5rem 4rem; overflow: auto; color: #fff; text-align: center; overflow-wrap: anywhere; }
+  .lost { display: grid; gap: .6rem; box-sizing: border-box; place-content: center; width: 100%; height: 100%; padding: 1.5rem 4rem; overflow: auto; color: #fff; text-align: center; text-decoration: none; overflow-wrap: anywhere; }
   .words { display: flex; flex-direction: column; gap: .75rem; padding: 1.25rem; overflow: auto; }
   .top { display: flex; gap: 1rem; align-items: center; justify-content: space-between; }
   .words p { margin: 0; overflow-wrap: anywhere; white-space: pre-line; }

@@ -8,9 +8,9 @@
  * error {message}, open {id, permalink} (preventDefault stops the lightbox), close {id}, more {shown, count}.
  * Styling: --igf-gap, --igf-radius, --igf-background, --igf-text, --igf-accent. More: docs/widget.md.
  *
- * The widget connects only to the service and to the picture hosts named in the feed, which is the service once pictures
- * have been copied. Feed content becomes text nodes and
- * checked URLs, never markup. It uses a constructed stylesheet, which a page's strict Content-Security-Policy allows.
+ * The widget connects only to the service and to the picture hosts named in the feed; once pictures have been copied,
+ * these are the service's. Feed content becomes text nodes and checked URLs, never markup. It uses a constructed
+ * stylesheet, which a page's strict Content-Security-Policy allows.
  */
 (() => {
   "use strict";
@@ -129,8 +129,8 @@
   }
 
   /**
-   * A picture of `item` (post, album child or profile) that is `width` CSS pixels wide: AVIF, else JPEG, in the size that the
-   * browser chooses, or `plain` if there are no copies. `lose` is called when neither format can be loaded.
+   * A picture of `item` (post, album child or profile) that is `width` CSS pixels wide: AVIF, else JPEG, in the size that
+   * the browser chooses, or `plain` if there are no copies. `lose` is called when neither format can be loaded.
    */
   function picture(item, { plain, alt, width, names = SIZES, isFirst = false, lose }) {
     const image = make("img");
