@@ -30,7 +30,7 @@ from paris_integration.feeds.dispatch import dispatcher
 from paris_integration.feeds.pictures import Copies, Copy, WantedPicture
 from paris_integration.media import room, storage
 from paris_integration.media.rendering import Rendered, Renderer
-from paris_integration.models import Feed, Picture, PictureUse
+from paris_integration.models import Feed, Picture, PictureUse, UnusedMark
 from paris_integration.observing import metrics
 from paris_integration.providers.http import Deadline
 
@@ -102,10 +102,9 @@ def due_feeds(*, now: datetime, limit: int) -> list[UUID]:
 
 def mark_unused(digests: Iterable[str | None]) -> None:
     """Let the sweep look at these pictures. Call it in the transaction that ends their use."""
-    known = sorted({digest for digest in digests if digest is not None})
-    if known:
-        held = Picture.objects.filter(pk__in=known).select_for_update().order_by("pk")
-        Picture.objects.filter(pk__in=[row.pk for row in held]).update(unused_since=clock.moment())
+    UnusedMark.objects.bulk_create(
+        UnusedMark(picture_id=digest) for digest in {*digests} if digest is not None
+    )
 
 
 def needs_copy(use: PictureUse) -> bool:
@@ -287,13 +286,13 @@ def reserve(digest: str) -> datetime:
     until = now + WRITING_LASTS
     try:
         with transaction.atomic():
-            Picture.objects.create(digest=digest, unused_since=now, writing_until=until)
+            Picture.objects.create(digest=digest, writing_until=until)
+            mark_unused([digest])
     except IntegrityError:
         unfinished = Picture.objects.filter(pk=digest, is_leaving=False, stored_bytes=0)
-        if not unfinished.filter(clock.is_free("writing_until", now)).update(
-            writing_until=until, unused_since=now
-        ):
+        if not unfinished.filter(clock.is_free("writing_until", now)).update(writing_until=until):
             raise _Busy from None
+        mark_unused([digest])
     return until
 
 
@@ -325,10 +324,10 @@ def attach(use: PictureUse, digest: str) -> bool:
     True as well if the feed doesn't show the item any more: then the picture is left to the sweep.
     """
     feed = Feed.objects.select_for_update().only("copies").filter(pk=use.feed_id).first()
-    stored = Picture.objects.filter(pk=digest, is_leaving=False, stored_bytes__gt=0)
-    if not stored.update(unused_since=None, writing_until=None):
+    picture = Picture.objects.select_for_update().filter(pk=digest).first()
+    if picture is None or picture.is_leaving or not picture.stored_bytes:
         return False
-    picture = Picture.objects.get(pk=digest)
+    Picture.objects.filter(pk=digest).update(writing_until=None)
     current = PictureUse.objects.filter(pk=use.pk, file_name=use.file_name)
     if feed is None or not current.update(
         picture=picture, copied_name=use.file_name, failures=0, reason="", next_try_at=None

@@ -19,7 +19,7 @@ from paris_integration.errors import StorageUnavailable
 from paris_integration.feeds import pictures
 from paris_integration.feeds.dispatch import dispatcher
 from paris_integration.media import copying, room, storage
-from paris_integration.models import Feed, Picture, PictureStore, PictureUse
+from paris_integration.models import Feed, Picture, PictureStore, PictureUse, UnusedMark
 from paris_integration.observing import metrics
 
 logger = logging.getLogger(__name__)
@@ -68,15 +68,16 @@ def names_of(picture: Picture) -> list[str]:
 def _claim_unused() -> list[Picture]:
     """Claim a batch of unused pictures, so that nothing uses them any more and no other sweep removes them."""
     now = clock.database_now()
-    marked = Picture.objects.filter(clock.is_free("writing_until", now), unused_since__isnull=False)
-    marked = marked.order_by("unused_since", "pk")
+    marks = UnusedMark.objects.filter(clock.is_free("picture__writing_until", now)).order_by("pk")
+    digests = {mark.picture_id for mark in marks[:BATCH]}
+    marked = Picture.objects.filter(pk__in=digests).order_by("pk")
     if connection.features.has_select_for_update_skip_locked:
         marked = marked.select_for_update(skip_locked=True)
-    rows = list(marked[:BATCH])
+    rows = list(marked.filter(clock.is_free("writing_until", now)))
     used = set(
         PictureUse.objects.filter(picture__in=[row.pk for row in rows]).values_list("picture_id", flat=True)
     )
-    Picture.objects.filter(pk__in=used).update(unused_since=None)
+    UnusedMark.objects.filter(picture__in=used).delete()
     leaving = [row for row in rows if row.pk not in used]
     Picture.objects.filter(pk__in=[row.pk for row in leaving]).update(
         is_leaving=True, writing_until=now + REMOVING_LASTS
@@ -85,8 +86,8 @@ def _claim_unused() -> list[Picture]:
 
 
 def _delete(leaving: list[Picture]) -> int:
-    number, _ = Picture.objects.filter(pk__in=[row.pk for row in leaving], is_leaving=True).delete()
-    return number
+    _, deleted = Picture.objects.filter(pk__in=[row.pk for row in leaving], is_leaving=True).delete()
+    return deleted.get(Picture._meta.label, 0)  # without the marks
 
 
 def on_feed_deleted(sender: object, *, instance: Feed, **_: object) -> None:
@@ -137,14 +138,14 @@ def _remove_ended_uses() -> int:
 
 
 def _mark_forgotten(now: datetime) -> None:
-    """Mark pictures without use that no one has marked, such as after a race with the deletion of a workspace."""
-    unmarked = Picture.objects.filter(
+    """Mark pictures without use and mark, such as after a race with the deletion of a workspace."""
+    forgotten = Picture.objects.filter(
         ~Exists(PictureUse.objects.filter(picture=OuterRef("pk"))),
-        unused_since__isnull=True,
+        ~Exists(UnusedMark.objects.filter(picture=OuterRef("pk"))),
         created_at__lt=now - SETTLED_AFTER,
     )
-    while ids := list(unmarked.values_list("pk", flat=True)[:BATCH]):
-        Picture.objects.filter(pk__in=ids).update(unused_since=now)
+    while digests := list(forgotten.values_list("pk", flat=True)[:BATCH]):
+        copying.mark_unused(digests)
 
 
 def _repair_shard(shard: str, now: datetime) -> tuple[int, int]:

@@ -13,7 +13,7 @@ from paris_integration.models.connections import (
     PersonFence,
 )
 from paris_integration.models.feeds import Feed, Pause, PreviewWindow, ProviderWindow
-from paris_integration.models.media import Picture, PictureStore, PictureUse
+from paris_integration.models.media import Picture, PictureStore, PictureUse, UnusedMark
 from paris_integration.models.observing import AuditEvent, DailyUsage
 from paris_integration.models.quota import ForcedRefresh, QuotaWindow, RefreshReceipt
 from paris_integration.models.retention import ErasedInstance
@@ -42,4 +42,5 @@ __all__ = [
     "ProviderWindow",
     "QuotaWindow",
     "RefreshReceipt",
+    "UnusedMark",
 ]

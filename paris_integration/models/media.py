@@ -36,21 +36,10 @@ class Picture(models.Model):
     stored_bytes = models.BigIntegerField(default=0)
     created_at = models.DateTimeField(auto_now_add=True)
 
-    # Set while no use is known, so that the sweep needs no search. The sweep counts the uses again.
-    unused_since = models.DateTimeField(null=True, blank=True)
     # The worker that writes the files; by the database's clock. The sweep leaves the picture alone until then.
     writing_until = models.DateTimeField(null=True, blank=True)
     # Its files are being removed: nothing may use it any more.
     is_leaving = models.BooleanField(default=False)
-
-    class Meta:
-        indexes = [
-            models.Index(
-                fields=["unused_since"],
-                name="picture_unused",
-                condition=models.Q(unused_since__isnull=False),
-            )
-        ]
 
     def __str__(self) -> str:
         return self.digest[:12]
@@ -87,6 +76,18 @@ class PictureUse(models.Model):
 
     def __str__(self) -> str:
         return f"{self.feed_id} {self.item}"
+
+
+class UnusedMark(models.Model):
+    """A picture that may have lost its last use. The sweep counts the uses.
+
+    Rows of their own, because two deletions that mark the same pictures could deadlock over the pictures' rows.
+    """
+
+    picture = models.ForeignKey(Picture, on_delete=models.CASCADE, db_constraint=False, related_name="marks")
+
+    def __str__(self) -> str:
+        return self.picture_id
 
 
 class PictureStore(models.Model):
