@@ -28,7 +28,7 @@ timeout = 60
 graceful_timeout = 25
 limit_request_line = 8190
 control_socket_disable = True
-accesslog = None  # the URL of a feed may contain an embed token
+logger_class = "foundation.gunicorn_logger.NoAccessLog"  # the URL of a feed may contain an embed token
 loglevel = os.environ.get("LOG_LEVEL", "info").lower()
 # gunicorn's own lines quote requests that it cannot parse, so they're redacted like the service's. The master process
 # never reads the Django settings.

@@ -1,7 +1,13 @@
-"""What Celery's processes do beside their tasks: report that they run, write usage when they end, put ids into logs."""
+"""What Celery's processes do beside their tasks: report that they run, write usage when they end, put ids into logs.
+
+A worker starts a second process for pictures, with a queue and threads of its own, so that pictures never delay a
+refresh. PICTURE_THREADS=0 leaves that to a worker that is started separately.
+"""
 
 from __future__ import annotations
 
+import os
+import sys
 import time
 from typing import Any
 
@@ -13,12 +19,15 @@ from celery.signals import (
     task_prerun,
     worker_ready,
     worker_shutdown,
+    worker_shutting_down,
 )
 
-from foundation import logs
+from foundation import companion, logs
 
 _TICK = "paris_integration.tasks.enqueue_due_refreshes"
+_IS_COMPANION = "PICTURES_COMPANION"
 _bound: dict[str, Any] = {}
+_companions: list[companion.Companion] = []
 
 
 @worker_ready.connect
@@ -28,6 +37,41 @@ def say_where_the_numbers_are(**_: Any) -> None:
 
     worker_last_seen.set(time.time())
     announce_worker_metrics()
+
+
+@worker_ready.connect
+def start_pictures(sender: Any, **_: Any) -> None:
+    from django.conf import settings
+
+    if os.environ.get(_IS_COMPANION):
+        companion.end_with_parent()
+        return
+    if not settings.MEDIA_COPIES or not settings.PICTURE_THREADS:
+        return
+    command = (
+        # Behind refreshes, where both want the processor.
+        "nice", "-n", "15",
+        sys.executable, "-m", "celery", "--app", "config", "worker", "--queues", "pictures",
+        "--hostname", f"pictures-{os.getpid()}@%h", "--pool", "threads",
+        "--concurrency", str(settings.PICTURE_THREADS), "--loglevel", settings.LOG_LEVEL,
+        "--without-gossip", "--without-mingle",
+    )  # fmt: skip
+    # Its metrics are in the directory that the page of this worker reads.
+    beside = companion.Companion(command, {_IS_COMPANION: "1", "WORKER_METRICS_PORT": "0"})
+    beside.start()
+    _companions.append(beside)
+
+
+@worker_shutting_down.connect
+def begin_to_stop_pictures(**_: Any) -> None:
+    for beside in _companions:
+        beside.begin_to_stop()
+
+
+@worker_shutdown.connect
+def stop_pictures(**_: Any) -> None:
+    for beside in _companions:
+        beside.stop()
 
 
 @heartbeat_sent.connect

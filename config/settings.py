@@ -396,6 +396,25 @@ CELERY_BEAT_SCHEDULE = {
         "options": {"expires": 3_600},
     },
 }
+CELERY_BEAT_SCHEDULE.update(
+    {
+        "enqueue-due-copies": {
+            "task": "paris_integration.tasks.enqueue_due_copies",
+            "schedule": 15.0,
+            "options": {"expires": 15},
+        },
+        "remove-unused-pictures": {
+            "task": "paris_integration.tasks.remove_unused_pictures",
+            "schedule": 15.0,
+            "options": {"expires": 15},
+        },
+        "repair-pictures": {
+            "task": "paris_integration.tasks.repair_pictures",
+            "schedule": 3_600.0,
+            "options": {"expires": 3_600},
+        },
+    }
+)
 CELERY_BEAT_SCHEDULE["forget-failed-sign-ins"] = {
     "task": "venice_api.tasks.forget_failed_sign_ins",
     "schedule": 3_600.0,

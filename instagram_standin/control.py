@@ -23,7 +23,8 @@ from instagram_standin.world import World
 
 CONTROL_PATH = "/_control"
 ACTIONS = (
-    "reset", "set", "faults.add", "faults.clear", "calls.clear", "links.expire", "profiles.plant", "hashtags.use_up",
+    "reset", "set", "faults.add", "faults.clear", "calls.clear", "links.expire", "links.live_for",
+    "profiles.plant", "hashtags.use_up",
     "hashtags.age", "codes.expire", "tokens.add", "tokens.change", "callbacks.send",
 )  # fmt: skip
 

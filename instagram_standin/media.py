@@ -46,14 +46,20 @@ class Links:
     def __init__(self, public_url: str | None = None) -> None:
         self._public_url = public_url.rstrip("/") if public_url else None
         self._generation = 1
+        self._life_seconds = LINK_LIFE_SECONDS
+
+    def live_for(self, seconds: int) -> None:
+        """How long addresses work that are handed out from now on."""
+        self._life_seconds = seconds
 
     def expire(self) -> None:
         """Refuse every address handed out so far."""
         self._generation += 1
 
     def address(self, path: str, host: str) -> str:
-        # Meta's addresses stay the same for hours, and so do these.
-        expiry = int((time.time() + LINK_LIFE_SECONDS) // 3_600) * 3_600
+        # Meta's addresses stay the same for hours, and so do these, unless they live for less.
+        step = 3_600 if self._life_seconds > 2 * 3_600 else 1
+        expiry = int((time.time() + self._life_seconds) // step) * step
         return f"{self.origin(host)}{path}?oh=00_A{self._generation}&oe={expiry:X}"
 
     def origin(self, host: str) -> str:

@@ -1,4 +1,5 @@
 from django.apps import AppConfig
+from django.db.models.signals import pre_delete
 
 
 class ParisConfig(AppConfig):
@@ -10,6 +11,9 @@ class ParisConfig(AppConfig):
         from foundation import metric_files
         from paris_integration import checks  # noqa: F401 - registers the system checks
         from paris_integration.feeds import refreshing
+        from paris_integration.media import sweeping
+        from paris_integration.models import Feed
 
         metric_files.fold_ended()
+        pre_delete.connect(sweeping.on_feed_deleted, sender=Feed, dispatch_uid="paris.pictures_unused")
         limits_changed.connect(refreshing.on_limits_changed, dispatch_uid="paris.reschedule")

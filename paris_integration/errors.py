@@ -62,6 +62,14 @@ class RefreshBlocked(ParisError):
         self.upgrade_hint = upgrade_hint
 
 
+class PictureRefused(ParisError):
+    """A picture can't be fetched or converted. `reason`: a short code such as `link_expired` or `broken`."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason)
+        self.reason = reason
+
+
 class ProviderError(ParisError):
     """The provider failed. This class itself stands for errors that the fault table doesn't list.
 

@@ -37,6 +37,7 @@ from paris_integration.feeds.sources import (
     parse_source_type,
     source_from_profile_url,
 )
+from paris_integration.media.status import picture_status
 from paris_integration.media.storage import PictureFile, find_picture
 from paris_integration.observing.audit import SERVICE, Action, note_act
 from paris_integration.observing.metrics import count_feed_request
@@ -71,6 +72,7 @@ from paris_integration.types import (
     FilterKind,
     Glance,
     Login,
+    PictureStatus,
     RefreshEffect,
     RefreshNow,
     Selection,
@@ -104,6 +106,7 @@ __all__ = [
     "LoginFailed",
     "ParisError",
     "PictureFile",
+    "PictureStatus",
     "PreviewBudgetSpent",
     "RefreshBlocked",
     "RefreshEffect",
@@ -145,6 +148,7 @@ __all__ = [
     "parse_source",
     "parse_source_type",
     "pause",
+    "picture_status",
     "purge",
     "read_feed",
     "read_feed_as_member",

@@ -11,14 +11,17 @@ from datetime import datetime
 from uuid import UUID
 
 from celery import shared_task
+from django.conf import settings
 from django.db import connection
 from django.utils import timezone
 
 from foundation import faults, statements, threads
 from paris_integration import clock
 from paris_integration.connections import health, notices, renewals
+from paris_integration.errors import StorageUnavailable
 from paris_integration.feeds import refreshing
-from paris_integration.feeds.dispatch import REFRESH_FEED_TASK
+from paris_integration.feeds.dispatch import COPY_PICTURES_TASK, REFRESH_FEED_TASK
+from paris_integration.media import copying, sweeping
 from paris_integration.quota import ledger
 from paris_integration.retention import expiry
 
@@ -27,6 +30,7 @@ logger = logging.getLogger(__name__)
 CLAIM_BATCH = 100
 CLAIM_BATCHES_PER_TICK = 20  # so that one tick doesn't occupy a worker for long
 PARALLEL = 8
+COPIES_PER_TICK = 200
 
 
 @shared_task(name=REFRESH_FEED_TASK)
@@ -58,6 +62,60 @@ def enqueue_due_refreshes() -> int:
         if len(claimed) < CLAIM_BATCH:
             break
     return handed_over
+
+
+@shared_task(name=COPY_PICTURES_TASK)
+def copy_pictures(feed_id: str) -> None:
+    """Copy one feed's pictures if that is due. Doesn't raise for expected outcomes."""
+    try:
+        outcome = copying.copy_pictures(UUID(feed_id))
+    except faults.DRIVER_ERRORS as error:
+        logger.warning("pictures postponed, database unavailable: %s", type(error).__name__)
+        return
+    fields = {
+        "feed": feed_id,
+        "result": outcome.result.value,
+        "copied": outcome.copied,
+        "failed": outcome.failed,
+    }
+    logger.info("pictures %s", outcome.result, extra={"fields": fields})
+
+
+@shared_task(name="paris_integration.tasks.enqueue_due_copies")
+def enqueue_due_copies() -> int:
+    """Send the feeds whose pictures are due to the workers. Returns how many."""
+    try:
+        due = copying.due_feeds(now=clock.database_now(), limit=COPIES_PER_TICK)
+    except faults.DRIVER_ERRORS as error:
+        logger.warning("due pictures not found, database unavailable: %s", type(error).__name__)
+        return 0
+    for feed_id in due:
+        # Not claimed: the message expires with this tick, and the next tick sends those still due.
+        copy_pictures.apply_async((str(feed_id),), expires=15)
+    return len(due)
+
+
+@shared_task(name="paris_integration.tasks.remove_unused_pictures")
+def remove_unused_pictures() -> int:
+    """Remove the pictures that no feed uses any more. Returns how many."""
+    try:
+        return sweeping.remove_unused()
+    except faults.DRIVER_ERRORS as error:
+        logger.warning("pictures not removed, database unavailable: %s", type(error).__name__)
+        return 0
+
+
+@shared_task(name="paris_integration.tasks.repair_pictures")
+def repair_pictures() -> dict[str, int]:
+    """Compare all pictures with the storage. Returns what was found."""
+    try:
+        with statements.limited_to(statements.LONG_JOB_SECONDS):
+            found = sweeping.repair(now=clock.database_now())
+    except (StorageUnavailable, *faults.DRIVER_ERRORS) as error:
+        logger.warning("pictures not compared with the storage: %s", type(error).__name__)
+        return {}
+    logger.info("pictures compared with the storage", extra={"fields": found})
+    return found
 
 
 @shared_task(name="paris_integration.tasks.settle_orphans")
@@ -150,14 +208,27 @@ def refresh_due_now(*, now: datetime) -> dict[str, int]:
         else:
             with threads.Executor(max_workers=PARALLEL) as pool:
                 results.update(pool.map(lambda feed_id: _refresh(feed_id, now), claimed))
+    copied = _copy_pictures() if settings.MEDIA_COPIES else {}
     renewed = _look_after_connections()
     settled = ledger.settle_orphans(older_than=refreshing.dead_after())
     return {
         "due": results.total(),
         "settled": settled,
         "renewed": renewed,
+        **copied,
         **dict(sorted(results.items())),
     }
+
+
+def _copy_pictures() -> dict[str, int]:
+    """Copy the pictures that are due, and remove those that no feed uses. Returns the numbers."""
+    copied = 0
+    while due := copying.due_feeds(now=clock.database_now(), limit=CLAIM_BATCH):
+        outcomes = [copying.copy_pictures(feed_id) for feed_id in due]
+        copied += sum(outcome.copied for outcome in outcomes)
+        if not any(outcome.copied or outcome.result is copying.Result.DONE for outcome in outcomes):
+            break  # no progress: the rest waits for its next try
+    return {"picturesCopied": copied, "picturesRemoved": sweeping.remove_unused()}
 
 
 def _look_after_connections() -> int:

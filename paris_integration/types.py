@@ -341,6 +341,15 @@ class FeedView:
 
 
 @dataclass(frozen=True, slots=True)
+class PictureStatus:
+    """How many of a widget's pictures have copies. `reason`: why most of the others have none, or empty."""
+
+    copied: int
+    wanted: int
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
 class Glance:
     """The status of a widget's feed, without posts. Times as in FeedView."""
 

@@ -6,7 +6,7 @@ import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from playwright.sync_api import Browser, sync_playwright
+from playwright.sync_api import Browser, BrowserType, sync_playwright
 
 from tests.conftest import needs
 
@@ -23,9 +23,16 @@ ARGUMENTS = [
 
 @contextmanager
 def chromium() -> Iterator[Browser]:
-    path = shutil.which("chromium-headless-shell") or shutil.which("chromium")
-    needs("Chromium", path is not None)
+    needs("Chromium", _path() is not None)
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=path, args=ARGUMENTS)
+        browser = launched(playwright.chromium)
         yield browser
         browser.close()
+
+
+def launched(kind: BrowserType, *more_arguments: str) -> Browser:
+    return kind.launch(executable_path=_path(), args=[*ARGUMENTS, *more_arguments])
+
+
+def _path() -> str | None:
+    return shutil.which("chromium-headless-shell") or shutil.which("chromium")

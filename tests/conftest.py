@@ -7,6 +7,7 @@ import string
 import subprocess
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -24,10 +25,12 @@ from django.utils.crypto import get_random_string
 from foundation.cache import database_breaker, redis_breaker
 from foundation.counters import memory_counters
 from paris_integration import clock, registry
-from paris_integration.feeds import reading
+from paris_integration.feeds import reading, refreshing
+from paris_integration.media import copying, sweeping
 from paris_integration.quota import forcing
 from tests.fakes import FakeLogins, FakeProvider, InlineBoard, RecordingDispatcher
 from tests.legs import pytest_addoption, pytest_collection_modifyitems, uses_cache
+from tests.pictures import FakePictureHost, jpeg
 from tests.processes import forking
 
 __all__ = ["pytest_addoption", "pytest_collection_modifyitems"]
@@ -102,10 +105,29 @@ def board(monkeypatch: pytest.MonkeyPatch) -> InlineBoard:
 
 @pytest.fixture(autouse=True)
 def dispatched(monkeypatch: pytest.MonkeyPatch) -> RecordingDispatcher:
-    """Records the feeds that the worker was asked to refresh."""
+    """Records the feeds that the worker was asked to refresh, or whose pictures to copy."""
     recorder = RecordingDispatcher()
-    monkeypatch.setattr(reading, "dispatcher", recorder)
+    for module in (reading, refreshing, copying, sweeping):
+        monkeypatch.setattr(module, "dispatcher", recorder)
     return recorder
+
+
+@pytest.fixture
+def host(monkeypatch: pytest.MonkeyPatch) -> FakePictureHost:
+    """Serves /v/0.jpg to /v/59.jpg, and /v/me.jpg."""
+    fake = FakePictureHost()
+    fake.files = {f"/v/{number}.jpg": jpeg(number) for number in range(60)} | {"/v/me.jpg": jpeg(200)}
+    monkeypatch.setattr(registry, "file_client", lambda: fake)
+    return fake
+
+
+@pytest.fixture
+def folder(tmp_path: Path, settings: Any) -> Path:
+    """Copies are on, and stored here."""
+    settings.MEDIA_COPIES = True
+    settings.MEDIA_STORAGE = "file"
+    settings.MEDIA_ROOT = tmp_path / "media"
+    return tmp_path / "media"
 
 
 @dataclass(frozen=True, slots=True)

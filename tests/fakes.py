@@ -49,6 +49,7 @@ class FakeProvider:
         self.tokens: list[str] = []
         self.requests: list[FeedRequest] = []
         self.tags: dict[str, str] = {}
+        self.profile: Mapping[str, object] = {}
         self.tag_calls: list[str] = []
         self.recent_searches: tuple[str, ...] = ()
         self.later_page_error: ProviderError | None = None
@@ -81,7 +82,7 @@ class FakeProvider:
         self._raise_fault(request)
         if request.username not in self.accounts:
             raise SourceNotFound(code=110, subcode=2207013, status=400)
-        profile: Mapping[str, object] = {"username": request.username}
+        profile: Mapping[str, object] = {"username": request.username, **self.profile}
         items = tuple(self.accounts[request.username][:max_posts])
         return RawFeed(media=items, profile=profile, later_page_error=self.later_page_error, usage=self.usage)
 
@@ -120,9 +121,13 @@ class InlineBoard:
 class RecordingDispatcher:
     def __init__(self) -> None:
         self.feed_ids: list[UUID] = []
+        self.copied_ids: list[UUID] = []
 
     def request_refresh(self, feed_id: UUID) -> None:
         self.feed_ids.append(feed_id)
+
+    def request_copies(self, feed_id: UUID) -> None:
+        self.copied_ids.append(feed_id)
 
 
 class FakeLogins:

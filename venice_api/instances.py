@@ -34,6 +34,7 @@ class Instance:
     hidden_post_ids: tuple[str, ...]
     allowed_origins: tuple[str, ...]
     token_version: int
+    video_notice: bool = True  # with a default, so that copies cached by the previous release stay readable
 
     @property
     def source(self) -> Source:
@@ -72,6 +73,7 @@ def from_row(row: WidgetInstance) -> Instance:
         hidden_post_ids=tuple(row.hidden_post_ids),
         allowed_origins=tuple(row.allowed_origins),
         token_version=row.token_version,
+        video_notice=row.video_notice,
     )
 
 
@@ -154,6 +156,7 @@ _SETTINGS = {
     "max_posts": "posts shown",
     "filter_type": "kinds of posts",
     "allowed_origins": "allowed sites",
+    "video_notice": "video notice",
 }
 
 

@@ -65,6 +65,11 @@ class WidgetInstance(models.Model):
         blank=True,
         help_text='Sites that may show the widget, such as ["https://shop.example"].',
     )
+    video_notice = models.BooleanField(
+        default=True,
+        db_default=True,
+        help_text="Tell visitors that videos are loaded from Instagram (Meta) before the first one plays.",
+    )
     token_version = models.PositiveIntegerField(default=1, editable=False)
     created_at = models.DateTimeField(auto_now_add=True)
     updated_at = models.DateTimeField(auto_now=True)

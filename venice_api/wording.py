@@ -18,6 +18,7 @@ from paris_integration.public import (
     ConnectionState,
     FeedView,
     Glance,
+    PictureStatus,
     RefreshBlocked,
     RefreshEffect,
     SourceType,
@@ -95,6 +96,19 @@ _WARNINGS = {
     Warning.HASHTAG_QUOTA_EXHAUSTED: "The connected account has reached Instagram's limit of 30 different hashtags a week. New searches work as older ones expire.",  # noqa: E501
     Warning.HASHTAG_RECENT_ONLY: "A hashtag shows posts from the last 24 hours only.",
 }
+# Why pictures have no copy, by `PictureStatus.reason`, after "2 of 12 not copied: ".
+_PICTURE_REASONS = {
+    "link_expired": "Instagram's links had expired; the next refresh brings new ones",
+    "not_found": "Instagram no longer has the files; the next refresh may bring others",
+    "http_error": "Instagram answered with an error; we'll retry automatically",
+    "unreachable": "Instagram's picture server couldn't be reached; we'll retry automatically",
+    "timed_out": "Instagram's picture server was too slow; we'll retry automatically",
+    "workspace_full": "the workspace has used up its space for pictures",
+    "storage": "our storage for pictures isn't available right now; we'll retry automatically",
+    "host_not_allowed": "the links point to a server that isn't Instagram's",
+    "address_not_allowed": "the links point to a server that isn't Instagram's",
+}
+_OTHER_PICTURE_REASON = "the files aren't pictures that we can convert"
 # For support staff: warnings that stop a feed from being refreshed, as half sentences.
 _CLOSED = {
     Warning.PLAN_RESTRICTED: "the plan does not include connected accounts, but one is connected",
@@ -394,3 +408,15 @@ def utc_words(moment: datetime) -> str:
 
 def _units(count: int | None) -> str:
     return "unlimited" if count is None else str(count)
+
+
+def picture_words(status: PictureStatus | None) -> str:
+    """How many pictures have copies, and why the others have none. Empty if there is nothing to say."""
+    if status is None:
+        return ""
+    copied = f"{status.copied} of {status.wanted} copied"
+    if status.copied == status.wanted:
+        return copied
+    if not status.reason:
+        return f"{copied}, the others are being copied"
+    return f"{copied}; {_PICTURE_REASONS.get(status.reason, _OTHER_PICTURE_REASON)}"

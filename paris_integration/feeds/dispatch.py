@@ -1,4 +1,4 @@
-"""Sends refreshes to the worker without waiting for the broker.
+"""Sends refreshes and copies of pictures to the workers without waiting for the broker.
 
 A reader puts the feed's id into an in-process queue, and one thread sends it to the broker. Messages may get lost: beat
 finds the feeds that are due.
@@ -19,8 +19,9 @@ from foundation import logs, threads
 
 logger = logging.getLogger(__name__)
 
-# Sent by name: the task itself is above this package.
+# Sent by name: the tasks are above this package.
 REFRESH_FEED_TASK = "paris_integration.tasks.refresh_feed"
+COPY_PICTURES_TASK = "paris_integration.tasks.copy_pictures"
 ASK_AGAIN_SECONDS = 5.0
 QUEUE_LENGTH = 1_000
 
@@ -29,17 +30,23 @@ class Dispatcher:
     """Sends each feed at most once per `ASK_AGAIN_SECONDS`: over all processes if the cache works, else per process."""
 
     def __init__(self) -> None:
-        self._waiting: queue.Queue[tuple[UUID, str]] = queue.Queue(maxsize=QUEUE_LENGTH)
+        self._waiting: queue.Queue[tuple[str, UUID, str]] = queue.Queue(maxsize=QUEUE_LENGTH)
         self._asked: dict[UUID, float] = {}
         self._lock = threading.Lock()
         self._thread: threading.Thread | None = None
 
     def request_refresh(self, feed_id: UUID) -> None:
         """Ask the worker to refresh this feed if it is due. Never blocks."""
-        if not self._is_news(feed_id):
-            return
+        if self._is_news(feed_id):
+            self._send_soon(REFRESH_FEED_TASK, feed_id)
+
+    def request_copies(self, feed_id: UUID) -> None:
+        """Ask the worker to copy this feed's pictures. Never blocks. Call it once the feed is due for that."""
+        self._send_soon(COPY_PICTURES_TASK, feed_id)
+
+    def _send_soon(self, task: str, feed_id: UUID) -> None:
         try:
-            self._waiting.put_nowait((feed_id, logs.current_request_id()))
+            self._waiting.put_nowait((task, feed_id, logs.current_request_id()))
         except queue.Full:
             return  # the broker is stuck; beat finds the feed
         self._ensure_thread()
@@ -62,17 +69,17 @@ class Dispatcher:
                 self._thread = threads.repeat(self._send_next, name="refresh-dispatch")
 
     def _send_next(self) -> None:
-        feed_id, request_id = self._waiting.get()
+        task, feed_id, request_id = self._waiting.get()
         try:
             current_app.send_task(
-                REFRESH_FEED_TASK,
+                task,
                 args=(str(feed_id),),
                 retry=False,
                 expires=60,
                 headers={logs.REQUEST_ID_HEADER: request_id},
             )
         except Exception as error:  # noqa: BLE001 - kombu raises what its transports raise
-            logger.warning("refresh not sent to the worker: %s", type(error).__name__)
+            logger.warning("%s not sent to the worker: %s", task.rpartition(".")[2], type(error).__name__)
 
 
 dispatcher = Dispatcher()

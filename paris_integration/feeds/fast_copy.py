@@ -15,6 +15,8 @@ import msgspec
 
 from foundation import cache
 from foundation.cache import AwareDatetime
+from paris_integration.feeds import pictures
+from paris_integration.feeds.pictures import Reach
 from paris_integration.models import Feed
 from paris_integration.models.feeds import copy_key, forget_copies, state_of
 from paris_integration.types import (
@@ -29,7 +31,10 @@ from paris_integration.types import (
 
 
 class FeedCopy(msgspec.Struct, frozen=True, array_like=True):
-    """The columns of a feed row that readers need. `decode_posts` decodes `posts_encoded`."""
+    """The columns of a feed row that readers need. `decode_posts` decodes `posts_encoded`.
+
+    Posts and profile have links to the copies of pictures.
+    """
 
     # Cached as an array. Add new fields at the end and with a default, so that this release and the previous one can
     # read each other's copies.
@@ -47,6 +52,7 @@ class FeedCopy(msgspec.Struct, frozen=True, array_like=True):
     paused_at: AwareDatetime | None = None
     paused_until: AwareDatetime | None = None
     slowed_until: AwareDatetime | None = None
+    reach: Reach = Reach()
 
     def __post_init__(self) -> None:
         decode_posts(self.posts_encoded)  # raises for unreadable posts, so that the cache drops the copy
@@ -113,12 +119,13 @@ def copy_of(row: Feed) -> FeedCopy:
         fault=row.fault,
         data_warnings=tuple(row.data_warnings),
         last_read_at=row.last_read_at,
-        profile=row.profile,
-        posts_encoded=row.posts_encoded,
+        profile=pictures.profile_with_copies(row.profile, row.copies),
+        posts_encoded=pictures.posts_with_copies(row.posts_encoded, row.copies, row.fetched_at),
         backoff_set_at=row.backoff_set_at,
         paused_at=row.paused_at,
         paused_until=row.paused_until,
         slowed_until=row.slowed_until,
+        reach=pictures.stored_reach(row.pictures_reach),
     )
 
 

@@ -15,12 +15,13 @@ from itertools import islice
 from uuid import UUID
 
 from django.conf import settings
+from msgspec import to_builtins
 
 from foundation import metrics, threads
 from foundation.cache import StoreAway, guarded_load
 from paris_integration import clock
 from paris_integration.errors import PreviewBudgetSpent, StoreUnavailable
-from paris_integration.feeds import fast_copy, lease, previews, refreshing, schedule, situation
+from paris_integration.feeds import fast_copy, lease, pictures, previews, refreshing, schedule, situation
 from paris_integration.feeds.dispatch import dispatcher
 from paris_integration.feeds.fast_copy import FeedCopy
 from paris_integration.feeds.schedule import Age, Verdict
@@ -71,7 +72,7 @@ def _read(found: Situation, selection: Selection, *, is_preview: bool) -> tuple[
     if found.open_route is None:
         return _last_good(found, selection), found
     if copy is not None and not is_preview:
-        _mark_read(copy, found.now)
+        _mark_read(found, copy, selection)
     if isinstance(found, LoadedSituation):
         return _read_cold(found, selection, is_preview=is_preview)
     if copy is None:  # only without a route, handled above
@@ -137,7 +138,8 @@ def _read_cold(
     found: LoadedSituation, selection: Selection, *, is_preview: bool
 ) -> tuple[FeedView, Situation]:
     """Fill a feed for the first time, or wait for a fill under way. Not during a back-off after a failure."""
-    loaded = guarded_load(lambda: situation.with_feed(found, is_preview=is_preview))
+    reach = None if is_preview else pictures.reach_of(selection)
+    loaded = guarded_load(lambda: situation.with_feed(found, is_preview=is_preview, reach=reach))
     row, copy = loaded.row, loaded.copy
     if row is None or copy is None or loaded.open_route is None:
         return _last_good(loaded, selection), loaded
@@ -200,26 +202,44 @@ def _charge_preview(workspace_id: UUID, now: datetime) -> bool:
     return True
 
 
-def _mark_read(copy: FeedCopy, now: datetime) -> None:
-    """Record the read, so that the feed stays in the background schedule. Writes at most once an hour."""
+def _mark_read(found: Situation, copy: FeedCopy, selection: Selection) -> None:
+    """Record the read, so that the feed stays in the background schedule and the requested pictures are copied.
+
+    Writes at most once an hour, and when more posts are requested than before.
+    """
+    now = found.now
     age = None if copy.last_read_at is None else now - copy.last_read_at
-    if age is not None and -clock.CLOCK_TOLERANCE <= age < MARK_READ_EVERY:
+    is_marked = age is not None and -clock.CLOCK_TOLERANCE <= age < MARK_READ_EVERY
+    reach = copy.reach | pictures.reach_of(selection)
+    if is_marked and (reach == copy.reach or not _copies_pictures(found)):
         return
     try:
-        guarded_load(lambda: _write_read_mark(copy.feed_id, now))
+        guarded_load(lambda: _write_read_mark(copy.feed_id, selection, now))
     except StoreAway:
         return  # the read itself doesn't need the database
 
 
-def _write_read_mark(feed_id: UUID, now: datetime) -> None:
+def _copies_pictures(found: Situation) -> bool:
+    return settings.MEDIA_COPIES and found.limits.copies_enabled
+
+
+def _write_read_mark(feed_id: UUID, selection: Selection, now: datetime) -> None:
     Feed.objects.filter(pk=feed_id).update(last_read_at=now)
     row = Feed.objects.filter(pk=feed_id).first()
-    if row is not None:
-        fast_copy.publish(row)
+    if row is None:
+        return
+    known = pictures.stored_reach(row.pictures_reach)
+    reach = known | pictures.reach_of(selection)
+    if settings.MEDIA_COPIES and reach != known:
+        row.pictures_reach, row.pictures_due_at = to_builtins(reach), now
+        row.save(update_fields=["pictures_reach", "pictures_due_at"])
+        dispatcher.request_copies(feed_id)
+    fast_copy.publish(row)
 
 
 def _links_have_expired(posts: tuple[EncodedPost, ...], fetched_at: datetime, now: datetime) -> bool:
     """Whether a media link has expired, by the time in the link or else by the feed's age."""
+    posts = tuple(post for post in posts if post.links_expire_at != pictures.NEVER)
     if not posts:
         return False
     known = [post.links_expire_at for post in posts if post.links_expire_at is not None]

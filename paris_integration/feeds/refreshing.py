@@ -23,7 +23,8 @@ from foundation import logs
 from paris_integration import clock, registry
 from paris_integration.connections import health, incidents
 from paris_integration.errors import PermissionMissing, ProviderError, RateLimited, TokenRejected
-from paris_integration.feeds import fast_copy, lease, rate_limits, routing, schedule, situation
+from paris_integration.feeds import fast_copy, lease, pictures, rate_limits, routing, schedule, situation
+from paris_integration.feeds.dispatch import dispatcher
 from paris_integration.feeds.routing import Call, Route
 from paris_integration.feeds.situation import Situation
 from paris_integration.models import Feed
@@ -213,10 +214,13 @@ def _land_success(flight: Flight, raw: RawFeed, dataset: Dataset) -> RefreshOutc
         slowed_until=schedule.slowed_until(raw.usage.percent, raw.usage.regain_minutes, flight.limits, now),
     )
     warnings = dataset.warnings | ({Warning.HASHTAG_RECENT_ONLY} if raw.is_recent_only else set())
-    return _land(
+    posts_encoded = fast_copy.encode_posts(dataset.posts)
+    pictures_due_at = _pictures_due_at(flight, posts_encoded, dataset)
+    outcome = _land(
         flight,
         RefreshOutcome(Result.SUCCEEDED),
-        posts_encoded=fast_copy.encode_posts(dataset.posts),
+        posts_encoded=posts_encoded,
+        pictures_due_at=pictures_due_at,
         profile=dataset.profile,
         data_warnings=sorted(warning.value for warning in warnings),
         fetched_at=now,
@@ -231,6 +235,20 @@ def _land_success(flight: Flight, raw: RawFeed, dataset: Dataset) -> RefreshOutc
         blocked_until=closed_until,
         slowed_until=state.slowed_until,
     )
+    is_waited_for = flight.kind in (Kind.COLD, Kind.FORCED)  # beat finds the others within seconds
+    if is_waited_for and pictures_due_at is not None and outcome.result is Result.SUCCEEDED:
+        dispatcher.request_copies(flight.row.pk)
+    return outcome
+
+
+def _pictures_due_at(flight: Flight, posts_encoded: str, dataset: Dataset) -> datetime | None:
+    """When the worker should copy the feed's pictures: now, or None if exactly those within reach have copies."""
+    row, wanted = flight.row, []
+    if settings.MEDIA_COPIES and flight.limits.copies_enabled:
+        reach = pictures.stored_reach(row.pictures_reach)
+        wanted = pictures.wanted_pictures(fast_copy.decode_posts(posts_encoded), dataset.profile, reach)
+    is_done = pictures.are_copied(wanted, pictures.decode_copies(row.copies))
+    return None if is_done else flight.now
 
 
 def _land_failure(flight: Flight, fault: ProviderError, **also_written: Any) -> RefreshOutcome:

@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from django.db import IntegrityError
+from msgspec import to_builtins
 
 from entitlements.limits import Ladder, Limits, keep, limits_for, load_ladder, resolve
 from foundation.cache import guarded_load
@@ -17,6 +18,7 @@ from paris_integration.connections import links
 from paris_integration.connections.lifecycle import EXPIRING_WITHIN
 from paris_integration.feeds import fast_copy, routing
 from paris_integration.feeds.fast_copy import FeedCopy
+from paris_integration.feeds.pictures import Reach
 from paris_integration.feeds.routing import NoRoute, Route
 from paris_integration.models import Feed
 from paris_integration.types import ConnectionFacts, ConnectionState, FeedKey, FeedState, Mode, Warning
@@ -101,11 +103,16 @@ def load_for(row: Feed, now: datetime) -> LoadedSituation:
     return _loaded(row.key, now, ladder, connection, route, row)
 
 
-def with_feed(loaded: LoadedSituation, *, is_preview: bool = False) -> LoadedSituation:
-    """The situation with its feed, created if it is missing. Beat doesn't refresh the feed of a preview."""
+def with_feed(
+    loaded: LoadedSituation, *, is_preview: bool = False, reach: Reach | None = None
+) -> LoadedSituation:
+    """The situation with its feed, created if it is missing. Beat doesn't refresh the feed of a preview.
+
+    `reach`: the posts whose pictures a new feed needs copies of.
+    """
     if loaded.row is not None or isinstance(loaded.route, NoRoute):
         return loaded
-    row = _create(loaded.key, loaded.route.mode, loaded.now, is_preview=is_preview)
+    row = _create(loaded.key, loaded.route.mode, loaded.now, is_preview=is_preview, reach=reach)
     route = loaded.route if row is not None else NoRoute(Warning.CONNECT_REQUIRED)
     return _loaded(loaded.key, loaded.now, loaded.ladder, loaded.connection, route, row)
 
@@ -158,9 +165,14 @@ def _find_row(key: FeedKey, mode: Mode) -> Feed | None:
     return Feed.objects.of_key(key, mode).with_orders().first()
 
 
-def _create(key: FeedKey, mode: Mode, now: datetime, *, is_preview: bool) -> Feed | None:
+def _create(key: FeedKey, mode: Mode, now: datetime, *, is_preview: bool, reach: Reach | None) -> Feed | None:
     """Insert the feed if it is still missing, and return it. None when the workspace or widget was deleted."""
-    new = Feed(**key.columns, mode=mode.value, last_read_at=None if is_preview else now)
+    new = Feed(
+        **key.columns,
+        mode=mode.value,
+        last_read_at=None if is_preview else now,
+        pictures_reach=to_builtins(reach or Reach()),
+    )
     try:
         Feed.objects.bulk_create([new], ignore_conflicts=True)
     except IntegrityError:  # the workspace was deleted meanwhile

@@ -79,20 +79,26 @@ class PictureFiles(FileSystemStorage):
             with _faults(), suppress(FileNotFoundError, NotADirectoryError):
                 os.unlink(self.path(key))
 
-    def entries(self) -> Iterator[tuple[str, datetime]]:
-        """Each file's key and time of change. Removes what killed writers have left behind."""
+    def entries(self, prefix: str) -> Iterator[tuple[str, datetime]]:
+        """The key and time of change of each file: of all, or of a folder's files with the same start of their names.
+
+        Removes what killed writers have left behind in these folders.
+        """
+        wanted, _, start = prefix.partition("/")
         with _faults():
             for folder in _scan(os.fspath(self.location)):
-                if len(folder.name) == 2 and folder.is_dir(follow_symlinks=False):
-                    yield from _entries_of(folder)
+                is_wanted = folder.name == wanted if wanted else len(folder.name) == 2
+                if is_wanted and folder.is_dir(follow_symlinks=False):
+                    yield from _entries_of(folder.path, folder.name, start)
 
 
-def _entries_of(folder: os.DirEntry[str]) -> Iterator[tuple[str, datetime]]:
-    for entry in _scan(folder.path):
+def _entries_of(path: str, folder: str, start: str) -> Iterator[tuple[str, datetime]]:
+    for entry in _scan(path):
         with suppress(FileNotFoundError):  # removed since
             changed_at = entry.stat(follow_symlinks=False).st_mtime
             if not entry.name.endswith(TEMPORARY_SUFFIX):
-                yield f"{folder.name}/{entry.name}", datetime.fromtimestamp(changed_at, UTC)
+                if entry.name.startswith(start):
+                    yield f"{folder}/{entry.name}", datetime.fromtimestamp(changed_at, UTC)
             elif time.time() - changed_at > ABANDONED_AFTER_SECONDS:
                 os.unlink(entry.path)
 

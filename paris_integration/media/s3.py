@@ -126,11 +126,11 @@ class PictureBucket(S3Storage):  # type: ignore[misc]  # has no types
             if code not in _MISSING:
                 raise StorageUnavailable(_reason_of(code, 403), _plain(code))
 
-    def entries(self) -> Iterator[tuple[str, datetime]]:
-        """Each object's key and time of change, read page by page."""
+    def entries(self, prefix: str) -> Iterator[tuple[str, datetime]]:
+        """The key and time of change of each object whose key begins with `prefix`, read page by page."""
         with _faults():
             pages = self._client.get_paginator("list_objects_v2").paginate(
-                Bucket=self.bucket_name, PaginationConfig={"PageSize": KEYS_PER_PAGE}
+                Bucket=self.bucket_name, Prefix=prefix, PaginationConfig={"PageSize": KEYS_PER_PAGE}
             )
             for page in pages:
                 for entry in page.get("Contents", ()):

@@ -28,7 +28,7 @@ class Backend(Protocol):
     def touch(self, key: str) -> None: ...
     def get(self, key: str) -> bytes | None: ...
     def drop(self, keys: Iterable[str]) -> None: ...
-    def entries(self) -> Iterator[tuple[str, datetime]]: ...
+    def entries(self, prefix: str) -> Iterator[tuple[str, datetime]]: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,9 +106,12 @@ def find_picture(name: str, *, with_content: bool = True) -> PictureFile | None:
     return None if content is None else PictureFile(key, kind, content)
 
 
-def listing() -> Iterator[Stored]:
-    """All files of pictures, in any order, read page by page. Other files in the storage are left out."""
-    for key, modified_at in _backend().entries():
+def listing(prefix: str = "") -> Iterator[Stored]:
+    """The files of pictures whose names begin with `prefix`: all, or two digits or more. In any order, page by page.
+
+    Other files in the storage are left out.
+    """
+    for key, modified_at in _backend().entries(f"{prefix[:2]}/{prefix}" if prefix else ""):
         name = key[3:]
         if is_name(name) and key == key_of(name):
             yield Stored(name, modified_at)

@@ -13,7 +13,7 @@ from paris_integration.models.connections import (
     PersonFence,
 )
 from paris_integration.models.feeds import Feed, Pause, PreviewWindow, ProviderWindow
-from paris_integration.models.media import Picture, PictureUse
+from paris_integration.models.media import Picture, PictureStore, PictureUse
 from paris_integration.models.observing import AuditEvent, DailyUsage
 from paris_integration.models.quota import ForcedRefresh, QuotaWindow, RefreshReceipt
 from paris_integration.models.retention import ErasedInstance
@@ -36,6 +36,7 @@ __all__ = [
     "Pause",
     "PersonFence",
     "Picture",
+    "PictureStore",
     "PictureUse",
     "PreviewWindow",
     "ProviderWindow",

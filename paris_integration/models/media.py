@@ -4,7 +4,20 @@ from __future__ import annotations
 
 from django.db import models
 
+from entitlements.models import Workspace
 from paris_integration.models.feeds import Feed
+
+# Reasons why a picture doesn't wait for a worker: it needs another file, a new link from a refresh, or more room.
+NOT_WAITING = (
+    "broken",
+    "not_a_picture",
+    "too_large",
+    "too_many_pixels",
+    "unsupported_format",
+    "link_expired",
+    "not_found",
+    "workspace_full",
+)
 
 
 class Picture(models.Model):
@@ -13,11 +26,12 @@ class Picture(models.Model):
     Files are written before a feed uses the picture, and removed after the last one has stopped.
     """
 
-    digest = models.CharField(primary_key=True, max_length=64)  # SHA-256 of the file as fetched, hexadecimal
+    # Of the file as fetched and the way of converting it. The names of its files begin with it.
+    digest = models.CharField(primary_key=True, max_length=32)
     width = models.PositiveIntegerField(default=0)  # pixels, of the file as fetched
     height = models.PositiveIntegerField(default=0)
     placeholder = models.CharField(max_length=7, blank=True)  # the dominant colour, such as "#a0b1c2"
-    # [digest, width, height] of small, medium and large. Each is a .jpg and an .avif; small files have equal sizes.
+    # [width, height] of small, medium and large: a .jpg and an .avif each. Small pictures have equal sizes.
     sizes = models.JSONField(default=list)
     stored_bytes = models.BigIntegerField(default=0)
     created_at = models.DateTimeField(auto_now_add=True)
@@ -65,6 +79,25 @@ class PictureUse(models.Model):
 
     class Meta:
         constraints = [models.UniqueConstraint(fields=["feed", "item"], name="picture_use_once")]
+        indexes = [
+            models.Index(
+                fields=["wanted_since"], name="picture_waiting", condition=models.Q(picture__isnull=True)
+            )
+        ]
 
     def __str__(self) -> str:
         return f"{self.feed_id} {self.item}"
+
+
+class PictureStore(models.Model):
+    """How much a workspace's pictures occupy, as counted when its pictures were last copied or swept."""
+
+    workspace = models.OneToOneField(Workspace, on_delete=models.CASCADE, primary_key=True, related_name="+")
+    stored_bytes = models.BigIntegerField(default=0)
+    is_full = models.BooleanField(
+        default=False
+    )  # the last copy was refused: MEDIA_BYTES_PER_WORKSPACE is reached
+    counted_at = models.DateTimeField()
+
+    def __str__(self) -> str:
+        return f"{self.workspace_id}: {self.stored_bytes} bytes"

@@ -5,6 +5,7 @@ If the database is away or slow, the page leaves them out and `instagram_databas
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
 from datetime import datetime, timedelta
 
@@ -15,10 +16,20 @@ from django.utils import timezone
 from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.registry import Collector
 
+from entitlements.metric_labels import OTHER_WORKSPACES, labels
 from foundation import faults, statements, threads
 from foundation.cache import StoreAway, guarded_load
 from paris_integration import clock
-from paris_integration.models import Connection, Feed, ForcedRefresh, Incident, ProviderWindow
+from paris_integration.models import (
+    Connection,
+    Feed,
+    ForcedRefresh,
+    Incident,
+    PictureStore,
+    PictureUse,
+    ProviderWindow,
+)
+from paris_integration.models.media import NOT_WAITING
 from paris_integration.types import ConnectionState, Login
 
 STATEMENT_TIMEOUT_MS = 1_000
@@ -54,7 +65,7 @@ def _read_all(now: datetime) -> list[GaugeMetricFamily]:
         if connection.vendor == "postgresql":
             with connection.cursor() as cursor:
                 cursor.execute(f"SET LOCAL statement_timeout = {STATEMENT_TIMEOUT_MS}")
-        return [*_connections(now), *_backlog(now), *_provider(now), *_units(now)]
+        return [*_connections(now), *_backlog(now), *_provider(now), *_units(now), *_pictures(now)]
 
 
 def _connections(now: datetime) -> Iterator[GaugeMetricFamily]:
@@ -149,6 +160,33 @@ def _units(now: datetime) -> Iterator[GaugeMetricFamily]:
     for state, outcome in UNITS.items():
         units.add_metric([outcome], counted.get(state, 0))
     yield units
+
+
+def _pictures(now: datetime) -> Iterator[GaugeMetricFamily]:
+    waiting = PictureUse.objects.filter(picture__isnull=True).exclude(reason__in=NOT_WAITING)
+    found = waiting.aggregate(number=Count("pk"), first=Min("wanted_since"))
+    age = (now - found["first"]).total_seconds() if found["first"] else 0.0
+    yield GaugeMetricFamily(
+        "instagram_pictures_waiting", "Pictures waiting for a copy.", value=found["number"]
+    )
+    yield GaugeMetricFamily(
+        "instagram_pictures_waiting_age_seconds", "How long the oldest picture has been waiting.", value=age
+    )
+    stored = GaugeMetricFamily(
+        "instagram_picture_bytes", "Bytes of the stored pictures.", labels=["workspace"]
+    )
+    sums: Counter[str] = Counter({OTHER_WORKSPACES: 0})
+    for workspace_id, number in PictureStore.objects.values_list("workspace_id", "stored_bytes").iterator():
+        sums[labels.label_of(workspace_id)] += number
+    for label, number in sums.items():
+        stored.add_metric([label], number)
+    yield stored
+    full = PictureStore.objects.filter(is_full=True).count()
+    yield GaugeMetricFamily(
+        "instagram_picture_stores_full",
+        "Workspaces whose pictures have reached MEDIA_BYTES_PER_WORKSPACE.",
+        value=full,
+    )
 
 
 def _count_by(rows: QuerySet[Connection] | QuerySet[ForcedRefresh], field: str) -> dict[str, int]:

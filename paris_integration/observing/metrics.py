@@ -35,6 +35,14 @@ provider_errors = Counter(
     "Provider errors in refreshes and renewals, by class.",
     ["workspace", "reason"],
 )
+pictures_copied = Counter(
+    "instagram_pictures_copied_total", "Pictures that a feed got a copy of.", ["workspace"]
+)
+picture_failures = Counter(
+    "instagram_picture_failures_total",
+    "Pictures that could not be copied or removed, by reason.",
+    ["reason"],
+)
 token_renewals = Counter("instagram_token_renewals_total", "Token renewals by outcome.", ["outcome"])
 
 REASONS: tuple[tuple[type[errors.ProviderError], str], ...] = (
@@ -77,6 +85,16 @@ def count_provider_error(
     reason = OPERATOR_TOKEN if of_operator else reason_of(error)
     provider_errors.labels(workspace=labels.label_of(workspace_id), reason=reason).inc()
     usage.note(workspace_id, "provider_errors")
+
+
+def count_picture_copied(workspace_id: UUID) -> None:
+    """Count a picture that a feed got a copy of."""
+    pictures_copied.labels(workspace=labels.label_of(workspace_id)).inc()
+
+
+def count_picture_failure(reason: str) -> None:
+    """Count a picture that could not be copied or removed. `reason`: one of a fixed set of codes."""
+    picture_failures.labels(reason=reason).inc()
 
 
 def count_renewal(outcome: str) -> None:

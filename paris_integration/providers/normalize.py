@@ -334,11 +334,11 @@ def _earliest_expiry(post: ExternalPost, fetched_at: datetime) -> datetime | Non
     urls = [post.get("mediaUrl"), post.get("thumbnailUrl")]
     for child in post.get("children", []):
         urls += [child.get("mediaUrl"), child.get("thumbnailUrl")]
-    expiries = [expiry for url in urls if url and (expiry := _expiry(url, fetched_at))]
+    expiries = [expiry for url in urls if url and (expiry := link_expiry(url, fetched_at))]
     return min(expiries, default=None)
 
 
-def _expiry(url: str, fetched_at: datetime) -> datetime | None:
+def link_expiry(url: str, fetched_at: datetime) -> datetime | None:
     """When the CDN link expires, if its URL says so."""
     # `oe` is the expiry in hexadecimal Unix seconds. Meta doesn't document it, so only plausible times are used.
     text = parse_qs(urlsplit(url).query).get("oe", [""])[0]

@@ -23,6 +23,7 @@ TTL = "instagram.refresh.ttlMinutes.min"
 DAY = "instagram.refresh.forcePerDay.max"
 HOUR = "instagram.refresh.forcePerHour.max"
 CACHE = "instagram.cache.ttlMinutes.default"
+COPIES = "instagram.media.copies.enabled"
 
 
 @dataclass(frozen=True, slots=True)

@@ -58,7 +58,7 @@ def test_the_whole_matrix_is_on_one_screen(staff: Staff) -> None:
     page = response.content.decode()
 
     cells = {name: value for name, value in typed(response).items() if not name.startswith("initial-")}
-    assert len(list(response.context["form"])) == 28
+    assert len(list(response.context["form"])) == 32
     assert (cells[f"free:{TTL}"], cells[f"business:{HOUR}"], cells[f"pro:{CACHE}"]) == ("1440", "12", "")
     assert cells[f"free:{PROFILE}"] == "on"
     assert f"starter:{HASHTAG}" not in cells

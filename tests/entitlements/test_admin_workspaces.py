@@ -67,7 +67,7 @@ def test_effective_limits_are_shown_with_their_origin(staff: Staff, workspace: W
 
     assert f"<td>override until {end:%Y-%m-%d %H:%M:%S} UTC</td>" in page
     assert "<td>unlimited</td>" in page
-    assert page.count("<td>plan Starter</td>") == 5
+    assert page.count("<td>plan Starter</td>") == 6
 
 
 def test_assigning_a_plan(staff: Staff, workspace: Workspace) -> None:

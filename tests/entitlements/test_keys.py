@@ -8,13 +8,13 @@ import pytest
 
 from entitlements import keys
 from entitlements.limits import Limits
-from tests.entitlements.conftest import CACHE, DAY, HASHTAG, HOUR, OAUTH, PROFILE, TTL
+from tests.entitlements.conftest import CACHE, COPIES, DAY, HASHTAG, HOUR, OAUTH, PROFILE, TTL
 
 TOO_LONG = 5_256_001
 
 
-def test_the_seven_keys_of_the_prd_in_its_order() -> None:
-    assert [key.name for key in keys.KEYS] == [PROFILE, HASHTAG, OAUTH, TTL, DAY, HOUR, CACHE]
+def test_the_seven_keys_of_the_prd_in_its_order_and_the_one_for_pictures() -> None:
+    assert [key.name for key in keys.KEYS] == [PROFILE, HASHTAG, OAUTH, TTL, DAY, HOUR, CACHE, COPIES]
 
 
 def test_every_key_has_its_field_in_limits() -> None:

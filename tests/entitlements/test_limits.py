@@ -26,7 +26,19 @@ from entitlements.limits import (
     resolve,
 )
 from entitlements.models import EntitlementOverride, PlanEntitlement, Workspace
-from tests.entitlements.conftest import ACTOR, CACHE, DAY, HASHTAG, HOUR, NOW, OAUTH, PROFILE, TTL, plan
+from tests.entitlements.conftest import (
+    ACTOR,
+    CACHE,
+    COPIES,
+    DAY,
+    HASHTAG,
+    HOUR,
+    NOW,
+    OAUTH,
+    PROFILE,
+    TTL,
+    plan,
+)
 
 PLAN_VALUES: dict[str, Value] = {
     PROFILE: True, HASHTAG: False, OAUTH: False, TTL: 360, DAY: 6, HOUR: 1, CACHE: None
@@ -245,4 +257,5 @@ def test_effective_values_name_their_origin(workspace: Workspace) -> None:
         (DAY, "unlimited", "override", None),
         (HOUR, "1", "plan Starter", None),
         (CACHE, "as refresh", "plan Starter", None),
+        (COPIES, "yes", "plan Starter", None),
     ]

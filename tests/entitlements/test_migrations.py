@@ -12,6 +12,7 @@ from entitlements.models import Plan, PlanEntitlement, Workspace
 from tests.entitlements.conftest import DAY
 
 plans: Any = import_module("entitlements.migrations.0002_plans")
+copies: Any = import_module("entitlements.migrations.0004_picture_copies")
 pytestmark = pytest.mark.django_db
 
 
@@ -24,16 +25,17 @@ def test_the_four_plans_exist_in_their_order() -> None:
         ("pro", "Pro", 2, ""),
         ("business", "Business", 3, ""),
     ]
-    assert PlanEntitlement.objects.count() == 28
+    assert PlanEntitlement.objects.count() == 32
 
 
 def test_migrating_again_keeps_changes_by_staff() -> None:
     PlanEntitlement.objects.filter(plan__key="free", key=DAY).update(value=9)
 
     plans.create_plans(apps, None)
+    copies.add_key(apps, None)
 
     assert Plan.objects.count() == 4
-    assert PlanEntitlement.objects.count() == 28
+    assert PlanEntitlement.objects.count() == 32
     assert PlanEntitlement.objects.get(plan__key="free", key=DAY).value == 9
 
 
@@ -44,4 +46,7 @@ def test_migrating_back_keeps_plans_in_use() -> None:
     assert [plan.key for plan in Plan.objects.all()] == ["pro"]
 
     plans.create_plans(apps, None)
+    copies.add_key(apps, None)
+    assert PlanEntitlement.objects.count() == 32
+    copies.remove_key(apps, None)
     assert PlanEntitlement.objects.count() == 28

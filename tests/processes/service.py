@@ -146,8 +146,10 @@ class Service:
         return self._start(address, "-m", "gunicorn", "--config", "config/gunicorn.py", "config.wsgi")
 
     def start_worker(self) -> Forked:
+        # Links to copies contain the address, which tests of pictures take from the first web process.
+        address = {"PUBLIC_BASE_URL": f"http://127.0.0.1:{self.web_ports[0]}"} if self.web_ports else {}
         return self._start(
-            {}, "-m", "celery", "--app", "config", "worker", "--pool", "threads", "--concurrency", "8",
+            address, "-m", "celery", "--app", "config", "worker", "--pool", "threads", "--concurrency", "8",
             "--without-gossip", "--without-mingle",
         )  # fmt: skip
 
@@ -217,6 +219,7 @@ def _environment(
         "FACEBOOK_APP_ID": standin.settings.facebook_app_id,
         "FACEBOOK_APP_SECRET": standin.settings.facebook_app_secret or "",
         "MEDIA_HOSTS": "127.0.0.1",
+        "MEDIA_COPIES": "false",  # costs time; tests of pictures switch it on
         "PYTHONWARNINGS": "ignore:You're running the worker",
         **overrides,
     }

@@ -77,7 +77,7 @@ def set_up_widget(page: Page, account: str, name: str = "Front page") -> None:
 
 def embed_code(page: Page) -> str:
     """The element of the code that editors copy; the publisher's page brings its own script element."""
-    return page.locator("#script-code").inner_text().splitlines()[1]
+    return page.locator("#script-code").inner_text().splitlines()[-1]
 
 
 def tiles(page: Page) -> Locator:

@@ -65,6 +65,9 @@ def test_a_request_id_is_found_in_the_workers_lines(tmp_path: Path) -> None:
         (line,) = workers_lines()
         assert line["request_id"] == "reader-42"
         assert line["task"] == "refresh_feed"
+        loggers = {found["logger"] for found in lines(service) if found.get("request_id") == "reader-42"}
+        assert "access" in loggers
+        assert "gunicorn.access" not in service.log()  # it would repeat each line, with the URL
         assert len(line["task_id"]) == 36
         assert total(scrape(service), "instagram_refresh_attempts_total", kind="automatic") == 1
         assert total(scrape(service), "instagram_worker_last_seen_timestamp_seconds") > 0

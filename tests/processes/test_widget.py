@@ -170,7 +170,7 @@ def test_a_picture_that_is_gone_leaves_a_link(service: Service, browser: Browser
         "lost.pictures", [media(1, media_url=f"{service.standin.base_url}/media/x.jpg?oe=1")]
     )
     with publisher(service, widget(service, "lost.pictures")) as url, opened(browser, url) as (page, _, _):
-        assert page.locator("instagram-feed .lost").inner_text() == "See this post on Instagram"
+        assert page.locator("instagram-feed .lost").inner_text() == "Post 1\nView on Instagram"
 
 
 def test_the_frame_shows_posts_and_tells_its_height(service: Service, browser: Browser) -> None:

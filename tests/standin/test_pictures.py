@@ -68,6 +68,12 @@ def test_expired_links_are_refused_and_new_ones_work(meta: Meta) -> None:
     assert meta.ask(f"{link.partition('oe=')[0]}oe=soon").body == b"Bad URL date param"
 
 
+def test_links_can_live_for_a_minute(meta: Meta) -> None:
+    meta.control("links.live_for", seconds=60)
+    expires_at = int(picture_link(meta).partition("oe=")[2], 16)
+    assert 55 <= expires_at - time.time() <= 60
+
+
 def test_links_use_the_callers_host_or_the_public_one(meta: Meta) -> None:
     reply = meta.discover(limit=1, headers={"Host": "meta.test:9000"})
     assert b"http://meta.test:9000/media/" in reply.body

@@ -87,6 +87,7 @@ SETTINGS = {
     "max_posts": "6",
     "filter_type": "image",
     "allowed_origins": "https://Shop.example:443\r\nhttps://blog.example\r\nhttps://shop.example",
+    "video_notice": "on",
 }
 
 
@@ -101,6 +102,22 @@ def test_settings_are_normalised_and_saved(people: Cast, instance: WidgetInstanc
     assert (instance.name, instance.source_value, instance.max_posts) == ("Front page", "northern.trails", 6)
     assert instance.allowed_origins == ["https://shop.example", "https://blog.example"]
     assert "Saved." in page(people.editor, instance)
+
+
+def test_the_video_notice_can_be_switched_off(
+    people: Cast, instance: WidgetInstance, provider: FakeProvider
+) -> None:
+    def answered() -> Any:
+        return people.editor.get(f"/v1/integrations/instagram/feed?instanceId={instance.pk}").json()
+
+    assert "videoNotice" not in answered()
+    people.editor.post(
+        f"/editor/{instance.pk}/settings/",
+        {name: value for name, value in SETTINGS.items() if name != "video_notice"},
+    )
+    assert answered()["videoNotice"] is False
+    save(people.editor, instance)
+    assert "videoNotice" not in answered()
 
 
 def test_a_pasted_profile_url_is_accepted(people: Cast, instance: WidgetInstance) -> None:

@@ -8,6 +8,7 @@ from typing import Any
 from urllib.parse import quote
 
 import pytest
+from django.core.cache import cache
 from django.db import OperationalError
 from django.test import Client
 
@@ -45,6 +46,20 @@ def error_of(response: Any) -> tuple[int, str]:
     assert body["requestId"] == response["X-Request-ID"]
     assert response["Cache-Control"] == "no-store"
     return response.status_code, body["error"]
+
+
+def test_an_instance_cached_by_the_previous_release_is_readable(
+    client: Client, instance: WidgetInstance, token: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It has no `video_notice`, a field added later."""
+    get(client, f"token={token}")
+    key = f"venice:instance:v1:{instance.pk.encode().hex()}"
+    copy = json.loads(cache.get(key))
+    del copy["value"]["video_notice"]
+    cache.set(key, json.dumps(copy))
+    monkeypatch.setattr(instances, "load_instance", lambda _: pytest.fail("read again"))
+
+    assert get(client, f"token={token}").status_code == 200
 
 
 def test_the_answer_to_a_widget(client: Client, token: str) -> None:

@@ -187,6 +187,6 @@ def test_the_gauges_cost_a_bounded_number_of_queries(
     for number in range(12):
         row = make_instance(source_value=f"account.{number}")
         Client().get(FEED, {"token": issue(row.pk, row.token_version)})
-    with django_assert_max_num_queries(10):
+    with django_assert_max_num_queries(14):
         page = scrape()
     assert page[("instagram_database_up", ())] == 1

@@ -50,6 +50,12 @@ def test_the_frame_needs_its_token(client: Client, frame_url: str, spoil: Any, s
     assert "X-Frame-Options" not in response
 
 
+def test_the_frame_reserves_space_for_the_posts_it_has(
+    client: Client, frame_url: str, provider: FakeProvider
+) -> None:
+    assert b'reserve="3 profile"' in client.get(frame_url).content
+
+
 @pytest.mark.parametrize(("theme", "is_told"), [("light", True), ("dark", True), ("neon", False)])
 def test_the_frame_accepts_only_known_themes(
     client: Client, frame_url: str, theme: str, is_told: bool

@@ -29,12 +29,14 @@ from django.urls import reverse
 from entitlements.models import Workspace
 from paris_integration import public as paris
 from paris_integration.errors import SourceNotFound
-from paris_integration.models import Connection, LoginAttempt
+from paris_integration.media import copying, sweeping
+from paris_integration.models import Connection, Feed, LoginAttempt, Picture
 from paris_integration.models.fields import SealedTokenField
 from paris_integration.providers.oauth import Account
 from paris_integration.retention import expiry
 from tests.conftest import Cast
 from tests.fakes import FakeLogins, FakeProvider, media
+from tests.pictures import FakePictureHost, files_in, jpeg
 from tests.venice_api.test_connect import SECRETS, come_back, connect, meta, order, signed, state_of
 from venice_api import embed_tokens
 from venice_api.instances import from_row
@@ -78,6 +80,14 @@ OF_ACCOUNTS: dict[str, dict[End, str]] = {
     "paris_integration.Feed.source_value": {},
     "paris_integration.Feed.posts_encoded": {},
     "paris_integration.Feed.profile": {},
+    "paris_integration.Feed.copies": {},
+    "paris_integration.Picture.digest": {},
+    "paris_integration.PictureUse.item": {},
+    "paris_integration.PictureUse.url": {},
+    "paris_integration.PictureUse.file_name": {},
+    "paris_integration.PictureUse.copied_name": {},
+    "paris_integration.PictureUse.picture": {},
+    "names of stored files": {},
     "paris_integration.QuotaWindow.source_value": BOOKS,
     "paris_integration.ForcedRefresh.source_value": BOOKS,
     "paris_integration.HashtagAccount.account_id": dict.fromkeys((D, P, W, S), META_COUNTS),
@@ -108,13 +118,16 @@ OURS = {  # ids, keys, codes and numbers that we make
     },
     "paris_integration.DeletionRequest": {"code", "login", "signature_hash"},
     "paris_integration.ErasedInstance": {"instance_id"},
-    "paris_integration.Feed": {"instance_id", "data_warnings", "fault_detail", "fence"},
+    "paris_integration.Feed": {"instance_id", "data_warnings", "fault_detail", "fence", "pictures_reach"},
     "paris_integration.ForcedRefresh": {"instance_id", "fault", "fence"},
     "paris_integration.HashtagNumber": {"tag", "number"},
     "paris_integration.HashtagRefusal": {"tag"},
     "paris_integration.HashtagSearch": {"tag"},
     "paris_integration.LoginAttempt": {"state_hash", "instance_id", "redirect_uri", "scopes"},
     "paris_integration.Pause": {"instance_id"},
+    "paris_integration.Picture": {"placeholder", "sizes", "stored_bytes"},  # removed with the picture
+    "paris_integration.PictureStore": {"stored_bytes"},
+    "paris_integration.PictureUse": {"reason"},
     "paris_integration.PersonFence": {"person_hash"},  # hashed with our key, kept for two hours
     "paris_integration.ProviderWindow": {"credential"},
     "paris_integration.QuotaWindow": {"instance_id"},
@@ -173,7 +186,7 @@ def test_every_field_is_classified() -> None:
         names = {f"{label}.{name}" for label, found in group.items() for name in found}
         assert not classified & names
         classified |= names
-    with_choices = {"paris_integration.DeletionRequest.login"}
+    with_choices = {"paris_integration.DeletionRequest.login", "paris_integration.PictureUse.picture"}
     assert fields_to_classify() - classified == set(), "say in the table what these fields hold"
     assert classified - fields_to_classify() <= with_choices, (
         "these fields are gone: take them out of the table"
@@ -226,6 +239,8 @@ def account(
     logins: FakeLogins,
     settings: Any,
     monkeypatch: pytest.MonkeyPatch,
+    host: FakePictureHost,
+    folder: Path,
     act: Any,
 ) -> WidgetInstance:
     """A widget that reads with the account, with all data that the service can store about it."""
@@ -262,7 +277,15 @@ def account(
     log_in(people, instance, "2", act)
     paris.pause(key, until=NOW + timedelta(hours=1), actor=paris.SERVICE, now=NOW, note="")
     assert read(instance).status_code == 200
+    copy_pictures(host)
     return instance
+
+
+def copy_pictures(host: FakePictureHost) -> None:
+    names = (*(f"canarypicture{number}" for number in range(3)), "canaryface")
+    host.files = {f"/{name}.jpg": jpeg(number) for number, name in enumerate(names)}
+    for feed_id in Feed.objects.values_list("pk", flat=True):
+        copying.copy_pictures(feed_id)
 
 
 def log_in(people: Cast, instance: WidgetInstance, code: str, act: Any) -> Any:
@@ -307,14 +330,22 @@ def try_to_bring_it_back(people: Cast, instance: WidgetInstance, choice: str, ac
 
 @pytest.mark.parametrize("end", End)
 def test_only_the_fields_listed_in_the_table_survive(
-    people: Cast, desk: Client, account: WidgetInstance, make_instance: Any, settings: Any, act: Any, end: End
+    people: Cast,
+    desk: Client,
+    account: WidgetInstance,
+    make_instance: Any,
+    settings: Any,
+    host: FakePictureHost,
+    act: Any,
+    end: End,
 ) -> None:
     if end is M:  # another workspace's widget shows the account in public mode
         elsewhere = Workspace.objects.get(name="Other Studio")
         settings.PUBLIC_MODE_ACCESS_TOKEN = "operator-token-for-tests"
         assert len(read(make_instance(workspace=elsewhere, source_value=USERNAME)).json()["posts"]) == 3
         settings.PUBLIC_MODE_ACCESS_TOKEN = ""
-    sealed = sealed_tokens()
+        copy_pictures(host)
+    sealed = sealed_tokens() | digests_of_pictures()
     before = traces(sealed)
     assert before == set(OF_ACCOUNTS), "the account is not where the table says it is"
     choice = reverse("connect-choose", args=[LoginAttempt.objects.get(token__isnull=False).pk])
@@ -323,6 +354,7 @@ def test_only_the_fields_listed_in_the_table_survive(
     if end is not P:
         try_to_bring_it_back(people, account, choice, act)
 
+    sweeping.remove_unused()
     may_survive = {field for field, ends in OF_ACCOUNTS.items() if end in ends}
     assert traces(sealed) <= may_survive
     assert Connection.objects.exists() is (end is P)
@@ -335,8 +367,9 @@ def test_only_the_fields_listed_in_the_table_survive(
 def test_nothing_is_left_after_all_retention_periods(
     people: Cast, desk: Client, account: WidgetInstance, act: Any, end: End
 ) -> None:
-    sealed = sealed_tokens()
+    sealed = sealed_tokens() | digests_of_pictures()
     act(end_it, end, people, desk, account)
+    sweeping.remove_unused()
     expiry.remove_expired(now=NOW + timedelta(days=9))
     assert traces(sealed) == set()
 
@@ -356,12 +389,16 @@ def sealed_tokens() -> set[bytes]:
     }
 
 
+def digests_of_pictures() -> set[bytes]:
+    return {digest.encode() for digest in Picture.objects.values_list("pk", flat=True)}
+
+
 def traces(sealed: set[bytes]) -> set[str]:
     """Where any data of the account is found, by the names used in the table."""
     wanted = {trace.encode() for trace in TRACES} | sealed
     found = {
         name
-        for name, value in (*values_of_database(), *values_of_cache())
+        for name, value in (*values_of_database(), *values_of_cache(), *names_of_files())
         for trace in wanted
         if trace in value
     }
@@ -396,6 +433,11 @@ def as_bytes(value: object) -> bytes:
 def values_of_cache() -> Iterator[tuple[str, bytes]]:
     for value in (redis_values if django_settings.REDIS_URL else file_values)():
         yield ("cache of WidgetInstance" if b"hidden_post_ids" in value else "cache"), value
+
+
+def names_of_files() -> Iterator[tuple[str, bytes]]:
+    for name in files_in(django_settings.MEDIA_ROOT):
+        yield "names of stored files", name.encode()
 
 
 def redis_values() -> Iterator[bytes]:

@@ -59,6 +59,32 @@ class Time(serializers.DateTimeField):
         return value.astimezone(UTC).replace(tzinfo=None).isoformat(timespec="seconds") + "Z"
 
 
+class Colour(serializers.RegexField):
+    def __init__(self, **kwargs: Any) -> None:
+        help_text = "The picture's dominant colour, such as #a0b1c2."
+        super().__init__(r"^#[0-9a-f]{6}$", help_text=help_text, **kwargs)
+
+
+class PictureSize(Answer):
+    """Our copy of a picture in one size, as JPEG and as AVIF."""
+
+    url = serializers.URLField(help_text="JPEG.")
+    avifUrl = serializers.URLField()
+    width = serializers.IntegerField(help_text="Pixels.")
+    height = serializers.IntegerField(help_text="Pixels.")
+
+
+class PictureSizes(Answer):
+    """Our copies of a picture: 320, 640 and 1080 pixels wide, but never wider than the original."""
+
+    small = PictureSize()
+    medium = PictureSize()
+    large = PictureSize()
+
+
+_SIZES_WORDS = "Left out until the picture has been copied."
+
+
 class Child(Answer):
     """One picture or video of an album."""
 
@@ -66,6 +92,10 @@ class Child(Answer):
     mediaType = serializers.ChoiceField(MEDIA_TYPES)
     mediaUrl = serializers.URLField(required=False)
     thumbnailUrl = serializers.URLField(required=False)
+    width = serializers.IntegerField(required=False, help_text="Pixels, of the original.")
+    height = serializers.IntegerField(required=False, help_text="Pixels, of the original.")
+    placeholder = Colour(required=False)
+    sizes = PictureSizes(required=False, help_text=_SIZES_WORDS)
     altText = serializers.CharField(required=False)
 
 
@@ -77,8 +107,10 @@ class Post(Answer):
     caption = serializers.CharField(required=False)
     mediaUrl = serializers.URLField(required=False, help_text="Always present for VIDEO.")
     thumbnailUrl = serializers.URLField(required=False)
-    width = serializers.IntegerField(required=False, help_text="Pixels.")
-    height = serializers.IntegerField(required=False, help_text="Pixels.")
+    width = serializers.IntegerField(required=False, help_text="Pixels, of the original.")
+    height = serializers.IntegerField(required=False, help_text="Pixels, of the original.")
+    placeholder = Colour(required=False)
+    sizes = PictureSizes(required=False, help_text=_SIZES_WORDS)
     children = Child(many=True, required=False)
     altText = serializers.CharField(required=False)
     username = serializers.CharField(required=False)
@@ -88,6 +120,7 @@ class Post(Answer):
 class Profile(Answer):
     username = serializers.CharField()
     profilePictureUrl = serializers.URLField(required=False)
+    sizes = PictureSizes(required=False, help_text=_SIZES_WORDS)
 
     def to_representation(self, instance: ExternalProfile) -> Any:
         return instance  # stored as it is sent
@@ -126,10 +159,11 @@ class Warnings(serializers.ListField):
 
 
 class AnsweredFeed(NamedTuple):
-    """The values of a FeedData. `source`: where the posts come from."""
+    """The values of a FeedData. `source`: where the posts come from. `video_notice`: False if off, else None."""
 
     view: FeedView
     source: Source
+    video_notice: bool | None
 
 
 class FeedData(Answer):
@@ -143,6 +177,11 @@ class FeedData(Answer):
     profile = Profile(source="view.profile", required=False)
     warnings = Warnings(source="view.warnings")
     refresh = RefreshState(source="view.forced", required=False, help_text="For members' sessions.")
+    videoNotice = serializers.BooleanField(
+        source="video_notice",
+        required=False,
+        help_text="Only false: the widget doesn't tell visitors that videos are loaded from Instagram.",
+    )
 
 
 class _Envelope(FeedData):
@@ -152,10 +191,10 @@ class _Envelope(FeedData):
 _envelope = _Envelope()
 
 
-def feed_body(view: FeedView, source: Source) -> bytes:
+def feed_body(view: FeedView, source: Source, *, video_notice: bool) -> bytes:
     """`FeedData` as UTF-8 JSON. Posts are stored encoded; they are only joined here."""
     posts = ",".join(post.json for post in view.posts)
-    envelope = _envelope.to_representation(AnsweredFeed(view, source))
+    envelope = _envelope.to_representation(AnsweredFeed(view, source, None if video_notice else False))
     rest = json.dumps(envelope, ensure_ascii=False, separators=(",", ":"))
     return f'{{"posts":[{posts}],{rest[1:]}'.encode()
 

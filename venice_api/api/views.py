@@ -134,7 +134,8 @@ class FeedView(ApiView):
             now=timezone.now(),
             is_preview=is_preview,
         )
-        return http_caching.feed_response(http_request, caller, view, feed_body(view, source))
+        body = feed_body(view, source, video_notice=instance.video_notice)
+        return http_caching.feed_response(http_request, caller, view, body)
 
     def options(self, request: Request, *args: Any, **kwargs: Any) -> HttpResponse:  # type: ignore[override]
         instance_id = _named_id(request)
@@ -200,7 +201,8 @@ class RefreshView(ApiView):
             idempotency_key=idempotency_key,
             now=timezone.now(),
         )
-        response = HttpResponse(feed_body(view, instance.source), content_type="application/json")
+        body = feed_body(view, instance.source, video_notice=instance.video_notice)
+        response = HttpResponse(body, content_type="application/json")
         response["Cache-Control"] = http_caching.NEVER_SHARED
         if view.is_warming:
             response["Retry-After"] = str(http_caching.WARMING_RETRY_SECONDS)

@@ -39,8 +39,22 @@ class SettingsForm(forms.ModelForm):  # type: ignore[type-arg]
 
     class Meta:
         model = WidgetInstance
-        fields = ("name", "source_type", "source_value", "max_posts", "filter_type", "allowed_origins")
-        labels = {"name": "Name", "source_type": "Source", "filter_type": "Kinds of posts"}
+        fields = (
+            "name",
+            "source_type",
+            "source_value",
+            "max_posts",
+            "filter_type",
+            "allowed_origins",
+            "video_notice",
+        )
+        labels = {
+            "name": "Name",
+            "source_type": "Source",
+            "filter_type": "Kinds of posts",
+            "video_notice": "Before the first video plays, tell visitors that it's loaded from Instagram (Meta)",
+        }
+        help_texts = {"video_notice": ""}
 
     def __init__(self, *args: Any, limits: Limits, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)

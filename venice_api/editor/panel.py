@@ -19,6 +19,7 @@ from venice_api import embed_tokens, wording
 from venice_api.editor import locks
 from venice_api.editor.forms import SettingsForm
 from venice_api.editor.gates import page
+from venice_api.embed_code import Reserve, embed_code
 from venice_api.instances import from_row
 from venice_api.models import WidgetInstance
 
@@ -53,7 +54,7 @@ def show(
         "notes": list(notes.values()),
         "plan_is_noted": paris.Warning.PLAN_RESTRICTED in notes,
         "preview_words": wording.all_warning_words(besides=() if draft else notes),
-        **_freshness(view, limits),
+        **_freshness(view, known.feed_key(), limits),
         **_account(instance, view.connection, limits, now),
         **_embed_code(instance),
         **source_locks(limits, instance.workspace_id, now=now),
@@ -67,12 +68,13 @@ def source_locks(limits: Limits, workspace_id: UUID, *, now: datetime) -> dict[s
     return {"source_locks": kinds}
 
 
-def _freshness(view: paris.FeedView, limits: Limits) -> dict[str, object]:
+def _freshness(view: paris.FeedView, key: paris.FeedKey, limits: Limits) -> dict[str, object]:
     is_off = view.refresh_now is not None and view.refresh_now.effect in _REFRESHES_NOTHING
     return {
         "view": view,
         "health": wording.health_of(view),
         "period": "" if is_off else wording.period_words(limits.refresh_ttl_minutes_min),
+        "pictures": wording.picture_words(paris.picture_status(key)),
         "remaining": wording.remaining_words(view.forced) if view.forced and not is_off else "",
         "refresh_block": wording.block_of(view),
     }
@@ -91,9 +93,11 @@ def _account(
 
 def _embed_code(instance: WidgetInstance) -> dict[str, object]:
     token = embed_tokens.issue(instance.pk, instance.token_version)
+    reserve = Reserve(instance.max_posts, has_profile=instance.source_type == SourceType.PROFILE)
     return {
         "token": token,
-        "script_url": f"{settings.PUBLIC_BASE_URL}/embed/widget.js",
+        "reserve": reserve.words,
+        "script_code": embed_code(settings.PUBLIC_BASE_URL, token, reserve),
         "frame_url": f"{settings.PUBLIC_BASE_URL}/embed/{instance.pk}?token={token}",
     }
 

@@ -16,10 +16,12 @@ from django.views.decorators.http import require_safe
 from rest_framework.exceptions import APIException, PermissionDenied
 
 from paris_integration import public as paris
+from paris_integration.public import SourceType
 from venice_api.api import throttles
 from venice_api.api.authentication import instance_of_token
 from venice_api.api.inputs import single_values
 from venice_api.api.problems import Problem, problem_of
+from venice_api.embed_code import Reserve
 from venice_api.instances import Instance
 from venice_api.policies import frame_policy
 from venice_api.values import InvalidInput
@@ -68,7 +70,7 @@ def frame(request: HttpRequest, instance_id: str) -> HttpResponse:
         "instance_id": instance_id,
         "token": token,
         "theme": theme if theme in THEMES else "",
-        "posts": _posts_for_readers(instance),
+        **_plain_feed(instance),
     }
     response = render(request, "embed/frame.html", context)
     response["Content-Security-Policy"] = frame_policy(instance.allowed_origins)
@@ -90,20 +92,30 @@ def _refused(request: HttpRequest, problem: Problem) -> HttpResponse:
     return response
 
 
-def _posts_for_readers(instance: Instance) -> list[dict[str, str]]:
-    """The posts as plain links, shown without JavaScript and until the widget has rendered."""
+def _plain_feed(instance: Instance) -> dict[str, object]:
+    """The feed as plain links, shown without JavaScript, and the space to reserve for the widget."""
+    empty = Reserve(instance.max_posts, has_profile=instance.source.type is SourceType.PROFILE)
     try:
         view = paris.read_feed(instance.feed_key(), instance.selection(), now=timezone.now())
     except paris.StoreUnavailable:
-        return []
-    return [_plain(json.loads(post.json)) for post in view.posts]
+        return {"posts": [], "reserve": empty.words}
+    known = Reserve(len(view.posts), has_profile=view.profile is not None)
+    return {
+        "posts": [_plain(json.loads(post.json)) for post in view.posts],
+        "profile": view.profile,
+        "reserve": (known if view.posts else empty).words,
+    }
 
 
 def _plain(post: paris.ExternalPost) -> dict[str, str]:
     words = post.get("altText") or post.get("caption") or "A post on Instagram"
+    copies = post.get("sizes")
+    sizes = [copies["small"], copies["medium"], copies["large"]] if copies else []
     return {
         "permalink": post["permalink"],
         "picture": post.get("thumbnailUrl", ""),
+        "jpegs": ", ".join(f"{size['url']} {size['width']}w" for size in sizes),
+        "avifs": ", ".join(f"{size['avifUrl']} {size['width']}w" for size in sizes),
         "words": words[:MAX_PLAIN_WORDS],
     }
 

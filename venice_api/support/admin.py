@@ -27,7 +27,7 @@ from venice_api.support.acts import ACTS, Act
 admin.site.login_template = "registration/login.html"
 admin.site.login_form = AdminSignInForm
 MAY_ACT = "venice_api.act_for_customer"
-STATE_FIELDS = ("feed_state", "refresh_state")
+STATE_FIELDS = ("feed_state", "refresh_state", "picture_state")
 
 
 class GlancingList(ChangeList):
@@ -86,6 +86,10 @@ class WidgetInstanceAdmin(admin.ModelAdmin):
     @admin.display(description="Refreshes")
     def refresh_state(self, row: WidgetInstance) -> str:
         return wording.staff_refresh_words(_view(row))
+
+    @admin.display(description="Pictures")
+    def picture_state(self, row: WidgetInstance) -> str:
+        return wording.picture_words(paris.picture_status(from_row(row).feed_key())) or "no copies are made"
 
     def get_fields(self, request: HttpRequest, obj: WidgetInstance | None = None) -> Any:
         """The state comes first, where staff look. A new widget has none."""

@@ -205,6 +205,14 @@ export interface components {
             mediaUrl?: string;
             /** Format: uri */
             thumbnailUrl?: string;
+            /** @description Pixels, of the original. */
+            width?: number;
+            /** @description Pixels, of the original. */
+            height?: number;
+            /** @description The picture's dominant colour, such as #a0b1c2. */
+            placeholder?: string;
+            /** @description Left out until the picture has been copied. */
+            sizes?: components["schemas"]["PictureSizes"];
             altText?: string;
         };
         Deauthorised: {
@@ -258,6 +266,28 @@ export interface components {
             warnings: ("PLAN_RESTRICTED" | "HASHTAG_REQUIRES_CONNECT" | "CONNECT_REQUIRED" | "WRONG_ACCOUNT" | "RECONNECT_REQUIRED" | "PERMISSION_MISSING" | "TOKEN_EXPIRING" | "SOURCE_NOT_FOUND" | "PROVIDER_RATE_LIMITED" | "PROVIDER_UNAVAILABLE" | "PROVIDER_ERROR" | "FEED_WARMING" | "VIDEO_UNAVAILABLE" | "POSTS_SKIPPED" | "PARTIAL_DATA" | "MEDIA_LINKS_EXPIRED" | "HASHTAG_QUOTA_EXHAUSTED" | "HASHTAG_RECENT_ONLY")[];
             /** @description For members' sessions. */
             refresh?: components["schemas"]["RefreshState"];
+            /** @description Only false: the widget doesn't tell visitors that videos are loaded from Instagram. */
+            videoNotice?: boolean;
+        };
+        /** @description Our copy of a picture in one size, as JPEG and as AVIF. */
+        PictureSize: {
+            /**
+             * Format: uri
+             * @description JPEG.
+             */
+            url: string;
+            /** Format: uri */
+            avifUrl: string;
+            /** @description Pixels. */
+            width: number;
+            /** @description Pixels. */
+            height: number;
+        };
+        /** @description Our copies of a picture: 320, 640 and 1080 pixels wide, but never wider than the original. */
+        PictureSizes: {
+            small: components["schemas"]["PictureSize"];
+            medium: components["schemas"]["PictureSize"];
+            large: components["schemas"]["PictureSize"];
         };
         Post: {
             id: string;
@@ -278,10 +308,14 @@ export interface components {
             mediaUrl?: string;
             /** Format: uri */
             thumbnailUrl?: string;
-            /** @description Pixels. */
+            /** @description Pixels, of the original. */
             width?: number;
-            /** @description Pixels. */
+            /** @description Pixels, of the original. */
             height?: number;
+            /** @description The picture's dominant colour, such as #a0b1c2. */
+            placeholder?: string;
+            /** @description Left out until the picture has been copied. */
+            sizes?: components["schemas"]["PictureSizes"];
             children?: components["schemas"]["Child"][];
             altText?: string;
             username?: string;
@@ -291,6 +325,8 @@ export interface components {
             username: string;
             /** Format: uri */
             profilePictureUrl?: string;
+            /** @description Left out until the picture has been copied. */
+            sizes?: components["schemas"]["PictureSizes"];
         };
         /** @description The source is optional. When sent, it must match the saved one. */
         RefreshOrder: {

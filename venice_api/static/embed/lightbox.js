@@ -13,7 +13,15 @@ const CSS = `
   .track { display: flex; height: 100%; margin: 0; padding: 0; overflow-x: auto; list-style: none; scroll-snap-type: x mandatory; scrollbar-width: none; scroll-behavior: smooth; }
   .track:focus-visible { outline-offset: -3px; }
   .track > li { display: grid; flex: 0 0 100%; place-items: center; scroll-snap-align: center; scroll-snap-stop: always; color: #fff; }
+  .track picture { display: contents; }
   .track img, .track video { display: block; width: 100%; height: 100%; object-fit: contain; }
+  .film { display: grid; grid-template: minmax(0, 1fr) / minmax(0, 1fr); width: 100%; height: 100%; place-items: center; }
+  .film > *, .film img { grid-area: 1 / 1; }
+  .play { z-index: 1; width: 4.5rem; height: 4.5rem; padding: 0 0 0 .3rem; border: 0; border-radius: 50%; color: #fff; background: rgb(0 0 0 / .62); font-size: 1.7rem; line-height: 1; }
+  .play:hover { background: rgb(0 0 0 / .8); }
+  .notice { z-index: 1; align-self: end; max-width: 26rem; margin: 0 1rem 3.2rem; padding: .6rem .9rem; border-radius: 10px; color: #fff; background: rgb(0 0 0 / .82); font-size: .9em; text-align: center; }
+  .notice:empty { display: none; }
+  .lost { display: grid; gap: .6rem; box-sizing: border-box; place-content: center; width: 100%; height: 100%; padding: 1.5rem 4rem; overflow: auto; color: #fff; text-align: center; text-decoration: none; overflow-wrap: anywhere; }
   .words { display: flex; flex-direction: column; gap: .75rem; padding: 1.25rem; overflow: auto; }
   .top { display: flex; gap: 1rem; align-items: center; justify-content: space-between; }
   .words p { margin: 0; overflow-wrap: anywhere; white-space: pre-line; }
@@ -37,23 +45,51 @@ const CSS = `
   @media (prefers-reduced-motion: reduce) { .track { scroll-behavior: auto; } }
   @keyframes rise { from { opacity: 0; transform: translateY(12px); } }
 `;
+// An older widget.js from the page's cache knows no pictures in sizes. It then opens the post on Instagram, as it does when
+// this file can't be loaded.
+if (!(customElements.get("instagram-feed")?.lightbox >= 2)) throw new Error("widget.js is older than lightbox.js");
+
+const TOLD = "instagram-feed:video-notice";
+let wasTold = false;
+
+/** Whether the visitor has been told where videos are loaded from, in this tab. */
+function isTold() {
+  try {
+    return wasTold || sessionStorage.getItem(TOLD) !== null;
+  } catch {
+    return wasTold; // the page may not use storage
+  }
+}
+
+function rememberTold() {
+  wasTold = true;
+  try {
+    sessionStorage.setItem(TOLD, "1");
+  } catch {
+    // remembered for this page
+  }
+}
+
 const sheet = new CSSStyleSheet();
 sheet.replaceSync(CSS);
 
 /**
- * Show `posts[index]` over the page. `tools`: make, webAddress, altText and dateWords from widget.js.
+ * Show `posts[index]` over the page. `tools`: make, webAddress, picture, lost, altText and dateWords from widget.js, and
+ * `videoNotice`, what to tell before the first video plays.
  * On closing, `told.close(post)` is called with the post shown last.
  */
 export function open({ posts, index, isDark, tools, told }) {
-  const { make, webAddress, altText, dateWords } = tools;
+  const { make, webAddress, picture, lost, altText, dateWords, videoNotice } = tools;
   const host = make("div");
   const root = host.attachShadow({ mode: "open" });
   root.adoptedStyleSheets = [sheet];
   const dialog = make("dialog", isDark ? "dark" : "");
   root.append(dialog);
   document.body.append(host);
-  const overflow = document.documentElement.style.overflow;
-  document.documentElement.style.overflow = "hidden";
+  const page = document.documentElement;
+  const { overflow, scrollbarGutter } = page.style;
+  if (innerWidth > page.clientWidth) page.style.scrollbarGutter = "stable"; // the page keeps its width
+  page.style.overflow = "hidden";
 
   const button = (className, words, sign, act) => {
     const element = make("button", className, sign);
@@ -77,24 +113,52 @@ export function open({ posts, index, isDark, tools, told }) {
   let slides = [];
   let slide = 0;
 
-  function mediaOf(item, alt) {
+  /** How wide the item is drawn on the stage. */
+  function widthOf(item) {
+    const { clientWidth, clientHeight } = stage;
+    return Math.min(clientWidth, (clientHeight * item.width) / item.height || clientWidth) || 640;
+  }
+
+  function lostItem(item, words, address) {
+    const element = lost(address ? "a" : "div", item, words);
+    if (address) Object.assign(element, { href: address, target: "_blank", rel: "noopener noreferrer" });
+    return element;
+  }
+
+  function mediaOf(item, post, alt, isFirst) {
     const file = webAddress(item.mediaUrl);
-    const cover = webAddress(item.thumbnailUrl);
-    if (item.mediaType === "VIDEO" && file) {
+    const isVideo = item.mediaType === "VIDEO" && file;
+    const plain = (item.mediaType === "IMAGE" && file) || webAddress(item.thumbnailUrl);
+    const words = post.caption || alt;
+    const address = webAddress(post.permalink);
+    const lose = (element) => element.replaceWith(isVideo ? make("span") : lostItem(item, words, address));
+    const shown = plain && picture(item, { plain, alt: isVideo ? "" : alt, width: widthOf(item), names: ["medium", "large"], isFirst, lose });
+    if (!isVideo) return shown ? shown.element : lostItem(item, words, address);
+    return film(file, alt, shown, () => lostItem(item, words, address));
+  }
+
+  /** A video that loads nothing but its still picture until the visitor presses play. */
+  function film(file, alt, still, fail) {
+    const notice = make("p", "notice");
+    notice.setAttribute("role", "status");
+    const play = button("play", "Play video", "▶", () => {
+      if (videoNotice && !notice.textContent && !isTold()) {
+        notice.textContent = videoNotice;
+        return;
+      }
+      if (notice.textContent) rememberTold();
       const video = make("video");
-      Object.assign(video, { controls: true, playsInline: true, preload: "metadata", src: file });
-      if (cover) video.poster = cover;
+      Object.assign(video, { controls: true, playsInline: true, poster: still?.image.currentSrc || "" });
       video.setAttribute("aria-label", alt);
-      return video;
-    }
-    const picture = file && item.mediaType === "IMAGE" ? file : cover;
-    if (!picture) return make("span", "", alt);
-    const image = make("img");
-    image.referrerPolicy = "no-referrer";
-    image.alt = alt;
-    image.src = picture;
-    image.addEventListener("error", () => image.replaceWith(make("span", "", "This picture is no longer available.")), { once: true });
-    return image;
+      video.addEventListener("error", () => box.replaceWith(fail()), { once: true });
+      video.src = file;
+      box.replaceChildren(video);
+      video.focus();
+      video.play().catch(() => {}); // the visitor can press play in the controls
+    });
+    play.setAttribute("aria-label", `Play video: ${alt}`);
+    const box = make("div", "film", ...(still ? [still.element] : []), play, notice);
+    return box;
   }
 
   function show(next) {
@@ -103,7 +167,10 @@ export function open({ posts, index, isDark, tools, told }) {
     const post = posts[index];
     const alt = altText(post);
     const items = post.children?.length ? post.children : [post];
-    slides = items.map((item, at) => make("li", "", mediaOf(item, item.altText || (items.length > 1 ? `${alt}, ${at + 1} of ${items.length}` : alt))));
+    slides = items.map((item, at) => {
+      const words = item.altText || (items.length > 1 ? `${alt}, ${at + 1} of ${items.length}` : alt);
+      return make("li", "", mediaOf(item, post, words, at === 0));
+    });
     slide = 0;
     track = make("ul", "track", ...slides);
     track.setAttribute("role", "list");
@@ -176,7 +243,7 @@ export function open({ posts, index, isDark, tools, told }) {
   });
   dialog.addEventListener("close", () => {
     clearTimeout(settled);
-    document.documentElement.style.overflow = overflow;
+    Object.assign(page.style, { overflow, scrollbarGutter });
     host.remove();
     told.close(posts[index]);
   });

@@ -8,8 +8,9 @@
  * error {message}, open {id, permalink} (preventDefault stops the lightbox), close {id}, more {shown, count}.
  * Styling: --igf-gap, --igf-radius, --igf-background, --igf-text, --igf-accent. More: docs/widget.md.
  *
- * The widget connects only to the service and to the picture hosts named in the feed. Feed content becomes text nodes and
- * checked URLs, never markup. It uses a constructed stylesheet, which a page's strict Content-Security-Policy allows.
+ * The widget connects only to the service and to the picture hosts named in the feed; once pictures have been copied,
+ * these are the service's. Feed content becomes text nodes and checked URLs, never markup. It uses a constructed
+ * stylesheet, which a page's strict Content-Security-Policy allows.
  */
 (() => {
   "use strict";
@@ -19,7 +20,11 @@
 
   const SCRIPT_ORIGIN = document.currentScript ? new URL(document.currentScript.src).origin : location.origin;
   const WARMING_TRIES = 6;
-  const SKELETON_TILES = 8;
+  const DEFAULT_POSTS = 12;
+  const MOST_POSTS = 48;
+  const SIZES = ["small", "medium", "large"];
+  const UNMEASURED = { count: 2, width: 320 };
+  const VIDEO_NOTICE = "This video is loaded from Instagram (Meta), which then sees your IP address. Press play again to watch it.";
   const DRAFT = { "instance-id": "instanceId", "source-type": "sourceType", "source-value": "sourceValue" };
 
   const CSS = `
@@ -29,27 +34,32 @@
     :host([theme="dark"]) { color: var(--igf-text, #f1edf4); }
     * { box-sizing: border-box; }
     a { color: inherit; }
-    .profile { display: inline-flex; align-items: center; gap: .6em; margin: 0 0 .9em; font-weight: 600; text-decoration: none; }
-    .profile:hover span { text-decoration: underline; }
-    .profile img { width: 2.4em; height: 2.4em; border-radius: 50%; object-fit: cover; }
+    .profile { display: flex; gap: .6em; align-items: center; width: fit-content; max-width: 100%; height: 2.4em; margin: 0 0 .9em; font-weight: 600; text-decoration: none; }
+    .profile:hover .name { text-decoration: underline; }
+    .name { overflow: hidden; text-overflow: ellipsis; white-space: nowrap; }
+    .avatar { flex: none; width: 2.4em; height: 2.4em; overflow: hidden; border-radius: 50%; background: var(--igf-background, color-mix(in srgb, currentColor 9%, transparent)); }
     .grid { display: grid; gap: var(--igf-gap, 10px); margin: 0; padding: 0; list-style: none; grid-template-columns: repeat(var(--columns-narrow, 2), minmax(0, 1fr)); }
     @media (min-width: 900px) { .grid { grid-template-columns: repeat(var(--columns, 4), minmax(0, 1fr)); } }
     .tile { position: relative; display: block; overflow: hidden; aspect-ratio: 1; border-radius: var(--igf-radius, 10px); background: var(--igf-background, color-mix(in srgb, currentColor 9%, transparent)); text-decoration: none; }
     .tile:focus-visible, .profile:focus-visible, button:focus-visible { outline: 3px solid var(--igf-accent, #b3264a); outline-offset: 3px; }
-    .tile img { display: block; width: 100%; height: 100%; object-fit: cover; transition: transform .35s ease; }
+    picture { display: contents; }
+    img { display: block; width: 100%; height: 100%; object-fit: cover; }
+    .tile img { transition: transform .35s ease; }
     .tile:hover img, .tile:focus-visible img { transform: scale(1.04); }
     .caption { position: absolute; inset: auto 0 0; padding: 2.2em .8em .7em; color: #fff; font-size: .85em; background: linear-gradient(transparent, rgb(0 0 0 / .78)); opacity: 0; transition: opacity .25s ease; }
     .caption span { display: -webkit-box; overflow: hidden; -webkit-box-orient: vertical; -webkit-line-clamp: 3; overflow-wrap: anywhere; }
     .tile:hover .caption, .tile:focus-visible .caption { opacity: 1; }
     .badge { position: absolute; top: .55em; right: .55em; padding: .15em .6em; border-radius: 1em; color: #fff; background: rgb(0 0 0 / .62); font-size: .72em; font-weight: 600; }
-    .lost { display: grid; place-items: center; height: 100%; padding: 1em; font-size: .85em; text-align: center; opacity: .8; }
+    .lost { display: grid; gap: .5em; place-content: center; height: 100%; padding: 1em; font-size: .85em; text-align: center; }
+    .lost span { display: -webkit-box; overflow: hidden; -webkit-box-orient: vertical; -webkit-line-clamp: 4; overflow-wrap: anywhere; }
+    .lost u { font-size: .9em; }
     .wait { animation: breathe 1.6s ease-in-out infinite; }
     @keyframes breathe { 50% { opacity: .45; } }
-    .more { margin: 1em 0 0; text-align: center; }
+    .more { display: flex; justify-content: center; height: 2.6em; margin: 1em 0 0; }
     .note { padding: 2.4em 1em; margin: 0; border-radius: var(--igf-radius, 10px); background: var(--igf-background, color-mix(in srgb, currentColor 6%, transparent)); text-align: center; }
     .note p { margin: 0 0 .8em; }
     .note p:last-child { margin: 0; }
-    button { padding: .5em 1.1em; border: 1px solid currentColor; border-radius: 2em; color: inherit; background: none; font: inherit; cursor: pointer; }
+    button { height: 2.6em; padding: 0 1.1em; border: 1px solid currentColor; border-radius: 2em; color: inherit; background: none; font: inherit; cursor: pointer; }
     .said { position: absolute; width: 1px; height: 1px; overflow: hidden; clip-path: inset(50%); white-space: nowrap; }
     @media (prefers-reduced-motion: reduce) { *, .tile img, .caption { animation: none; transition: none; transform: none !important; } }
   `;
@@ -72,6 +82,12 @@
     } catch {
       return "";
     }
+  }
+
+  /** The number if it is whole and from 1 to `most`, else 0. */
+  function wholeNumber(text, most) {
+    const number = Number(text);
+    return Number.isInteger(number) && number >= 1 && number <= most ? number : 0;
   }
 
   function isPlain(click) {
@@ -101,18 +117,79 @@
     return `${kindOf(post)}${author}${date ? `, ${date}` : ""}`;
   }
 
-  function picture(src, alt) {
-    const image = make("img");
-    image.loading = "lazy";
-    image.decoding = "async";
-    image.referrerPolicy = "no-referrer";
-    image.width = image.height = 640;
-    image.alt = alt;
-    image.src = src;
-    return image;
+  /** The `srcset` of the sizes that are there; "" without any. `format`: url (JPEG) or avifUrl. */
+  function sourceSet(sizes, names, format) {
+    const widths = new Map();
+    for (const name of names) {
+      const size = sizes?.[name];
+      const address = webAddress(size?.[format]);
+      if (address && size.width > 0) widths.set(size.width, address);
+    }
+    return [...widths].map(([width, address]) => `${address} ${width}w`).join(", ");
   }
 
-  function tile(post, language, open) {
+  /**
+   * A picture of `item` (post, album child or profile) that is `width` CSS pixels wide: AVIF, else JPEG, in the size that
+   * the browser chooses, or `plain` if there are no copies. `lose` is called when neither format can be loaded.
+   */
+  function picture(item, { plain, alt, width, names = SIZES, isFirst = false, lose }) {
+    const image = make("img");
+    image.loading = isFirst ? "eager" : "lazy";
+    if (isFirst) image.fetchPriority = "high";
+    image.decoding = "async";
+    image.referrerPolicy = "no-referrer";
+    image.width = item.width || 640;
+    image.height = item.height || 640;
+    image.alt = alt;
+    const avif = make("source");
+    avif.type = "image/avif";
+    avif.srcset = sourceSet(item.sizes, names, "avifUrl");
+    const jpegs = sourceSet(item.sizes, names, "url");
+    const element = make("picture", "", ...(avif.srcset ? [avif] : []), image);
+    let widest = 0;
+    /** The picture is now shown this wide. Only a wider one is loaded again. */
+    const widen = (wanted) => {
+      if (wanted <= widest) return;
+      widest = wanted;
+      avif.sizes = image.sizes = `${Math.ceil(wanted)}px`;
+    };
+    if (jpegs || avif.srcset) widen(width);
+    image.addEventListener("error", () => {
+      if (!avif.parentNode) return lose(element);
+      avif.remove();
+      image.src = plain;
+      return undefined;
+    });
+    if (jpegs) image.srcset = jpegs;
+    image.src = plain;
+    return { element, image, widen };
+  }
+
+  function colourOf(item) {
+    return /^#[0-9a-f]{6}$/i.test(item.placeholder) ? item.placeholder : "";
+  }
+
+  /** Instead of the picture: its words on its colour. `name`: the element's. */
+  function lost(name, item, words) {
+    const text = make("span", "", words);
+    text.dir = "auto";
+    const element = make(name, "lost", text, make("u", "", "View on Instagram"));
+    const colour = colourOf(item);
+    if (colour) {
+      const [red, green, blue] = [1, 3, 5].map((at) => (parseInt(colour.slice(at, at + 2), 16) / 255) ** 2.2);
+      const isLight = 0.2126 * red + 0.7152 * green + 0.0722 * blue > 0.179;
+      Object.assign(element.style, { background: colour, color: isLight ? "#000" : "#fff" });
+    }
+    return element;
+  }
+
+  /** The width that a picture must have to cover a square of `side`. */
+  function coverWidth(post, side) {
+    return side * Math.max(1, post.width / post.height || 1);
+  }
+
+  /** A post's place in the grid, and `widen(side)` for when the grid gets wider. */
+  function tile(post, language, side, isFirst, open) {
     const link = make("a", "tile");
     link.addEventListener("click", (click) => isPlain(click) && open(click));
     const address = webAddress(post.permalink);
@@ -120,17 +197,21 @@
     link.target = "_blank";
     link.rel = "noopener noreferrer";
     const alt = altText(post, language);
-    const cover = webAddress(post.thumbnailUrl) || (post.mediaType === "IMAGE" ? webAddress(post.mediaUrl) : "");
-    const lost = () => make("span", "lost", "See this post on Instagram");
-    if (cover) {
-      const image = picture(cover, alt);
-      image.addEventListener("error", () => image.replaceWith(lost()), { once: true });
-      link.append(image);
-    } else {
-      link.setAttribute("aria-label", alt);
-      link.append(lost());
+    const plain = webAddress(post.thumbnailUrl) || (post.mediaType === "IMAGE" ? webAddress(post.mediaUrl) : "");
+    const badge = kindOf(post) !== "Photo" ? [make("span", "badge", kindOf(post))] : [];
+    const lose = () => {
+      if (post.mediaType !== "VIDEO" || !webAddress(post.mediaUrl)) link.classList.add("gone");
+      link.replaceChildren(lost("span", post, post.caption || alt), ...badge);
+    };
+    const entry = { element: make("li", "", link), widen() {} };
+    if (!plain) {
+      lose();
+      return entry;
     }
-    if (kindOf(post) !== "Photo") link.append(make("span", "badge", kindOf(post)));
+    link.style.background = colourOf(post);
+    const shown = picture(post, { plain, alt, width: coverWidth(post, side), isFirst, lose });
+    entry.widen = (wider) => shown.widen(coverWidth(post, wider));
+    link.append(shown.element, ...badge);
     if (post.caption) {
       const words = make("span", "", post.caption);
       words.dir = "auto";
@@ -138,7 +219,7 @@
       caption.setAttribute("aria-hidden", "true");
       link.append(caption);
     }
-    return make("li", "", link);
+    return entry;
   }
 
   function profileLine(profile) {
@@ -146,14 +227,20 @@
     link.href = `https://www.instagram.com/${encodeURIComponent(profile.username)}/`;
     link.target = "_blank";
     link.rel = "noopener noreferrer";
-    const avatar = webAddress(profile.profilePictureUrl || "");
-    if (avatar) {
-      const image = picture(avatar, "");
-      image.addEventListener("error", () => image.remove(), { once: true });
-      link.append(image);
+    const plain = webAddress(profile.profilePictureUrl || "");
+    if (plain) {
+      const lose = (element) => element.remove();
+      const shown = picture(profile, { plain, alt: "", width: 40, names: ["small"], isFirst: true, lose });
+      link.append(make("span", "avatar", shown.element));
     }
-    link.append(make("span", "", `@${profile.username}`));
+    link.append(make("span", "name", `@${profile.username}`));
     return link;
+  }
+
+  /** How many columns the grid has, and how wide they are; null while it isn't displayed. */
+  function columnsOf(grid) {
+    const widths = grid ? getComputedStyle(grid).gridTemplateColumns.split(" ").map(parseFloat) : [];
+    return widths[0] > 0 ? { count: widths.length, width: widths[0] } : null;
   }
 
   class InstagramFeed extends HTMLElement {
@@ -163,6 +250,15 @@
     #said = make("p", "said");
     #request = null;
     #timer = 0;
+    #tiles = [];
+    #tellsOfVideos = true;
+    #observer = new ResizeObserver(() => {
+      const columns = columnsOf(this.#body.querySelector(".grid"));
+      if (columns) for (const { widen } of this.#tiles) widen(columns.width);
+    });
+
+    /** lightbox.js checks this: a page may have an older widget.js in its cache. */
+    static lightbox = 2;
 
     constructor() {
       super();
@@ -173,28 +269,24 @@
     }
 
     connectedCallback() {
-      this.#soon();
+      this.#observer.observe(this);
+      this.reload();
     }
 
     disconnectedCallback() {
+      this.#observer.disconnect();
       this.#stop();
     }
 
     attributeChangedCallback() {
-      if (this.isConnected) this.#soon();
+      if (this.isConnected) this.reload();
     }
 
-    /** Fetch and render the feed again. */
+    /** Fetch and render the feed again; once for several attributes that are set together. */
     reload() {
       this.#stop();
       this.#showSkeleton();
-      this.#load(1);
-    }
-
-    /** Reload once for several attributes that are set together. */
-    #soon() {
-      clearTimeout(this.#timer);
-      this.#timer = setTimeout(() => this.reload());
+      this.#timer = setTimeout(() => this.#load(1));
     }
 
     #stop() {
@@ -252,10 +344,14 @@
 
     #showPosts(data) {
       const { posts } = data;
-      const grid = this.#grid("grid");
+      const columns = columnsOf(this.#body.querySelector(".grid")) || UNMEASURED;
+      const grid = this.#grid();
       grid.setAttribute("aria-label", data.profile ? `Instagram posts of @${data.profile.username}` : "Instagram posts");
-      const tiles = posts.map((post, index) => tile(post, this.#language, (click) => this.#open(click, posts, index)));
-      const pageSize = this.#number("page-size", 48) || posts.length;
+      this.#tellsOfVideos = data.videoNotice !== false;
+      this.#tiles = posts.map((post, index) => tile(post, this.#language, columns.width, index < columns.count,
+        (click) => this.#open(click, posts, index)));
+      const tiles = this.#tiles.map(({ element }) => element);
+      const pageSize = this.#number("page-size", MOST_POSTS) || posts.length;
       grid.append(...tiles.slice(0, pageSize));
       const profile = data.profile && !this.hasAttribute("hide-profile") ? [profileLine(data.profile)] : [];
       const more = pageSize < posts.length ? [this.#moreButton(grid, tiles, pageSize)] : [];
@@ -279,13 +375,15 @@
     /** Open the post in the lightbox. If it doesn't load, open the post on Instagram, as the link would have. */
     #open(click, posts, index) {
       const { id, permalink } = posts[index];
-      if (this.getAttribute("link") === "instagram") return;
+      if (this.getAttribute("link") === "instagram" || click.currentTarget.classList.contains("gone")) return;
       const address = click.currentTarget.href;
       click.preventDefault();
       if (!this.#tell("open", { id, permalink })) return;
       const language = this.#language;
       const tools = {
-        make, webAddress, altText: (post) => altText(post, language), dateWords: (timestamp) => dateIn(language, timestamp),
+        make, webAddress, picture, lost,
+        altText: (post) => altText(post, language), dateWords: (timestamp) => dateIn(language, timestamp),
+        videoNotice: this.#videoNotice,
       };
       const told = { close: (post) => this.#tell("close", { id: post.id }) };
       import(`${SCRIPT_ORIGIN}/embed/lightbox.js`).then(
@@ -303,18 +401,34 @@
       return theme === "dark" || (theme !== "light" && matchMedia("(prefers-color-scheme: dark)").matches);
     }
 
-    /** The attribute's value if it is a whole number from 1 to `most`, else 0. */
-    #number(attribute, most) {
-      const value = Number(this.getAttribute(attribute));
-      return Number.isInteger(value) && value >= 1 && value <= most ? value : 0;
+    /** What visitors are told before the first video plays; "" for nothing. */
+    get #videoNotice() {
+      const words = this.getAttribute("video-notice");
+      if (words) return words === "off" ? "" : words;
+      return this.#tellsOfVideos ? VIDEO_NOTICE : "";
     }
 
+    /** The attribute's value if it is a whole number from 1 to `most`, else 0. */
+    #number(attribute, most) {
+      return wholeNumber(this.getAttribute(attribute), most);
+    }
+
+    /** Has the geometry of the feed, so that nothing moves when the posts come. */
     #showSkeleton() {
-      const grid = this.#grid("grid");
-      const tiles = Math.min(this.#number("page-size", 48) || this.#number("max-posts", 48) || SKELETON_TILES, SKELETON_TILES);
-      for (let drawn = 0; drawn < tiles; drawn += 1) grid.append(make("li", "", make("span", "tile wait")));
-      grid.setAttribute("aria-hidden", "true");
-      this.#fill("Loading posts…", grid);
+      this.#tiles = [];
+      const [count, profile] = (this.getAttribute("reserve") || "").trim().split(/\s+/);
+      const posts = wholeNumber(count, MOST_POSTS) || this.#number("max-posts", MOST_POSTS) || DEFAULT_POSTS;
+      const shown = Math.min(this.#number("page-size", MOST_POSTS) || posts, posts);
+      const grid = this.#grid();
+      for (let drawn = 0; drawn < shown; drawn += 1) grid.append(make("li", "", make("span", "tile wait")));
+      const hasProfile = !this.hasAttribute("hide-profile") && (!this.hasAttribute("reserve") || profile === "profile");
+      const parts = [
+        ...(hasProfile ? [make("div", "profile", make("span", "avatar wait"))] : []),
+        grid,
+        ...(shown < posts ? [make("div", "more")] : []),
+      ];
+      for (const part of parts) part.setAttribute("aria-hidden", "true");
+      this.#fill("Loading posts…", ...parts);
       this.#body.setAttribute("aria-busy", "true");
     }
 
@@ -334,8 +448,8 @@
       this.#tell("error", { message: error.message });
     }
 
-    #grid(className) {
-      const grid = make("ul", className);
+    #grid() {
+      const grid = make("ul", "grid");
       grid.setAttribute("role", "list");
       for (const attribute of ["columns", "columns-narrow"]) {
         const columns = this.#number(attribute, 12);
