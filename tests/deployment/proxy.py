@@ -6,7 +6,7 @@ import os
 import shutil
 import signal
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -19,10 +19,18 @@ NGINX = shutil.which("nginx", path=f"{os.environ.get('PATH', '')}:/usr/sbin")
 _AS_ME = "user root;" if os.geteuid() == 0 else ""
 
 
-def prepare(folder: Path, *, web_port: int, port: int, tls_port: int, media: Path | None = None) -> Path:
+def prepare(
+    folder: Path,
+    *,
+    web_port: int,
+    port: int,
+    tls_port: int,
+    media: Path | None = None,
+    changes: Mapping[str, str] | None = None,
+) -> Path:
     """Write the configuration to `folder`, for `nginx -c`, with a self-signed certificate.
 
-    `media`: the service's MEDIA_ROOT.
+    `media`: the service's MEDIA_ROOT. `changes`: further texts to replace.
     """
     folder.mkdir(parents=True)
     make = ("openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes")
@@ -39,6 +47,7 @@ def prepare(folder: Path, *, web_port: int, port: int, tls_port: int, media: Pat
     subprocess.run((*make, *names), check=True, capture_output=True)
     plain = f"listen 127.0.0.1:{port};\n        include locations.conf;"
     changes = {
+        **(changes or {}),
         "pid /tmp/nginx.pid;": f"pid {folder}/pid;",
         "server web:8000;": f"server 127.0.0.1:{web_port};",
         # The tests use plain HTTP, so the includes of the TLS server are added to the other server.
@@ -72,11 +81,19 @@ def check(configuration: Path) -> subprocess.CompletedProcess[str]:
     )
 
 
+# Lets the service decide about each picture, with X-Accel-Redirect.
+ASK_THE_SERVICE = {"if (-f /srv/media/$shard/$shard$rest)": "if (-f /nothing)"}
+
+
 @contextmanager
-def running_proxy(folder: Path, *, web_port: int, media: Path | None = None) -> Iterator[str]:
+def running_proxy(
+    folder: Path, *, web_port: int, media: Path | None = None, changes: Mapping[str, str] | None = None
+) -> Iterator[str]:
     """Run nginx. Yields its base URL."""
     port = free_port()
-    configuration = prepare(folder, web_port=web_port, port=port, tls_port=free_port(), media=media)
+    configuration = prepare(
+        folder, web_port=web_port, port=port, tls_port=free_port(), media=media, changes=changes
+    )
     command = (
         str(NGINX),
         "-e",

@@ -5,6 +5,8 @@ A name always has the same content, so caches may keep an answer for a year. The
 - With public URLs of the storage (S3_PUBLIC_URL), pages use those. This view redirects URLs from before.
 - With MEDIA_ACCEL_PREFIX, nginx sends the file. It drops our headers, so `deploy/nginx/locations.conf` sets them, too.
 - Otherwise the view sends the bytes.
+
+The included nginx configuration sends files on the disk without asking; this view gets the requests for all others.
 """
 
 from __future__ import annotations
