@@ -158,6 +158,14 @@ def _repair_shard(shard: str, now: datetime) -> tuple[int, int]:
     }
     settled_before = now - SETTLED_AFTER
     orphans = [name for name, at in files.items() if name not in known and at < settled_before]
+    # A worker may have begun to copy such a picture again, and found its old files, since the rows were read.
+    digests = {pictures.picture_digest(name) for name in orphans}
+    returned = set(
+        Picture.objects.filter(pk__in=digests)
+        .exclude(pk__in=[row.pk for row in rows])
+        .values_list("pk", flat=True)
+    )
+    orphans = [name for name in orphans if pictures.picture_digest(name) not in returned]
     storage.remove(orphans)
     lost = [
         row.pk

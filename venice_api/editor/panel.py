@@ -106,9 +106,10 @@ def _tile(post: paris.EncodedPost, hidden_ids: Collection[str]) -> dict[str, obj
     """What the editor sees of a post: its picture, its text, and whether it is hidden."""
     external = json.loads(post.json)
     words_of_post = external.get("altText") or external.get("caption") or "a post without text"
+    copied = external.get("sizes")
     return {
         "id": post.id,
-        "picture": external.get("thumbnailUrl"),
+        "picture": copied["small"]["url"] if copied else external.get("thumbnailUrl"),
         "words": words_of_post[:120],
         "is_hidden": post.id in hidden_ids,
     }

@@ -71,3 +71,13 @@ def use_bucket(settings: Any) -> UseBucket:
 def use_folder(settings: Any, tmp_path: Path) -> Path:
     settings.MEDIA_ROOT = tmp_path / "media"
     return Path(settings.MEDIA_ROOT)
+
+
+@pytest.fixture(params=["files", "bucket"])
+def either(request: pytest.FixtureRequest) -> None:
+    """Runs a test on a disk and in a bucket."""
+    if request.param == "files":
+        request.getfixturevalue("use_folder")
+    else:
+        client = request.getfixturevalue("use_bucket")(request.getfixturevalue("s3_url"))
+        client.create_bucket(Bucket=storages["media"].bucket_name)  # type: ignore[attr-defined]

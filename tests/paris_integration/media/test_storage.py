@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from django.core.files.storage import storages
 
 from paris_integration.errors import StorageUnavailable
 from paris_integration.media import files, storage
@@ -22,16 +21,6 @@ ODD_NAMES = [
     "", "/", "..", f"../{NAME}", f"{NAME}/..", NAME.upper(), f"{NAME}\n", f"\n{NAME}", NAME[1:], f"0{NAME}",
     NAME.replace("jpg", "png"), NAME.replace(".jpg", ""), f"ab/{NAME}", NAME.replace("a", "а"), f"{NAME}\0",
 ]  # fmt: skip
-
-
-@pytest.fixture(params=["files", "bucket"])
-def either(request: pytest.FixtureRequest) -> None:
-    """Runs a test on a disk and in a bucket."""
-    if request.param == "files":
-        request.getfixturevalue("use_folder")
-    else:
-        client = request.getfixturevalue("use_bucket")(request.getfixturevalue("s3_url"))
-        client.create_bucket(Bucket=storages["media"].bucket_name)  # type: ignore[attr-defined]
 
 
 @pytest.mark.usefixtures("either")
