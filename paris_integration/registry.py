@@ -9,7 +9,7 @@ from django.conf import settings
 from foundation import threads
 from paris_integration.providers.base import Provider
 from paris_integration.providers.graph import GraphProvider
-from paris_integration.providers.http import HttpClient
+from paris_integration.providers.http import FileClient, HttpClient
 from paris_integration.providers.oauth import App, MetaLogins, Urls
 from paris_integration.types import Login, Secret
 
@@ -31,6 +31,12 @@ def provider() -> Provider:
         timeout_seconds=settings.PROVIDER_TIMEOUT_SECONDS,
         app_secret=Secret(app_secret) if app_secret else None,
     )
+
+
+@cache
+def file_client() -> FileClient:
+    """The client of this process for picture files, with the hosts of MEDIA_HOSTS."""
+    return FileClient(allowed_hosts=settings.MEDIA_HOSTS, before_call=threads.give_back)
 
 
 @cache
