@@ -37,8 +37,8 @@ from paris_integration.providers.base import Usage
 from paris_integration.providers.file_links import AllowedHosts, Link, LinkRefused, may_connect
 from paris_integration.types import Secret
 
-# urllib3's DEBUG lines contain the query, which may hold secrets.
-logging.getLogger("urllib3").setLevel(logging.WARNING)
+# urllib3's DEBUG lines contain the query, which may hold secrets; so do its warnings of malformed headers.
+logging.getLogger("urllib3").setLevel(logging.ERROR)
 
 MAX_BODY_BYTES = 4 * 1024 * 1024
 CHUNK_BYTES = 64 * 1024
@@ -261,6 +261,8 @@ class FileClient:
             return self._follow(self._allowed.parse(url), deadline)
         except (LinkRefused, _Unusable) as reason:
             return str(reason)
+        except NewConnectionError:  # to urllib3 a kind of timeout
+            return "unreachable"
         except (TimeoutError, ConnectTimeoutError, ReadTimeoutError):
             return "timed_out"
         except (HTTPError, OSError, ValueError, AttributeError):
