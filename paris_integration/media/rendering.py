@@ -74,8 +74,8 @@ class Renderer:
         self._seconds = seconds
         # The child's own limit is later than ours; it matters only if this process is killed.
         self._command = command or (
-            # Isolated: without the working directory, user packages and PYTHON variables.
-            *(sys.executable, "-I", str(PROCESS)),
+            # Isolated (without the working directory, user packages and PYTHON variables), and writing no bytecode.
+            *(sys.executable, "-I", "-B", str(PROCESS)),
             *(str(memory_bytes), str(int(seconds) + 5)),
         )
         self._child: subprocess.Popen[bytes] | None = None

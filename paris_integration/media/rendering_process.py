@@ -71,6 +71,8 @@ def main() -> None:
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))
     os.nice(10)  # refreshes come first
+    for number in (signal.SIGINT, signal.SIGTERM):  # a worker that is asked to stop finishes its picture
+        signal.signal(number, signal.SIG_IGN)
     configure_pillow()
     while head := sys.stdin.buffer.read(LENGTH.size):
         signal.alarm(seconds)  # ends this process even if its parent was killed
