@@ -19,6 +19,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
+from typing import Annotated
 
 import msgspec
 
@@ -27,6 +28,7 @@ from paris_integration.errors import PictureRefused
 PROCESS = Path(__file__).with_name("rendering_process.py")
 SECONDS = 20.0
 MEMORY_BYTES = 1024**3
+SIDE_LIMIT = 16_383
 READ_BYTES = 256 * 1024
 REASONS = frozenset({"not_a_picture", "unsupported_format", "too_many_pixels", "broken", "too_much_memory"})
 
@@ -149,19 +151,23 @@ class Renderer:
         return child
 
 
+_Side = Annotated[int, msgspec.Meta(ge=1, le=SIDE_LIMIT)]
+_Length = Annotated[int, msgspec.Meta(ge=0, le=FILES_LIMIT_BYTES)]
+
+
 class _Head(msgspec.Struct):
     refused: str | None = None
-    width: int = 0
-    height: int = 0
+    width: _Side = 0
+    height: _Side = 0
     placeholder: str = ""
     sizes: tuple[_Size, _Size, _Size] | None = None
 
 
 class _Size(msgspec.Struct, array_like=True):
-    width: int
-    height: int
-    jpeg_bytes: int
-    avif_bytes: int
+    width: _Side
+    height: _Side
+    jpeg_bytes: _Length
+    avif_bytes: _Length
 
 
 def _pipes_of(child: subprocess.Popen[bytes]) -> tuple[int, int]:
@@ -233,7 +239,8 @@ def _rendered(text: bytes, files: bytes) -> Rendered:
             raise PictureRefused("crashed")
         sizes.append(RenderedSize(size.width, size.height, jpeg, avif))
         position = ends_at
-    if len(sizes) != 3 or position != len(files) or not _COLOUR.fullmatch(head.placeholder):
+    is_whole = head.width and head.height and len(sizes) == 3
+    if not is_whole or position != len(files) or not _COLOUR.fullmatch(head.placeholder):
         raise PictureRefused("crashed")
     small, medium, large = sizes
     return Rendered(head.width, head.height, head.placeholder, (small, medium, large))

@@ -549,6 +549,20 @@ BAD_CHILDREN = {
         "crashed",
     ),
     "negative lengths": (raw({**GOOD, "sizes": [[1, 1, -4, -12], [1, 1, 0, 0], [1, 1, 0, 0]]}), "crashed"),
+    "sides of nothing": (
+        raw(
+            {**GOOD, "width": 0, "sizes": [[1, 1, 4, 12], [1, 1, 0, 0], [1, 1, 0, 0]]},
+            JPEG_BYTES + AVIF_BYTES,
+        ),
+        "crashed",
+    ),
+    "no sides": (
+        raw(
+            {"placeholder": "#000000", "sizes": [[1, 1, 4, 12], [1, 1, 0, 0], [1, 1, 0, 0]]},
+            JPEG_BYTES + AVIF_BYTES,
+        ),
+        "crashed",
+    ),
     "surplus files": (
         raw({**GOOD, "sizes": [[1, 1, 4, 12], [1, 1, 0, 0], [1, 1, 0, 0]]}, JPEG_BYTES + AVIF_BYTES + b"x"),
         "crashed",

@@ -406,6 +406,15 @@ def test_a_redirect_to_an_allowed_name_at_a_private_address_is_refused(
     assert trap.connections() == 0
 
 
+@pytest.mark.parametrize(
+    "location", ["/pic\tture", "/picture\x0b", "/picture x", "/picture\\x", "/picture\xfc"]
+)
+def test_unusual_characters_in_a_location_are_refused(trap: Trap, server: Server, location: str) -> None:
+    server.answers["/r"], server.answers["/picture"] = redirect(location), answered()
+
+    assert refusal(server.url("/r"), client_for(trap)) == "redirected"
+
+
 def test_three_redirects_are_followed_and_four_are_not(trap: Trap, server: Server) -> None:
     for number in range(1, 5):
         server.answers[f"/{number}"] = redirect(f"/{number - 1}")
