@@ -62,14 +62,6 @@ class RefreshBlocked(ParisError):
         self.upgrade_hint = upgrade_hint
 
 
-class PictureRefused(ParisError):
-    """A picture can't be fetched or converted. `reason`: a short code such as `link_expired` or `broken`."""
-
-    def __init__(self, reason: str) -> None:
-        super().__init__(reason)
-        self.reason = reason
-
-
 class ProviderError(ParisError):
     """The provider failed. This class itself stands for errors that the fault table doesn't list.
 
@@ -154,3 +146,15 @@ class LoginFailed(ParisError):
     def __init__(self, reason: str, detail: str = "") -> None:
         super().__init__(f"{reason} {detail}".strip())
         self.reason = reason
+
+
+class FileRefused(ParisError):
+    """A file can't be fetched, or isn't a picture that we store. `reason`: a short stable code, such as `too_large`."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason)
+        self.reason = reason
+
+
+class PictureRefused(FileRefused):
+    """The content was fetched, but can't be converted. `reason`: such as `broken` or `too_many_pixels`."""

@@ -35,7 +35,7 @@ def provider() -> Provider:
 
 @cache
 def file_client() -> FileClient:
-    """The client of this process for pictures."""
+    """The client of this process for picture files, with the hosts of MEDIA_HOSTS."""
     return FileClient(allowed_hosts=settings.MEDIA_HOSTS, before_call=threads.give_back)
 
 

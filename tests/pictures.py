@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 
 from PIL import Image
 
-from paris_integration.errors import PictureRefused
+from paris_integration.errors import FileRefused
 
 
 def jpeg(number: int, width: int = 24, height: int = 18) -> bytes:
@@ -34,10 +34,10 @@ class FakePictureHost:
         self.calls.append(url)
         self.during_call()
         if self.problem is not None:
-            raise PictureRefused(self.problem)
+            raise FileRefused(self.problem)
         path = urlsplit(url).path
         if path not in self.files:
-            raise PictureRefused("not_found")
+            raise FileRefused("not_found")
         return self.files[path]
 
 

@@ -105,6 +105,7 @@ _PICTURE_REASONS = {
     "timed_out": "Instagram's picture server was too slow; we'll retry automatically",
     "workspace_full": "the workspace has used up its space for pictures",
     "storage": "our storage for pictures isn't available right now; we'll retry automatically",
+    "link_not_allowed": "the links point to a server that isn't Instagram's",
     "host_not_allowed": "the links point to a server that isn't Instagram's",
     "address_not_allowed": "the links point to a server that isn't Instagram's",
 }

@@ -24,7 +24,7 @@ from django.db.models import F, Q
 from entitlements.limits import WorkspaceNotFound, fresh_limits_for
 from foundation import logs, threads
 from paris_integration import clock, registry
-from paris_integration.errors import PictureRefused, StorageUnavailable
+from paris_integration.errors import FileRefused, PictureRefused, StorageUnavailable
 from paris_integration.feeds import fast_copy, pictures
 from paris_integration.feeds.dispatch import dispatcher
 from paris_integration.feeds.pictures import Copies, Copy, WantedPicture
@@ -159,8 +159,10 @@ class _Copying:
                 self._copy(use)
             except _Busy:
                 self._postpone(use, BUSY_SECONDS)
-            except PictureRefused as problem:
+            except FileRefused as problem:
                 self._note_failure(use, problem.reason)
+            except OSError:  # no process for the conversion
+                self._note_failure(use, "crashed")
         return False
 
     def _copy(self, use: PictureUse) -> None:

@@ -1,4 +1,4 @@
-"""HTTP clients for all calls to Meta: JSON with a total deadline, a size limit and no redirects; and pictures.
+"""HTTP clients with a total deadline and a size limit: calls to Meta (JSON), and files from allowed hosts.
 
 The only module that imports `requests`. Requests may carry secrets in headers and queries, so no URL, parameter or
 provider text appears in logs or exceptions. Answers are untrusted: any length, any speed, any content.
@@ -9,36 +9,36 @@ from __future__ import annotations
 import ipaddress
 import json
 import logging
-import re
 import socket
 import threading
 import time
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from concurrent.futures import Future
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
-from ipaddress import IPv4Address, IPv6Address
 from typing import Any
-from urllib.parse import urljoin, urlsplit
 
+import certifi
 import requests
 from prometheus_client import Counter
 from requests.adapters import HTTPAdapter
 from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
-from urllib3.exceptions import ConnectTimeoutError, HTTPError, NewConnectionError
+from urllib3.exceptions import ConnectTimeoutError, HTTPError, NewConnectionError, ReadTimeoutError
 from urllib3.poolmanager import PoolManager
+from urllib3.response import BaseHTTPResponse
 from urllib3.util.connection import allowed_gai_family, create_connection
 
 from foundation.metrics import timed
-from paris_integration.errors import PictureRefused, ProviderUnavailable
+from paris_integration.errors import FileRefused, ProviderUnavailable
 from paris_integration.providers.base import Usage
+from paris_integration.providers.file_links import AllowedHosts, Link, LinkRefused, may_connect
 from paris_integration.types import Secret
 
-# urllib3's DEBUG lines contain the query, which may hold secrets.
-logging.getLogger("urllib3").setLevel(logging.WARNING)
+# urllib3's DEBUG lines contain the query, which may hold secrets; so do its warnings of malformed headers.
+logging.getLogger("urllib3").setLevel(logging.ERROR)
 
 MAX_BODY_BYTES = 4 * 1024 * 1024
 CHUNK_BYTES = 64 * 1024
@@ -47,25 +47,12 @@ RETRY_AFTER_CAP_SECONDS = 86_400.0
 LOOKUPS_AT_ONCE = 16
 MAX_FILE_BYTES = 25 * 1024 * 1024
 MAX_REDIRECTS = 3
-REDIRECTS = (301, 302, 303, 307, 308)
-# Expired links to Meta's CDN answer 403 ("URL signature expired").
-FILE_REASONS = {403: "link_expired", 404: "not_found", 410: "not_found"}
-URL_LIMIT = 4_000
-# Scheme, host and optional port, then a path of visible ASCII. No user name, no backslash, no fragment.
-_PLAIN_LINK = re.compile(
-    r"(?P<scheme>https?)://(?P<host>[A-Za-z0-9-]+(?:\.[A-Za-z0-9-]+)*|\[[0-9A-Fa-f:.]+\])(?::(?P<port>[0-9]{1,5}))?"
-    r"/[!$%&'()*+,./0-9:;=?@A-Z_a-z~-]*",
-    re.ASCII,
-)
-# JPEG, PNG, WebP, AVIF
-_PICTURE_START = re.compile(
-    rb"\xff\xd8\xff|\x89PNG\r\n\x1a\n|RIFF....WEBP|....ftyp(?:avif|avis|mif1|msf1|miaf)", re.DOTALL
-)
-_NAT64 = ipaddress.IPv6Network("64:ff9b::/96")
-_EMBEDDED_IPV4 = [
-    ipaddress.IPv6Network(text)
-    for text in ("::/96", "::ffff:0:0/96", "64:ff9b:1::/48", "2001::/32", "2002::/16")
-]
+PICTURE_TYPES = ("image/avif", "image/webp", "image/jpeg", "image/png")
+SIGNATURE_BYTES = 12
+# The major brands of AVIF files (AV1 Image File Format, §6 and §8); `mif1` and `msf1` are also HEIF files.
+AVIF_BRANDS = (b"avif", b"avis", b"mif1", b"msf1", b"miaf")
+# Meta's CDN answers an expired or altered link with 403.
+REASON_OF_STATUS = {403: "link_expired", 404: "not_found", 410: "link_expired"}
 
 provider_calls = Counter(
     "instagram_provider_calls_total",
@@ -198,10 +185,7 @@ class HttpClient:
             self._session.cookies.clear()  # the session is shared by all accounts
             if 300 <= response.status_code < 400:
                 raise _Unusable("redirected")
-            try:
-                body = read_body(response, deadline, max_bytes=self._max_body_bytes)
-            except _TooLarge:
-                raise _Unusable("answer too large") from None
+            body = self._read(response, deadline)
             payload, is_json = parse_json(body)
             return HttpAnswer(
                 status=response.status_code,
@@ -211,13 +195,34 @@ class HttpClient:
                 retry_after_seconds=retry_after_of(response.headers, now=datetime.now(UTC)),
             )
 
+    def _read(self, response: requests.Response, deadline: Deadline) -> bytes:
+        """The decoded body. Raises _Unusable over the size limit."""
+        body = bytearray()
+        # Counts decoded bytes, so that a small compressed body can't expand beyond the limit.
+        for chunk in response.raw.stream(CHUNK_BYTES, decode_content=True):
+            body += chunk
+            if len(body) > self._max_body_bytes:
+                raise _Unusable("answer too large")
+            if deadline.is_over:
+                raise requests.Timeout
+        # An answer that was cut off must not pass for a shorter one.
+        expected = response.headers.get("Content-Length", "")
+        if (
+            expected.isdecimal()
+            and response.raw.headers.get("Content-Encoding") is None
+            and len(body) < int(expected)
+        ):
+            raise requests.ConnectionError
+        return bytes(body)
+
 
 class FileClient:
-    """Fetches pictures from the allowed hosts, whatever the link or the server says. Thread-safe.
+    """Fetches pictures from allowed hosts, and connects to no address that isn't public. Thread-safe.
 
-    `allowed_hosts`: names, each with its subdomains, by https on port 443 or the entry's own port. An entry that is an
-    IP address or `localhost` allows plain http and any port, and nothing but that address or loopback.
+    `allowed_hosts`: see AllowedHosts. `before_call`: as for HttpClient.
     """
+
+    # urllib3 without requests, which rewrites URLs: what is requested is the link that was checked.
 
     def __init__(
         self,
@@ -226,157 +231,108 @@ class FileClient:
         max_bytes: int = MAX_FILE_BYTES,
         before_call: Callable[[], object] = lambda: None,
     ) -> None:
-        self._allowed = [AllowedHost.parse(entry) for entry in allowed_hosts]
+        self._allowed = AllowedHosts(allowed_hosts)
         self._max_bytes = max_bytes
         self._before_call = before_call
-        self._session = requests.Session()
-        self._session.trust_env = False  # ignore proxies and .netrc of the environment
-        adapter = _CheckedAdapter(self._allowed)
-        self._session.mount("https://", adapter)
-        self._session.mount("http://", adapter)
+        self._pools = PoolManager(num_pools=8, maxsize=CONNECTIONS_KEPT, ca_certs=certifi.where())
+        self._pools.pool_classes_by_scheme = {"http": _CheckedHTTPPool, "https": _CheckedHTTPSPool}
 
     def fetch(self, url: str, *, deadline: Deadline) -> bytes:
-        """The file behind the link, following redirects between allowed hosts.
+        """The content of a picture file. It begins like a JPEG, PNG, WebP or AVIF file; the rest is unchecked.
 
-        Raises PictureRefused: `host_not_allowed`, `address_not_allowed` (a name that leads to a private network),
-        `redirected`, `too_large`, `not_a_picture`, `link_expired`, `not_found`, `http_error`, `timed_out`,
-        `unreachable`.
+        Raises FileRefused: `link_not_allowed`, `host_not_allowed`, `address_not_allowed`, `redirected` (too often, or
+        to a link that isn't allowed), `timed_out`, `unreachable`, `link_expired` (403 or 410), `not_found`,
+        `http_error`, `too_large`, `not_a_picture`.
         """
         if deadline.is_over:
-            raise PictureRefused("timed_out")
+            raise FileRefused("timed_out")
         self._before_call()
         with _Watchdog(deadline) as watchdog:
-            problem = ""
-            try:
-                content = self._follow(url, deadline)
-            except _Unusable as reason:
-                problem = str(reason)
-            except requests.Timeout:
-                problem = "timed_out"
-            except (requests.RequestException, HTTPError, OSError, ValueError, AttributeError):
-                problem = "unreachable"  # see HttpClient: a cut socket can raise any of these
-        # Raised here, so that the library's exceptions, which contain the URL, aren't chained.
+            content = self._content_or_reason(url, deadline)
         if watchdog.has_expired:
-            raise PictureRefused("timed_out")
-        if problem:
-            raise PictureRefused(problem)
-        if not _PICTURE_START.match(content):
-            raise PictureRefused("not_a_picture")
+            raise FileRefused("timed_out")
+        if isinstance(content, str):
+            raise FileRefused(content)
         return content
 
-    def _follow(self, url: str, deadline: Deadline) -> bytes:
+    def _content_or_reason(self, url: str, deadline: Deadline) -> bytes | str:
+        """The content, or the reason of FileRefused. Exceptions contain the URL, so they must not leave here."""
+        try:
+            return self._follow(self._allowed.parse(url), deadline)
+        except (LinkRefused, _Unusable) as reason:
+            return str(reason)
+        except NewConnectionError:  # to urllib3 a kind of timeout
+            return "unreachable"
+        except (TimeoutError, ConnectTimeoutError, ReadTimeoutError):
+            return "timed_out"
+        except (HTTPError, OSError, ValueError, AttributeError):
+            return "unreachable"
+
+    def _follow(self, link: Link, deadline: Deadline) -> bytes:
         for _ in range(MAX_REDIRECTS + 1):
-            if allowed_entry(url, self._allowed) is None:
-                raise _Unusable("host_not_allowed")
-            seconds = max(deadline.remaining_seconds, 0.001)
-            with self._session.get(
-                url,
-                headers={
-                    "Accept": "image/avif,image/webp,image/jpeg,image/png",
-                    "Accept-Encoding": "identity",
-                },
-                timeout=(seconds, seconds),
-                stream=True,
-                allow_redirects=False,
-            ) as response:
-                self._session.cookies.clear()
-                if response.status_code not in REDIRECTS:
-                    return self._content(response, deadline)
-                url = urljoin(url, response.headers.get("Location", ""))
+            answer = self._get(link, deadline)
+            try:
+                if answer.status not in (301, 302, 303, 307, 308):
+                    return self._read(answer, deadline)
+                link = self._redirect_of(answer, link)
+            finally:
+                answer.close()  # keeps the connection only if the whole answer was read
         raise _Unusable("redirected")
 
-    def _content(self, response: requests.Response, deadline: Deadline) -> bytes:
-        if response.status_code != 200:
-            raise _Unusable(FILE_REASONS.get(response.status_code, "http_error"))
-        expected = response.headers.get("Content-Length", "")
-        if expected.isdecimal() and int(expected[:20]) > self._max_bytes:
-            raise _Unusable("too_large")
-        try:
-            return read_body(response, deadline, max_bytes=self._max_bytes)
-        except _TooLarge:
-            raise _Unusable("too_large") from None
-
-
-def read_body(response: requests.Response, deadline: Deadline, *, max_bytes: int) -> bytes:
-    """The decoded body. Raises _TooLarge, and requests' errors for an answer that is late or cut off."""
-    body = bytearray()
-    # Counts decoded bytes, so that a small compressed body can't expand beyond the limit.
-    for chunk in response.raw.stream(CHUNK_BYTES, decode_content=True):
-        body += chunk
-        if len(body) > max_bytes:
-            raise _TooLarge
+    def _get(self, link: Link, deadline: Deadline) -> BaseHTTPResponse:
         if deadline.is_over:
-            raise requests.Timeout
-    # An answer that was cut off must not pass for a shorter one.
-    expected = response.headers.get("Content-Length", "")
-    if (
-        expected.isdecimal()
-        and response.raw.headers.get("Content-Encoding") is None
-        and len(body) < int(expected)
-    ):
-        raise requests.ConnectionError
-    return bytes(body)
+            raise TimeoutError
+        pool = self._pools.connection_from_host(
+            f"[{link.host}]" if ":" in link.host else link.host, link.port, link.scheme
+        )
+        return pool.urlopen(
+            "GET",
+            link.target,
+            headers={"Accept": ", ".join(PICTURE_TYPES), "Accept-Encoding": "identity"},
+            retries=False,
+            redirect=False,
+            timeout=max(deadline.remaining_seconds, 0.001),
+            preload_content=False,
+        )
+
+    def _redirect_of(self, answer: BaseHTTPResponse, link: Link) -> Link:
+        try:
+            return self._allowed.follow(link, answer.headers.get("Location", ""))
+        except LinkRefused:
+            raise _Unusable("redirected") from None
+
+    def _read(self, answer: BaseHTTPResponse, deadline: Deadline) -> bytes:
+        """The decoded body of a picture."""
+        if answer.status != 200:
+            raise _Unusable(REASON_OF_STATUS.get(answer.status, "http_error"))
+        announced = answer.headers.get("Content-Length", "")
+        if announced.isdecimal() and int(announced[:20]) > self._max_bytes:
+            raise _Unusable("too_large")
+        body = bytearray()
+        is_checked = False
+        # Counts decoded bytes, so that a small compressed body can't expand beyond the limit.
+        for chunk in answer.stream(CHUNK_BYTES, decode_content=True):
+            body += chunk
+            if len(body) > self._max_bytes:
+                raise _Unusable("too_large")
+            if not is_checked and len(body) >= SIGNATURE_BYTES:
+                is_checked = _check_signature(body)
+            if deadline.is_over:
+                raise TimeoutError
+        _check_signature(body)
+        return bytes(body)
 
 
-@dataclass(frozen=True, slots=True)
-class AllowedHost:
-    """An entry of the list of hosts: a lower-case name with an optional port, or (`address`) an IP address."""
-
-    name: str
-    port: int | None
-    address: IPv4Address | IPv6Address | None
-
-    @classmethod
-    def parse(cls, entry: str) -> AllowedHost:
-        """`fbcdn.net`, `127.0.0.1`, `localhost:8001`, `[::1]:8001`."""
-        parts = urlsplit(f"//{entry.strip().lower()}")
-        name = parts.hostname or ""
-        address = None
-        with suppress(ValueError):
-            address = ipaddress.ip_address(name)
-        return cls(name, parts.port, address)
-
-    @property
-    def is_local(self) -> bool:
-        """Whether the operator has named this very machine or address, as for a stand-in."""
-        return self.address is not None or self.name == "localhost"
-
-    def covers(self, host: str) -> bool:
-        return host == self.name or (not self.is_local and host.endswith(f".{self.name}"))
-
-    def allows(self, address: str) -> bool:
-        """Whether a connection to this address is allowed for names that the entry covers."""
-        ip = ipaddress.ip_address(address.partition("%")[0])
-        if self.is_local:
-            return ip == self.address if self.address is not None else ip.is_loopback
-        return is_public(ip)
-
-
-def is_public(ip: IPv4Address | IPv6Address) -> bool:
-    """Whether the address, and the IPv4 address in it if there is one, belongs to the public internet."""
-    if ip in _NAT64:
-        return is_public(IPv4Address(int(ip) & 0xFFFFFFFF))
-    if not ip.is_global or ip.is_multicast or ip.is_reserved or ip.is_unspecified:
-        return False
-    # Other forms of IPv4 in IPv6 (mapped, compatible, 6to4, Teredo) aren't used by any server.
-    return not any(ip in network for network in _EMBEDDED_IPV4)
-
-
-def allowed_entry(url: str, allowed: Iterable[AllowedHost]) -> AllowedHost | None:
-    """The entry that allows this link, or None. Only plain links are understood; anything odd is refused."""
-    parsed = _PLAIN_LINK.fullmatch(url) if len(url) <= URL_LIMIT else None
-    if parsed is None:
-        return None
-    host = parsed["host"].lower().strip("[]")
-    port = int(parsed["port"]) if parsed["port"] else None
-    for entry in allowed:
-        if not entry.covers(host):
-            continue
-        if parsed["scheme"] == "http" and not entry.is_local:
-            continue
-        if entry.port == port or (entry.port is None and (entry.is_local or port in (None, 443))):
-            return entry
-    return None
+def _check_signature(content: bytes | bytearray) -> bool:
+    """Raises _Unusable if the content doesn't begin like a JPEG, PNG, WebP or AVIF file."""
+    is_known = (
+        content.startswith((b"\xff\xd8\xff", b"\x89PNG\r\n\x1a\n"))
+        or (content[:4] == b"RIFF" and content[8:12] == b"WEBP")
+        or (content[4:8] == b"ftyp" and content[8:12] in AVIF_BRANDS)
+    )
+    if not is_known:
+        raise _Unusable("not_a_picture")
+    return True
 
 
 def parse_json(body: bytes) -> tuple[object, bool]:
@@ -435,10 +391,6 @@ def _refuse_constant(name: str) -> None:
 
 class _Unusable(Exception):
     """The answer can't be used; the message is a short reason."""
-
-
-class _TooLarge(Exception):
-    """The body is longer than allowed."""
 
 
 class _Watchdog:
@@ -541,9 +493,6 @@ class _WatchedMixin:
         _Watchdog.watch(self.sock)  # `connect` isn't called for a reused connection
         super().request(*args, **kwargs)  # type: ignore[misc]
 
-    def _addresses(self, deadline: Deadline) -> list[str]:
-        return addresses_of(self._dns_host, self.port, deadline)
-
     def _new_conn(self) -> socket.socket:
         """Like urllib3's, which has no timeout for the lookup and gives each address the whole time."""
         deadline = _Watchdog.current.watchdog.deadline
@@ -570,6 +519,9 @@ class _WatchedMixin:
         except OSError as error:
             raise NewConnectionError(self, "no connection") from error  # type: ignore[arg-type]
 
+    def _addresses(self, deadline: Deadline) -> list[str]:
+        return addresses_of(self._dns_host, self.port, deadline)
+
 
 class _WatchedHTTPConnection(_WatchedMixin, HTTPConnection):
     pass
@@ -593,34 +545,30 @@ class _WatchedAdapter(HTTPAdapter):
         self.poolmanager.pool_classes_by_scheme = {"http": _WatchedHTTPPool, "https": _WatchedHTTPSPool}
 
 
-class _CheckedAdapter(HTTPAdapter):
-    """Connects only to addresses that the list allows: to exactly those that were checked."""
+class _CheckedMixin(_WatchedMixin):
+    """A connection to an address that was checked. A name with any address that isn't allowed is refused.
 
-    def __init__(self, allowed: Iterable[AllowedHost]) -> None:
-        entries = list(allowed)
+    TLS and the Host header use the name.
+    """
 
-        class Checked(_WatchedMixin):
-            def _addresses(self, deadline: Deadline) -> list[str]:
-                host = self.host.lower().strip("[]")
-                entry = next((entry for entry in entries if entry.covers(host)), None)
-                addresses = super()._addresses(deadline)
-                # One bad address is enough: a name with both kinds is an attempt to get past this check.
-                if entry is None or not all(map(entry.allows, addresses)):
-                    raise _Unusable("address_not_allowed")
-                return addresses
+    def _addresses(self, deadline: Deadline) -> list[str]:
+        addresses = super()._addresses(deadline)
+        if not may_connect(self._dns_host, addresses):
+            raise _Unusable("address_not_allowed")
+        return addresses
 
-        class Plain(Checked, HTTPConnection):
-            pass
 
-        class Secure(Checked, HTTPSConnection):
-            pass
+class _CheckedHTTPConnection(_CheckedMixin, HTTPConnection):
+    pass
 
-        self._pool_classes = {
-            "http": type("Pool", (HTTPConnectionPool,), {"ConnectionCls": Plain}),
-            "https": type("Pool", (HTTPSConnectionPool,), {"ConnectionCls": Secure}),
-        }
-        super().__init__(pool_connections=8, pool_maxsize=CONNECTIONS_KEPT, max_retries=0)
 
-    def init_poolmanager(self, connections: int, maxsize: int, block: bool = False, **kwargs: Any) -> None:
-        self.poolmanager = PoolManager(num_pools=connections, maxsize=maxsize, block=block, **kwargs)
-        self.poolmanager.pool_classes_by_scheme = self._pool_classes
+class _CheckedHTTPSConnection(_CheckedMixin, HTTPSConnection):
+    pass
+
+
+class _CheckedHTTPPool(HTTPConnectionPool):
+    ConnectionCls = _CheckedHTTPConnection
+
+
+class _CheckedHTTPSPool(HTTPSConnectionPool):
+    ConnectionCls = _CheckedHTTPSConnection

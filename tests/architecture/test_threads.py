@@ -19,10 +19,7 @@ STARTERS = {
 }
 OURS = Path("foundation/threads.py")
 # A library's server. `threads.run` calls the application that it serves.
-ALLOWED = {
-    Path("paris_integration/observing/metrics_page.py"): {"ThreadingWSGIServer"},
-    Path("paris_integration/media/rendering.py"): {"Timer"},  # only kills a process
-}
+ALLOWED = {Path("paris_integration/observing/metrics_page.py"): {"ThreadingWSGIServer"}}
 WITHOUT_DATABASE = Path("paris_integration/providers")  # an import contract keeps Django out of it
 MODULES = [
     path
