@@ -551,8 +551,9 @@ LOGGING = {
         # Client libraries write URLs, headers or message bodies below WARNING.
         **{
             name: {"level": "WARNING"}
-            for name in ("urllib3", "requests", "amqp", "kombu", "redis", "psycopg", "boto3", "botocore")
+            for name in ("requests", "amqp", "kombu", "redis", "psycopg", "boto3", "botocore")
         },
+        "urllib3": {"level": "ERROR"},  # its warnings of malformed headers contain the URL
         # Its DEBUG lines contain SQL statements with their values.
         "django.db.backends": {"level": "WARNING"},
         "django.security.DisallowedHost": {"level": "ERROR"},

@@ -115,7 +115,7 @@ class HttpClient:
     ) -> None:
         self._max_body_bytes = max_body_bytes
         self._before_call = before_call
-        self._session = requests.Session()
+        self._session = _NoRedirects()
         self._session.trust_env = False  # ignore proxies and .netrc of the environment
         adapter = _WatchedAdapter(pool_connections=8, pool_maxsize=CONNECTIONS_KEPT, max_retries=0)
         self._session.mount("https://", adapter)
@@ -214,6 +214,12 @@ class HttpClient:
         ):
             raise requests.ConnectionError
         return bytes(body)
+
+
+class _NoRedirects(requests.Session):
+    def get_redirect_target(self, resp: requests.Response) -> None:
+        # Also with `allow_redirects=False`, requests prepares the next request, and first reads this answer's whole body.
+        return None
 
 
 class FileClient:

@@ -313,6 +313,29 @@ def test_redirects_are_not_followed(standin: StandIn) -> None:
             trap.accept()
 
 
+def test_the_body_of_a_redirect_is_not_read() -> None:
+    head = b"HTTP/1.1 302 Found\r\nLocation: /elsewhere\r\nContent-Length: 1000000000\r\n\r\n"
+    sent = 0
+
+    def answer(listener: socket.socket) -> None:
+        nonlocal sent
+        connection, _ = listener.accept()
+        with connection, suppress(OSError):
+            connection.recv(65_536)
+            connection.sendall(head)
+            while True:
+                connection.sendall(bytes(1_000_000))
+                sent += 1_000_000
+
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        server = threading.Thread(target=answer, args=(listener,), daemon=True)
+        server.start()
+        with pytest.raises(ProviderUnavailable, match="redirected"):
+            fetch(f"http://127.0.0.1:{listener.getsockname()[1]}/x", seconds=3.0)
+        server.join(timeout=5)
+    assert sent < 20_000_000  # what fits into the buffers of the sockets
+
+
 @pytest.mark.parametrize(
     ("body", "payload", "is_json"),
     [
