@@ -218,7 +218,7 @@ class HttpClient:
 
 class _NoRedirects(requests.Session):
     def get_redirect_target(self, resp: requests.Response) -> None:
-        # Also with `allow_redirects=False`, requests prepares the next request, and first reads this answer's whole body.
+        # Even with `allow_redirects=False`, requests prepares the next request, for which it reads this whole body.
         return None
 
 
