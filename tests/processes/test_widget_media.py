@@ -176,6 +176,7 @@ def test_a_picture_lost_in_the_lightbox_leaves_its_words_and_a_link(
     service.refused = tuple(f"p2-{width}-{width}.{kind}" for width in (640, 1080) for kind in ("avif", "jpg"))
     with opened(browser, service.feed_page([service.post(1), service.post(2)]), **look(1280)) as (page, *_):
         page.locator("a.tile").first.click()
+        expect(page.locator("dialog")).to_be_visible()
         page.keyboard.press("ArrowRight")
         lost = page.locator("dialog a.lost")
         expect(lost).to_contain_text("Caption 2")
