@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 
 import pytest
 from django.template.loader import render_to_string
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Browser, Locator, Page, expect
 
 from tests.axe import problems_at_widths
 from tests.browser import launched
@@ -323,6 +323,35 @@ def video_page(service: Canned, attributes: str = "", **answer: Any) -> str:
 
 def films_asked(service: Canned) -> list[str]:
     return [path for path in service.asked if path.startswith("/film/")]
+
+
+@pytest.mark.parametrize("width", [360, 1280])
+def test_a_portrait_fits_the_lightbox_with_its_notice(service: Canned, browser: Browser, width: int) -> None:
+    film = f"{service.base_url}/film/1.mp4"
+    posts = [service.post(1, 800, 1400), service.post(2, 800, 1400, mediaType="VIDEO", mediaUrl=film)]
+    with opened(browser, service.feed_page(posts), **look(width)) as (page, *_):
+        page.locator("a.tile").first.click()
+        stage = page.locator("dialog .stage")
+        expect(stage.locator("img")).to_be_visible()
+        assert is_on_stage(stage.locator("img"))
+        page.keyboard.press("Escape")
+        page.locator("a.tile").nth(1).click()
+        page.locator("dialog .play").click()
+        expect(page.locator("dialog .notice")).not_to_be_empty()
+        assert is_on_stage(page.locator("dialog .notice"))
+        assert is_on_stage(page.locator("dialog .play"))
+
+
+def is_on_stage(element: Locator) -> bool:
+    """Whether all of it is visible on the lightbox's stage, measured in one moment of the opening animation."""
+    return bool(
+        element.evaluate("""element => {
+            const stage = element.getRootNode().querySelector(".stage").getBoundingClientRect();
+            const { top, right, bottom, left } = element.getBoundingClientRect();
+            return top >= stage.top - 1 && bottom <= stage.bottom + 1
+                && left >= stage.left - 1 && right <= stage.right + 1;
+        }""")
+    )
 
 
 def test_a_video_is_loaded_only_after_the_visitor_was_told_where_from(

@@ -9,14 +9,14 @@ const CSS = `
   dialog { width: min(68rem, 100vw); max-width: none; height: min(44rem, 100dvh); max-height: none; margin: auto; padding: 0; overflow: hidden; border: 0; border-radius: 14px; color: #1f1b24; background: #fff; font: 16px/1.5 system-ui, -apple-system, "Segoe UI", Roboto, sans-serif; }
   dialog[open] { display: grid; grid-template: minmax(0, 1fr) / minmax(0, 3fr) minmax(17rem, 2fr); }
   dialog::backdrop { background: rgb(10 8 12 / .78); }
-  .stage { position: relative; min-width: 0; background: #0f0d11; }
+  .stage { position: relative; min-width: 0; min-height: 0; background: #0f0d11; }
   .track { display: flex; height: 100%; margin: 0; padding: 0; overflow-x: auto; list-style: none; scroll-snap-type: x mandatory; scrollbar-width: none; scroll-behavior: smooth; }
   .track:focus-visible { outline-offset: -3px; }
-  .track > li { display: grid; flex: 0 0 100%; place-items: center; scroll-snap-align: center; scroll-snap-stop: always; color: #fff; }
+  .track > li { display: grid; grid-template: minmax(0, 1fr) / minmax(0, 1fr); flex: 0 0 100%; place-items: center; scroll-snap-align: center; scroll-snap-stop: always; color: #fff; }
   .track picture { display: contents; }
   .track img, .track video { display: block; width: 100%; height: 100%; object-fit: contain; }
   .film { display: grid; grid-template: minmax(0, 1fr) / minmax(0, 1fr); width: 100%; height: 100%; place-items: center; }
-  .film > *, .film img { grid-area: 1 / 1; }
+  .track img, .track > li > *, .film > * { grid-area: 1 / 1; }
   .play { z-index: 1; width: 4.5rem; height: 4.5rem; padding: 0 0 0 .3rem; border: 0; border-radius: 50%; color: #fff; background: rgb(0 0 0 / .62); font-size: 1.7rem; line-height: 1; }
   .play:hover { background: rgb(0 0 0 / .8); }
   .notice { z-index: 1; align-self: end; max-width: 26rem; margin: 0 1rem 3.2rem; padding: .6rem .9rem; border-radius: 10px; color: #fff; background: rgb(0 0 0 / .82); font-size: .9em; text-align: center; }
