@@ -59,7 +59,7 @@ class FeedAdmin(ReadOnlyAdmin):
     list_filter = ("outcome", "fault", "mode", "source_type")
     search_fields = ("instance_id", "source_value", "workspace__name", "workspace__id")
     list_select_related = ("workspace",)
-    exclude = ("posts_encoded",)  # large, and unreadable as JSON text
+    exclude = ("posts_encoded", "copies")  # large, and unreadable as JSON text
     ordering = ("-attempted_at",)
 
     @admin.display(ordering="source_value")

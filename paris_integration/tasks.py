@@ -89,6 +89,10 @@ def enqueue_due_copies() -> int:
     except faults.DRIVER_ERRORS as error:
         logger.warning("due pictures not found, database unavailable: %s", type(error).__name__)
         return 0
+    if not settings.MEDIA_COPIES:  # no process consumes the queue, and pictures are only given up
+        for feed_id in due:
+            copying.copy_pictures(feed_id)
+        return len(due)
     for feed_id in due:
         # Not claimed: the message expires with this tick, and the next tick sends those still due.
         copy_pictures.apply_async((str(feed_id),), expires=15)

@@ -12,6 +12,7 @@ from functools import lru_cache
 from uuid import UUID
 
 import msgspec
+from django.conf import settings
 
 from foundation import cache
 from foundation.cache import AwareDatetime
@@ -111,6 +112,7 @@ def rows_without_posts(instance_ids: Iterable[str]) -> dict[tuple[FeedKey, Mode]
 
 
 def copy_of(row: Feed) -> FeedCopy:
+    copies = row.copies if settings.MEDIA_COPIES else "{}"
     return FeedCopy(
         feed_id=row.pk,
         fetched_at=row.fetched_at,
@@ -119,8 +121,8 @@ def copy_of(row: Feed) -> FeedCopy:
         fault=row.fault,
         data_warnings=tuple(row.data_warnings),
         last_read_at=row.last_read_at,
-        profile=pictures.profile_with_copies(row.profile, row.copies),
-        posts_encoded=pictures.posts_with_copies(row.posts_encoded, row.copies, row.fetched_at),
+        profile=pictures.profile_with_copies(row.profile, copies),
+        posts_encoded=pictures.posts_with_copies(row.posts_encoded, copies, row.fetched_at),
         backoff_set_at=row.backoff_set_at,
         paused_at=row.paused_at,
         paused_until=row.paused_until,

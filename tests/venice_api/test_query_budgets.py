@@ -30,6 +30,11 @@ pytestmark = pytest.mark.usefixtures("provider")
 
 
 @pytest.fixture(autouse=True)
+def _with_copies(settings: Any) -> None:
+    settings.MEDIA_COPIES = True  # as in production
+
+
+@pytest.fixture(autouse=True)
 def _counted_clock(monkeypatch: pytest.MonkeyPatch, _database_clock: None) -> None:
     monkeypatch.setattr(database_clock, "database_now", _real_clock)
     monkeypatch.setattr(database_clock, "moment", _real_moment)

@@ -392,6 +392,23 @@ def test_without_copies_the_links_stay_those_of_instagram(
     assert picture_status(key) is None
 
 
+def test_copies_that_are_switched_off_are_not_shown_and_soon_removed(
+    key: FeedKey, settings: Any, folder: Path, clock: Any
+) -> None:
+    read(key)
+    copy_all()
+    settings.MEDIA_COPIES = False
+    cache.clear()
+    assert copied(key) == [False] * 3
+
+    clock.move_to(NOW + JITTERED_HOUR)
+    tasks.refresh_feed(str(Feed.objects.get().pk))
+    assert tasks.enqueue_due_copies() == 1
+    tasks.remove_unused_pictures()
+
+    assert files_in(folder) == set()
+
+
 def test_a_full_workspace_keeps_the_links_of_instagram_and_says_so(
     key: FeedKey, settings: Any, caplog: pytest.LogCaptureFixture
 ) -> None:
