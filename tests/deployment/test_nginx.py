@@ -360,6 +360,7 @@ def test_simultaneous_requests_reach_the_service_once(behind: tuple[Origin, Read
     origin.serves(b"posts", headers=[("Cache-Control", "public, max-age=1, stale-while-revalidate=60")])
     assert herd()[1] == 1
     wait_until(lambda: read().headers["X-Cache"] != "HIT", 5)
+    wait_until(lambda: read().headers["X-Cache"] == "HIT", 5)  # the update that this started has ended
     origin.gate.clear()
     wait_until(lambda: read().headers["X-Cache"] != "HIT", 5)
     found, calls = herd()  # no request waits for the one under way
