@@ -1,4 +1,4 @@
-"""Measure the refreshes of one worker while pictures are copied beside it, and without copies.
+"""Measure the refreshes of one worker while pictures are copied at the same time, and without copies.
 
     python -m benchmarks.refreshes_and_pictures --feeds 200 --rounds 3
 

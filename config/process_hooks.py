@@ -1,6 +1,6 @@
 """What Celery's processes do beside their tasks: report that they run, write usage when they end, put ids into logs.
 
-A worker starts a second process for pictures, with a queue and threads of its own, so that pictures never delay a
+A worker starts a second process for pictures, with a separate queue and threads, so that pictures never delay a
 refresh. PICTURE_THREADS=0 leaves that to a worker that is started separately.
 """
 
@@ -57,21 +57,21 @@ def start_pictures(sender: Any, **_: Any) -> None:
         "--without-gossip", "--without-mingle",
     )  # fmt: skip
     # Its metrics are in the directory that the page of this worker reads.
-    beside = companion.Companion(command, {_IS_COMPANION: "1", "WORKER_METRICS_PORT": "0"})
-    beside.start()
-    _companions.append(beside)
+    started = companion.Companion(command, {_IS_COMPANION: "1", "WORKER_METRICS_PORT": "0"})
+    started.start()
+    _companions.append(started)
 
 
 @worker_shutting_down.connect
 def begin_to_stop_pictures(**_: Any) -> None:
-    for beside in _companions:
-        beside.begin_to_stop()
+    for started in _companions:
+        started.begin_to_stop()
 
 
 @worker_shutdown.connect
 def stop_pictures(**_: Any) -> None:
-    for beside in _companions:
-        beside.stop()
+    for started in _companions:
+        started.stop()
 
 
 @heartbeat_sent.connect

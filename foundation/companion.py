@@ -1,4 +1,4 @@
-"""A process that runs beside this one, is started again when it ends, and ends with this one, however that happens."""
+"""A second process that is started again when it ends, and ends with this one, however that happens."""
 
 from __future__ import annotations
 

@@ -8,8 +8,9 @@ from django.conf import settings
 
 from foundation import threads
 from paris_integration.providers.base import Provider
+from paris_integration.providers.files import FileClient
 from paris_integration.providers.graph import GraphProvider
-from paris_integration.providers.http import FileClient, HttpClient
+from paris_integration.providers.http import HttpClient
 from paris_integration.providers.oauth import App, MetaLogins, Urls
 from paris_integration.types import Login, Secret
 

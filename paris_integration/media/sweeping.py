@@ -138,7 +138,7 @@ def _remove_ended_uses() -> int:
 
 
 def _mark_forgotten(now: datetime) -> None:
-    """Mark pictures without use and mark, such as after a race with the deletion of a workspace."""
+    """Mark pictures that have neither a use nor a mark, such as after a race with the deletion of a workspace."""
     forgotten = Picture.objects.filter(
         ~Exists(PictureUse.objects.filter(picture=OuterRef("pk"))),
         ~Exists(UnusedMark.objects.filter(picture=OuterRef("pk"))),

@@ -1,4 +1,4 @@
-"""HTTP clients with a total deadline and a size limit: calls to Meta (JSON), and files from allowed hosts.
+"""HTTP client for all calls to Meta: JSON with a total deadline, a size limit and no redirects.
 
 The only module that imports `requests`. Requests may carry secrets in headers and queries, so no URL, parameter or
 provider text appears in logs or exceptions. Answers are untrusted: any length, any speed, any content.
@@ -12,7 +12,7 @@ import logging
 import socket
 import threading
 import time
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Mapping
 from concurrent.futures import Future
 from contextlib import suppress
 from dataclasses import dataclass
@@ -20,21 +20,18 @@ from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import Any
 
-import certifi
 import requests
 from prometheus_client import Counter
 from requests.adapters import HTTPAdapter
 from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
-from urllib3.exceptions import ConnectTimeoutError, HTTPError, NewConnectionError, ReadTimeoutError
+from urllib3.exceptions import ConnectTimeoutError, HTTPError, NewConnectionError
 from urllib3.poolmanager import PoolManager
-from urllib3.response import BaseHTTPResponse
 from urllib3.util.connection import allowed_gai_family, create_connection
 
 from foundation.metrics import timed
-from paris_integration.errors import FileRefused, ProviderUnavailable
+from paris_integration.errors import ProviderUnavailable
 from paris_integration.providers.base import Usage
-from paris_integration.providers.file_links import AllowedHosts, Link, LinkRefused, may_connect
 from paris_integration.types import Secret
 
 # urllib3's DEBUG lines contain the query, which may hold secrets; so do its warnings of malformed headers.
@@ -45,14 +42,6 @@ CHUNK_BYTES = 64 * 1024
 CONNECTIONS_KEPT = 32
 RETRY_AFTER_CAP_SECONDS = 86_400.0
 LOOKUPS_AT_ONCE = 16
-MAX_FILE_BYTES = 25 * 1024 * 1024
-MAX_REDIRECTS = 3
-PICTURE_TYPES = ("image/avif", "image/webp", "image/jpeg", "image/png")
-SIGNATURE_BYTES = 12
-# The major brands of AVIF files (AV1 Image File Format, §6 and §8); `mif1` and `msf1` are also HEIF files.
-AVIF_BRANDS = (b"avif", b"avis", b"mif1", b"msf1", b"miaf")
-# Meta's CDN answers an expired or altered link with 403.
-REASON_OF_STATUS = {403: "link_expired", 404: "not_found", 410: "link_expired"}
 
 provider_calls = Counter(
     "instagram_provider_calls_total",
@@ -145,7 +134,7 @@ class HttpClient:
         if deadline.is_over:
             raise ProviderUnavailable("timed out")
         self._before_call()
-        with timed("provider"), _Watchdog(deadline) as watchdog:
+        with timed("provider"), Watchdog(deadline) as watchdog:
             answer = self._answer_or_problem(asked, deadline)
         provider_calls.labels(result="none" if watchdog.has_expired else _class_of(answer)).inc()
         # A connection cut while it sends headers can look like an answer that just ended early.
@@ -159,7 +148,7 @@ class HttpClient:
         """The answer, or a short reason. The library's exceptions contain the URL, so they must not leave here."""
         try:
             return self._send(asked, deadline)
-        except _Unusable as reason:
+        except Unusable as reason:
             return str(reason)
         except requests.Timeout:
             return "timed out"
@@ -184,7 +173,7 @@ class HttpClient:
         ) as response:
             self._session.cookies.clear()  # the session is shared by all accounts
             if 300 <= response.status_code < 400:
-                raise _Unusable("redirected")
+                raise Unusable("redirected")
             body = self._read(response, deadline)
             payload, is_json = parse_json(body)
             return HttpAnswer(
@@ -196,13 +185,13 @@ class HttpClient:
             )
 
     def _read(self, response: requests.Response, deadline: Deadline) -> bytes:
-        """The decoded body. Raises _Unusable over the size limit."""
+        """The decoded body. Raises Unusable over the size limit."""
         body = bytearray()
         # Counts decoded bytes, so that a small compressed body can't expand beyond the limit.
         for chunk in response.raw.stream(CHUNK_BYTES, decode_content=True):
             body += chunk
             if len(body) > self._max_body_bytes:
-                raise _Unusable("answer too large")
+                raise Unusable("answer too large")
             if deadline.is_over:
                 raise requests.Timeout
         # An answer that was cut off must not pass for a shorter one.
@@ -220,125 +209,6 @@ class _NoRedirects(requests.Session):
     def get_redirect_target(self, resp: requests.Response) -> None:
         # Even with `allow_redirects=False`, requests prepares the next request, for which it reads this whole body.
         return None
-
-
-class FileClient:
-    """Fetches pictures from allowed hosts, and connects to no address that isn't public. Thread-safe.
-
-    `allowed_hosts`: see AllowedHosts. `before_call`: as for HttpClient.
-    """
-
-    # urllib3 without requests, which rewrites URLs: what is requested is the link that was checked.
-
-    def __init__(
-        self,
-        *,
-        allowed_hosts: Collection[str],
-        max_bytes: int = MAX_FILE_BYTES,
-        before_call: Callable[[], object] = lambda: None,
-    ) -> None:
-        self._allowed = AllowedHosts(allowed_hosts)
-        self._max_bytes = max_bytes
-        self._before_call = before_call
-        self._pools = PoolManager(num_pools=8, maxsize=CONNECTIONS_KEPT, ca_certs=certifi.where())
-        self._pools.pool_classes_by_scheme = {"http": _CheckedHTTPPool, "https": _CheckedHTTPSPool}
-
-    def fetch(self, url: str, *, deadline: Deadline) -> bytes:
-        """The content of a picture file. It begins like a JPEG, PNG, WebP or AVIF file; the rest is unchecked.
-
-        Raises FileRefused: `link_not_allowed`, `host_not_allowed`, `address_not_allowed`, `redirected` (too often, or
-        to a link that isn't allowed), `timed_out`, `unreachable`, `link_expired` (403 or 410), `not_found`,
-        `http_error`, `too_large`, `not_a_picture`.
-        """
-        if deadline.is_over:
-            raise FileRefused("timed_out")
-        self._before_call()
-        with _Watchdog(deadline) as watchdog:
-            content = self._content_or_reason(url, deadline)
-        if watchdog.has_expired:
-            raise FileRefused("timed_out")
-        if isinstance(content, str):
-            raise FileRefused(content)
-        return content
-
-    def _content_or_reason(self, url: str, deadline: Deadline) -> bytes | str:
-        """The content, or the reason of FileRefused. Exceptions contain the URL, so they must not leave here."""
-        try:
-            return self._follow(self._allowed.parse(url), deadline)
-        except (LinkRefused, _Unusable) as reason:
-            return str(reason)
-        except NewConnectionError:  # to urllib3 a kind of timeout
-            return "unreachable"
-        except (TimeoutError, ConnectTimeoutError, ReadTimeoutError):
-            return "timed_out"
-        except (HTTPError, OSError, ValueError, AttributeError):
-            return "unreachable"
-
-    def _follow(self, link: Link, deadline: Deadline) -> bytes:
-        for _ in range(MAX_REDIRECTS + 1):
-            answer = self._get(link, deadline)
-            try:
-                if answer.status not in (301, 302, 303, 307, 308):
-                    return self._read(answer, deadline)
-                link = self._redirect_of(answer, link)
-            finally:
-                answer.close()  # keeps the connection only if the whole answer was read
-        raise _Unusable("redirected")
-
-    def _get(self, link: Link, deadline: Deadline) -> BaseHTTPResponse:
-        if deadline.is_over:
-            raise TimeoutError
-        pool = self._pools.connection_from_host(
-            f"[{link.host}]" if ":" in link.host else link.host, link.port, link.scheme
-        )
-        return pool.urlopen(
-            "GET",
-            link.target,
-            headers={"Accept": ", ".join(PICTURE_TYPES), "Accept-Encoding": "identity"},
-            retries=False,
-            redirect=False,
-            timeout=max(deadline.remaining_seconds, 0.001),
-            preload_content=False,
-        )
-
-    def _redirect_of(self, answer: BaseHTTPResponse, link: Link) -> Link:
-        try:
-            return self._allowed.follow(link, answer.headers.get("Location", ""))
-        except LinkRefused:
-            raise _Unusable("redirected") from None
-
-    def _read(self, answer: BaseHTTPResponse, deadline: Deadline) -> bytes:
-        """The decoded body of a picture."""
-        if answer.status != 200:
-            raise _Unusable(REASON_OF_STATUS.get(answer.status, "http_error"))
-        announced = answer.headers.get("Content-Length", "")
-        if announced.isdecimal() and int(announced[:20]) > self._max_bytes:
-            raise _Unusable("too_large")
-        body = bytearray()
-        is_checked = False
-        # Counts decoded bytes, so that a small compressed body can't expand beyond the limit.
-        for chunk in answer.stream(CHUNK_BYTES, decode_content=True):
-            body += chunk
-            if len(body) > self._max_bytes:
-                raise _Unusable("too_large")
-            if not is_checked and len(body) >= SIGNATURE_BYTES:
-                is_checked = _check_signature(body)
-            if deadline.is_over:
-                raise TimeoutError
-        _check_signature(body)
-        return bytes(body)
-
-
-def _check_signature(content: bytes | bytearray) -> bool:
-    """Raises _Unusable if the content doesn't begin like a JPEG, PNG, WebP or AVIF file."""
-    is_known = (
-        content.startswith((b"\xff\xd8\xff", b"\x89PNG\r\n\x1a\n"))
-        or (content[:4] == b"RIFF" and content[8:12] == b"WEBP")
-        or (content[4:8] == b"ftyp" and content[8:12] in AVIF_BRANDS)
-    )
-    if not is_known:
-        raise _Unusable("not_a_picture")
-    return True
 
 
 def parse_json(body: bytes) -> tuple[object, bool]:
@@ -395,11 +265,11 @@ def _refuse_constant(name: str) -> None:
     raise ValueError(name)
 
 
-class _Unusable(Exception):
+class Unusable(Exception):
     """The answer can't be used; the message is a short reason."""
 
 
-class _Watchdog:
+class Watchdog:
     """Shuts down the sockets used by its thread when the deadline is over."""
 
     # Socket timeouts apply to each read: a server that sends a byte a second never reaches them. Shutting the socket
@@ -414,19 +284,19 @@ class _Watchdog:
         self._timer = threading.Timer(max(deadline.remaining_seconds, 0.001), self._expire)
         self._timer.daemon = True
 
-    def __enter__(self) -> _Watchdog:
-        _Watchdog.current.watchdog = self
+    def __enter__(self) -> Watchdog:
+        Watchdog.current.watchdog = self
         self._timer.start()
         return self
 
     def __exit__(self, *_: object) -> None:
-        _Watchdog.current.watchdog = None
+        Watchdog.current.watchdog = None
         self._timer.cancel()
 
     @staticmethod
     def watch(sock: socket.socket | None) -> None:
         """Add a socket to the watchdog of this thread, if there is one."""
-        watchdog: _Watchdog | None = getattr(_Watchdog.current, "watchdog", None)
+        watchdog: Watchdog | None = getattr(Watchdog.current, "watchdog", None)
         if watchdog is None or sock is None:
             return
         with watchdog._lock:
@@ -482,7 +352,7 @@ def addresses_of(host: str, port: int, deadline: Deadline) -> list[str]:
     return list(dict.fromkeys(address[0] for *_, address in entries))
 
 
-class _WatchedMixin:
+class WatchedMixin:
     """A connection whose DNS lookup, connect and reads end by the deadline of its thread's watchdog."""
 
     sock: Any
@@ -493,15 +363,15 @@ class _WatchedMixin:
 
     def connect(self) -> None:
         super().connect()  # type: ignore[misc]
-        _Watchdog.watch(self.sock)
+        Watchdog.watch(self.sock)
 
     def request(self, *args: Any, **kwargs: Any) -> None:
-        _Watchdog.watch(self.sock)  # `connect` isn't called for a reused connection
+        Watchdog.watch(self.sock)  # `connect` isn't called for a reused connection
         super().request(*args, **kwargs)  # type: ignore[misc]
 
     def _new_conn(self) -> socket.socket:
         """Like urllib3's, which has no timeout for the lookup and gives each address the whole time."""
-        deadline = _Watchdog.current.watchdog.deadline
+        deadline = Watchdog.current.watchdog.deadline
         failure: OSError = OSError("no address")
         try:
             addresses = self._addresses(deadline)
@@ -529,11 +399,11 @@ class _WatchedMixin:
         return addresses_of(self._dns_host, self.port, deadline)
 
 
-class _WatchedHTTPConnection(_WatchedMixin, HTTPConnection):
+class _WatchedHTTPConnection(WatchedMixin, HTTPConnection):
     pass
 
 
-class _WatchedHTTPSConnection(_WatchedMixin, HTTPSConnection):
+class _WatchedHTTPSConnection(WatchedMixin, HTTPSConnection):
     pass
 
 
@@ -549,32 +419,3 @@ class _WatchedAdapter(HTTPAdapter):
     def init_poolmanager(self, connections: int, maxsize: int, block: bool = False, **kwargs: Any) -> None:
         self.poolmanager = PoolManager(num_pools=connections, maxsize=maxsize, block=block, **kwargs)
         self.poolmanager.pool_classes_by_scheme = {"http": _WatchedHTTPPool, "https": _WatchedHTTPSPool}
-
-
-class _CheckedMixin(_WatchedMixin):
-    """A connection to an address that was checked. A name with any address that isn't allowed is refused.
-
-    TLS and the Host header use the name.
-    """
-
-    def _addresses(self, deadline: Deadline) -> list[str]:
-        addresses = super()._addresses(deadline)
-        if not may_connect(self._dns_host, addresses):
-            raise _Unusable("address_not_allowed")
-        return addresses
-
-
-class _CheckedHTTPConnection(_CheckedMixin, HTTPConnection):
-    pass
-
-
-class _CheckedHTTPSConnection(_CheckedMixin, HTTPSConnection):
-    pass
-
-
-class _CheckedHTTPPool(HTTPConnectionPool):
-    ConnectionCls = _CheckedHTTPConnection
-
-
-class _CheckedHTTPSPool(HTTPSConnectionPool):
-    ConnectionCls = _CheckedHTTPSConnection

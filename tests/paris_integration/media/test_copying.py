@@ -545,7 +545,7 @@ def test_uses_of_a_feed_that_the_previous_release_deleted_are_repaired(key: Feed
     assert files_in(folder) == set()
 
 
-def test_copies_of_a_feed_that_nobody_reads_are_given_up_and_come_back_with_a_reader(
+def test_copies_of_an_unread_feed_are_given_up_and_come_back_with_a_reader(
     key: FeedKey, clock: Any, folder: Path
 ) -> None:
     read(key)

@@ -26,9 +26,10 @@ from instagram_standin.media import PICTURES
 from instagram_standin.server import StandIn
 from paris_integration import registry
 from paris_integration.errors import FileRefused
-from paris_integration.providers import http
+from paris_integration.providers import files, http
 from paris_integration.providers.file_links import is_public
-from paris_integration.providers.http import Deadline, FileClient
+from paris_integration.providers.files import FileClient
+from paris_integration.providers.http import Deadline
 from tests.paris_integration.providers.test_http import everything_said
 
 JPEG = PICTURES["avatar_sun"]
@@ -218,7 +219,7 @@ def test_the_trap_sees_a_name_when_addresses_are_not_checked(
     trap: Trap, names: dict[str, list[str]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     names[NAME] = [TRAP]
-    monkeypatch.setattr(http, "may_connect", lambda *_: True)
+    monkeypatch.setattr(files, "may_connect", lambda *_: True)
 
     assert refusal(f"https://{NAME}:{trap.port}/x", client_for(trap), 0.2) == "timed_out"
 
