@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
+from django.contrib.admin.utils import quote
 from django.test import Client
 from django.urls import reverse
 
@@ -72,7 +73,9 @@ def test_the_editor_and_the_desk_say_how_many_pictures_are_copied(
     copying.copy_pictures(Feed.objects.get().pk)
 
     editor = people.editor.get(f"/editor/{filled.pk}/").content.decode()
-    staff = desk.get(reverse("admin:venice_api_widgetinstance_change", args=[filled.pk])).content.decode()
+    staff = desk.get(
+        reverse("admin:venice_api_widgetinstance_change", args=[quote(filled.pk)])
+    ).content.decode()
 
     assert PictureUse.objects.filter(picture__isnull=False).count() == 2
     for page in (editor, staff):
@@ -84,6 +87,8 @@ def test_the_pages_say_nothing_of_copies_that_are_switched_off(
 ) -> None:
     settings.MEDIA_COPIES = False
     editor = people.editor.get(f"/editor/{filled.pk}/").content.decode()
-    staff = desk.get(reverse("admin:venice_api_widgetinstance_change", args=[filled.pk])).content.decode()
+    staff = desk.get(
+        reverse("admin:venice_api_widgetinstance_change", args=[quote(filled.pk)])
+    ).content.decode()
     assert "copied" not in editor
     assert "no copies are made" in staff
