@@ -174,7 +174,7 @@ def picture_digest(file_name: str) -> str:
 
 def picture_url(name: str) -> str:
     """The public URL of a file, given its name."""
-    if settings.S3_PUBLIC_URL:
+    if settings.MEDIA_STORAGE == "s3" and settings.S3_PUBLIC_URL:
         return f"{settings.S3_PUBLIC_URL}/{name[:2]}/{name}"
     return f"{settings.PUBLIC_BASE_URL}/media/{name}"
 

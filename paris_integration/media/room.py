@@ -24,13 +24,13 @@ def stored_bytes(workspace_id: UUID) -> int:
 
 def is_full(workspace_id: UUID) -> bool:
     """Whether the workspace has reached MEDIA_BYTES_PER_WORKSPACE. The last picture may exceed it."""
-    return stored_bytes(workspace_id) >= settings.MEDIA_BYTES_PER_WORKSPACE
+    return _reaches_limit(stored_bytes(workspace_id))
 
 
 def count(workspace_id: UUID) -> None:
     """Record the workspace's use, for metrics and support. Logs a warning when it becomes full."""
     number = stored_bytes(workspace_id)
-    is_full = number >= settings.MEDIA_BYTES_PER_WORKSPACE
+    is_full = _reaches_limit(number)
     before = PictureStore.objects.filter(pk=workspace_id).first()
     if is_full and not (before and before.is_full):
         logger.warning("the workspace's pictures have reached MEDIA_BYTES_PER_WORKSPACE")
@@ -39,3 +39,7 @@ def count(workspace_id: UUID) -> None:
         PictureStore.objects.update_or_create(workspace_id=workspace_id, defaults=values)
     except IntegrityError:
         return  # the workspace was deleted meanwhile
+
+
+def _reaches_limit(number: int) -> bool:
+    return number >= settings.MEDIA_BYTES_PER_WORKSPACE

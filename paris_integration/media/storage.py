@@ -16,6 +16,8 @@ from typing import Protocol, cast
 from django.conf import settings
 from django.core.files.storage import storages
 
+from paris_integration.feeds.pictures import picture_url
+
 CONTENT_TYPES = {"jpg": "image/jpeg", "avif": "image/avif"}
 _NAME = re.compile(r"[0-9a-f]{40}\.(?:jpg|avif)", re.ASCII)
 
@@ -124,7 +126,7 @@ def has_public_urls() -> bool:
 
 def public_url(name: str) -> str | None:
     """The file's URL in the storage; None if browsers fetch it from the service."""
-    return f"{settings.S3_PUBLIC_URL}/{key_of(name)}" if has_public_urls() and is_name(name) else None
+    return picture_url(name) if has_public_urls() and is_name(name) else None
 
 
 def _backend() -> Backend:

@@ -1,4 +1,4 @@
-"""What editors and support staff are told about copies of pictures."""
+"""The status of picture copies, as editors and support staff see it."""
 
 from __future__ import annotations
 

@@ -567,7 +567,7 @@ BAD_CHILDREN = {
         raw({**GOOD, "sizes": [[1, 1, 4, 12], [1, 1, 0, 0], [1, 1, 0, 0]]}, JPEG_BYTES + AVIF_BYTES + b"x"),
         "crashed",
     ),
-    "a placeholder of its own": (
+    "an unusual placeholder": (
         raw(
             {**GOOD, "placeholder": "red;x", "sizes": [[1, 1, 4, 12], [1, 1, 0, 0], [1, 1, 0, 0]]},
             JPEG_BYTES + AVIF_BYTES,

@@ -401,7 +401,7 @@
       return theme === "dark" || (theme !== "light" && matchMedia("(prefers-color-scheme: dark)").matches);
     }
 
-    /** What visitors are told before the first video plays; "" for nothing. */
+    /** The notice shown before the first video plays; "" for none. */
     get #videoNotice() {
       const words = this.getAttribute("video-notice");
       if (words) return words === "off" ? "" : words;
