@@ -29,14 +29,14 @@ from django.urls import reverse
 from entitlements.models import Workspace
 from paris_integration import public as paris
 from paris_integration.errors import SourceNotFound
-from paris_integration.media import copying, sweeping
+from paris_integration.media import copying, storage, sweeping
 from paris_integration.models import Connection, Feed, LoginAttempt, Picture
 from paris_integration.models.fields import SealedTokenField
 from paris_integration.providers.oauth import Account
 from paris_integration.retention import expiry
 from tests.conftest import Cast
 from tests.fakes import FakeLogins, FakeProvider, media
-from tests.pictures import FakePictureHost, files_in, jpeg
+from tests.pictures import FakePictureHost, jpeg
 from tests.venice_api.test_connect import SECRETS, come_back, connect, meta, order, signed, state_of
 from venice_api import embed_tokens
 from venice_api.instances import from_row
@@ -441,8 +441,8 @@ def values_of_cache() -> Iterator[tuple[str, bytes]]:
 
 
 def names_of_files() -> Iterator[tuple[str, bytes]]:
-    for name in files_in(django_settings.MEDIA_ROOT):
-        yield "names of stored files", name.encode()
+    for file in storage.listing():
+        yield "names of stored files", file.name.encode()
 
 
 def redis_values() -> Iterator[bytes]:
