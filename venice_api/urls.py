@@ -9,6 +9,7 @@ from venice_api.editor import acts
 from venice_api.editor import views as editor
 from venice_api.embed import media
 from venice_api.embed import views as embed
+from venice_api.embed.scripts import FILES
 
 API = "v1/integrations/instagram/"
 
@@ -34,8 +35,7 @@ urlpatterns = [
     path("api/schema/", SpectacularJSONAPIView.as_view(), name="api-schema"),
     path("api/docs/", views.docs, name="api-docs"),
     re_path(r"^v1/.*$", views.unknown_api_address, name="unknown-api-address"),
-    path("embed/widget.js", embed.script, {"name": "widget.js"}, name="widget-script"),
-    path("embed/lightbox.js", embed.script, {"name": "lightbox.js"}, name="lightbox-script"),
+    *(path(f"embed/{name}.js", embed.script, {"name": name}, name=f"{name}-script") for name in FILES),
     path("embed/<str:instance_id>", embed.frame, name="embed-frame"),
     re_path(r"^media/(?P<name>[\s\S]*)\Z", media.picture, name="picture"),
     path("editor/", editor.instance_list, name="editor-list"),

@@ -1,13 +1,9 @@
-"""`/embed/widget.js`, its lightbox, and the frame page. All are public; the frame requires the embed token."""
+"""`/embed/widget.js`, its modules, and the frame page. All are public; the frame requires the embed token."""
 
 from __future__ import annotations
 
-import hashlib
 import json
-from functools import cache
-from pathlib import Path
 
-from django.contrib.staticfiles import finders
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.utils import timezone
@@ -21,6 +17,7 @@ from venice_api.api import throttles
 from venice_api.api.authentication import instance_of_token
 from venice_api.api.inputs import single_values
 from venice_api.api.problems import Problem, problem_of
+from venice_api.embed.scripts import script_of
 from venice_api.embed_code import Reserve
 from venice_api.instances import Instance
 from venice_api.policies import frame_policy
@@ -34,8 +31,8 @@ SCRIPT_CACHING = "public, max-age=300, stale-while-revalidate=86400"
 
 @require_safe
 def script(request: HttpRequest, name: str) -> HttpResponse:
-    """The web component, or the lightbox that it loads on demand. Any site may load them."""
-    script, etag = _script(name)
+    """The web component, or a module that it imports. Any site may load them."""
+    script, etag = script_of(name)
     if etag in parse_etags(request.headers.get("If-None-Match", "")):
         response = HttpResponse(status=304)
     else:
@@ -118,12 +115,3 @@ def _plain(post: paris.ExternalPost) -> dict[str, str]:
         "avifs": ", ".join(f"{size['avifUrl']} {size['width']}w" for size in sizes),
         "words": words[:MAX_PLAIN_WORDS],
     }
-
-
-@cache
-def _script(name: str) -> tuple[bytes, str]:
-    path = finders.find(f"embed/{name}")
-    if path is None:
-        raise FileNotFoundError(name)
-    script = Path(path).read_bytes()
-    return script, f'"{hashlib.sha256(script).hexdigest()[:32]}"'
