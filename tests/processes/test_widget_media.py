@@ -201,6 +201,21 @@ def embedded(service: Canned) -> str:
     return service.page("".join(f"<h1>Shop</h1>{code}<p>Open every day.</p>" for code in codes))
 
 
+def embedded_looks(service: Canned) -> str:
+    """A page of feeds with looks that the editor saved before the code was copied."""
+    looks = {
+        "portrait": {"tileRatio": "4:5", "columns": {"wide": 3, "narrow": 3}, "pageSize": 6, "gap": 2},
+        "carousel": {"layout": "carousel", "followButton": True, "columns": {"wide": 5, "narrow": 1}},
+        "plain": {},
+    }
+    codes = []
+    for token, changes in looks.items():
+        appearance = APPEARANCE | changes
+        service.feeds[token] = feed([service.post(n) for n in range(8)], appearance=appearance)
+        codes.append(embed_code(service.base_url, token, Reserve.of(8, appearance, has_profile=True)))
+    return service.page("".join(f"<h1>Shop</h1>{code}<p>Open every day.</p>" for code in codes))
+
+
 def demo(service: Canned) -> str:
     service.feeds |= {str(count): feed([service.post(n) for n in range(count)]) for count in (12, 4, 8)}
     context = {"script_url": f"{service.base_url}/embed/widget.js", "tokens": ["12", "4", "8"]}
@@ -220,7 +235,7 @@ def frame(service: Canned) -> str:
 
 @pytest.mark.parametrize("width", WIDTHS)
 @pytest.mark.parametrize("is_slow", [False, True], ids=["fast", "slow"])
-@pytest.mark.parametrize("made", [embedded, demo, frame])
+@pytest.mark.parametrize("made", [embedded, embedded_looks, demo, frame])
 def test_nothing_moves_while_feeds_load(
     service: Canned, browser: Browser, made: Any, is_slow: bool, width: int
 ) -> None:

@@ -211,7 +211,7 @@
     const characters = [...text];
     if (!most || characters.length <= most) return text;
     const start = characters.slice(0, most).join("");
-    return `${(/\s/.test(characters[most]) ? start : start.replace(/\s+\S*$/, "")).replace(/[\s,.;:…–-]+$/, "")}…`;
+    return `${(/[\s\p{P}]/u.test(characters[most]) ? start : start.replace(/\s+\S*$/, "")).replace(/[\s,.;:…–-]+$/, "")}…`;
   }
 
   function isPlain(click) {
