@@ -23,7 +23,10 @@ ESTIMATED_CAPTION = "4em"
 BREAKPOINTS = ((0, 2), (300, 3), (480, None), (900, None))
 
 _EVERY_FEED = """\
-instagram-feed:not(:defined) { display: flow-root; container-type: inline-size; }
+instagram-feed:not(:defined) {
+  display: flow-root; container-type: inline-size;
+  width: -moz-available; width: -webkit-fill-available; width: stretch;
+}
 instagram-feed[reserve~="profile"]:not(:defined)::before { content: ""; display: block; height: 3.3em; }
 instagram-feed[reserve]:not(:defined)::after {
   content: ""; display: block; --igf-space: var(--igf-gap, var(--igf-saved-gap, 10px));

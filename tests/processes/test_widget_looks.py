@@ -151,6 +151,27 @@ def test_a_changed_look_needs_no_other_request(service: Canned, browser: Browser
         wait_for(page, lambda: service.asked.count(FEED_PATH) == 2)
 
 
+@pytest.mark.parametrize(
+    ("around", "width"),
+    [
+        ("display: flex", 484),
+        ("display: flex; flex-direction: column; align-items: center", 500),
+        ("display: grid; justify-items: start", 500),
+        ("display: block; padding: 0 20px", 460),
+    ],
+)
+def test_the_element_takes_the_width_it_is_given(
+    service: Canned, browser: Browser, around: str, width: int
+) -> None:
+    """Also where a box would be as wide as its content, which the widget's columns don't have."""
+    style = f"<style>body {{ box-sizing: border-box; width: 500px; margin: 0; {around} }} h1 {{ width: 0; }}</style>"
+    style += "<h1></h1>" if around == "display: flex" else ""
+    with opened(browser, page_with(service, style=style)) as (page, *_):
+        box = page.locator("instagram-feed").bounding_box()
+        assert box is not None
+        assert box["width"] >= width
+
+
 # --- Captions, icons and clicks --------------------------------------------------------------------------------------
 
 

@@ -73,7 +73,7 @@
   };
 
   const CSS = `
-    :host { display: block; font: inherit; line-height: 1.4; container-type: inline-size; }
+    :host { display: block; width: -moz-available; width: -webkit-fill-available; width: stretch; font: inherit; line-height: 1.4; container-type: inline-size; }
     :host([hidden]) { display: none; }
     .feed { color: var(--igf-text); }
     .light { color: var(--igf-text, #1f1b24); color-scheme: light; }
@@ -370,15 +370,16 @@
 
   /** The header: picture and name of the account, or the hashtag. */
   function headerOf({ profile, sourceEcho }) {
-    const path = profile ? profile.username : `explore/tags/${encodeURIComponent(sourceEcho.value)}`;
-    const link = makeLink("profile", `https://www.instagram.com/${profile ? encodeURIComponent(path) : path}/`);
+    const isTag = !profile && sourceEcho.type === "hashtag";
+    const name = profile ? profile.username : sourceEcho.value;
+    const link = makeLink("profile", `https://www.instagram.com/${isTag ? "explore/tags/" : ""}${encodeURIComponent(name)}/`);
     const plain = webAddress(profile?.profilePictureUrl);
     if (plain) {
       const lose = (element) => element.remove();
       const shown = picture(profile, { plain, alt: "", width: 40, names: ["small"], isFirst: true, lose });
       link.append(make("span", "avatar", shown.element));
     }
-    link.append(make("span", "name", profile ? `@${profile.username}` : `#${sourceEcho.value}`));
+    link.append(make("span", "name", (isTag ? "#" : "@") + name));
     return link;
   }
 
