@@ -42,7 +42,6 @@ from paris_integration.media.storage import PictureFile, find_picture
 from paris_integration.observing.audit import SERVICE, Action, note_act
 from paris_integration.observing.metrics import count_feed_request
 from paris_integration.observing.metrics_page import announce_worker_metrics, metrics_text
-from paris_integration.observing.usage import flush_usage
 from paris_integration.quota.forcing import force_refresh
 from paris_integration.retention.erasure import erase_instance, move_instance
 from paris_integration.support.acts import (
@@ -133,7 +132,6 @@ __all__ = [
     "find_choice",
     "find_deletion",
     "find_picture",
-    "flush_usage",
     "force_refresh",
     "glance_at",
     "grant_units",
