@@ -420,6 +420,11 @@ CELERY_BEAT_SCHEDULE["forget-failed-sign-ins"] = {
     "schedule": 3_600.0,
     "options": {"expires": 3_600},
 }
+CELERY_BEAT_SCHEDULE["remove-old-sightings"] = {
+    "task": "venice_api.tasks.remove_old_sightings",
+    "schedule": 3_600.0,
+    "options": {"expires": 3_600},
+}
 CELERY_TASK_ROUTES = {"paris_integration.tasks.copy_pictures": {"queue": "pictures"}}
 AUDIT_RETENTION_DAYS = positive("AUDIT_RETENTION_DAYS", 365, at_most=36_500)
 LEDGER_RETENTION_DAYS = positive("LEDGER_RETENTION_DAYS", 90, at_most=36_500)

@@ -78,6 +78,7 @@ from paris_integration.types import (
     Source,
     SourceType,
     Warning,
+    WordRules,
 )
 
 __all__ = [
@@ -117,6 +118,7 @@ __all__ = [
     "StoreUnavailable",
     "TooBusy",
     "Warning",
+    "WordRules",
     "account_erased",
     "announce_worker_metrics",
     "ask_to_reconnect",

@@ -15,11 +15,11 @@ from django.views.decorators.http import require_POST
 
 from entitlements.limits import fresh_limits_for
 from paris_integration import public as paris
-from venice_api import wording
+from venice_api import moderation, wording
 from venice_api.editor import panel
 from venice_api.editor.forms import SettingsForm
 from venice_api.editor.gates import actor, for_editing
-from venice_api.instances import from_row, rotate_embed_token, set_hidden
+from venice_api.instances import from_row, rotate_embed_token
 from venice_api.models import WidgetInstance
 from venice_api.values import saved_source
 
@@ -55,7 +55,7 @@ def hide_post(request: HttpRequest, instance_id: str) -> HttpResponse:
     post_id, act = request.POST.get("post", ""), request.POST.get("act", "")
     if not _POST_ID.fullmatch(post_id) or act not in {"hide", "show"}:
         raise BadRequest("post and act must be given")
-    set_hidden(instance.pk, post_id, hidden=act == "hide")
+    moderation.moderate(instance.pk, moderation.Act(act), [post_id])
     return HttpResponseRedirect(f"{reverse('editor-detail', args=[instance.pk])}#post-{post_id}")
 
 
