@@ -31,6 +31,7 @@ from paris_integration.errors import (
 from paris_integration.feeds.glances import glance_at
 from paris_integration.feeds.reading import read_feed
 from paris_integration.feeds.refreshing import retire_other_sources
+from paris_integration.feeds.selecting import select, why_left_out
 from paris_integration.feeds.sources import (
     InvalidSource,
     parse_source,
@@ -70,6 +71,7 @@ from paris_integration.types import (
     FeedView,
     FilterKind,
     Glance,
+    LeftOut,
     Login,
     PictureStatus,
     RefreshEffect,
@@ -102,6 +104,7 @@ __all__ = [
     "Glance",
     "InvalidSignedRequest",
     "InvalidSource",
+    "LeftOut",
     "Login",
     "LoginFailed",
     "ParisError",
@@ -155,8 +158,10 @@ __all__ = [
     "refresh_due_now",
     "retire_other_sources",
     "rotate_encryption_keys",
+    "select",
     "source_from_profile_url",
     "take_state",
+    "why_left_out",
 ]
 
 from paris_integration.quota.members import look_at_feed, read_feed_as_member

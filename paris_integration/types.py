@@ -274,6 +274,15 @@ class EncodedPost:
     json: str
 
 
+class LeftOut(StrEnum):
+    """Why a widget doesn't show a post of its feed."""
+
+    UNAPPROVED = "unapproved"
+    WORDS = "words"
+    HIDDEN = "hidden"
+    KIND = "kind"
+
+
 @dataclass(frozen=True, slots=True)
 class WordRules:
     """Words and tags (`#sale`) of captions. Posts need one of `required`, if there are any, and none of `excluded`."""

@@ -16,7 +16,7 @@ from itertools import islice
 
 import msgspec
 
-from paris_integration.types import EncodedPost, Selection, WordRules
+from paris_integration.types import EncodedPost, LeftOut, Selection, WordRules
 
 # Scripts that are written without spaces between words: Thai to Khmer, kana and Chinese characters.
 _WITHOUT_SPACES = re.compile("[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u9fff]")
@@ -25,15 +25,24 @@ _IS_WORD = re.compile(r"\w")
 
 def select(posts: Iterable[EncodedPost], selection: Selection) -> tuple[EncodedPost, ...]:
     """The selected posts, in the order in which readers see them."""
-    shown = [post for post in posts if _is_shown(post, selection)]
+    shown = [post for post in posts if why_left_out(post, selection) is None]
     if selection.pinned_ids:
         place = {post_id: number for number, post_id in enumerate(selection.pinned_ids)}
         shown.sort(key=lambda post: place.get(post.id, len(place)))  # stable: the others stay newest first
     return tuple(_with_alt_text(post, selection) for post in islice(shown, selection.max_posts))
 
 
-def awaits_approval(post: EncodedPost, selection: Selection) -> bool:
-    return selection.approved_ids is not None and post.id not in selection.approved_ids
+def why_left_out(post: EncodedPost, selection: Selection) -> LeftOut | None:
+    """The first reason why the post isn't shown, whatever the number of posts. None if it is."""
+    if selection.approved_ids is not None and post.id not in selection.approved_ids:
+        return LeftOut.UNAPPROVED
+    if not matches_words(post, selection.words):
+        return LeftOut.WORDS
+    if post.id in selection.hidden_ids:
+        return LeftOut.HIDDEN
+    if selection.filter_kind not in (None, post.filter_kind):
+        return LeftOut.KIND
+    return None
 
 
 def matches_words(post: EncodedPost, words: WordRules) -> bool:
@@ -64,15 +73,6 @@ class _Captioned(msgspec.Struct):
 
 
 _caption_decoder = msgspec.json.Decoder(_Captioned)
-
-
-def _is_shown(post: EncodedPost, selection: Selection) -> bool:
-    return (
-        not awaits_approval(post, selection)
-        and matches_words(post, selection.words)
-        and post.id not in selection.hidden_ids
-        and selection.filter_kind in (None, post.filter_kind)
-    )
 
 
 def _with_alt_text(post: EncodedPost, selection: Selection) -> EncodedPost:

@@ -2,28 +2,22 @@
 
 from __future__ import annotations
 
-import re
-
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
-from django.core.exceptions import BadRequest
-from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
-from django.urls import reverse
 from django.utils import timezone
 from django.views.decorators.http import require_POST
 
 from entitlements.limits import fresh_limits_for
 from paris_integration import public as paris
-from venice_api import moderation, wording
+from venice_api import wording
 from venice_api.editor import panel
 from venice_api.editor.forms import SettingsForm
 from venice_api.editor.gates import actor, for_editing
 from venice_api.instances import from_row, rotate_embed_token
 from venice_api.models import WidgetInstance
 from venice_api.values import saved_source
-
-_POST_ID = re.compile(r"[0-9A-Za-z_-]{1,64}", re.ASCII)
 
 
 @login_required
@@ -45,18 +39,6 @@ def save_settings(request: HttpRequest, instance_id: str) -> HttpResponse:
     )
     saved = WidgetInstance.objects.select_related("workspace").get(pk=instance.pk)
     return panel.show(request, saved, role, limits, form, draft=typed, status=200 if is_valid else 400)
-
-
-@login_required
-@require_POST
-def hide_post(request: HttpRequest, instance_id: str) -> HttpResponse:
-    """Hide one post from visitors, or show it again: `post` is its id, `act` is hide or show."""
-    instance, _ = for_editing(request, instance_id)
-    post_id, act = request.POST.get("post", ""), request.POST.get("act", "")
-    if not _POST_ID.fullmatch(post_id) or act not in {"hide", "show"}:
-        raise BadRequest("post and act must be given")
-    moderation.moderate(instance.pk, moderation.Act(act), [post_id])
-    return HttpResponseRedirect(f"{reverse('editor-detail', args=[instance.pk])}#post-{post_id}")
 
 
 @login_required

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Collection
 from datetime import datetime
 from uuid import UUID
 
@@ -23,7 +21,6 @@ from venice_api.embed_code import Reserve, embed_code
 from venice_api.instances import from_row
 from venice_api.models import WidgetInstance
 
-SHOWN_POSTS = 48
 _REFRESHES_NOTHING = frozenset({paris.RefreshEffect.CLOSED, paris.RefreshEffect.PAUSED})
 
 
@@ -40,8 +37,7 @@ def show(
     """The page. `draft`: a source that was typed but not saved, previewed instead of the saved one."""
     now = timezone.now()
     known = from_row(instance)
-    # Hidden posts too, so that they can be shown again.
-    view = paris.look_at_feed(known.feed_key(), paris.Selection(max_posts=SHOWN_POSTS), now=now)
+    view = paris.look_at_feed(known.feed_key(), known.selection(), now=now)
     notes = wording.notes(view, known.source.type, limits.plan_name)
     context = {
         "instance": instance,
@@ -49,7 +45,6 @@ def show(
         "draft": draft,
         "may_edit": can_edit(role),
         "limits": limits,
-        "posts": [_tile(post, known.hidden_post_ids) for post in view.posts],
         "result": wording.login_result_words(request.GET),
         "notes": list(notes.values()),
         "plan_is_noted": paris.Warning.PLAN_RESTRICTED in notes,
@@ -99,17 +94,4 @@ def _embed_code(instance: WidgetInstance) -> dict[str, object]:
         "reserve": reserve.words,
         "script_code": embed_code(settings.PUBLIC_BASE_URL, token, reserve),
         "frame_url": f"{settings.PUBLIC_BASE_URL}/embed/{instance.pk}?token={token}",
-    }
-
-
-def _tile(post: paris.EncodedPost, hidden_ids: Collection[str]) -> dict[str, object]:
-    """What the editor sees of a post: its picture, its text, and whether it is hidden."""
-    external = json.loads(post.json)
-    words_of_post = external.get("altText") or external.get("caption") or "a post without text"
-    copied = external.get("sizes")
-    return {
-        "id": post.id,
-        "picture": copied["small"]["url"] if copied else external.get("thumbnailUrl"),
-        "words": words_of_post[:120],
-        "is_hidden": post.id in hidden_ids,
     }
