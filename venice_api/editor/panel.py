@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import datetime
 from uuid import UUID
 
@@ -17,6 +18,7 @@ from venice_api import embed_tokens, wording
 from venice_api.editor import locks
 from venice_api.editor.forms import SettingsForm
 from venice_api.editor.gates import page
+from venice_api.editor.posts import MOST_POSTS
 from venice_api.embed_code import Reserve, embed_code
 from venice_api.instances import from_row
 from venice_api.models import WidgetInstance
@@ -37,7 +39,7 @@ def show(
     """The page. `draft`: a source that was typed but not saved, previewed instead of the saved one."""
     now = timezone.now()
     known = from_row(instance)
-    view = paris.look_at_feed(known.feed_key(), known.selection(), now=now)
+    view = paris.look_at_feed(known.feed_key(), paris.Selection(MOST_POSTS), now=now)
     notes = wording.notes(view, known.source.type, limits.plan_name)
     context = {
         "instance": instance,
@@ -45,6 +47,7 @@ def show(
         "draft": draft,
         "may_edit": can_edit(role),
         "limits": limits,
+        "number_waiting": _number_waiting(view.posts, known.selection()),
         "result": wording.login_result_words(request.GET),
         "notes": list(notes.values()),
         "plan_is_noted": paris.Warning.PLAN_RESTRICTED in notes,
@@ -95,3 +98,7 @@ def _embed_code(instance: WidgetInstance) -> dict[str, object]:
         "script_code": embed_code(settings.PUBLIC_BASE_URL, token, reserve),
         "frame_url": f"{settings.PUBLIC_BASE_URL}/embed/{instance.pk}?token={token}",
     }
+
+
+def _number_waiting(posts: Iterable[paris.EncodedPost], selection: paris.Selection) -> int:
+    return sum(paris.why_left_out(post, selection) is paris.LeftOut.UNAPPROVED for post in posts)
