@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from django.contrib.messages import get_messages
 from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import render
@@ -40,7 +41,9 @@ def user_id(request: HttpRequest) -> int:
 def page(
     request: HttpRequest, template: str, context: dict[str, object], *, status: int = 200
 ) -> HttpResponse:
-    response = render(request, template, context, status=status)
+    # A message that two tabs caused is shown once.
+    notices = list({str(message): message for message in get_messages(request)}.values())
+    response = render(request, template, {**context, "notices": notices}, status=status)
     response["Content-Security-Policy"] = editor_policy()
     response["Cache-Control"] = "private, no-store"
     return response

@@ -19,7 +19,9 @@ from venice_api import embed_tokens, wording
 from venice_api.editor import locks
 from venice_api.editor.forms import SettingsForm
 from venice_api.editor.gates import page
+from venice_api.editor.platforms import Codes
 from venice_api.embed_code import Reserve, embed_code
+from venice_api.frame_code import frame_code
 from venice_api.instances import from_row
 from venice_api.models import WidgetInstance
 
@@ -45,12 +47,12 @@ def show(
     notes = wording.notes(view, known.source.type, limits.plan_name)
     context = {
         "instance": instance,
+        "workspace": instance.workspace,
         "form": form,
         "draft": draft,
         "may_edit": can_edit(role),
         "limits": limits,
-        "posts": [_tile(post, known.hidden_post_ids) for post in view.posts],
-        "result": wording.login_result_words(request.GET),
+        "posts": [tile(post, known.hidden_post_ids) for post in view.posts],
         "notes": list(notes.values()),
         "plan_is_noted": paris.Warning.PLAN_RESTRICTED in notes,
         "preview_words": wording.all_warning_words(besides=() if draft else notes),
@@ -77,6 +79,7 @@ def _freshness(view: paris.FeedView, key: paris.FeedKey, limits: Limits) -> dict
         "pictures": wording.picture_words(paris.picture_status(key)),
         "remaining": wording.remaining_words(view.forced) if view.forced and not is_off else "",
         "refresh_block": wording.block_of(view),
+        "upgrade_hint": view.refresh_now.upgrade_hint if view.refresh_now else None,
     }
 
 
@@ -91,18 +94,26 @@ def _account(
     }
 
 
+def embed_codes(instance: WidgetInstance) -> Codes:
+    base_url, token = settings.PUBLIC_BASE_URL, embed_tokens.issue(instance.pk, instance.token_version)
+    return Codes(
+        base_url=base_url,
+        token=token,
+        html=embed_code(base_url, token, _reserve(instance)),
+        frame=frame_code(base_url, instance.pk, token),
+    )
+
+
 def _embed_code(instance: WidgetInstance) -> dict[str, object]:
-    token = embed_tokens.issue(instance.pk, instance.token_version)
-    reserve = Reserve(instance.max_posts, has_profile=instance.source_type == SourceType.PROFILE)
-    return {
-        "token": token,
-        "reserve": reserve.words,
-        "script_code": embed_code(settings.PUBLIC_BASE_URL, token, reserve),
-        "frame_url": f"{settings.PUBLIC_BASE_URL}/embed/{instance.pk}?token={token}",
-    }
+    codes = embed_codes(instance)
+    return {"token": codes.token, "reserve": _reserve(instance).words, "script_code": codes.html}
 
 
-def _tile(post: paris.EncodedPost, hidden_ids: Collection[str]) -> dict[str, object]:
+def _reserve(instance: WidgetInstance) -> Reserve:
+    return Reserve(instance.max_posts, has_profile=instance.source_type == SourceType.PROFILE)
+
+
+def tile(post: paris.EncodedPost, hidden_ids: Collection[str]) -> dict[str, object]:
     """What the editor sees of a post: its picture, its text, and whether it is hidden."""
     external = json.loads(post.json)
     words_of_post = external.get("altText") or external.get("caption") or "a post without text"
