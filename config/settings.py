@@ -126,6 +126,7 @@ INSTALLED_APPS = [
     "drf_spectacular",
     "drf_spectacular_sidecar",
     "axes",
+    "django_htmx",
     "django_prometheus",
     "entitlements",
     "paris_integration",
@@ -417,6 +418,11 @@ CELERY_BEAT_SCHEDULE.update(
 )
 CELERY_BEAT_SCHEDULE["forget-failed-sign-ins"] = {
     "task": "venice_api.tasks.forget_failed_sign_ins",
+    "schedule": 3_600.0,
+    "options": {"expires": 3_600},
+}
+CELERY_BEAT_SCHEDULE["remove-old-sightings"] = {
+    "task": "venice_api.tasks.remove_old_sightings",
     "schedule": 3_600.0,
     "options": {"expires": 3_600},
 }

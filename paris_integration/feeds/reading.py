@@ -11,7 +11,6 @@ import time
 from collections.abc import Iterable
 from dataclasses import replace
 from datetime import datetime, timedelta
-from itertools import islice
 from uuid import UUID
 
 from django.conf import settings
@@ -25,6 +24,7 @@ from paris_integration.feeds import fast_copy, lease, pictures, previews, refres
 from paris_integration.feeds.dispatch import dispatcher
 from paris_integration.feeds.fast_copy import FeedCopy
 from paris_integration.feeds.schedule import Age, Verdict
+from paris_integration.feeds.selecting import select
 from paris_integration.feeds.situation import LoadedSituation, Situation
 from paris_integration.models import Feed
 from paris_integration.types import EncodedPost, FeedKey, FeedView, Selection, Source, Warning
@@ -94,7 +94,7 @@ def _verdict(found: Situation, copy: FeedCopy) -> Verdict:
 
 
 def _view_of(found: Situation, copy: FeedCopy, verdict: Verdict, selection: Selection) -> FeedView:
-    posts = _select(fast_copy.decode_posts(copy.posts_encoded), selection)
+    posts = select(fast_copy.decode_posts(copy.posts_encoded), selection)
     warnings = found.warnings | {Warning(name) for name in copy.data_warnings}
     if copy.fault:
         warnings |= {Warning(copy.fault)}
@@ -108,16 +108,6 @@ def _view_of(found: Situation, copy: FeedCopy, verdict: Verdict, selection: Sele
         next_refresh_allowed_at=verdict.refresh_allowed_at,
         warnings=warnings,
     )
-
-
-def _select(posts: Iterable[EncodedPost], selection: Selection) -> tuple[EncodedPost, ...]:
-    """Apply the filter and the hidden ids before the limit, so that the next posts move up."""
-    wanted = (
-        post
-        for post in posts
-        if selection.filter_kind in (None, post.filter_kind) and post.id not in selection.hidden_ids
-    )
-    return tuple(islice(wanted, selection.max_posts))
 
 
 def _nothing(warnings: Iterable[Warning], *, is_warming: bool = False) -> FeedView:

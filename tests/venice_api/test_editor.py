@@ -162,30 +162,6 @@ def test_replacing_the_embed_code_revokes_the_old_one(people: Cast, instance: Wi
     assert instance.token_version == 2
 
 
-def shown(instance: WidgetInstance) -> list[str]:
-    cache.clear()
-    instance.refresh_from_db()
-    token = embed_tokens.issue(instance.pk, instance.token_version)
-    posts = Client().get(f"/v1/integrations/instagram/feed?token={token}").json()["posts"]
-    return [post["id"] for post in posts]
-
-
-def test_a_post_can_be_hidden_and_shown_again(people: Cast, instance: WidgetInstance) -> None:
-    first, second, third = shown(instance)
-    url = f"/editor/{instance.pk}/posts/"
-
-    assert people.editor.post(url, {"post": first, "act": "hide"}).status_code == 302
-    assert shown(instance) == [second, third]
-    assert 'class="hidden-post"' in page(people.viewer, instance)
-    people.editor.post(url, {"post": first, "act": "hide"})
-    people.editor.post(url, {"post": first, "act": "show"})
-    assert shown(instance) == [first, second, third]
-    for wrong in ({}, {"post": first}, {"post": "<x>", "act": "hide"}, {"post": first, "act": "burn"}):
-        assert people.editor.post(url, wrong).status_code == 400
-    assert people.viewer.post(url, {"post": first, "act": "hide"}).status_code == 403
-    assert people.outsider.post(url, {"post": first, "act": "hide"}).status_code == 404
-
-
 def test_a_deleted_widget_leaves_nothing(people: Cast, instance: WidgetInstance) -> None:
     token = embed_tokens.issue(instance.pk, instance.token_version)
     refresh(people.editor, instance)

@@ -91,7 +91,7 @@ def test_without_either_the_sentence_stays(people: Cast, instance: WidgetInstanc
 
 
 def notices(answer: Any) -> list[str]:
-    return [str(notice) for notice in answer.context["notices"]]
+    return [str(notice) for notice in answer.context["notices"]()]
 
 
 @pytest.mark.parametrize(

@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-import re
-
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
-from django.core.exceptions import BadRequest
-from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
-from django.urls import reverse
 from django.utils import timezone
 from django.views.decorators.http import require_POST
 
@@ -19,10 +15,8 @@ from venice_api import wording
 from venice_api.editor import panel
 from venice_api.editor.forms import SettingsForm
 from venice_api.editor.gates import actor, for_editing
-from venice_api.instances import from_row, rotate_embed_token, set_hidden
+from venice_api.instances import from_row, rotate_embed_token
 from venice_api.models import WidgetInstance
-
-_POST_ID = re.compile(r"[0-9A-Za-z_-]{1,64}", re.ASCII)
 
 
 @login_required
@@ -41,18 +35,6 @@ def save_settings(request: HttpRequest, instance_id: str) -> HttpResponse:
     saved = WidgetInstance.objects.select_related("workspace").get(pk=instance.pk)
     draft = form.source if is_valid else None
     return panel.show(request, saved, role, limits, form, draft=draft, status=200 if is_valid else 400)
-
-
-@login_required
-@require_POST
-def hide_post(request: HttpRequest, instance_id: str) -> HttpResponse:
-    """Hide one post from visitors, or show it again: `post` is its id, `act` is hide or show."""
-    instance, _ = for_editing(request, instance_id)
-    post_id, act = request.POST.get("post", ""), request.POST.get("act", "")
-    if not _POST_ID.fullmatch(post_id) or act not in {"hide", "show"}:
-        raise BadRequest("post and act must be given")
-    set_hidden(instance.pk, post_id, hidden=act == "hide")
-    return HttpResponseRedirect(f"{reverse('editor-detail', args=[instance.pk])}#post-{post_id}")
 
 
 @login_required

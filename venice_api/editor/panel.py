@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Collection
 from datetime import datetime
 from uuid import UUID
 
@@ -25,7 +23,6 @@ from venice_api.frame_code import frame_code
 from venice_api.instances import from_row
 from venice_api.models import WidgetInstance
 
-SHOWN_POSTS = 48
 _REFRESHES_NOTHING = frozenset({paris.RefreshEffect.CLOSED, paris.RefreshEffect.PAUSED})
 
 
@@ -42,8 +39,7 @@ def show(
     """The page. `draft`: a source that was typed but not saved, previewed instead of the saved one."""
     now = timezone.now()
     known = from_row(instance)
-    # Hidden posts too, so that they can be shown again.
-    view = paris.look_at_feed(known.feed_key(), paris.Selection(max_posts=SHOWN_POSTS), now=now)
+    view = paris.look_at_feed(known.feed_key(), known.selection(), now=now)
     notes = wording.notes(view, known.source.type, limits.plan_name)
     context = {
         "instance": instance,
@@ -52,7 +48,6 @@ def show(
         "draft": draft,
         "may_edit": can_edit(role),
         "limits": limits,
-        "posts": [tile(post, known.hidden_post_ids) for post in view.posts],
         "notes": list(notes.values()),
         "plan_is_noted": paris.Warning.PLAN_RESTRICTED in notes,
         "preview_words": wording.all_warning_words(besides=() if draft else notes),
@@ -111,16 +106,3 @@ def _embed_code(instance: WidgetInstance) -> dict[str, object]:
 
 def _reserve(instance: WidgetInstance) -> Reserve:
     return Reserve(instance.max_posts, has_profile=instance.source_type == SourceType.PROFILE)
-
-
-def tile(post: paris.EncodedPost, hidden_ids: Collection[str]) -> dict[str, object]:
-    """What the editor sees of a post: its picture, its text, and whether it is hidden."""
-    external = json.loads(post.json)
-    words_of_post = external.get("altText") or external.get("caption") or "a post without text"
-    copied = external.get("sizes")
-    return {
-        "id": post.id,
-        "picture": copied["small"]["url"] if copied else external.get("thumbnailUrl"),
-        "words": words_of_post[:120],
-        "is_hidden": post.id in hidden_ids,
-    }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
@@ -9,10 +10,18 @@ from uuid import UUID
 from paris_integration import public as paris
 from venice_api import wording
 from venice_api.editor.forms import SettingsForm
-from venice_api.editor.panel import tile
 from venice_api.values import parse_filter
 
 MOST_POSTS = 12
+SHOWN_WORDS = 120
+
+
+@dataclass(frozen=True, slots=True)
+class Tile:
+    """`picture`: "" if the post has none."""
+
+    picture: str
+    words: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,7 +29,7 @@ class Preview:
     """`words`: what is missing and why, in sentences."""
 
     source: paris.Source
-    posts: list[dict[str, object]]
+    posts: list[Tile]
     words: list[str]
 
 
@@ -35,4 +44,10 @@ def preview(workspace_id: UUID, form: SettingsForm, *, now: datetime) -> Preview
         view = paris.preview_source(workspace_id, form.source, selection, now=now)
     except paris.PreviewBudgetSpent as spent:
         return Preview(form.source, [], [wording.spent_previews_words(spent.retry_at)])
-    return Preview(form.source, [tile(post, ()) for post in view.posts], wording.preview_words(view))
+    return Preview(form.source, [_tile(post) for post in view.posts], wording.preview_words(view))
+
+
+def _tile(post: paris.EncodedPost) -> Tile:
+    external: paris.ExternalPost = json.loads(post.json)
+    words = external.get("altText") or external.get("caption") or "A post without text"
+    return Tile(picture=external.get("thumbnailUrl", ""), words=words[:SHOWN_WORDS])
