@@ -117,5 +117,5 @@ def test_the_page_is_cheap(
     instance: WidgetInstance,
     django_assert_max_num_queries: Callable[[int], AbstractContextManager[Any]],
 ) -> None:
-    with django_assert_max_num_queries(4):
+    with django_assert_max_num_queries(6):
         publish_page(people.editor, instance)

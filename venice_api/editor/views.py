@@ -21,6 +21,7 @@ from venice_api import wording
 from venice_api.editor import panel, platforms, previews
 from venice_api.editor.forms import SettingsForm
 from venice_api.editor.gates import instance_and_role, page, user_id
+from venice_api.editor.live import live_context
 from venice_api.instances import from_row
 from venice_api.models import WidgetInstance
 
@@ -73,6 +74,7 @@ def publish(request: HttpRequest, instance_id: str) -> HttpResponse:
             "instance": instance,
             "may_edit": can_edit(role),
             "platforms": platforms.platforms(panel.embed_codes(instance)),
+            **live_context(instance.pk, now=timezone.now()),
         },
     )
 
