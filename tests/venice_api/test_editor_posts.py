@@ -171,6 +171,7 @@ def test_new_posts_of_a_hashtag_wait_for_approval(people: Cast, tag: WidgetInsta
     waiting = people.owner.get(url(tag), {"show": "waiting"}).content.decode()
     assert "<strong>2 posts are waiting.</strong>" in waiting
     assert re.findall(r'<li id="post-(\d+)"', waiting) == [first, second]
+    assert "2 posts are waiting for approval" in people.viewer.get(f"/editor/{tag.pk}/").content.decode()
     approved = acting(act="approve", post=first)
     assert "<strong>1 post is waiting.</strong>" in approved
     assert shown(tag) == [first, third]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import datetime
 from uuid import UUID
 
@@ -18,6 +19,7 @@ from venice_api.editor import locks
 from venice_api.editor.forms import SettingsForm
 from venice_api.editor.gates import page
 from venice_api.editor.platforms import Codes
+from venice_api.editor.posts import MOST_POSTS
 from venice_api.embed_code import Reserve, embed_code
 from venice_api.frame_code import frame_code
 from venice_api.instances import from_row
@@ -39,7 +41,7 @@ def show(
     """The page. `draft`: a source that was typed but not saved, previewed instead of the saved one."""
     now = timezone.now()
     known = from_row(instance)
-    view = paris.look_at_feed(known.feed_key(), known.selection(), now=now)
+    view = paris.look_at_feed(known.feed_key(), paris.Selection(MOST_POSTS), now=now)
     notes = wording.notes(view, known.source.type, limits.plan_name)
     context = {
         "instance": instance,
@@ -48,6 +50,7 @@ def show(
         "draft": draft,
         "may_edit": can_edit(role),
         "limits": limits,
+        "number_waiting": _number_waiting(view.posts, known.selection()),
         "notes": list(notes.values()),
         "plan_is_noted": paris.Warning.PLAN_RESTRICTED in notes,
         "preview_words": wording.all_warning_words(besides=() if draft else notes),
@@ -106,3 +109,7 @@ def _embed_code(instance: WidgetInstance) -> dict[str, object]:
 
 def _reserve(instance: WidgetInstance) -> Reserve:
     return Reserve(instance.max_posts, has_profile=instance.source_type == SourceType.PROFILE)
+
+
+def _number_waiting(posts: Iterable[paris.EncodedPost], selection: paris.Selection) -> int:
+    return sum(paris.why_left_out(post, selection) is paris.LeftOut.UNAPPROVED for post in posts)

@@ -21,15 +21,15 @@ const showSelectAll = () => {
   });
 };
 
-let openDescriptions = [];
+let openDetails = [];
 
 document.addEventListener("htmx:beforeSwap", () => {
-  openDescriptions = [...document.querySelectorAll("details.describe[open]")].map(({ id }) => id);
+  openDetails = [...document.querySelectorAll("#moderation details[open]")].map(({ id }) => id);
 });
 
 document.addEventListener("htmx:afterSettle", ({ detail }) => {
   if (detail.requestConfig.verb !== "post") return;
-  for (const id of openDescriptions) document.getElementById(id)?.setAttribute("open", "");
+  for (const id of openDetails) document.getElementById(id)?.setAttribute("open", "");
   say(document.querySelector("#said > span")?.textContent ?? "");
   document.querySelector("instagram-feed")?.reload?.();
 });
