@@ -46,7 +46,7 @@ def words_of(answer: Any) -> str:
 
 
 def pictures(answer: Any) -> list[str]:
-    return re.findall(r'<img src="([^"]+)"', answer.content.decode())
+    return re.findall(r'class="post"><img src="([^"]+)"', answer.content.decode())
 
 
 def test_checking_shows_the_newest_posts_and_saves_nothing(people: Cast, provider: FakeProvider) -> None:

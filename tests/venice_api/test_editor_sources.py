@@ -125,3 +125,29 @@ def test_the_api_stays_strict(people: Cast, instance: WidgetInstance, typed: str
         {"instanceId": instance.pk, "sourceType": "profile", "sourceValue": typed},
     )
     assert (answer.status_code, list(answer.json()["fields"])) == (400, ["sourceValue"])
+
+
+@pytest.mark.parametrize(
+    ("typed", "focused"),
+    [
+        ({"source_value": "two words", "max_posts": "0"}, "source_value"),
+        ({"max_posts": "0"}, "max_posts"),
+        ({"source_value": "#bread"}, "source_value"),
+    ],
+)
+def test_the_first_wrong_field_gets_the_focus(
+    people: Cast, instance: WidgetInstance, typed: dict[str, str], focused: str
+) -> None:
+    set_plan(people.workspace, Plan.objects.get(key="free"), actor=Actor("test"))
+    page = save(people.editor, instance, **typed).content.decode()
+    assert re.findall(r'name="(\w+)"[^>]* autofocus', page) == [focused]
+
+
+def test_a_new_widget_is_refused_with_one_sentence(people: Cast) -> None:
+    answer = people.editor.post(
+        f"/editor/new/{people.workspace.pk}/", SETTINGS | {"source_value": "two words"}
+    )
+    assert answer.context["form"].errors["source_value"] == [
+        "“two words” isn't an Instagram username. Usernames have 1 to 30 letters (a to z), digits, dots and "
+        "underscores, without a dot at either end or two in a row."
+    ]

@@ -93,6 +93,18 @@ class SettingsForm(forms.ModelForm):  # type: ignore[type-arg]
         self.origin_notes = [site.note for site in typed if site.note]
         return origins
 
+    def full_clean(self) -> None:
+        super().full_clean()
+        if wrong := [name for name in self.fields if name in self.errors]:
+            # The browser scrolls to the first wrong field. Both parts of the source are beside each other.
+            first = "source_value" if wrong[0] == "source_type" else wrong[0]
+            self.fields[first].widget.attrs["autofocus"] = True
+
+    def _post_clean(self) -> None:
+        """Skip the model's validation if the form's has failed: it would report the same fields again."""
+        if not self.errors:
+            super()._post_clean()  # type: ignore[misc]
+
     def clean(self) -> dict[str, Any]:
         cleaned = super().clean() or {}
         source_type, text = cleaned.get("source_type"), cleaned.get("source_value")

@@ -11,9 +11,23 @@ from django.utils.html import conditional_escape, format_html
 from django.utils.safestring import SafeString, mark_safe
 
 from venice_api.editor.upgrades import upgrade_href
+from venice_api.models import WidgetInstance
 from venice_api.wording import UTC_TIME, parse_utc
 
 register = template.Library()
+
+
+@register.filter
+def handle(instance: WidgetInstance) -> str:
+    """The widget's source as people write it: @name or #tag. "" after the account was erased."""
+    sign = "#" if instance.source_type == WidgetInstance.SourceType.HASHTAG else "@"
+    return f"{sign}{instance.source_value}" if instance.source_value else ""
+
+
+@register.filter
+def widget_title(instance: WidgetInstance) -> str:
+    """The widget's name, else its source."""
+    return instance.name or handle(instance) or "Untitled widget"
 
 
 @register.filter
