@@ -43,7 +43,7 @@ logconfig_dict = {
 
 
 def worker_exit(server: object, worker: object) -> None:
-    """Write the usage counts that are still in memory."""
-    from paris_integration.public import flush_usage
+    """Write the counts that are still in memory."""
+    from foundation.buffers import flush_all
 
-    flush_usage()
+    flush_all()

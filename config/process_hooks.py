@@ -83,9 +83,9 @@ def worker_lives(**_: Any) -> None:
 
 @worker_shutdown.connect
 def write_usage(**_: Any) -> None:
-    from paris_integration.public import flush_usage
+    from foundation.buffers import flush_all
 
-    flush_usage()
+    flush_all()
 
 
 @beat_init.connect

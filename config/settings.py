@@ -126,6 +126,7 @@ INSTALLED_APPS = [
     "drf_spectacular",
     "drf_spectacular_sidecar",
     "axes",
+    "django_htmx",
     "django_prometheus",
     "entitlements",
     "paris_integration",
@@ -420,6 +421,11 @@ CELERY_BEAT_SCHEDULE["forget-failed-sign-ins"] = {
     "schedule": 3_600.0,
     "options": {"expires": 3_600},
 }
+CELERY_BEAT_SCHEDULE["remove-old-sightings"] = {
+    "task": "venice_api.tasks.remove_old_sightings",
+    "schedule": 3_600.0,
+    "options": {"expires": 3_600},
+}
 CELERY_TASK_ROUTES = {"paris_integration.tasks.copy_pictures": {"queue": "pictures"}}
 AUDIT_RETENTION_DAYS = positive("AUDIT_RETENTION_DAYS", 365, at_most=36_500)
 LEDGER_RETENTION_DAYS = positive("LEDGER_RETENTION_DAYS", 90, at_most=36_500)
@@ -503,6 +509,9 @@ vars().update(environ.Env.email_url_config(EMAIL_URL))
 # Goes through the sign-in page, which redirects users who are already signed in.
 RECONNECT_URL = f"{PUBLIC_BASE_URL}{LOGIN_URL}?next=/v1/integrations/instagram/connect%3F{{query}}"
 DEFAULT_FROM_EMAIL: str = env.str("DEFAULT_FROM_EMAIL", default="Instagram feeds <feeds@localhost>")
+# Where "Upgrade" leads on the editor's pages: a URL with the placeholders {workspace} and {plan}, else a mail.
+UPGRADE_URL: str = env.str("UPGRADE_URL", default="")
+SUPPORT_EMAIL: str = env.str("SUPPORT_EMAIL", default="")
 
 # --- Throttles: requests per minute; 0 for no limit ---------------------------------------------------------------
 

@@ -29,20 +29,20 @@ from paris_integration.errors import (
     TooBusy,
 )
 from paris_integration.feeds.glances import glance_at
-from paris_integration.feeds.reading import read_feed
+from paris_integration.feeds.reading import preview_source, read_feed
 from paris_integration.feeds.refreshing import retire_other_sources
+from paris_integration.feeds.selecting import select, why_left_out
 from paris_integration.feeds.sources import (
     InvalidSource,
     parse_source,
     parse_source_type,
-    source_from_profile_url,
+    read_source,
 )
 from paris_integration.media.status import picture_status
 from paris_integration.media.storage import PictureFile, find_picture
 from paris_integration.observing.audit import SERVICE, Action, note_act
 from paris_integration.observing.metrics import count_feed_request
 from paris_integration.observing.metrics_page import announce_worker_metrics, metrics_text
-from paris_integration.observing.usage import flush_usage
 from paris_integration.quota.forcing import force_refresh
 from paris_integration.retention.erasure import erase_instance, move_instance
 from paris_integration.support.acts import (
@@ -71,6 +71,7 @@ from paris_integration.types import (
     FeedView,
     FilterKind,
     Glance,
+    LeftOut,
     Login,
     PictureStatus,
     RefreshEffect,
@@ -79,6 +80,7 @@ from paris_integration.types import (
     Source,
     SourceType,
     Warning,
+    WordRules,
 )
 
 __all__ = [
@@ -102,6 +104,7 @@ __all__ = [
     "Glance",
     "InvalidSignedRequest",
     "InvalidSource",
+    "LeftOut",
     "Login",
     "LoginFailed",
     "ParisError",
@@ -118,6 +121,7 @@ __all__ = [
     "StoreUnavailable",
     "TooBusy",
     "Warning",
+    "WordRules",
     "account_erased",
     "announce_worker_metrics",
     "ask_to_reconnect",
@@ -133,7 +137,6 @@ __all__ = [
     "find_choice",
     "find_deletion",
     "find_picture",
-    "flush_usage",
     "force_refresh",
     "glance_at",
     "grant_units",
@@ -149,14 +152,17 @@ __all__ = [
     "parse_source_type",
     "pause",
     "picture_status",
+    "preview_source",
     "purge",
     "read_feed",
     "read_feed_as_member",
+    "read_source",
     "refresh_due_now",
     "retire_other_sources",
     "rotate_encryption_keys",
-    "source_from_profile_url",
+    "select",
     "take_state",
+    "why_left_out",
 ]
 
 from paris_integration.quota.members import look_at_feed, read_feed_as_member

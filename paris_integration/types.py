@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
@@ -273,13 +274,37 @@ class EncodedPost:
     json: str
 
 
+class LeftOut(StrEnum):
+    """Why a widget doesn't show a post of its feed."""
+
+    UNAPPROVED = "unapproved"
+    WORDS = "words"
+    HIDDEN = "hidden"
+    KIND = "kind"
+
+
+@dataclass(frozen=True, slots=True)
+class WordRules:
+    """Words and tags (`#sale`) of captions. Posts need one of `required`, if there are any, and none of `excluded`."""
+
+    required: tuple[str, ...] = ()
+    excluded: tuple[str, ...] = ()
+
+
 @dataclass(frozen=True, slots=True)
 class Selection:
-    """Which posts a reader requests. `filter_kind` None: all."""
+    """Which posts a reader gets. `filter_kind` None: all. `approved_ids` None: posts need no approval.
+
+    `pinned_ids`: shown first, in this order. `alt_texts`: by post ID, in place of those that came with the posts.
+    """
 
     max_posts: int
     filter_kind: FilterKind | None = None
     hidden_ids: frozenset[str] = frozenset()
+    approved_ids: frozenset[str] | None = None
+    words: WordRules = WordRules()
+    pinned_ids: tuple[str, ...] = ()
+    alt_texts: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

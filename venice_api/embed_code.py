@@ -56,7 +56,7 @@ class Reserve:
     @classmethod
     def of(cls, posts: int, appearance: dict[str, Any] | None, *, has_profile: bool) -> Self:
         """`appearance`: the look that the editor has saved, as in the feed's answer; None if there is none."""
-        if appearance is None:
+        if not appearance:
             return cls(posts, has_profile)
         return cls(
             posts,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 from uuid import UUID
@@ -15,7 +15,15 @@ from django.utils import timezone
 
 from foundation.cache import StoreAway, forget, remember
 from paris_integration import public as paris
-from paris_integration.public import FeedKey, FilterKind, Selection, Source, SourceType, StoreUnavailable
+from paris_integration.public import (
+    FeedKey,
+    FilterKind,
+    Selection,
+    Source,
+    SourceType,
+    StoreUnavailable,
+    WordRules,
+)
 from venice_api.acting import current_actor
 from venice_api.models import WidgetInstance
 from venice_api.values import FilterChoice, parse_filter
@@ -34,7 +42,13 @@ class Instance:
     hidden_post_ids: tuple[str, ...]
     allowed_origins: tuple[str, ...]
     token_version: int
-    video_notice: bool = True  # with a default, so that copies cached by the previous release stay readable
+    video_notice: bool = True
+    appearance: dict[str, Any] = field(default_factory=dict)
+    pinned_post_ids: tuple[str, ...] = ()
+    required_words: tuple[str, ...] = ()
+    excluded_words: tuple[str, ...] = ()
+    approved_post_ids: tuple[str, ...] | None = None  # None: posts need no approval
+    alt_texts: dict[str, str] = field(default_factory=dict)
 
     @property
     def source(self) -> Source:
@@ -43,10 +57,30 @@ class Instance:
     def feed_key(self, source: Source | None = None) -> FeedKey:
         return FeedKey(UUID(self.workspace_id), self.instance_id, source or self.source)
 
-    def selection(self, max_posts: int | None = None, chosen: FilterChoice | None = None) -> Selection:
-        """What the reader asked for, completed from the widget's configuration."""
+    def selection(
+        self,
+        max_posts: int | None = None,
+        chosen: FilterChoice | None = None,
+        *,
+        source: Source | None = None,
+    ) -> Selection:
+        """What the reader asked for, completed from the widget's configuration.
+
+        `source`: the one that is read. Only posts of the saved one need approval: a member previews another one to see
+        its posts.
+        """
         kind: FilterKind | None = parse_filter(self.filter_type) if chosen is None else chosen.kind
-        return Selection(max_posts or self.max_posts, kind, frozenset(self.hidden_post_ids))
+        is_saved = source is None or source == self.source
+        approved = self.approved_post_ids if is_saved else None
+        return Selection(
+            max_posts=max_posts or self.max_posts,
+            filter_kind=kind,
+            hidden_ids=frozenset(self.hidden_post_ids),
+            approved_ids=None if approved is None else frozenset(approved),
+            words=WordRules(self.required_words, self.excluded_words),
+            pinned_ids=self.pinned_post_ids,
+            alt_texts=self.alt_texts,
+        )
 
 
 def find_instance(instance_id: str) -> Instance | None:
@@ -74,19 +108,18 @@ def from_row(row: WidgetInstance) -> Instance:
         allowed_origins=tuple(row.allowed_origins),
         token_version=row.token_version,
         video_notice=row.video_notice,
+        appearance=row.appearance,
+        pinned_post_ids=tuple(row.pinned_post_ids),
+        required_words=tuple(row.required_words),
+        excluded_words=tuple(row.excluded_words),
+        approved_post_ids=tuple(row.approved_post_ids) if needs_approval(row) else None,
+        alt_texts=row.alt_texts,
     )
 
 
-MAX_HIDDEN = 1_000
-
-
-@transaction.atomic
-def set_hidden(instance_id: str, post_id: str, *, hidden: bool) -> None:
-    """Hide a post of the instance, or show it again. Beyond MAX_HIDDEN, the posts hidden first are shown again."""
-    row = WidgetInstance.objects.select_for_update().get(pk=instance_id)
-    others = [known for known in row.hidden_post_ids if known != post_id]
-    row.hidden_post_ids = ([*others, post_id] if hidden else others)[-MAX_HIDDEN:]
-    row.save(update_fields=["hidden_post_ids", "updated_at"])
+def needs_approval(row: WidgetInstance) -> bool:
+    """Whether visitors see only approved posts. Profiles never need approval: all of their posts are by one account."""
+    return bool(row.needs_approval) and row.source_type == SourceType.HASHTAG.value
 
 
 @transaction.atomic
@@ -157,6 +190,16 @@ _SETTINGS = {
     "filter_type": "kinds of posts",
     "allowed_origins": "allowed sites",
     "video_notice": "video notice",
+    "appearance": "looks",
+    "required_words": "words",
+    "excluded_words": "words",
+    "needs_approval": "approval",
+    "alt_texts": "alternative texts",
+}
+_MARKS = {
+    "hidden_post_ids": (paris.Action.POST_HIDDEN, paris.Action.POST_SHOWN),
+    "pinned_post_ids": (paris.Action.POST_PINNED, paris.Action.POST_UNPINNED),
+    "approved_post_ids": (paris.Action.POST_APPROVED, paris.Action.APPROVAL_WITHDRAWN),
 }
 
 
@@ -165,13 +208,11 @@ def _changes(before: WidgetInstance, after: WidgetInstance) -> Iterator[tuple[pa
     changed = {word for name, word in _SETTINGS.items() if getattr(before, name) != getattr(after, name)}
     if changed:
         yield paris.Action.SETTINGS_CHANGED, ", ".join(sorted(changed))
-    hidden, were_hidden = set(after.hidden_post_ids), set(before.hidden_post_ids)
-    for action, posts in (
-        (paris.Action.POST_HIDDEN, hidden - were_hidden),
-        (paris.Action.POST_SHOWN, were_hidden - hidden),
-    ):
-        if posts:
-            yield action, f"{len(posts)} posts" if len(posts) > 1 else ""
+    for name, (added_as, removed_as) in _MARKS.items():
+        marked, were_marked = set(getattr(after, name)), set(getattr(before, name))
+        for action, posts in ((added_as, marked - were_marked), (removed_as, were_marked - marked)):
+            if posts:
+                yield action, f"{len(posts)} posts" if len(posts) > 1 else ""
 
 
 def _forget_on_commit(instance_id: str) -> None:
@@ -181,7 +222,7 @@ def _forget_on_commit(instance_id: str) -> None:
 
 @receiver(paris.account_erased, dispatch_uid="venice.forget_account")
 def _forget_account(instance_ids: Collection[str], usernames: Collection[str], **_: Any) -> None:
-    """Delete what widgets that show the account keep of it: its name as their source, and the ids of hidden posts.
+    """Delete what widgets that show the account keep of it: its name as their source, and what they keep of its posts.
 
     Without a source, a widget shows nothing until an editor chooses one. If it kept the source, public mode would load
     the posts again.
@@ -190,10 +231,20 @@ def _forget_account(instance_ids: Collection[str], usernames: Collection[str], *
         pk__in=instance_ids, source_type=SourceType.PROFILE.value, source_value__in=usernames
     )
     for row in rows:
-        row.source_value, row.hidden_post_ids = "", []
-        row.save(update_fields=["source_value", "hidden_post_ids", "updated_at"])
+        row.source_value, row.alt_texts = "", {}
+        row.hidden_post_ids, row.pinned_post_ids, row.approved_post_ids = [], [], []
+        row.save(
+            update_fields=[
+                "source_value",
+                "alt_texts",
+                "hidden_post_ids",
+                "pinned_post_ids",
+                "approved_post_ids",
+                "updated_at",
+            ]
+        )
 
 
 def _cache_key(instance_id: str) -> str:
     # Hex, because an id from a request may contain characters that cache keys may not.
-    return f"venice:instance:v1:{instance_id.encode().hex()}"
+    return f"venice:instance:v2:{instance_id.encode().hex()}"

@@ -11,6 +11,7 @@ from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models, transaction
 
 from entitlements.models import Workspace
+from venice_api import appearance
 from venice_api.values import (
     DEFAULT_MAX_POSTS,
     MAX_POSTS_LIMIT,
@@ -70,6 +71,31 @@ class WidgetInstance(models.Model):
         db_default=True,
         help_text="Tell visitors that videos are loaded from Instagram (Meta) before the first one plays.",
     )
+    appearance = models.JSONField(default=dict, db_default={}, blank=True, help_text="Empty: the default.")
+    pinned_post_ids = models.JSONField(
+        default=list, db_default=[], blank=True, help_text="Shown first, in this order."
+    )
+    required_words = models.JSONField(
+        default=list,
+        db_default=[],
+        blank=True,
+        help_text="Only posts with one of these words or tags are shown.",
+    )
+    excluded_words = models.JSONField(
+        default=list,
+        db_default=[],
+        blank=True,
+        help_text="Posts with one of these words or tags are not shown.",
+    )
+    needs_approval = models.BooleanField(
+        default=False,
+        db_default=False,
+        help_text="Posts of a hashtag are shown only after an editor has approved them.",
+    )
+    approved_post_ids = models.JSONField(default=list, db_default=[], blank=True)
+    alt_texts = models.JSONField(
+        default=dict, db_default={}, blank=True, help_text="Alternative texts written by editors, by post ID."
+    )
     token_version = models.PositiveIntegerField(default=1, editable=False)
     created_at = models.DateTimeField(auto_now_add=True)
     updated_at = models.DateTimeField(auto_now=True)
@@ -104,8 +130,16 @@ class WidgetInstance(models.Model):
             self.source_value = saved_source(self.source_type, self.source_value).value
         except InvalidInput as error:
             errors["source_value"] = error.message
-        if not _is_list_of_text(self.hidden_post_ids):
-            errors["hidden_post_ids"] = "Must be a list of post ids."
+        for name in ("hidden_post_ids", "pinned_post_ids", "approved_post_ids"):
+            if not _is_list_of_text(getattr(self, name)):
+                errors[name] = "Must be a list of post ids."
+        for name in ("required_words", "excluded_words"):
+            if not _is_list_of_text(getattr(self, name)):
+                errors[name] = "Must be a list of words."
+        try:
+            self.appearance = appearance.stored(appearance.parse(self.appearance)) if self.appearance else {}
+        except appearance.InvalidAppearance as error:
+            errors["appearance"] = str(error)
         if not _is_list_of_text(self.allowed_origins):
             errors["allowed_origins"] = "Must be a list of origins."
         else:
@@ -115,6 +149,37 @@ class WidgetInstance(models.Model):
                 errors["allowed_origins"] = error.message
         if errors:
             raise ValidationError(errors)
+
+
+class PageSighting(models.Model):
+    """A host whose pages show the widget. Written by `venice_api.sightings`."""
+
+    instance = models.ForeignKey(WidgetInstance, on_delete=models.CASCADE, related_name="+")
+    host = models.CharField(max_length=255)
+    last_seen_at = models.DateTimeField()
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["instance", "host"], name="page_sighting_once")]
+        indexes = [models.Index(fields=["last_seen_at"], name="page_sighting_age")]
+
+    def __str__(self) -> str:
+        return f"{self.instance_id} {self.host}"
+
+
+class DailyReads(models.Model):
+    """How often the widget's feed was read on one day (UTC). Written by `venice_api.sightings`."""
+
+    instance = models.ForeignKey(WidgetInstance, on_delete=models.CASCADE, related_name="+")
+    day = models.DateField()
+    reads = models.PositiveBigIntegerField(default=0)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["instance", "day"], name="daily_reads_once")]
+        indexes = [models.Index(fields=["day"], name="daily_reads_age")]
+        verbose_name_plural = "daily reads"
+
+    def __str__(self) -> str:
+        return f"{self.instance_id} {self.day}"
 
 
 def _is_list_of_text(value: object) -> bool:

@@ -10,6 +10,7 @@ from django.conf import settings
 from django.utils import timezone
 
 from foundation import faults, statements
+from venice_api import sightings
 
 logger = logging.getLogger(__name__)
 
@@ -22,6 +23,17 @@ def forget_failed_sign_ins() -> int:
             return _forget_overdue()
     except faults.DRIVER_ERRORS as error:
         logger.warning("failed sign-ins not deleted, database unavailable: %s", type(error).__name__)
+        return 0
+
+
+@shared_task(name="venice_api.tasks.remove_old_sightings")
+def remove_old_sightings() -> int:
+    """Delete counts of reads, and the pages that showed a widget, when they are past their time. Returns how many."""
+    try:
+        with statements.limited_to(statements.LONG_JOB_SECONDS):
+            return sightings.remove_old(now=timezone.now())
+    except faults.DRIVER_ERRORS as error:
+        logger.warning("old sightings not deleted, database unavailable: %s", type(error).__name__)
         return 0
 
 

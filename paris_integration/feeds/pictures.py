@@ -17,6 +17,7 @@ from urllib.parse import urlsplit
 import msgspec
 from django.conf import settings
 
+from paris_integration.feeds.selecting import may_reach_far
 from paris_integration.providers.normalize import link_expiry
 from paris_integration.types import (
     EncodedPost,
@@ -32,6 +33,7 @@ from paris_integration.types import (
 PROFILE = "profile"
 FILE_NAME_LIMIT = 200
 PICTURE_DIGEST_LENGTH = 32
+MOST_POSTS = 10_000  # more than any feed has
 # The expiry of a post whose links are all our own.
 NEVER = datetime(9999, 1, 1, tzinfo=UTC)
 
@@ -89,7 +91,7 @@ def encode_copies(copies: Copies) -> str:
 
 def reach_of(selection: Selection) -> Reach:
     """What this selection can show. Hidden posts count, as others move up in their place."""
-    number = selection.max_posts + len(selection.hidden_ids)
+    number = MOST_POSTS if may_reach_far(selection) else selection.max_posts + len(selection.hidden_ids)
     match selection.filter_kind:
         case FilterKind.IMAGE:
             return Reach(images=number)

@@ -11,7 +11,6 @@ import time
 from collections.abc import Iterable
 from dataclasses import replace
 from datetime import datetime, timedelta
-from itertools import islice
 from uuid import UUID
 
 from django.conf import settings
@@ -25,13 +24,15 @@ from paris_integration.feeds import fast_copy, lease, pictures, previews, refres
 from paris_integration.feeds.dispatch import dispatcher
 from paris_integration.feeds.fast_copy import FeedCopy
 from paris_integration.feeds.schedule import Age, Verdict
+from paris_integration.feeds.selecting import select
 from paris_integration.feeds.situation import LoadedSituation, Situation
 from paris_integration.models import Feed
-from paris_integration.types import EncodedPost, FeedKey, FeedView, Selection, Warning
+from paris_integration.types import EncodedPost, FeedKey, FeedView, Selection, Source, Warning
 from paris_integration.waiting import Wait, board
 
 MARK_READ_EVERY = timedelta(hours=1)
 LOOK_AGAIN_SECONDS = 0.1
+NEW_WIDGET = "new widget"  # the instance id of such feeds. No widget has it: widgets' ids contain no spaces.
 LINK_LIFETIME_IF_UNKNOWN = timedelta(days=4)
 
 
@@ -44,6 +45,11 @@ def read_feed(key: FeedKey, selection: Selection, *, now: datetime, is_preview: 
     """
     view, _ = read_in_situation(key, selection, now=now, is_preview=is_preview)
     return view
+
+
+def preview_source(workspace_id: UUID, source: Source, selection: Selection, *, now: datetime) -> FeedView:
+    """Preview a source for a widget that doesn't exist yet, in public mode. Raises as `read_feed` with `is_preview`."""
+    return read_feed(FeedKey(workspace_id, NEW_WIDGET, source), selection, now=now, is_preview=True)
 
 
 def read_in_situation(
@@ -88,7 +94,7 @@ def _verdict(found: Situation, copy: FeedCopy) -> Verdict:
 
 
 def _view_of(found: Situation, copy: FeedCopy, verdict: Verdict, selection: Selection) -> FeedView:
-    posts = _select(fast_copy.decode_posts(copy.posts_encoded), selection)
+    posts = select(fast_copy.decode_posts(copy.posts_encoded), selection)
     warnings = found.warnings | {Warning(name) for name in copy.data_warnings}
     if copy.fault:
         warnings |= {Warning(copy.fault)}
@@ -102,16 +108,6 @@ def _view_of(found: Situation, copy: FeedCopy, verdict: Verdict, selection: Sele
         next_refresh_allowed_at=verdict.refresh_allowed_at,
         warnings=warnings,
     )
-
-
-def _select(posts: Iterable[EncodedPost], selection: Selection) -> tuple[EncodedPost, ...]:
-    """Apply the filter and the hidden ids before the limit, so that the next posts move up."""
-    wanted = (
-        post
-        for post in posts
-        if selection.filter_kind in (None, post.filter_kind) and post.id not in selection.hidden_ids
-    )
-    return tuple(islice(wanted, selection.max_posts))
 
 
 def _nothing(warnings: Iterable[Warning], *, is_warming: bool = False) -> FeedView:

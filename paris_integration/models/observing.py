@@ -34,6 +34,10 @@ class AuditEvent(models.Model):
         SETTINGS_CHANGED = "settings_changed", "settings changed"
         POST_HIDDEN = "post_hidden", "post hidden"
         POST_SHOWN = "post_shown", "post shown again"
+        POST_PINNED = "post_pinned", "post pinned"
+        POST_UNPINNED = "post_unpinned", "post unpinned"
+        POST_APPROVED = "post_approved", "post approved"
+        APPROVAL_WITHDRAWN = "approval_withdrawn", "approval of a post withdrawn"
 
     class Outcome(models.TextChoices):
         DONE = "done", "done"

@@ -17,6 +17,7 @@ from paris_integration.connections import notices, renewals
 from paris_integration.feeds import refreshing
 from paris_integration.quota import ledger
 from paris_integration.retention import expiry
+from venice_api import sightings
 from venice_api import tasks as venice_tasks
 
 ID = "6f1c2f0e-7f53-4b6e-9a53-0a3d3f1f8c11"
@@ -30,6 +31,7 @@ JOBS: list[tuple[Callable[..., Any], tuple[str, ...], object, str, object]] = [
     (tasks.look_after_connections, (), notices, "send_due", 0),
     (tasks.reconcile_hashtags, (), renewals, "reconcile_hashtags", 0),
     (venice_tasks.forget_failed_sign_ins, (), venice_tasks, "_forget_overdue", 0),
+    (venice_tasks.remove_old_sightings, (), sightings, "remove_old", 0),
 ]
 
 
@@ -74,6 +76,7 @@ NEW = {
     "paris_integration.tasks.enqueue_due_copies",
     "paris_integration.tasks.remove_unused_pictures",
     "paris_integration.tasks.repair_pictures",
+    "venice_api.tasks.remove_old_sightings",
 }
 
 
@@ -98,6 +101,7 @@ def test_no_scheduled_task_is_unknown() -> None:
     [
         (tasks.clean_up, expiry, "remove_expired"),
         (venice_tasks.forget_failed_sign_ins, venice_tasks, "_forget_overdue"),
+        (venice_tasks.remove_old_sightings, sightings, "remove_old"),
     ],
 )
 def test_cleanup_has_no_statement_limit(

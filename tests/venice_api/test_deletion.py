@@ -32,8 +32,9 @@ from tests.conftest import Cast
 from tests.fakes import FakeLogins, FakeProvider, media
 from tests.stored import everything_stored
 from tests.venice_api.test_connect import SECRETS, come_back, connect, meta, order, signed, state_of
-from venice_api.instances import find_instance, from_row, load_instance, set_hidden
+from venice_api.instances import find_instance, from_row, load_instance
 from venice_api.models import WidgetInstance
+from venice_api.moderation import Act, moderate
 
 NOW = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
 APP_USER, ACCOUNT, USERNAME = "28970000000000001", "17841400000000002", "northern.trails"
@@ -94,7 +95,7 @@ def test_nothing_is_left(
     post_ids = {*fill(instance), *in_public_mode}
     tag = Source(SourceType.HASHTAG, "bread")
     read_feed(from_row(instance).feed_key(tag), Selection(max_posts=12), now=NOW)
-    set_hidden(instance.pk, sorted(post_ids)[0], hidden=True)
+    moderate(instance.pk, Act.HIDE, sorted(post_ids)[:1])
     assert find_instance(instance.pk) is not None
     unfinished = waiting_choice(people, instance, "code-2")
     note(
@@ -235,7 +236,7 @@ def test_hidden_posts_of_other_accounts_stay_hidden(
 ) -> None:
     shows_another, elsewhere = make_instance(), make_instance(source_value=USERNAME)
     for instance in (shows_another, elsewhere):
-        set_hidden(instance.pk, "17900000000000001", hidden=True)
+        moderate(instance.pk, Act.HIDE, ["17900000000000001"])
     people.editor.post(waiting_choice(people, shows_another, "code-1"), {"account": ACCOUNT})
 
     erase()

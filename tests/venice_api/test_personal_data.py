@@ -38,7 +38,7 @@ from tests.conftest import Cast
 from tests.fakes import FakeLogins, FakeProvider, media
 from tests.pictures import FakePictureHost, jpeg
 from tests.venice_api.test_connect import SECRETS, come_back, connect, meta, order, signed, state_of
-from venice_api import embed_tokens
+from venice_api import embed_tokens, moderation
 from venice_api.instances import from_row
 from venice_api.models import WidgetInstance
 
@@ -96,6 +96,9 @@ OF_ACCOUNTS: dict[str, dict[End, str]] = {
     "paris_integration.HashtagRefusal.account_id": dict.fromkeys((D, P, W, S), META_REFUSED),
     "venice_api.WidgetInstance.source_value": SETTING,
     "venice_api.WidgetInstance.hidden_post_ids": {D: EDITORS_CHOICE, P: EDITORS_CHOICE},
+    "venice_api.WidgetInstance.pinned_post_ids": {D: EDITORS_CHOICE, P: EDITORS_CHOICE},
+    "venice_api.WidgetInstance.approved_post_ids": {D: EDITORS_CHOICE, P: EDITORS_CHOICE},
+    "venice_api.WidgetInstance.alt_texts": {D: EDITORS_CHOICE, P: EDITORS_CHOICE},
     # The cache's copies of these rows.
     "cache of WidgetInstance": SETTING,
     "cache": STAYS_CONNECTED,
@@ -133,7 +136,9 @@ OURS = {  # ids, keys, codes and numbers that we make
     "paris_integration.ProviderWindow": {"credential"},
     "paris_integration.QuotaWindow": {"instance_id"},
     "paris_integration.RefreshReceipt": {"instance_id", "key"},
-    "venice_api.WidgetInstance": {"id", "allowed_origins"},
+    "venice_api.DailyReads": {"reads"},
+    "venice_api.PageSighting": {"host"},  # the publisher's site
+    "venice_api.WidgetInstance": {"id", "allowed_origins", "appearance"},
 }  # fmt: skip
 PEOPLE = {  # who uses the service: editors and staff
     "auth.User": {"password", "username", "first_name", "last_name", "email"},
@@ -154,7 +159,7 @@ WORDS = {  # names and notes that editors and staff write
     "entitlements.EntitlementChange": {"subject", "note"},
     "entitlements.EntitlementOverride": {"note"},
     "entitlements.Workspace": {"name"},
-    "venice_api.WidgetInstance": {"name"},
+    "venice_api.WidgetInstance": {"name", "required_words", "excluded_words"},
 }
 # Columns that no model uses any more. The previous release may still write to them.
 FORGOTTEN_COLUMNS = {"paris_integration_refreshreceipt.answer"}
@@ -278,6 +283,9 @@ def account(
         paris.read_feed(replace(key, source=source), paris.Selection(max_posts=3), now=NOW, is_preview=True)
     hidden = {"post": POSTS[0]["id"], "act": "hide"}
     assert act(people.editor.post, f"/editor/{instance.pk}/posts/", hidden).status_code == 302
+    for marked in (moderation.Act.PIN, moderation.Act.APPROVE):
+        act(moderation.moderate, instance.pk, marked, [POSTS[1]["id"]])
+    act(moderation.set_alt_text, instance.pk, POSTS[1]["id"], f"A loaf by {USERNAME}")
     logins.accounts = (Account(ACCOUNT_ID, USERNAME), Account("2", "another.shop"))
     log_in(people, instance, "2", act)
     paris.pause(key, until=NOW + timedelta(hours=1), actor=paris.SERVICE, now=NOW, note="")

@@ -13,7 +13,9 @@ from typing import Any, NamedTuple
 from rest_framework import serializers
 
 from paris_integration.public import BlockReason, ExternalProfile, FeedView, Source, SourceType, Warning
+from venice_api import appearance
 from venice_api.api.shapes import Shape
+from venice_api.instances import Instance
 
 MEDIA_TYPES = ["IMAGE", "VIDEO", "CAROUSEL_ALBUM"]
 ERRORS = [
@@ -158,12 +160,48 @@ class Warnings(serializers.ListField):
         return [warning.value for warning in sorted(data, key=_WARNING_ORDER.__getitem__)]
 
 
+class Columns(Answer):
+    """How many columns the feed has from 900 pixels of its width on, and below."""
+
+    wide = serializers.IntegerField(min_value=1, max_value=appearance.MAX_COLUMNS_WIDE)
+    narrow = serializers.IntegerField(min_value=1, max_value=appearance.MAX_COLUMNS_NARROW)
+
+
+class Appearance(Answer):
+    """How the widget looks, as saved in the editor. Attributes of the widget's element win over it."""
+
+    layout = serializers.ChoiceField(["grid", "carousel", "masonry"])
+    columns = Columns()
+    gap = serializers.IntegerField(min_value=0, max_value=appearance.MAX_PIXELS, help_text="Pixels.")
+    radius = serializers.IntegerField(min_value=0, max_value=appearance.MAX_PIXELS, help_text="Pixels.")
+    tileRatio = serializers.ChoiceField(["1:1", "4:5", "original"])
+    header = serializers.BooleanField(help_text="The account's picture and name above the posts.")
+    headerText = serializers.CharField(max_length=appearance.MAX_HEADER_TEXT, allow_blank=True)
+    followButton = serializers.BooleanField()
+    captions = serializers.ChoiceField(["none", "hover", "below"])
+    captionLength = serializers.IntegerField(
+        min_value=0, max_value=appearance.MAX_CAPTION_LENGTH, help_text="Characters; 0 for whole captions."
+    )
+    showDate = serializers.BooleanField()
+    click = serializers.ChoiceField(["lightbox", "instagram", "none"])
+    theme = serializers.ChoiceField(["auto", "light", "dark"])
+    pageSize = serializers.IntegerField(
+        min_value=0,
+        max_value=appearance.MAX_PAGE_SIZE,
+        help_text="Posts before the button for more; 0 for all.",
+    )
+
+    def to_representation(self, instance: Any) -> Any:
+        return instance  # stored as it is sent
+
+
 class AnsweredFeed(NamedTuple):
     """The values of a FeedData. `source`: where the posts come from. `video_notice`: False if off, else None."""
 
     view: FeedView
     source: Source
     video_notice: bool | None
+    appearance: dict[str, Any] | None
 
 
 class FeedData(Answer):
@@ -182,6 +220,7 @@ class FeedData(Answer):
         required=False,
         help_text="Only false: the widget doesn't tell visitors that videos are loaded from Instagram.",
     )
+    appearance = Appearance(required=False, help_text="Left out while the default is used.")
 
 
 class _Envelope(FeedData):
@@ -191,10 +230,12 @@ class _Envelope(FeedData):
 _envelope = _Envelope()
 
 
-def feed_body(view: FeedView, source: Source, *, video_notice: bool) -> bytes:
+def feed_body(view: FeedView, source: Source, instance: Instance) -> bytes:
     """`FeedData` as UTF-8 JSON. Posts are stored encoded; they are only joined here."""
     posts = ",".join(post.json for post in view.posts)
-    envelope = _envelope.to_representation(AnsweredFeed(view, source, None if video_notice else False))
+    looks = appearance.to_send(instance.appearance)
+    values = AnsweredFeed(view, source, None if instance.video_notice else False, looks)
+    envelope = _envelope.to_representation(values)
     rest = json.dumps(envelope, ensure_ascii=False, separators=(",", ":"))
     return f'{{"posts":[{posts}],{rest[1:]}'.encode()
 

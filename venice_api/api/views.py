@@ -17,7 +17,7 @@ from rest_framework.views import APIView
 from foundation import logs
 from foundation.metrics import timed
 from paris_integration import public as paris
-from venice_api import embed_tokens
+from venice_api import embed_tokens, sightings
 from venice_api.api import feed_results, http_caching, inputs, problems, schema, throttles
 from venice_api.api.answers import FeedData, feed_body
 from venice_api.api.authentication import (
@@ -75,6 +75,14 @@ class FeedView(ApiView):
         finally:
             workspace_id = self.caller.instance.workspace_id if self.caller else None
             paris.count_feed_request(workspace_id, result)
+            if isinstance(self.caller, EmbedCaller) and self.view is not None:
+                self._note_reader(request, self.caller.instance.instance_id)
+
+    def _note_reader(self, request: HttpRequest, instance_id: str) -> None:
+        now = timezone.now()
+        sightings.note_read(instance_id, now=now)
+        host = sightings.host_of(request.headers.get("Origin"), request.headers.get("Referer"))
+        sightings.note_page(instance_id, host, now=now)
 
     def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
         if request.method == "OPTIONS":  # browsers send preflights without credentials
@@ -130,11 +138,13 @@ class FeedView(ApiView):
         read = paris.read_feed_as_member if is_member else paris.read_feed
         self.view = view = read(
             instance.feed_key(source),
-            instance.selection(query.validated_data.get("maxPosts"), query.validated_data.get("filterType")),
+            instance.selection(
+                query.validated_data.get("maxPosts"), query.validated_data.get("filterType"), source=source
+            ),
             now=timezone.now(),
             is_preview=is_preview,
         )
-        body = feed_body(view, source, video_notice=instance.video_notice)
+        body = feed_body(view, source, instance)
         return http_caching.feed_response(http_request, caller, view, body)
 
     def options(self, request: Request, *args: Any, **kwargs: Any) -> HttpResponse:  # type: ignore[override]
@@ -201,7 +211,7 @@ class RefreshView(ApiView):
             idempotency_key=idempotency_key,
             now=timezone.now(),
         )
-        body = feed_body(view, instance.source, video_notice=instance.video_notice)
+        body = feed_body(view, instance.source, instance)
         response = HttpResponse(body, content_type="application/json")
         response["Cache-Control"] = http_caching.NEVER_SHARED
         if view.is_warming:

@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-import re
-
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
-from django.core.exceptions import BadRequest
-from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
-from django.urls import reverse
 from django.utils import timezone
 from django.views.decorators.http import require_POST
 
@@ -19,11 +15,8 @@ from venice_api import wording
 from venice_api.editor import panel
 from venice_api.editor.forms import SettingsForm
 from venice_api.editor.gates import actor, for_editing
-from venice_api.instances import from_row, rotate_embed_token, set_hidden
+from venice_api.instances import from_row, rotate_embed_token
 from venice_api.models import WidgetInstance
-from venice_api.values import saved_source
-
-_POST_ID = re.compile(r"[0-9A-Za-z_-]{1,64}", re.ASCII)
 
 
 @login_required
@@ -36,27 +29,12 @@ def save_settings(request: HttpRequest, instance_id: str) -> HttpResponse:
     is_valid = form.is_valid()
     if is_valid and "preview" not in request.POST:
         form.save()
-        messages.success(request, "Saved. Pages that show the widget update within a minute.")
+        notes = "".join(f" {note}." for note in form.origin_notes)
+        messages.success(request, f"Saved. Pages that show the widget update within a minute.{notes}")
         return redirect("editor-detail", instance_id=instance.pk)
-    typed = (
-        saved_source(form.cleaned_data["source_type"], form.cleaned_data["source_value"])
-        if is_valid
-        else None
-    )
     saved = WidgetInstance.objects.select_related("workspace").get(pk=instance.pk)
-    return panel.show(request, saved, role, limits, form, draft=typed, status=200 if is_valid else 400)
-
-
-@login_required
-@require_POST
-def hide_post(request: HttpRequest, instance_id: str) -> HttpResponse:
-    """Hide one post from visitors, or show it again: `post` is its id, `act` is hide or show."""
-    instance, _ = for_editing(request, instance_id)
-    post_id, act = request.POST.get("post", ""), request.POST.get("act", "")
-    if not _POST_ID.fullmatch(post_id) or act not in {"hide", "show"}:
-        raise BadRequest("post and act must be given")
-    set_hidden(instance.pk, post_id, hidden=act == "hide")
-    return HttpResponseRedirect(f"{reverse('editor-detail', args=[instance.pk])}#post-{post_id}")
+    draft = form.source if is_valid else None
+    return panel.show(request, saved, role, limits, form, draft=draft, status=200 if is_valid else 400)
 
 
 @login_required
@@ -65,7 +43,7 @@ def new_token(request: HttpRequest, instance_id: str) -> HttpResponse:
     instance, _ = for_editing(request, instance_id)
     rotate_embed_token(instance.pk)
     messages.success(request, "The old embed code no longer works. Copy the new code to your pages.")
-    return redirect("editor-detail", instance_id=instance.pk)
+    return redirect("editor-publish", instance_id=instance.pk)
 
 
 @login_required

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Collection
+from collections.abc import Iterable
 from datetime import datetime
 from uuid import UUID
 
@@ -15,15 +14,17 @@ from entitlements.limits import Limits
 from entitlements.memberships import Role, can_edit
 from paris_integration import public as paris
 from paris_integration.public import SourceType
-from venice_api import embed_tokens, wording
+from venice_api import appearance, embed_tokens, wording
 from venice_api.editor import locks
 from venice_api.editor.forms import SettingsForm
 from venice_api.editor.gates import page
+from venice_api.editor.platforms import Codes
+from venice_api.editor.posts import MOST_POSTS
 from venice_api.embed_code import Reserve, embed_code
+from venice_api.frame_code import frame_code
 from venice_api.instances import from_row
 from venice_api.models import WidgetInstance
 
-SHOWN_POSTS = 48
 _REFRESHES_NOTHING = frozenset({paris.RefreshEffect.CLOSED, paris.RefreshEffect.PAUSED})
 
 
@@ -40,17 +41,16 @@ def show(
     """The page. `draft`: a source that was typed but not saved, previewed instead of the saved one."""
     now = timezone.now()
     known = from_row(instance)
-    # Hidden posts too, so that they can be shown again.
-    view = paris.look_at_feed(known.feed_key(), paris.Selection(max_posts=SHOWN_POSTS), now=now)
+    view = paris.look_at_feed(known.feed_key(), paris.Selection(MOST_POSTS), now=now)
     notes = wording.notes(view, known.source.type, limits.plan_name)
     context = {
         "instance": instance,
+        "workspace": instance.workspace,
         "form": form,
         "draft": draft,
         "may_edit": can_edit(role),
         "limits": limits,
-        "posts": [_tile(post, known.hidden_post_ids) for post in view.posts],
-        "result": wording.login_result_words(request.GET),
+        "number_waiting": _number_waiting(view.posts, known.selection()),
         "notes": list(notes.values()),
         "plan_is_noted": paris.Warning.PLAN_RESTRICTED in notes,
         "preview_words": wording.all_warning_words(besides=() if draft else notes),
@@ -77,6 +77,7 @@ def _freshness(view: paris.FeedView, key: paris.FeedKey, limits: Limits) -> dict
         "pictures": wording.picture_words(paris.picture_status(key)),
         "remaining": wording.remaining_words(view.forced) if view.forced and not is_off else "",
         "refresh_block": wording.block_of(view),
+        "upgrade_hint": view.refresh_now.upgrade_hint if view.refresh_now else None,
     }
 
 
@@ -91,25 +92,25 @@ def _account(
     }
 
 
+def embed_codes(instance: WidgetInstance) -> Codes:
+    base_url, token = settings.PUBLIC_BASE_URL, embed_tokens.issue(instance.pk, instance.token_version)
+    return Codes(
+        base_url=base_url,
+        token=token,
+        html=embed_code(base_url, token, _reserve(instance)),
+        frame=frame_code(base_url, instance.pk, token),
+    )
+
+
 def _embed_code(instance: WidgetInstance) -> dict[str, object]:
-    token = embed_tokens.issue(instance.pk, instance.token_version)
-    reserve = Reserve(instance.max_posts, has_profile=instance.source_type == SourceType.PROFILE)
-    return {
-        "token": token,
-        "reserve": reserve.words,
-        "script_code": embed_code(settings.PUBLIC_BASE_URL, token, reserve),
-        "frame_url": f"{settings.PUBLIC_BASE_URL}/embed/{instance.pk}?token={token}",
-    }
+    codes = embed_codes(instance)
+    return {"token": codes.token, "reserve": _reserve(instance).words, "script_code": codes.html}
 
 
-def _tile(post: paris.EncodedPost, hidden_ids: Collection[str]) -> dict[str, object]:
-    """What the editor sees of a post: its picture, its text, and whether it is hidden."""
-    external = json.loads(post.json)
-    words_of_post = external.get("altText") or external.get("caption") or "a post without text"
-    copied = external.get("sizes")
-    return {
-        "id": post.id,
-        "picture": copied["small"]["url"] if copied else external.get("thumbnailUrl"),
-        "words": words_of_post[:120],
-        "is_hidden": post.id in hidden_ids,
-    }
+def _reserve(instance: WidgetInstance) -> Reserve:
+    looks = appearance.to_send(instance.appearance)
+    return Reserve.of(instance.max_posts, looks, has_profile=instance.source_type == SourceType.PROFILE)
+
+
+def _number_waiting(posts: Iterable[paris.EncodedPost], selection: paris.Selection) -> int:
+    return sum(paris.why_left_out(post, selection) is paris.LeftOut.UNAPPROVED for post in posts)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import partial
 from typing import Any
 
@@ -19,7 +20,7 @@ from django.utils import timezone
 from paris_integration import public as paris
 from venice_api import wording
 from venice_api.editor.sign_in import AdminSignInForm
-from venice_api.instances import from_row
+from venice_api.instances import Instance, from_row
 from venice_api.models import WidgetInstance
 from venice_api.support.acts import ACTS, Act
 
@@ -27,7 +28,7 @@ from venice_api.support.acts import ACTS, Act
 admin.site.login_template = "registration/login.html"
 admin.site.login_form = AdminSignInForm
 MAY_ACT = "venice_api.act_for_customer"
-STATE_FIELDS = ("feed_state", "refresh_state", "picture_state")
+STATE_FIELDS = ("feed_state", "refresh_state", "picture_state", "moderation_state")
 
 
 class GlancingList(ChangeList):
@@ -52,6 +53,16 @@ class WidgetInstanceAdmin(admin.ModelAdmin):
     list_select_related = ("workspace",)
     readonly_fields = ("id", *STATE_FIELDS, "token_version", "created_at", "updated_at")
     autocomplete_fields = ("workspace",)
+    # Changed on the editor's pages.
+    exclude = (
+        "appearance",
+        "pinned_post_ids",
+        "required_words",
+        "excluded_words",
+        "needs_approval",
+        "approved_post_ids",
+        "alt_texts",
+    )
     change_form_template = "admin/venice_api/instance_change.html"
 
     def get_search_results(
@@ -90,6 +101,10 @@ class WidgetInstanceAdmin(admin.ModelAdmin):
     @admin.display(description="Pictures")
     def picture_state(self, row: WidgetInstance) -> str:
         return wording.picture_words(paris.picture_status(from_row(row).feed_key())) or "no copies are made"
+
+    @admin.display(description="Moderation")
+    def moderation_state(self, row: WidgetInstance) -> str:
+        return _moderation_words(from_row(row))
 
     def get_fields(self, request: HttpRequest, obj: WidgetInstance | None = None) -> Any:
         """The state comes first, where staff look. A new widget has none."""
@@ -152,3 +167,22 @@ def _view(row: WidgetInstance) -> paris.FeedView:
         known = paris.look_at_feed(instance.feed_key(), instance.selection(), now=timezone.now())
         row._view = known  # type: ignore[attr-defined]
     return known
+
+
+def _moderation_words(instance: Instance) -> str:
+    """What the widget's owner hides, pins, filters and approves."""
+    parts = [
+        f"{len(instance.hidden_post_ids)} hidden" if instance.hidden_post_ids else "",
+        f"{len(instance.pinned_post_ids)} pinned" if instance.pinned_post_ids else "",
+        f"only posts with {_list_words(instance.required_words)}" if instance.required_words else "",
+        f"no posts with {_list_words(instance.excluded_words)}" if instance.excluded_words else "",
+        ""
+        if instance.approved_post_ids is None
+        else f"only approved posts ({len(instance.approved_post_ids)} approved)",
+    ]
+    return "; ".join(filter(None, parts)) or "none"
+
+
+def _list_words(words: Sequence[str]) -> str:
+    shown = ", ".join(words[:5])
+    return f"{shown} and {len(words) - 5} more" if len(words) > 5 else shown

@@ -160,8 +160,14 @@ def test_an_album_and_a_video_keep_their_own_fields(
         ({"max_posts": 2}, {0, 1}),
         ({"max_posts": 2, "filter_kind": FilterKind.VIDEO}, {3, 5}),
         ({"max_posts": 1, "hidden_ids": frozenset({media(0)["id"]})}, {0, 1}),
+        ({"max_posts": 1, "pinned_ids": (media(6)["id"],)}, set(range(8))),
     ],
-    ids=["the first two posts", "the first two videos", "one post and its replacement"],
+    ids=[
+        "the first two posts",
+        "the first two videos",
+        "one post and its replacement",
+        "any post may be pinned",
+    ],
 )
 def test_only_pictures_that_can_be_shown_are_copied(
     key: FeedKey, provider: FakeProvider, selected: dict[str, Any], expected: set[int]

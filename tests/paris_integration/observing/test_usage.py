@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
@@ -10,6 +11,7 @@ from uuid import uuid4
 import pytest
 from django.contrib.auth.models import Permission
 from django.db import OperationalError
+from django.db.backends.utils import CursorWrapper
 from django.test import Client
 from django.utils import timezone
 
@@ -27,7 +29,7 @@ pytestmark = pytest.mark.django_db
 
 @pytest.fixture(autouse=True)
 def _empty_buffer(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(usage, "buffer", usage.Buffer())
+    monkeypatch.setattr(usage, "buffer", usage.new_buffer())
 
 
 def test_reads_are_counted_without_a_write_per_read(
@@ -40,17 +42,18 @@ def test_reads_are_counted_without_a_write_per_read(
         for _ in range(4):
             Client().get(FEED, {"token": token})
     assert not DailyUsage.objects.exists()
-    usage.flush_usage()
-    usage.flush_usage()
+    usage.buffer.flush()
+    usage.buffer.flush()
     found = DailyUsage.objects.get()
     assert (found.workspace_id, found.day) == (row.workspace_id, timezone.now().date())
     assert (found.feed_requests, found.automatic_refreshes, found.forced_refreshes) == (5, 1, 0)
 
 
 def test_processes_add_to_one_row(people: Cast) -> None:
-    for buffer, times in ((usage.Buffer(), 3), (usage.Buffer(), 2)):
+    row = (str(people.workspace.pk), timezone.now().date())
+    for buffer, times in ((usage.new_buffer(), 3), (usage.new_buffer(), 2)):
         for _ in range(times):
-            buffer.note(people.workspace.pk, "blocked_refreshes")
+            buffer.note(row, Counter({"blocked_refreshes": 1}))
         buffer.flush()
     assert DailyUsage.objects.get().blocked_refreshes == 5
 
@@ -58,7 +61,7 @@ def test_processes_add_to_one_row(people: Cast) -> None:
 def test_counts_of_a_deleted_workspace_do_not_block_the_others(people: Cast) -> None:
     usage.note(uuid4(), "feed_requests")
     usage.note(people.workspace.pk, "feed_requests")
-    usage.flush_usage()
+    usage.buffer.flush()
     assert DailyUsage.objects.get().workspace_id == people.workspace.pk
 
 
@@ -69,9 +72,9 @@ def test_counts_that_cannot_be_written_are_kept(people: Cast, monkeypatch: pytes
         raise OperationalError("away")
 
     with monkeypatch.context() as patch:
-        patch.setattr(usage, "_add_to_row", away)
-        usage.flush_usage()
-    usage.flush_usage()
+        patch.setattr(CursorWrapper, "execute", away)
+        usage.buffer.flush()
+    usage.buffer.flush()
     assert DailyUsage.objects.get().provider_errors == 1
 
 
