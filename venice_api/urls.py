@@ -7,6 +7,7 @@ from venice_api.connect import meta_callbacks
 from venice_api.connect import views as connect
 from venice_api.editor import acts
 from venice_api.editor import views as editor
+from venice_api.editor.design import design
 from venice_api.embed import media
 from venice_api.embed import views as embed
 
@@ -40,6 +41,7 @@ urlpatterns = [
     re_path(r"^media/(?P<name>[\s\S]*)\Z", media.picture, name="picture"),
     path("editor/", editor.instance_list, name="editor-list"),
     path("editor/new/<uuid:workspace_id>/", editor.new_instance, name="editor-new"),
+    path("editor/<str:instance_id>/design/", design, name="editor-design"),
     path("editor/<str:instance_id>/settings/", acts.save_settings, name="editor-settings"),
     path("editor/<str:instance_id>/posts/", acts.hide_post, name="editor-posts"),
     path("editor/<str:instance_id>/new-token/", acts.new_token, name="editor-new-token"),
