@@ -41,12 +41,12 @@ urlpatterns = [
     re_path(r"^media/(?P<name>[\s\S]*)\Z", media.picture, name="picture"),
     path("editor/", editor.instance_list, name="editor-list"),
     path("editor/new/<uuid:workspace_id>/", editor.new_instance, name="editor-new"),
-    path("editor/<str:instance_id>/design/", design, name="editor-design"),
     path("editor/<str:instance_id>/settings/", acts.save_settings, name="editor-settings"),
     path("editor/<str:instance_id>/posts/", acts.hide_post, name="editor-posts"),
     path("editor/<str:instance_id>/new-token/", acts.new_token, name="editor-new-token"),
     path("editor/<str:instance_id>/refresh/", acts.refresh_now, name="editor-refresh"),
     path("editor/<str:instance_id>/disconnect/", acts.disconnect, name="editor-disconnect"),
     path("editor/<str:instance_id>/delete/", acts.delete_widget, name="editor-delete"),
+    path("editor/<str:instance_id>/design/", design, name="editor-design"),
     path("editor/<str:instance_id>/", editor.instance_detail, name="editor-detail"),
 ]

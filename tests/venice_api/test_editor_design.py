@@ -176,7 +176,6 @@ def test_a_preview_is_not_saved(people: Cast, instance: WidgetInstance, act: Cal
 
 def test_a_preview_needs_no_script_and_keeps_what_was_typed(people: Cast, instance: WidgetInstance) -> None:
     page = people.editor.get(address(instance)).content.decode()
-    assert '<noscript><button class="second" name="act" value="preview">' in page
     assert page.index("<button>Save</button>") < page.index('value="preview"'), "Enter would not save"
     response = people.editor.post(address(instance), LOOKS | {"act": "preview"})
     assert response.context["form"]["gap"].value() == "4"

@@ -11,6 +11,7 @@ if (looks) editLooks();
 fitPreview();
 
 function editLooks() {
+  document.getElementById("preview-button").hidden = true; // shows the looks without this script
   const unsaved = document.getElementById("unsaved");
   const saved = typed();
   const wasUnsaved = "unsaved" in looks.dataset;
