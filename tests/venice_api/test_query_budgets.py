@@ -114,3 +114,9 @@ def test_the_editor_page(people: Cast, filled: Any, budget: Budget) -> None:
     with budget(10):
         answer = people.editor.get(f"/editor/{filled.pk}/")
     assert b"Last updated" in answer.content
+
+
+def test_the_design_page(people: Cast, filled: Any, budget: Budget) -> None:
+    with budget(3):
+        answer = people.editor.get(f"/editor/{filled.pk}/design/")
+    assert b"instagram-feed preview" in answer.content
