@@ -82,6 +82,19 @@ def test_several_widgets_and_their_attributes(service: Service, browser: Browser
         assert second.locator(".profile").count() == 0
 
 
+def test_modules_load_on_a_strict_page(service: Service, browser: Browser) -> None:
+    """Its policy allows scripts of the service alone, no inline styles, and only Trusted Types."""
+    look = "follow-button=on header-text=Brot captions=below show-date=on lang=de"
+    feeds = [widget(service, "tiny.studio", f"{look} layout={layout}") for layout in ("carousel", "masonry")]
+    with publisher(service, "".join(feeds)) as url, opened(browser, url) as (page, said, _):
+        assert page.locator("instagram-feed .slider .carousel a.tile").count() == 3
+        assert page.locator("instagram-feed .masonry a.tile").count() == 3
+        assert page.locator("instagram-feed .follow").all_inner_texts() == ["Folgen"] * 2
+        page.locator("instagram-feed .masonry a.tile").first.click()
+        expect(page.get_by_role("dialog")).to_be_visible()
+        assert said == []
+
+
 @pytest.mark.parametrize(
     ("username", "words", "may_retry"),
     [("quiet.account", "There are no posts to show yet.", False), ("", "can't be shown right now.", True)],

@@ -13,8 +13,7 @@ from playwright.sync_api import Browser, Locator, Page, expect
 
 from tests.axe import problems_at_widths
 from tests.processes.canned import APPEARANCE, FEED_PATH, Canned, canned_service, feed
-from tests.processes.publishing import opened, publisher, wait_for, wait_for_widgets, widget
-from tests.processes.service import running_service
+from tests.processes.publishing import opened, wait_for, wait_for_widgets
 from tests.shifts import WATCH_SHIFTS, total_shift
 
 pytestmark = [pytest.mark.processes, pytest.mark.browser]
@@ -678,20 +677,3 @@ def test_a_broken_feed_can_stay_silent(service: Canned, browser: Browser) -> Non
     assert page.locator("instagram-feed").inner_text() == ""
     assert page.locator("instagram-feed").evaluate("feed => feed.offsetHeight") == 0
     page.close()
-
-
-# --- On a strict page ------------------------------------------------------------------------------------------------
-
-
-def test_modules_load_on_a_strict_page(tmp_path_factory: pytest.TempPathFactory, browser: Browser) -> None:
-    """Its policy allows scripts of the service alone, no inline styles, and only Trusted Types."""
-    with running_service(tmp_path_factory.mktemp("service")) as real:
-        look = "follow-button=on header-text=Brot captions=below show-date=on lang=de"
-        body = "".join(widget(real, "tiny.studio", f"{look} layout={layout}") for layout in LAYOUTS)
-        with publisher(real, body) as url, opened(browser, url) as (page, said, _):
-            assert page.locator("instagram-feed .slider .carousel a.tile").count() == 3
-            assert page.locator("instagram-feed .masonry a.tile").count() == 3
-            assert page.locator("instagram-feed .follow").all_inner_texts() == ["Folgen"] * 3
-            page.locator("instagram-feed .masonry a.tile").first.click()
-            expect(page.get_by_role("dialog")).to_be_visible()
-            assert said == []

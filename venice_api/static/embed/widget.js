@@ -610,7 +610,7 @@
             altText: (post) => altText(post, texts, language), dateWords: (timestamp) => dateIn(language, timestamp),
             videoNotice: words === "off" ? "" : words,
           };
-          lightbox.open({ posts, index, isDark, tools, told });
+          return lightbox.open({ posts, index, isDark, tools, told });
         },
       ).catch(() => address && open(address, "_blank", "noopener,noreferrer"));
     }
