@@ -108,7 +108,7 @@ def test_media_are_whole_and_controls_within_reach(
 
         page.get_by_role("button", name="Play video").click()
         page.wait_for_function(
-            "document.body.lastElementChild.shadowRoot.querySelector('video')?.videoWidth > 0"
+            "() => document.body.lastElementChild.shadowRoot.querySelector('video')?.videoWidth > 0"
         )
         assert is_whole(page, ".track video")
         # The film's own controls are at its bottom: nothing lies over them.
@@ -124,7 +124,7 @@ def test_media_are_whole_and_controls_within_reach(
         page.get_by_role("button", name="Next picture").click()
         page.get_by_role("button", name="Play video").click()
         page.wait_for_function(
-            "document.body.lastElementChild.shadowRoot.querySelector('video')?.videoWidth > 0"
+            "() => document.body.lastElementChild.shadowRoot.querySelector('video')?.videoWidth > 0"
         )
         film, place = page.locator(".track video").bounding_box(), page.locator(".place").bounding_box()
         assert film is not None
@@ -223,6 +223,6 @@ def test_it_is_mirrored_in_arabic(service: Service, browser: Browser) -> None:
         shown = page.locator(".track > li").nth(1).bounding_box()
         assert shown is not None
         page.wait_for_function(
-            "Math.abs(document.body.lastElementChild.shadowRoot.querySelector('.track').scrollLeft) > 0"
+            "() => Math.abs(document.body.lastElementChild.shadowRoot.querySelector('.track').scrollLeft) > 0"
         )
         page.close()
