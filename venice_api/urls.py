@@ -38,6 +38,7 @@ urlpatterns = [
     path("api/docs/", views.docs, name="api-docs"),
     re_path(r"^v1/.*$", views.unknown_api_address, name="unknown-api-address"),
     *(path(f"embed/{name}.js", embed.script, {"name": name}, name=f"{name}-script") for name in FILES),
+    path("embed/<str:instance_id>/fragment", embed.fragment, name="embed-fragment"),
     path("embed/<str:instance_id>", embed.frame, name="embed-frame"),
     re_path(r"^media/(?P<name>[\s\S]*)\Z", media.picture, name="picture"),
     path("editor/", editor.instance_list, name="editor-list"),

@@ -237,6 +237,26 @@ def test_the_preview_is_a_phone_or_a_desktop_on_a_light_or_a_dark_page(
         assert (stage()["laidOut"], stage()["colorScheme"]) == (390, "dark")
 
 
+def test_posts_do_not_overlap_in_a_scaled_preview(unchanged: Widget, browser: Browser, cookies: Any) -> None:
+    with opened(unchanged, browser, cookies, viewport={"width": 1024, "height": 900}) as page:
+        choose(page, "Layout", "Masonry")
+        choose(page, "Captions", "Below")
+        expect(feed(page)).to_have_attribute("captions", "below")
+        wait_for_widgets(page)
+        assert page.evaluate(_OVERLAPS) == []
+
+
+# The posts, by number, that cover one another by more than a pixel.
+_OVERLAPS = """() => {
+    const posts = [...document.querySelector("instagram-feed").shadowRoot.querySelectorAll("li")];
+    const places = posts.map(post => post.getBoundingClientRect());
+    const cross = (a, b, start, end) => a[end] > b[start] + 1 && b[end] > a[start] + 1;
+    const pairs = places.flatMap((a, at) => places.slice(at + 1).map((b, after) => [a, b, at, at + 1 + after]));
+    return pairs.filter(([a, b]) => cross(a, b, "left", "right") && cross(a, b, "top", "bottom"))
+        .map(([, , one, other]) => [one, other]);
+}"""
+
+
 def test_leaving_asks_only_when_something_is_unsaved(widget: Widget, browser: Browser, cookies: Any) -> None:
     with opened(widget, browser, cookies) as page:
         asked: list[str] = []

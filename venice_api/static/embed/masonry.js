@@ -18,7 +18,7 @@ export function arrange(list) {
     const gap = parseFloat(style.columnGap) || 0;
     const bottoms = Array(Number(style.getPropertyValue("--n")) || 1).fill(0);
     const items = [...list.children];
-    const heights = items.map((item) => item.getBoundingClientRect().height);
+    const heights = items.map((item) => item.offsetHeight);
     for (const [at, item] of items.entries()) {
       const column = bottoms.indexOf(Math.min(...bottoms));
       item.style.top = `${bottoms[column]}px`;
