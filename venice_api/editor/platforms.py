@@ -173,8 +173,9 @@ def _react(codes: Codes) -> Way:
 
 def _iframe(codes: Codes) -> Way:
     return Way(
-        ("Paste the code where the feed should appear.", "Change the height until all posts fit."),
+        ("Paste the code where the feed should appear.", "Publish the page."),
         "iframe code",
         codes.frame,
-        "For sites that don't allow scripts from other sites. The feed stays in its frame.",
+        "For sites that don't allow scripts from other sites. The script below the iframe only fits its height to the "
+        "feed. If your site removes it, set a height at which all posts are visible.",
     )
