@@ -91,7 +91,7 @@ def is_whole(page: Page, selector: str) -> bool:
 def test_media_are_whole_and_controls_within_reach(
     service: Service, browser: Browser, size: tuple[int, int]
 ) -> None:
-    window = {"viewport": {"width": size[0], "height": size[1]}}
+    window: dict[str, Any] = {"viewport": {"width": size[0], "height": size[1]}, "reduced_motion": "reduce"}
     with publisher(service, feed(service)) as url:
         page = browser.new_page(**window)
         page.route("**/media/shape-*", draw)
@@ -144,7 +144,7 @@ def test_a_picture_that_does_not_come_says_so_until_it_comes(service: Service, b
     with publisher(service, feed(service)) as url:
         page = browser.new_page()
         page.clock.install()
-        page.route("**/media/shape-portrait*", held.append)
+        page.route("**/media/shape-portrait*", lambda route: held.append(route))
         page.goto(url)
         open_at(page, 0)
         trouble = page.locator(".trouble")
@@ -182,7 +182,7 @@ def test_a_film_that_hangs_or_is_gone_says_so(service: Service, browser: Browser
 
 
 def test_the_first_and_last_post_by_keyboard_and_swipes(service: Service, browser: Browser) -> None:
-    look: dict[str, Any] = {"viewport": {"width": 390, "height": 844}, "has_touch": True, "is_mobile": True}
+    look: dict[str, Any] = {"viewport": {"width": 390, "height": 844}, "has_touch": True}
     with publisher(service, feed(service)) as url, opened(browser, url, **look) as (page, _, _):
         open_at(page, 1)
         page.keyboard.press("End")

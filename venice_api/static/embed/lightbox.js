@@ -2,8 +2,8 @@
  * The lightbox of <instagram-feed>: one post at full size. widget.js imports it when a post is first opened.
  *
  * The browser's modal dialog traps the focus, closes on Escape and restores the focus. Arrow keys, buttons and swipes move
- * through an album's pictures. Buttons open the previous and next post, as do arrow keys and swipes at either end of an
- * album; Home and End open the first and the last.
+ * through an album's pictures. Buttons open the previous and next post, as do arrow keys at either end of an album and
+ * swipes over a single picture; Home and End open the first and the last.
  *
  * In a frame the dialog covers the part that the visitor sees. If that part is too small, the post opens on Instagram.
  */
@@ -14,6 +14,7 @@ const CSS = `
   dialog::backdrop { background: rgb(10 8 12 / .78); }
   .stage { position: relative; min-width: 0; min-height: 0; background: #0f0d11; }
   .track { display: flex; height: 100%; margin: 0; padding: 0; overflow-x: auto; list-style: none; scroll-snap-type: x mandatory; scrollbar-width: none; scroll-behavior: smooth; }
+  .track.alone { overflow: hidden; touch-action: pan-y pinch-zoom; }
   .track:focus-visible { outline-offset: -3px; }
   .track > li { position: relative; display: grid; grid-template: minmax(0, 1fr) / minmax(0, 1fr); flex: 0 0 100%; place-items: center; scroll-snap-align: center; scroll-snap-stop: always; color: #fff; }
   .track picture { display: contents; }
@@ -290,7 +291,7 @@ function show({ posts, index, isDark, tools, told, visible }) {
       return make("li", "", ...mediaOf(item, post, words, at === 0));
     });
     slide = 0;
-    track = make("ul", "track", ...slides);
+    track = make("ul", slides.length > 1 ? "track" : "track alone", ...slides);
     track.setAttribute("role", "list");
     if (slides.length > 1) {
       track.tabIndex = 0;
@@ -363,18 +364,18 @@ function show({ posts, index, isDark, tools, told, visible }) {
     act();
   });
 
-  // An album's pictures are swiped by scrolling. A swipe beyond its ends, or over a single picture, changes the post.
+  // An album's pictures are swiped by scrolling. A swipe over a single picture changes the post.
   let touched = null;
   stage.addEventListener("touchstart", ({ touches, target }) => {
-    const isAlone = touches.length === 1 && !target.closest("video") && (visualViewport?.scale ?? 1) === 1;
-    touched = isAlone ? { x: touches[0].clientX, y: touches[0].clientY, slide } : null;
+    const isZoomed = (visualViewport?.scale ?? 1) > 1.05;
+    const isSwipe = slides.length === 1 && touches.length === 1 && !isZoomed && !target.closest("video");
+    touched = isSwipe ? { x: touches[0].clientX, y: touches[0].clientY } : null;
   }, { passive: true });
   stage.addEventListener("touchend", ({ changedTouches }) => {
     if (!touched) return;
     const across = changedTouches[0].clientX - touched.x;
-    const by = (isMirrored ? 1 : -1) * Math.sign(across);
-    const isEnd = touched.slide + by < 0 || touched.slide + by >= slides.length;
-    if (isEnd && Math.abs(across) > Math.max(SWIPE, Math.abs(changedTouches[0].clientY - touched.y))) showPost(index + by);
+    const isAcross = Math.abs(across) > Math.max(SWIPE, Math.abs(changedTouches[0].clientY - touched.y));
+    if (isAcross) showPost(index + (isMirrored ? 1 : -1) * Math.sign(across));
     touched = null;
   }, { passive: true });
   dialog.addEventListener("click", (event) => {
