@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
-import subprocess
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -14,7 +12,8 @@ import pytest
 
 from entitlements.changes import Actor, set_plan
 from entitlements.models import Plan
-from tests.conftest import Cast, needs
+from tests.clients.node import install, run_in
+from tests.conftest import Cast
 from tests.fakes import FakeProvider, media, video
 from venice_api.models import WidgetInstance
 
@@ -27,17 +26,11 @@ API = "/v1/integrations/instagram/"
 
 @pytest.fixture(scope="module")
 def npm() -> str:
-    path = shutil.which("npm")
-    needs("npm", path is not None and shutil.which("node") is not None)
-    assert path is not None
-    run(path, "ci", "--ignore-scripts")
-    return path
+    return install(CLIENT)
 
 
 def run(*command: str) -> str:
-    done = subprocess.run(command, cwd=CLIENT, capture_output=True, text=True, timeout=300, check=False)
-    assert done.returncode == 0, done.stdout + done.stderr
-    return done.stdout
+    return run_in(CLIENT, *command)
 
 
 def recorded(people: Cast, instance: WidgetInstance) -> dict[str, Any]:

@@ -164,13 +164,14 @@ def _webflow(codes: Codes) -> Way:
 def _react(codes: Codes) -> Way:
     return Way(
         (
-            "Copy the folder clients/react of this service into your project, or install it as a package.",
+            "Copy the file clients/react/src/instagram-feed.ts from this service's source into your project.",
             "Import the component, and render it where the feed should appear.",
         ),
         "React code",
         'import { InstagramFeed } from "./instagram-feed";\n\n'
         f'<InstagramFeed token="{codes.token}" baseUrl="{codes.base_url}" />',
-        "The component also works with server rendering, such as in Next.js.",
+        'You can also install clients/react as a package; then import from "instagram-feed-react". The component also '
+        "works with server rendering, such as in Next.js.",
     )
 
 
