@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
@@ -60,6 +60,16 @@ class Warning(StrEnum):
     MEDIA_LINKS_EXPIRED = "MEDIA_LINKS_EXPIRED"
     HASHTAG_QUOTA_EXHAUSTED = "HASHTAG_QUOTA_EXHAUSTED"
     HASHTAG_RECENT_ONLY = "HASHTAG_RECENT_ONLY"
+
+
+def known_warnings(names: Collection[str]) -> frozenset[Warning]:
+    """The stored warnings that this release knows. After a rollback, a row may have others."""
+    return frozenset(warning for warning in Warning if warning.value in names)
+
+
+def warning_of_fault(fault: str) -> Warning:
+    """The warning of a stored fault. A fault that this release doesn't know is a plain error."""
+    return next((warning for warning in Warning if warning.value == fault), Warning.PROVIDER_ERROR)
 
 
 class BlockReason(StrEnum):

@@ -10,7 +10,14 @@ from entitlements.limits import Limits, fresh_limits_for
 from paris_integration.connections import links
 from paris_integration.feeds import fast_copy, pauses, routing, situation
 from paris_integration.models import Feed
-from paris_integration.types import ConnectionFacts, FeedKey, Glance, Mode, Warning
+from paris_integration.types import (
+    ConnectionFacts,
+    FeedKey,
+    Glance,
+    Mode,
+    known_warnings,
+    warning_of_fault,
+)
 
 
 def glance_at(keys: Iterable[FeedKey], *, now: datetime) -> dict[str, Glance]:
@@ -47,5 +54,5 @@ def _glance(
     row = rows.get((key, route.mode)) if isinstance(route, routing.Route) else None
     if row is None:
         return Glance(None, None, beside)
-    own = (*row.data_warnings, row.fault) if row.fault else row.data_warnings
-    return Glance(row.fetched_at, row.attempted_at, beside | {Warning(name) for name in own})
+    own = known_warnings(row.data_warnings) | ({warning_of_fault(row.fault)} if row.fault else set())
+    return Glance(row.fetched_at, row.attempted_at, beside | own)

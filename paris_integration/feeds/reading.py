@@ -27,7 +27,16 @@ from paris_integration.feeds.schedule import Age, Verdict
 from paris_integration.feeds.selecting import select
 from paris_integration.feeds.situation import LoadedSituation, Situation
 from paris_integration.models import Feed
-from paris_integration.types import EncodedPost, FeedKey, FeedView, Selection, Source, Warning
+from paris_integration.types import (
+    EncodedPost,
+    FeedKey,
+    FeedView,
+    Selection,
+    Source,
+    Warning,
+    known_warnings,
+    warning_of_fault,
+)
 from paris_integration.waiting import Wait, board
 
 MARK_READ_EVERY = timedelta(hours=1)
@@ -94,9 +103,9 @@ def _verdict(found: Situation, copy: FeedCopy) -> Verdict:
 
 def _view_of(found: Situation, copy: FeedCopy, verdict: Verdict, selection: Selection) -> FeedView:
     posts = select(fast_copy.decode_posts(copy.posts_encoded), selection)
-    warnings = found.warnings | {Warning(name) for name in copy.data_warnings}
+    warnings = found.warnings | known_warnings(copy.data_warnings)
     if copy.fault:
-        warnings |= {Warning(copy.fault)}
+        warnings |= {warning_of_fault(copy.fault)}
     if copy.fetched_at is not None and _links_have_expired(posts, copy.fetched_at, found.now):
         warnings |= {Warning.MEDIA_LINKS_EXPIRED}
     return FeedView(
@@ -232,10 +241,17 @@ def _write_read_mark(feed_id: UUID, selection: Selection, now: datetime) -> None
     fast_copy.publish(row)
 
 
+def links_expire_at(posts: Iterable[EncodedPost], fetched_at: datetime) -> datetime | None:
+    """When the first media link expires, by the time in the links or else by the feed's age. None: never."""
+    expiring = [post.links_expire_at for post in posts if post.links_expire_at != pictures.NEVER]
+    if not expiring:
+        return None
+    known = [at for at in expiring if at is not None]
+    if known:
+        return min(known)
+    return min(fetched_at, pictures.NEVER - LINK_LIFETIME_IF_UNKNOWN) + LINK_LIFETIME_IF_UNKNOWN
+
+
 def _links_have_expired(posts: tuple[EncodedPost, ...], fetched_at: datetime, now: datetime) -> bool:
-    """Whether a media link has expired, by the time in the link or else by the feed's age."""
-    posts = tuple(post for post in posts if post.links_expire_at != pictures.NEVER)
-    if not posts:
-        return False
-    known = [post.links_expire_at for post in posts if post.links_expire_at is not None]
-    return now >= (min(known) if known else fetched_at + LINK_LIFETIME_IF_UNKNOWN)
+    expire_at = links_expire_at(posts, fetched_at)
+    return expire_at is not None and now >= expire_at

@@ -30,7 +30,7 @@ from paris_integration.feeds import lease, reading, refreshing, situation
 from paris_integration.models import Feed, ProviderWindow
 from paris_integration.models.feeds import copy_key
 from paris_integration.providers.base import Usage
-from paris_integration.public import read_feed, refresh_due_now, retire_other_sources
+from paris_integration.public import glance_at, read_feed, refresh_due_now, retire_other_sources
 from paris_integration.types import (
     FeedKey,
     FeedView,
@@ -293,6 +293,15 @@ def test_beat_refreshes_at_the_slower_pace_and_then_at_the_usual_one(
     announced = read(key, NOW + 2 * HOUR).next_refresh_allowed_at
     assert announced is not None
     assert announced <= NOW + 2 * HOUR + JITTERED_HOUR
+
+
+def test_codes_of_a_later_release_do_not_fail_reads(key: FeedKey, provider: FakeProvider) -> None:
+    read(key)
+    Feed.objects.update(fault="INVENTED_LATER", data_warnings=["INVENTED_LATER", "POSTS_SKIPPED"])
+    cache.clear()
+    assert read(key).warnings == {Warning.PROVIDER_ERROR, Warning.POSTS_SKIPPED}
+    (glance,) = glance_at([key], now=NOW).values()
+    assert glance.warnings == {Warning.PROVIDER_ERROR, Warning.POSTS_SKIPPED}
 
 
 @pytest.mark.usefixtures("filled")
