@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 from uuid import UUID
 
 import msgspec
-from django.db.models import DateTimeField, QuerySet, Subquery
+from django.db.models import DateTimeField, Max, Q, QuerySet, Subquery
 from django.db.models import Value as SqlValue
 
 from entitlements import keys
 from entitlements.keys import Value
-from entitlements.models import EntitlementOverride, Plan, Workspace
+from entitlements.models import EntitlementChange, EntitlementOverride, Plan, Workspace
 from foundation import cache
 from foundation.cache import AwareDatetime
 
@@ -150,6 +150,17 @@ def plan_that_allows(workspace_id: UUID, allows: Callable[[Limits], bool], *, no
     """The name of the lowest higher plan for which `allows` is true, or None. Raises WorkspaceNotFound."""
     higher = load_ladder(workspace_id).higher
     return next((grants.plan_name for grants in higher if allows(resolve(grants, now))), None)
+
+
+def changed_at(workspace_id: UUID, grants: Grants, fields: Collection[str]) -> datetime | None:
+    """When these limits of the workspace were last changed: by its plan, a value of the plan, or an override."""
+    names = [key.name for key in keys.KEYS if key.field in fields]
+    of_workspace = Q(workspace_id=workspace_id, key__in=["plan", *names])
+    of_plan = Q(workspace__isnull=True, subject=f"plan {grants.plan_name}", key__in=names)
+    found: datetime | None = EntitlementChange.objects.filter(of_workspace | of_plan).aggregate(at=Max("at"))[
+        "at"
+    ]
+    return found
 
 
 def effective_values(workspace_id: UUID, *, now: datetime) -> tuple[EffectiveValue, ...]:

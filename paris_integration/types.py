@@ -375,6 +375,75 @@ class FeedView:
     connection: ConnectionFacts | None = None
 
 
+class CauseCode(StrEnum):
+    """Why a widget's posts aren't fresh, in the order in which an explanation lists causes, worst first.
+
+    Of the waits (PAUSED to PROVIDER_ERROR), the one that lasts longest comes first.
+    """
+
+    # Nothing loads until somebody acts.
+    PLAN_SOURCE = "PLAN_SOURCE"  # the plan doesn't include this type of source
+    PLAN_CONNECTION = "PLAN_CONNECTION"  # the plan doesn't include connected accounts, and one is connected
+    NO_SOURCE = "NO_SOURCE"  # the account's data was deleted at Meta's request, and no other source is chosen
+    NOT_CONNECTED = "NOT_CONNECTED"  # no account is connected, and public mode is off
+    FACEBOOK_LOGIN_NEEDED = "FACEBOOK_LOGIN_NEEDED"  # a hashtag without an account connected through Facebook
+    WRONG_ACCOUNT = "WRONG_ACCOUNT"  # the connected account can't read this profile
+    CONNECTION_REFUSED = "CONNECTION_REFUSED"  # Meta no longer accepts the token
+    ACCESS_WITHDRAWN = "ACCESS_WITHDRAWN"  # the owner withdrew the access at Instagram or Facebook
+    PERMISSION_MISSING = "PERMISSION_MISSING"  # the connection lacks a permission
+    TOKEN_UNREADABLE = "TOKEN_UNREADABLE"  # noqa: S105 - we can't decrypt the stored token
+    OPERATOR_TOKEN = "OPERATOR_TOKEN"  # noqa: S105 - Meta refuses the token of public mode
+    CALL_REFUSED = "CALL_REFUSED"  # Meta refuses this call, but not the connection
+    SOURCE_NOT_FOUND = "SOURCE_NOT_FOUND"
+    # Nothing loads before a time.
+    PAUSED = "PAUSED"  # by staff
+    INCIDENT = "INCIDENT"  # Meta refuses our app
+    RATE_LIMITED = "RATE_LIMITED"
+    HASHTAG_QUOTA = "HASHTAG_QUOTA"
+    PROVIDER_UNAVAILABLE = "PROVIDER_UNAVAILABLE"
+    PROVIDER_ERROR = "PROVIDER_ERROR"
+    # Nothing forbids a refresh.
+    WARMING = "WARMING"  # the first fetch is running
+    NEVER_LOADED = "NEVER_LOADED"  # nobody has viewed the widget yet
+    WORKER_SILENT = "WORKER_SILENT"  # a refresh is due, and no worker has made it
+    NOBODY_READING = "NOBODY_READING"  # unread for ACTIVE_FEED_DAYS: beat doesn't refresh it
+    REFRESHING = "REFRESHING"
+    DUE = "DUE"
+    SLOWED = "SLOWED"  # near a rate limit, automatic refreshes wait longer
+    WAITING_FOR_TTL = "WAITING_FOR_TTL"
+    # Beside the age of the posts.
+    CONNECTION_ENDING = "CONNECTION_ENDING"  # within 7 days
+    ACCOUNT_UNUSED = "ACCOUNT_UNUSED"  # the connected account isn't the profile, which is read in public mode
+    LINKS_EXPIRED = "LINKS_EXPIRED"
+    PARTIAL_DATA = "PARTIAL_DATA"
+    PICTURES_FULL = "PICTURES_FULL"
+    PICTURES_WAITING = "PICTURES_WAITING"
+    FRESH = "FRESH"
+
+
+class FeedCondition(StrEnum):
+    """The state of a widget's posts in a word."""
+
+    FRESH = "fresh"  # younger than the TTL of the plan
+    STALE = "stale"  # a refresh is under way, due, or due at a known time
+    IDLE = "idle"  # nobody views the widget, so nothing is loaded
+    WAITING = "waiting"  # no call is made before a time
+    BLOCKED = "blocked"  # until the customer acts
+    BROKEN = "broken"  # until the operator acts
+
+
+@dataclass(frozen=True, slots=True)
+class Cause:
+    """One reason in an explanation. Times are aware, and `until` is None if waiting doesn't help.
+
+    `since`: when it began; the time of the request if that isn't stored.
+    """
+
+    code: CauseCode
+    since: datetime
+    until: datetime | None = None
+
+
 @dataclass(frozen=True, slots=True)
 class PictureStatus:
     """How many of a widget's pictures have copies. `reason`: why most of the others have none, or empty."""

@@ -17,6 +17,7 @@ API = "v1/integrations/instagram/"
 
 urlpatterns = [
     path(f"{API}feed", views.FeedView.as_view(), name="feed"),
+    path(f"{API}explain", views.ExplainView.as_view(), name="explain"),
     path(f"{API}refresh", views.RefreshView.as_view(), name="refresh"),
     path(f"{API}connect", connect.ConnectView.as_view(), name="connect"),
     path(f"{API}callback", connect.callback, {"login": Login.INSTAGRAM}, name="callback-instagram"),

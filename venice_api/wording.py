@@ -15,6 +15,7 @@ from typing import NamedTuple
 from paris_integration.public import (
     Allowance,
     BlockReason,
+    CauseCode,
     ConnectionFacts,
     ConnectionState,
     FeedView,
@@ -201,6 +202,11 @@ def connection_words(state: ConnectionState) -> str:
     return _STATES[state].editor
 
 
+def connection_fault(state: ConnectionState) -> str:
+    """What is wrong with a connection, in half a sentence; "" when it works."""
+    return _STATES[state].staff
+
+
 def login_result_words(query: Mapping[str, str]) -> Result | None:
     """The result of a login, from the redirect's query. Anyone can write a query, so none of its text is shown."""
     if query.get("status") == "connected":
@@ -250,7 +256,7 @@ def preview_words(view: FeedView) -> list[str]:
 
 def spent_previews_words(until: datetime) -> str:
     return (
-        f"All previews of your workspace for this hour are used up. Check again at {_utc(until)}, "
+        f"All previews of your workspace for this hour are used up. Check again at {editor_time(until)}, "
         "or create the widget without a preview."
     )
 
@@ -293,7 +299,7 @@ def blocked_words(reason: BlockReason) -> str:
 
 
 def pause_words(until: datetime) -> str:
-    return f"Our support team paused this widget until {_utc(until)}."
+    return f"Our support team paused this widget until {editor_time(until)}."
 
 
 @dataclass(frozen=True, slots=True)
@@ -305,24 +311,29 @@ class Block:
     upgrade: str
 
 
-def block_of(view: FeedView) -> Block | None:
-    """Why a refresh would be refused, or make no call; None when it would call Instagram."""
+def block_of(view: FeedView, *, explained: CauseCode | None = None) -> Block | None:
+    """Why a refresh would be refused, or make no call; None when it would call Instagram.
+
+    `explained`: the cause that the page already shows.
+    """
     now = view.refresh_now
     if now is None or now.effect is RefreshEffect.CALL:
         return None
     if now.effect is RefreshEffect.CLOSED:
         return Block("", None, "")
     upgrade = f"Upgrade to {now.upgrade_hint} to refresh now." if now.upgrade_hint else ""
-    return Block(_block_words(view, now.effect), now.allowed_at, upgrade)
+    return Block(_block_words(view, now.effect, explained), now.allowed_at, upgrade)
 
 
-def _block_words(view: FeedView, effect: RefreshEffect) -> str:
+def _block_words(view: FeedView, effect: RefreshEffect, explained: CauseCode | None) -> str:
+    knows_of_pause = explained is CauseCode.PAUSED
     if effect is RefreshEffect.PAUSED:
-        return "Our support team paused this widget."
+        return "" if knows_of_pause else "Our support team paused this widget."
     if effect is RefreshEffect.REFUSED and view.forced is not None and view.forced.reason is not None:
-        pause = [pause_words(view.paused_until)] if view.paused_until is not None else []
+        says_pause = view.paused_until is not None and not knows_of_pause
+        pause = [pause_words(view.paused_until)] if says_pause and view.paused_until else []
         return " ".join([_REFUSALS[view.forced.reason].editor, *pause])
-    if view.warnings & FAILURES:
+    if view.warnings & FAILURES or explained is CauseCode.RATE_LIMITED:
         return ""
     if effect is RefreshEffect.PARKED:
         return "Instagram's rate limit was reached."
@@ -349,7 +360,7 @@ def refusal_words(blocked: RefreshBlocked) -> str:
     """Why "Refresh now" was refused, and until when. The page says beside the button what would help."""
     words = blocked_words(blocked.reason)
     if blocked.allowed_at is not None:
-        words += f" Next refresh available at {_utc(blocked.allowed_at)}."
+        words += f" Next refresh available at {editor_time(blocked.allowed_at)}."
     return words
 
 
@@ -361,11 +372,12 @@ def remaining_words(allowance: Allowance) -> str:
     return ", ".join(left) or "unlimited"
 
 
-def _utc(moment: datetime) -> str:
+def editor_time(moment: datetime) -> str:
+    """A time in a sentence for editors, which pages mark up."""
     return f"{moment:%H:%M:%S} on {moment:%Y-%m-%d} UTC"
 
 
-UTC_TIME = re.compile(r"(\d\d:\d\d:\d\d) on (\d{4}-\d\d-\d\d) UTC", re.ASCII)  # what `_utc` writes
+UTC_TIME = re.compile(r"(\d\d:\d\d:\d\d) on (\d{4}-\d\d-\d\d) UTC", re.ASCII)  # what `editor_time` writes
 
 
 def parse_utc(found: re.Match[str]) -> datetime:
@@ -424,8 +436,16 @@ def staff_freshness_words(view: FeedView) -> str:
     if view.last_updated_at is None:
         words = "No posts loaded yet."
     else:
-        age = "out of date" if view.is_stale else "fresh"
-        words = f"Last updated at {utc_words(view.last_updated_at)}, {age}; {len(view.posts)} posts shown."
+        # Young posts of a feed that can't be refreshed aren't called fresh: support would look no further.
+        age = (
+            "out of date"
+            if view.is_stale
+            else ""
+            if view.warnings & (_WAITS_FOR_PEOPLE | _PASSES)
+            else "fresh"
+        )
+        shown = f"{age}; " if age else ""
+        words = f"Last updated at {utc_words(view.last_updated_at)}, {shown}{len(view.posts)} posts shown."
     if view.warnings:
         words += f" Warnings: {', '.join(sorted(view.warnings))}."
     return words

@@ -51,16 +51,28 @@ def open_logins() -> list[str]:
     return list(Incident.objects.filter(ended_at__isnull=True).values_list("login", flat=True))
 
 
-def held_until(facts: ConnectionFacts, *, now: datetime) -> datetime | None:
-    """When the connection may be used again, shortly after the next probe; None if it may be used now."""
+def incident_of(facts: ConnectionFacts) -> Incident | None:
+    """The open incident that keeps this connection from being used, or None."""
     incident = Incident.objects.filter(pk=facts.login.value, ended_at__isnull=True).first()
     if incident is None:
         return None
     if incident.narrowed_at is not None and not refused_in(incident).filter(pk=facts.connection_id).exists():
         return None
-    to_probe = min(max(incident.next_probe_at - clock.database_now(), timedelta()), PROBE_CAP)
+    return incident
+
+
+def held_until(facts: ConnectionFacts, *, now: datetime) -> datetime | None:
+    """When the connection may be used again, shortly after the next probe; None if it may be used now."""
+    incident = incident_of(facts)
+    if incident is None:
+        return None
     share = random.random()  # noqa: S311 - spreads load, guards nothing
-    return now + to_probe + PROBE_FIRST * (1 + share)
+    return now + until_probe(incident, at=clock.database_now()) + PROBE_FIRST * (1 + share)
+
+
+def until_probe(incident: Incident, *, at: datetime) -> timedelta:
+    """How long until the incident's next probe. A time beyond PROBE_CAP was written by a wrong clock."""
+    return min(max(incident.next_probe_at - at, timedelta()), PROBE_CAP)
 
 
 def note_tried(facts: ConnectionFacts, *, at: datetime) -> None:

@@ -53,6 +53,7 @@ RENEW_AT_AGE = timedelta(hours=24)  # Meta refuses to renew younger tokens
 RENEW_EVERY = timedelta(days=1)
 RENEW_WITHIN = timedelta(days=40)  # also for tokens that last longer
 EXPIRING_WITHIN = timedelta(days=7)
+UNREADABLE = "the stored token can't be decrypted"
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,7 +178,7 @@ def open_token(facts: ConnectionFacts) -> Secret:
         return vault.open_token(row.token, row_id=row.pk)
     except vault.CannotOpen:
         logger.error("a stored token can't be decrypted", extra={"fields": {"connection": str(row.pk)}})
-        raise TokenRejected("the stored token can't be decrypted") from None
+        raise TokenRejected(UNREADABLE) from None
 
 
 def mark_refused(facts: ConnectionFacts, error: ProviderError, *, now: datetime) -> None:

@@ -38,6 +38,7 @@ logger = logging.getLogger(__name__)
 
 CLAIM_LASTS = timedelta(seconds=60)  # a feed whose message got lost is due again after this
 IN_DOUBT_MARGIN = timedelta(seconds=5)
+OPERATOR_FAULT = "operator credentials"  # begins the detail of a fault that only the operator can mend
 LEASE_MARGIN = timedelta(seconds=10)  # beyond the provider's deadline: normalising and one write
 
 
@@ -347,7 +348,7 @@ def _without_operator_fault(fault: ProviderError, route: Route) -> ProviderError
     if _is_operators(fault, route):
         logger.error("the operator's public-mode credentials were refused: %s", fault)
         return ProviderError(
-            f"operator credentials: {type(fault).__name__}",
+            f"{OPERATOR_FAULT}: {type(fault).__name__}",
             code=fault.code,
             subcode=fault.subcode,
             status=fault.status,

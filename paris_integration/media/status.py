@@ -2,11 +2,38 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
 from django.conf import settings
-from django.db.models import Count, F, Q
+from django.db.models import Count, F, Min, Q
 
 from paris_integration.models import PictureUse
+from paris_integration.models.media import NOT_WAITING
 from paris_integration.types import FeedKey, PictureStatus
+
+WORKSPACE_FULL = "workspace_full"
+
+
+@dataclass(frozen=True, slots=True)
+class Delay:
+    """Since when a feed's oldest missing picture waits: for a worker, and for room in the workspace."""
+
+    waiting_since: datetime | None = None
+    full_since: datetime | None = None
+
+
+def delay_of(feed_id: UUID) -> Delay:
+    """How long the feed's pictures have been waiting for copies."""
+    if not settings.MEDIA_COPIES:
+        return Delay()
+    missing = PictureUse.objects.filter(feed_id=feed_id, picture__isnull=True)
+    found = missing.aggregate(
+        waiting=Min("wanted_since", filter=~Q(reason__in=NOT_WAITING)),
+        full=Min("wanted_since", filter=Q(reason=WORKSPACE_FULL)),
+    )
+    return Delay(found["waiting"], found["full"])
 
 
 def picture_status(key: FeedKey) -> PictureStatus | None:

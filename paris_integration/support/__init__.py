@@ -1,4 +1,4 @@
-"""Actions of support staff: grant units, pause, retry, purge, ask to reconnect.
+"""What support staff do for a customer, and why a feed isn't fresh.
 
 Every action writes an audit event with its author and reason. Knows nothing about the pages that call it.
 """

@@ -90,7 +90,7 @@ def test_the_schema_lists_every_code(schema: Any) -> None:
         *(
             f"{API}{name}"
             for name in (
-                "feed", "refresh", "connect", "callback", "callback/facebook", "disconnect",
+                "feed", "explain", "refresh", "connect", "callback", "callback/facebook", "disconnect",
                 "meta/{family}/deauthorize", "meta/{family}/data-deletion",
             )
         ),
@@ -192,6 +192,31 @@ def test_errors(
         "REFRESH_BLOCKED",
         "INTERNAL_ERROR",
     }
+
+
+def test_explanations(
+    people: Cast,
+    instance: WidgetInstance,
+    make_instance: Any,
+    provider: FakeProvider,
+    conforms: Any,
+    schema: Any,
+) -> None:
+    path = f"{API}explain"
+    explained = schema["components"]["schemas"]["CauseOfState"]["properties"]["code"]["enum"]
+    assert explained == [code.value for code in paris.CauseCode]
+
+    def explain(client: Client, status: int, row: WidgetInstance = instance) -> Any:
+        return conforms(client.get(path, {"instanceId": row.pk}), path, "get", status)
+
+    assert "until" not in explain(people.viewer, 200)
+    provider.raises(ProviderUnavailable(status=503))
+    post(people.editor, "refresh", instanceId=instance.pk)
+    assert explain(people.viewer, 200)["until"] > explain(people.viewer, 200)["since"]
+    assert explain(people.viewer, 200, make_instance(source_type="hashtag"))["state"] == "blocked"
+    explain(people.outsider, 404)
+    explain(people.anonymous, 401)
+    conforms(people.viewer.get(path), path, "get", 400)
 
 
 def test_connect_and_callback(people: Cast, instance: WidgetInstance, conforms: Any) -> None:

@@ -11,7 +11,7 @@ from django.apps import apps
 from django.db import DataError, OperationalError, connection
 from django.test import Client
 
-from paris_integration.public import look_at_feed
+from paris_integration.public import explain_instance
 from tests.conftest import Cast
 from tests.fakes import FakeProvider
 from tests.marks import needs_postgres
@@ -68,10 +68,10 @@ def test_the_database_connection_is_returned_with_the_answer(
 
     def looks(*arguments: Any, **options: Any) -> Any:
         fails()
-        return look_at_feed(*arguments, **options)
+        return explain_instance(*arguments, **options)
 
     monkeypatch.setattr(views.throttles, "check_read", fails)
-    monkeypatch.setattr(panel.paris, "look_at_feed", looks)
+    monkeypatch.setattr(panel.paris, "explain_instance", looks)
     connection.close()
 
     if status is None:

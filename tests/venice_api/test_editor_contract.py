@@ -435,6 +435,44 @@ def test_no_sentence_appears_twice_on_a_page_or_in_its_preview(
     assert [name for name in listed if notes and name in previewed] == []
 
 
+def spent_and_paused(scene: Scene) -> None:
+    spent(scene)
+    key = from_row(scene.instance).feed_key()
+    until = NOW + timedelta(minutes=5)
+    public.pause(key, until=until, actor=public.Actor(1, "staff"), now=NOW, note="legal")
+
+
+def used_up_the_rate_limit(scene: Scene) -> None:
+    parked(scene)
+    refresh(scene)
+
+
+@pytest.mark.parametrize(
+    ("arrange", "cause", "shown"),
+    [
+        (paused, "PAUSED", "Our support team paused this widget"),
+        (spent_and_paused, "PAUSED", "Our support team paused this widget"),
+        (parked, "RATE_LIMITED", "Instagram's rate limit was reached"),
+        (used_up_the_rate_limit, "RATE_LIMITED", "Instagram's rate limit was reached"),
+        (backed_off, "PROVIDER_UNAVAILABLE", "We couldn't reach Instagram"),
+        (downgraded, "PLAN_CONNECTION", "Your Free plan doesn't include connected accounts"),
+        (dead, "CONNECTION_REFUSED", "Instagram no longer lets us read this account"),
+    ],
+)
+def test_the_first_cause_is_shown_once_and_describes_the_button(
+    scene: Scene, arrange: Callable[[Scene], Any], cause: str, shown: str
+) -> None:
+    arrange(scene)
+    cache.clear()
+    page = scene.people.editor.get(f"/editor/{scene.instance.pk}/").content.decode()
+    assert f'id="why" data-cause="{cause}"' in page
+    assert words_of(page).count(shown) == 1
+    (ids,) = re.findall(r'<button disabled aria-describedby="([^"]+)" id="refresh-now"', page)
+    assert ids
+    for name in ids.split():
+        assert f'id="{name}"' in page
+
+
 def test_a_draft_is_previewed_with_all_its_warnings(scene: Scene) -> None:
     scene.feed(data_warnings=["POSTS_SKIPPED"])
     typed = {

@@ -12,7 +12,17 @@ from typing import Any, NamedTuple
 
 from rest_framework import serializers
 
-from paris_integration.public import BlockReason, ExternalProfile, FeedView, Source, SourceType, Warning
+from paris_integration.public import (
+    BlockReason,
+    Cause,
+    CauseCode,
+    ExternalProfile,
+    FeedCondition,
+    FeedView,
+    Source,
+    SourceType,
+    Warning,
+)
 from venice_api import appearance
 from venice_api.api.shapes import Shape
 from venice_api.instances import Instance
@@ -238,6 +248,45 @@ def feed_body(view: FeedView, source: Source, instance: Instance) -> bytes:
     envelope = _envelope.to_representation(values)
     rest = json.dumps(envelope, ensure_ascii=False, separators=(",", ":"))
     return f'{{"posts":[{posts}],{rest[1:]}'.encode()
+
+
+class ExplainedCause(NamedTuple):
+    """A cause with its words."""
+
+    cause: Cause
+    editor: str
+    support: str
+    operator: str
+
+
+class ExplainedFeed(NamedTuple):
+    """The values of an `Explained`."""
+
+    condition: FeedCondition
+    first: Cause
+    causes: list[ExplainedCause]
+
+
+class CauseOfState(Answer):
+    """One reason, in words for each of those who can do something about it."""
+
+    code = serializers.ChoiceField([code.value for code in CauseCode], source="cause.code")
+    since = Time(
+        source="cause.since", help_text="When it began; if that isn't known, the time of the request."
+    )
+    until = Time(source="cause.until", required=False, help_text="Left out if waiting doesn't help.")
+    editor = serializers.CharField(help_text="A sentence for editors, as on the widget's page.")
+    support = serializers.CharField(help_text="For support staff, as at the support desk.")
+    operator = serializers.CharField(help_text="For those who run the service.")
+
+
+class Explained(Answer):
+    """Why the posts are as old as they are."""
+
+    state = serializers.ChoiceField([state.value for state in FeedCondition], source="condition")
+    since = Time(source="first.since", help_text="Of the first cause.")
+    until = Time(source="first.until", required=False, help_text="Of the first cause.")
+    causes = CauseOfState(many=True, help_text="At least one, worst first.")
 
 
 class Error(Answer):

@@ -157,6 +157,12 @@ class InstanceQuery(Query):
     instanceId = Text(help_text="The widget instance to connect.")
 
 
+class ExplainQuery(Query):
+    """`GET …/explain`."""
+
+    instanceId = Text(help_text="The widget instance to explain.")
+
+
 @extend_schema_field(OpenApiTypes.URI)
 class UriField(Text):
     pass

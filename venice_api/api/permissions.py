@@ -23,6 +23,13 @@ class IsEditor(IsAuthenticated):
         return can_edit(obj.role)
 
 
+class IsMember(IsAuthenticated):
+    """A signed-in user. `find_member` checks membership, whatever the role."""
+
+    def has_object_permission(self, request: Request, view: APIView, obj: MemberCaller) -> bool:
+        return True
+
+
 class IsReader(BasePermission):
     """The bearer of an embed token, or a signed-in user. `find_member` checks membership."""
 

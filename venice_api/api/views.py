@@ -7,28 +7,30 @@ from typing import Any, cast
 from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import render
 from django.utils import timezone
+from django.utils.cache import patch_vary_headers
 from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_safe
 from drf_spectacular.utils import OpenApiParameter, OpenApiResponse, extend_schema
 from rest_framework.exceptions import MethodNotAllowed, UnsupportedMediaType
 from rest_framework.request import Request
+from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from foundation import logs
 from foundation.metrics import timed
 from paris_integration import public as paris
-from venice_api import embed_tokens, sightings
+from venice_api import embed_tokens, explaining, sightings
 from venice_api.api import feed_results, http_caching, inputs, problems, schema, throttles
-from venice_api.api.answers import FeedData, feed_body
+from venice_api.api.answers import Explained, ExplainedCause, ExplainedFeed, FeedData, feed_body
 from venice_api.api.authentication import (
     EmbedCaller,
     EmbedTokenAuthentication,
     MemberCaller,
     SessionAuthentication,
 )
-from venice_api.api.inputs import FeedQuery, RefreshOrder
+from venice_api.api.inputs import ExplainQuery, FeedQuery, RefreshOrder
 from venice_api.api.negotiation import JsonObjectParser
-from venice_api.api.permissions import IsEditor, IsReader, find_member
+from venice_api.api.permissions import IsEditor, IsMember, IsReader, find_member
 from venice_api.instances import find_instance
 from venice_api.values import InvalidInput
 
@@ -216,6 +218,48 @@ class RefreshView(ApiView):
         response["Cache-Control"] = http_caching.NEVER_SHARED
         if view.is_warming:
             response["Retry-After"] = str(http_caching.WARMING_RETRY_SECONDS)
+        return response
+
+
+class ExplainView(ApiView):
+    """`GET /v1/integrations/instagram/explain`: why the posts are as old as they are."""
+
+    http_method_names = ["get"]
+    authentication_classes = [SessionAuthentication]
+    permission_classes = [IsMember]
+
+    @extend_schema(
+        operation_id="explainFeed",
+        summary="Explain a feed's state",
+        description=(
+            "For members' sessions. Returns why the posts are as old as they are: a chain of causes, worst first, and "
+            "what editors, support staff and operators can do about each."
+        ),
+        tags=["feed"],
+        parameters=[
+            ExplainQuery,
+            OpenApiParameter("Cache-Control", str, OpenApiParameter.HEADER, response=[200]),
+        ],
+        responses={200: Explained, **schema.errors(400, 401, 404, 503)},
+    )
+    def get(self, request: Request) -> Response:
+        query = ExplainQuery(data=request._request.GET)
+        query.is_valid(raise_exception=True)
+        instance = self.get_member(request, query.validated_data["instanceId"]).instance
+        logs.bind(workspace=instance.workspace_id, instance=instance.instance_id)
+        found = paris.explain_instance(instance.feed_key(), now=timezone.now())
+        causes = [
+            ExplainedCause(
+                cause,
+                editor=explaining.editor_words(cause, found, instance.source.type),
+                support=explaining.support_words(cause, found),
+                operator=explaining.operator_words(cause),
+            )
+            for cause in found.causes
+        ]
+        body = Explained(ExplainedFeed(found.condition, found.first, causes)).data
+        response = Response(body, headers={"Cache-Control": http_caching.NEVER_SHARED})
+        patch_vary_headers(response, ["Cookie"])
         return response
 
 

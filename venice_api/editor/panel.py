@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from datetime import datetime
 from uuid import UUID
 
@@ -14,12 +14,11 @@ from entitlements.limits import Limits
 from entitlements.memberships import Role, can_edit
 from paris_integration import public as paris
 from paris_integration.public import SourceType
-from venice_api import appearance, embed_tokens, wording
+from venice_api import appearance, embed_tokens, explaining, wording
 from venice_api.editor import locks
 from venice_api.editor.forms import SettingsForm
 from venice_api.editor.gates import page
 from venice_api.editor.platforms import Codes
-from venice_api.editor.posts import MOST_POSTS
 from venice_api.embed_code import Reserve, embed_code
 from venice_api.frame_code import frame_code
 from venice_api.instances import from_row
@@ -41,7 +40,8 @@ def show(
     """The page. `draft`: a source that was typed but not saved, previewed instead of the saved one."""
     now = timezone.now()
     known = from_row(instance)
-    view = paris.look_at_feed(known.feed_key(), paris.Selection(MOST_POSTS), now=now)
+    explanation = paris.explain_instance(known.feed_key(), now=now)
+    view = explanation.view
     notes = wording.notes(view, known.source.type, limits.plan_name)
     context = {
         "instance": instance,
@@ -54,7 +54,8 @@ def show(
         "notes": list(notes.values()),
         "plan_is_noted": paris.Warning.PLAN_RESTRICTED in notes,
         "preview_words": wording.all_warning_words(besides=() if draft else notes),
-        **_freshness(view, known.feed_key(), limits),
+        **_cause(explanation, known.source.type, notes.values()),
+        **_freshness(explanation, known.feed_key(), limits),
         **_account(instance, view.connection, limits, now),
         **_embed_code(instance),
         **source_locks(limits, instance.workspace_id, now=now),
@@ -68,7 +69,16 @@ def source_locks(limits: Limits, workspace_id: UUID, *, now: datetime) -> dict[s
     return {"source_locks": kinds}
 
 
-def _freshness(view: paris.FeedView, key: paris.FeedKey, limits: Limits) -> dict[str, object]:
+def _cause(
+    explanation: paris.Explanation, source_type: SourceType, notes: Collection[str]
+) -> dict[str, object]:
+    """The first cause, and its sentence unless a note on the page says the same."""
+    words = explaining.editor_words(explanation.first, explanation, source_type)
+    return {"cause": explanation.first, "why": "" if words in notes else words}
+
+
+def _freshness(explanation: paris.Explanation, key: paris.FeedKey, limits: Limits) -> dict[str, object]:
+    view = explanation.view
     is_off = view.refresh_now is not None and view.refresh_now.effect in _REFRESHES_NOTHING
     return {
         "view": view,
@@ -76,7 +86,7 @@ def _freshness(view: paris.FeedView, key: paris.FeedKey, limits: Limits) -> dict
         "period": "" if is_off else wording.period_words(limits.refresh_ttl_minutes_min),
         "pictures": wording.picture_words(paris.picture_status(key)),
         "remaining": wording.remaining_words(view.forced) if view.forced and not is_off else "",
-        "refresh_block": wording.block_of(view),
+        "refresh_block": wording.block_of(view, explained=explanation.first.code),
         "upgrade_hint": view.refresh_now.upgrade_hint if view.refresh_now else None,
     }
 

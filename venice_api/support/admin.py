@@ -16,9 +16,10 @@ from django.shortcuts import get_object_or_404
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
 from django.utils import timezone
+from django.utils.safestring import SafeString
 
 from paris_integration import public as paris
-from venice_api import wording
+from venice_api import explaining, wording
 from venice_api.editor.sign_in import AdminSignInForm
 from venice_api.instances import Instance, from_row
 from venice_api.models import WidgetInstance
@@ -28,7 +29,7 @@ from venice_api.support.acts import ACTS, Act
 admin.site.login_template = "registration/login.html"
 admin.site.login_form = AdminSignInForm
 MAY_ACT = "venice_api.act_for_customer"
-STATE_FIELDS = ("feed_state", "refresh_state", "picture_state", "moderation_state")
+STATE_FIELDS = ("why", "feed_state", "refresh_state", "picture_state", "moderation_state")
 
 
 class GlancingList(ChangeList):
@@ -89,6 +90,11 @@ class WidgetInstanceAdmin(admin.ModelAdmin):
     @admin.display(description="Health")
     def health(self, row: WidgetInstance) -> str:
         return str(getattr(row, "health_word", "-"))
+
+    @admin.display(description="Why")
+    def why(self, row: WidgetInstance) -> SafeString:
+        explanation = paris.explain_instance(from_row(row).feed_key(), now=timezone.now())
+        return explaining.staff_chain(explanation)
 
     @admin.display(description="Feed")
     def feed_state(self, row: WidgetInstance) -> str:

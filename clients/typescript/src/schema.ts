@@ -112,6 +112,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/integrations/instagram/explain": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Explain a feed's state
+         * @description For members' sessions. Returns why the posts are as old as they are: a chain of causes, worst first, and what editors, support staff and operators can do about each.
+         */
+        get: operations["explainFeed"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/integrations/instagram/feed": {
         parameters: {
             query?: never;
@@ -223,6 +243,27 @@ export interface components {
             /** @description Posts before the button for more; 0 for all. */
             pageSize: number;
         };
+        /** @description One reason, in words for each of those who can do something about it. */
+        CauseOfState: {
+            /** @enum {string} */
+            code: "PLAN_SOURCE" | "PLAN_CONNECTION" | "NO_SOURCE" | "NOT_CONNECTED" | "FACEBOOK_LOGIN_NEEDED" | "WRONG_ACCOUNT" | "CONNECTION_REFUSED" | "ACCESS_WITHDRAWN" | "PERMISSION_MISSING" | "TOKEN_UNREADABLE" | "OPERATOR_TOKEN" | "CALL_REFUSED" | "SOURCE_NOT_FOUND" | "PAUSED" | "INCIDENT" | "RATE_LIMITED" | "HASHTAG_QUOTA" | "PROVIDER_UNAVAILABLE" | "PROVIDER_ERROR" | "WARMING" | "NEVER_LOADED" | "WORKER_SILENT" | "NOBODY_READING" | "REFRESHING" | "DUE" | "SLOWED" | "WAITING_FOR_TTL" | "CONNECTION_ENDING" | "ACCOUNT_UNUSED" | "LINKS_EXPIRED" | "PARTIAL_DATA" | "PICTURES_FULL" | "PICTURES_WAITING" | "FRESH";
+            /**
+             * Format: date-time
+             * @description When it began; if that isn't known, the time of the request.
+             */
+            since: string;
+            /**
+             * Format: date-time
+             * @description Left out if waiting doesn't help.
+             */
+            until?: string;
+            /** @description A sentence for editors, as on the widget's page. */
+            editor: string;
+            /** @description For support staff, as at the support desk. */
+            support: string;
+            /** @description For those who run the service. */
+            operator: string;
+        };
         /** @description One picture or video of an album. */
         Child: {
             id: string;
@@ -281,6 +322,23 @@ export interface components {
                 [key: string]: string[];
             };
             requestId: string;
+        };
+        /** @description Why the posts are as old as they are. */
+        Explained: {
+            /** @enum {string} */
+            state: "fresh" | "stale" | "idle" | "waiting" | "blocked" | "broken";
+            /**
+             * Format: date-time
+             * @description Of the first cause.
+             */
+            since: string;
+            /**
+             * Format: date-time
+             * @description Of the first cause.
+             */
+            until?: string;
+            /** @description At least one, worst first. */
+            causes: components["schemas"]["CauseOfState"][];
         };
         /** @description InstagramExternalData. */
         FeedData: {
@@ -775,6 +833,77 @@ export interface operations {
                     "X-Request-ID"?: string;
                     /** @description Seconds. */
                     "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The service is temporarily unavailable. */
+            503: {
+                headers: {
+                    /** @description The request's ID; the client's own if it is valid. */
+                    "X-Request-ID"?: string;
+                    /** @description Seconds. */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    explainFeed: {
+        parameters: {
+            query: {
+                /** @description The widget instance to explain. */
+                instanceId: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    /** @description The request's ID; the client's own if it is valid. */
+                    "X-Request-ID"?: string;
+                    "Cache-Control"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Explained"];
+                };
+            };
+            /** @description The request is invalid; `fields` says why. */
+            400: {
+                headers: {
+                    /** @description The request's ID; the client's own if it is valid. */
+                    "X-Request-ID"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description A valid embed token or a session is required. */
+            401: {
+                headers: {
+                    /** @description The request's ID; the client's own if it is valid. */
+                    "X-Request-ID"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description The URL or instance doesn't exist, or belongs to another workspace. */
+            404: {
+                headers: {
+                    /** @description The request's ID; the client's own if it is valid. */
+                    "X-Request-ID"?: string;
                     [name: string]: unknown;
                 };
                 content: {
