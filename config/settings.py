@@ -509,6 +509,9 @@ vars().update(environ.Env.email_url_config(EMAIL_URL))
 # Goes through the sign-in page, which redirects users who are already signed in.
 RECONNECT_URL = f"{PUBLIC_BASE_URL}{LOGIN_URL}?next=/v1/integrations/instagram/connect%3F{{query}}"
 DEFAULT_FROM_EMAIL: str = env.str("DEFAULT_FROM_EMAIL", default="Instagram feeds <feeds@localhost>")
+# Where "Upgrade" leads on the editor's pages: a URL with the placeholders {workspace} and {plan}, else a mail.
+UPGRADE_URL: str = env.str("UPGRADE_URL", default="")
+SUPPORT_EMAIL: str = env.str("SUPPORT_EMAIL", default="")
 
 # --- Throttles: requests per minute; 0 for no limit ---------------------------------------------------------------
 

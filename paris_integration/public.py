@@ -29,14 +29,14 @@ from paris_integration.errors import (
     TooBusy,
 )
 from paris_integration.feeds.glances import glance_at
-from paris_integration.feeds.reading import read_feed
+from paris_integration.feeds.reading import preview_source, read_feed
 from paris_integration.feeds.refreshing import retire_other_sources
 from paris_integration.feeds.selecting import select, why_left_out
 from paris_integration.feeds.sources import (
     InvalidSource,
     parse_source,
     parse_source_type,
-    source_from_profile_url,
+    read_source,
 )
 from paris_integration.media.status import picture_status
 from paris_integration.media.storage import PictureFile, find_picture
@@ -152,14 +152,15 @@ __all__ = [
     "parse_source_type",
     "pause",
     "picture_status",
+    "preview_source",
     "purge",
     "read_feed",
     "read_feed_as_member",
+    "read_source",
     "refresh_due_now",
     "retire_other_sources",
     "rotate_encryption_keys",
     "select",
-    "source_from_profile_url",
     "take_state",
     "why_left_out",
 ]

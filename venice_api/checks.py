@@ -1,13 +1,16 @@
-"""System checks for redirect URIs, the metrics token and throttles."""
+"""System checks for redirect URIs, the ways to upgrade, the metrics token and throttles."""
 
 from __future__ import annotations
 
+from string import Formatter
 from typing import Any
 from urllib.parse import urlsplit
 
 from django.conf import settings
 from django.core.checks import CheckMessage, Error, register
 from django.core.checks import Warning as CheckWarning
+from django.core.exceptions import ValidationError
+from django.core.validators import validate_email
 
 from foundation.checks import is_public_host
 
@@ -40,6 +43,53 @@ def check_redirect_uris_are_safe(**_: Any) -> list[CheckMessage]:
         hint = "Use the editor's https URL."
         return [CheckWarning("EDITOR_REDIRECT_URIS contains a public http URL.", hint=hint, id="venice.W001")]
     return []
+
+
+@register()
+def check_ways_to_upgrade(**_: Any) -> list[CheckMessage]:
+    found: list[CheckMessage] = []
+    if settings.UPGRADE_URL and not _is_upgrade_url(settings.UPGRADE_URL):
+        found.append(
+            Error(
+                "UPGRADE_URL is not an http or https URL with at most the placeholders {workspace} and {plan}.",
+                hint="Use a URL such as https://billing.your-domain/upgrade?workspace={workspace}&plan={plan}. "
+                "Write other braces as %7B and %7D.",
+                id="venice.E002",
+            )
+        )
+    if settings.SUPPORT_EMAIL and not _is_email(settings.SUPPORT_EMAIL):
+        found.append(
+            Error(
+                "SUPPORT_EMAIL is not an email address.",
+                hint="Use one plain address, such as support@your-domain.",
+                id="venice.E003",
+            )
+        )
+    return found
+
+
+def _is_upgrade_url(text: str) -> bool:
+    """Placeholders may stand in the path, query or fragment: each is a value, and can't change where the link leads."""
+    try:
+        parts = urlsplit(text)
+        fields = [field for _, *field in Formatter().parse(text) if field != [None, None, None]]
+    except ValueError:
+        return False
+    return (
+        parts.scheme in {"http", "https"}
+        and bool(parts.hostname)
+        and not set(parts.netloc) & set("{}")
+        and not any(character.isspace() for character in text)
+        and all(field in (["workspace", "", None], ["plan", "", None]) for field in fields)
+    )
+
+
+def _is_email(text: str) -> bool:
+    try:
+        validate_email(text)
+    except ValidationError:
+        return False
+    return True
 
 
 @register(deploy=True)

@@ -41,6 +41,7 @@ urlpatterns = [
     re_path(r"^media/(?P<name>[\s\S]*)\Z", media.picture, name="picture"),
     path("editor/", editor.instance_list, name="editor-list"),
     path("editor/new/<uuid:workspace_id>/", editor.new_instance, name="editor-new"),
+    path("editor/<str:instance_id>/publish/", editor.publish, name="editor-publish"),
     path("editor/<str:instance_id>/settings/", acts.save_settings, name="editor-settings"),
     path("editor/<str:instance_id>/posts/", editor_posts.posts, name="editor-posts"),
     path("editor/<str:instance_id>/new-token/", acts.new_token, name="editor-new-token"),

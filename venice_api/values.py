@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 
 from django.conf import settings
 from django.core.exceptions import ValidationError
@@ -19,6 +19,7 @@ from paris_integration.public import (
     SourceType,
     parse_source,
     parse_source_type,
+    read_source,
 )
 
 DEFAULT_MAX_POSTS = 12
@@ -28,6 +29,8 @@ _FILTERS = {"all": None, "image": FilterKind.IMAGE, "photo": FilterKind.IMAGE, "
 _WHOLE_NUMBER = re.compile(r"[0-9]{1,4}", re.ASCII)
 _CONTROL = re.compile("[\x00-\x1f\x7f]")
 _SURROGATE = re.compile("[\ud800-\udfff]")
+QUOTED_LENGTH = 100  # of what was typed, in messages
+_BETWEEN_ORIGINS = re.compile(r"[\s,;]+")
 _ORIGIN_HOST = re.compile(r"[a-z0-9]([a-z0-9.-]*[a-z0-9])?|\[[0-9a-f:.]+\]", re.ASCII)
 
 
@@ -84,6 +87,14 @@ def normalised_source(source_type: SourceType, source_value: str) -> Source:
         raise InvalidInput(error.field, str(error)) from None
 
 
+def typed_source(source_type: str, text: str) -> Source:
+    """The source that a person typed or pasted on a page: a name, @name, #tag or an address. Raises InvalidInput."""
+    try:
+        return read_source(parse_type(source_type), text, unicode_tags=settings.HASHTAG_UNICODE)
+    except InvalidSource as error:
+        raise InvalidInput(error.field, str(error)) from None
+
+
 def parse_type(text: str) -> SourceType:
     try:
         return parse_source_type(text)
@@ -93,7 +104,9 @@ def parse_type(text: str) -> SourceType:
 
 def parse_allowed_origin(text: str) -> str:
     """An origin as browsers send it: scheme, host, and the port unless it is the default. Raises InvalidInput."""
-    problem = InvalidInput("allowedOrigins", f"{text[:100]!r} is not an origin such as https://shop.example.")
+    problem = InvalidInput(
+        "allowedOrigins", f"{text[:QUOTED_LENGTH]!r} is not an origin such as https://shop.example."
+    )
     try:
         parts = urlsplit(text.strip())
         port = parts.port
@@ -107,3 +120,54 @@ def parse_allowed_origin(text: str) -> str:
         raise problem
     standard_port = {"http": 80, "https": 443}[parts.scheme]
     return f"{parts.scheme}://{host}" + (f":{port}" if port not in (None, standard_port) else "")
+
+
+@dataclass(frozen=True, slots=True)
+class TypedOrigin:
+    """A site that a person typed. `note`: what was left out of it, in a sentence, or ""."""
+
+    origin: str
+    note: str = ""
+
+
+def typed_origins(text: str) -> list[TypedOrigin]:
+    """The sites that a person typed, one per line or separated by commas or spaces. Raises InvalidInput.
+
+    A site without a scheme is an https site. Of a page's address, only the site counts.
+    """
+    return [_typed_origin(typed) for typed in _BETWEEN_ORIGINS.split(text) if typed]
+
+
+def _typed_origin(typed: str) -> TypedOrigin:
+    shown = f"“{typed[:QUOTED_LENGTH]}{'…' if len(typed) > QUOTED_LENGTH else ''}”"
+    if typed == "*":
+        raise InvalidInput(
+            "allowedOrigins", "“*” can't be entered. To allow any site, leave the field empty."
+        )
+    if "*" in typed:
+        raise InvalidInput(
+            "allowedOrigins",
+            f"{shown} contains a wildcard. Enter each site, such as https://www.shop.example.",
+        )
+    try:
+        parts = urlsplit(typed if "://" in typed else f"https://{typed.removeprefix('//')}")
+        origin = parse_allowed_origin(_site_of(parts, is_scheme_typed="://" in typed))
+    except (ValueError, InvalidInput):
+        raise InvalidInput(
+            "allowedOrigins", f"{shown} isn't the address of a site, such as https://shop.example."
+        ) from None
+    is_page = parts.path not in {"", "/"} or parts.query or parts.fragment
+    return TypedOrigin(
+        origin, f"{shown} is a page's address, so its site was saved: {origin}" if is_page else ""
+    )
+
+
+def _site_of(parts: SplitResult, *, is_scheme_typed: bool) -> str:
+    """Raises ValueError."""
+    host = (parts.hostname or "").encode("idna").decode()  # as browsers send it
+    is_local = host in {"localhost", "::1"} or host.startswith("127.")
+    if "@" in parts.netloc or not (is_scheme_typed or is_local or "." in host or ":" in host):
+        raise ValueError
+    scheme = "http" if is_local and not is_scheme_typed else parts.scheme
+    port = "" if parts.port is None else f":{parts.port}"
+    return f"{scheme}://{f'[{host}]' if ':' in host else host}{port}"

@@ -5,6 +5,7 @@ One table per subject. Where editors, support staff and API clients need differe
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -95,6 +96,18 @@ _WARNINGS = {
     Warning.MEDIA_LINKS_EXPIRED: "Links to some pictures have expired. The next refresh replaces them.",
     Warning.HASHTAG_QUOTA_EXHAUSTED: "The connected account has reached Instagram's limit of 30 different hashtags a week. New searches work as older ones expire.",  # noqa: E501
     Warning.HASHTAG_RECENT_ONLY: "A hashtag shows posts from the last 24 hours only.",
+}
+# The same for a widget that doesn't exist yet, where an account can't be connected.
+_NEW_WIDGET = {
+    Warning.HASHTAG_REQUIRES_CONNECT: (
+        "Hashtags need an Instagram account connected through Facebook login. Create the widget and connect one: "
+        "then the posts appear."
+    ),
+    Warning.CONNECT_REQUIRED: "Create the widget and connect an Instagram account: then the posts appear.",
+    Warning.FEED_WARMING: "The posts are still loading. Check again in a moment.",
+    Warning.PROVIDER_RATE_LIMITED: "Instagram's rate limit was reached. The posts appear when it allows reading again.",
+    Warning.PROVIDER_UNAVAILABLE: "We couldn't reach Instagram. Check again in a minute.",
+    Warning.PROVIDER_ERROR: "Instagram sent a response that we couldn't use. Check again in a minute.",
 }
 # Why pictures have no copy, by `PictureStatus.reason`, after "2 of 12 not copied: ".
 _PICTURE_REASONS = {
@@ -229,6 +242,19 @@ def all_warning_words(*, besides: Collection[Warning] = ()) -> dict[str, str]:
     return {warning.value: text for warning, text in _WARNINGS.items() if warning not in besides}
 
 
+def preview_words(view: FeedView) -> list[str]:
+    """What to know about the preview of a widget that doesn't exist yet."""
+    found = [_NEW_WIDGET.get(warning, _WARNINGS[warning]) for warning in Warning if warning in view.warnings]
+    return found or ([] if view.posts else ["There are no posts to show yet."])
+
+
+def spent_previews_words(until: datetime) -> str:
+    return (
+        f"All previews of your workspace for this hour are used up. Check again at {_utc(until)}, "
+        "or create the widget without a preview."
+    )
+
+
 def health_of(state: Glance | FeedView) -> Health:
     """The state of a widget in a word."""
     has_posts = state.last_updated_at is not None
@@ -337,6 +363,14 @@ def remaining_words(allowance: Allowance) -> str:
 
 def _utc(moment: datetime) -> str:
     return f"{moment:%H:%M:%S} on {moment:%Y-%m-%d} UTC"
+
+
+UTC_TIME = re.compile(r"(\d\d:\d\d:\d\d) on (\d{4}-\d\d-\d\d) UTC", re.ASCII)  # what `_utc` writes
+
+
+def parse_utc(found: re.Match[str]) -> datetime:
+    """The time of a match of UTC_TIME."""
+    return datetime.fromisoformat(f"{found[2]}T{found[1]}+00:00")
 
 
 # --- For support staff

@@ -27,11 +27,12 @@ from paris_integration.feeds.schedule import Age, Verdict
 from paris_integration.feeds.selecting import select
 from paris_integration.feeds.situation import LoadedSituation, Situation
 from paris_integration.models import Feed
-from paris_integration.types import EncodedPost, FeedKey, FeedView, Selection, Warning
+from paris_integration.types import EncodedPost, FeedKey, FeedView, Selection, Source, Warning
 from paris_integration.waiting import Wait, board
 
 MARK_READ_EVERY = timedelta(hours=1)
 LOOK_AGAIN_SECONDS = 0.1
+NEW_WIDGET = "new widget"  # the instance id of such feeds. No widget has it: widgets' ids contain no spaces.
 LINK_LIFETIME_IF_UNKNOWN = timedelta(days=4)
 
 
@@ -44,6 +45,11 @@ def read_feed(key: FeedKey, selection: Selection, *, now: datetime, is_preview: 
     """
     view, _ = read_in_situation(key, selection, now=now, is_preview=is_preview)
     return view
+
+
+def preview_source(workspace_id: UUID, source: Source, selection: Selection, *, now: datetime) -> FeedView:
+    """Preview a source for a widget that doesn't exist yet, in public mode. Raises as `read_feed` with `is_preview`."""
+    return read_feed(FeedKey(workspace_id, NEW_WIDGET, source), selection, now=now, is_preview=True)
 
 
 def read_in_situation(

@@ -26,6 +26,8 @@ RIGHT: dict[str, Any] = {
     "DATABASES": {"default": {"ENGINE": "django.db.backends.postgresql"}},
     "EMAIL_BACKEND": "django.core.mail.backends.smtp.EmailBackend",
     "EDITOR_REDIRECT_URIS": ["https://app.example/settings"],
+    "UPGRADE_URL": "",
+    "SUPPORT_EMAIL": "",
     "METRICS_TOKEN": "m" * 24,
     "THROTTLE_READS_PER_ADDRESS": 6_000,
     "THROTTLE_READS_PER_INSTANCE": 0,
@@ -53,10 +55,10 @@ RIGHT: dict[str, Any] = {
 }
 EVERY_CHECK = (
     service.check_shape, service.check_secrets, service.check_addresses, service.check_stores,
-    venice.check_redirect_uris, venice.check_redirect_uris_are_safe, venice.check_metrics_token,
-    venice.check_throttles, paris.check_public_mode, paris.check_graph_version, paris.check_meta_apps,
-    paris.check_something_can_be_fetched, paris.check_meta_addresses, paris.check_picture_storage,
-    paris.check_pictures_can_be_stored,
+    venice.check_redirect_uris, venice.check_redirect_uris_are_safe, venice.check_ways_to_upgrade,
+    venice.check_metrics_token, venice.check_throttles, paris.check_public_mode, paris.check_graph_version,
+    paris.check_meta_apps, paris.check_something_can_be_fetched, paris.check_meta_addresses,
+    paris.check_picture_storage, paris.check_pictures_can_be_stored,
 )  # fmt: skip
 BUCKET = {"MEDIA_STORAGE": "s3", "S3_BUCKET": "pictures"}
 NO_PUBLIC_MODE = {"PUBLIC_MODE_IG_USER_ID": "", "PUBLIC_MODE_ACCESS_TOKEN": ""}
@@ -92,6 +94,28 @@ class Settings:
         ({"EDITOR_REDIRECT_URIS": ["/settings"]}, ["venice.E001"]),
         ({"EDITOR_REDIRECT_URIS": ["https://app.example/#x"]}, ["venice.E001"]),
         ({"EDITOR_REDIRECT_URIS": ["http://app.example/"]}, ["venice.W001"]),
+        (
+            {
+                "UPGRADE_URL": "https://billing.example/{workspace}?plan={plan}#%7B",
+                "SUPPORT_EMAIL": "a@b.example",
+            },
+            [],
+        ),
+        ({"UPGRADE_URL": "http://billing.example"}, []),
+        ({"UPGRADE_URL": "javascript:alert(1)"}, ["venice.E002"]),
+        ({"UPGRADE_URL": "/upgrade"}, ["venice.E002"]),
+        ({"UPGRADE_URL": "https://"}, ["venice.E002"]),
+        ({"UPGRADE_URL": "https://billing.example/{user}"}, ["venice.E002"]),
+        ({"UPGRADE_URL": "https://billing.example/{}"}, ["venice.E002"]),
+        ({"UPGRADE_URL": "https://billing.example/{plan!r}"}, ["venice.E002"]),
+        ({"UPGRADE_URL": "https://billing.example/{plan:>9}"}, ["venice.E002"]),
+        ({"UPGRADE_URL": "https://billing.example/{plan.name}"}, ["venice.E002"]),
+        ({"UPGRADE_URL": "https://billing.example/{plan"}, ["venice.E002"]),
+        ({"UPGRADE_URL": "https://billing.example/}"}, ["venice.E002"]),
+        ({"UPGRADE_URL": "https://{plan}.example/"}, ["venice.E002"]),
+        ({"UPGRADE_URL": "https://billing.example/a b"}, ["venice.E002"]),
+        ({"SUPPORT_EMAIL": "help"}, ["venice.E003"]),
+        ({"SUPPORT_EMAIL": "Help <help@feeds.example>"}, ["venice.E003"]),
         ({"METRICS_TOKEN": ""}, ["venice.W002"]),
         ({"METRICS_TOKEN": "short"}, ["venice.W002"]),
         ({"THROTTLE_READS_PER_ADDRESS": 5_999}, ["venice.W003"]),

@@ -210,7 +210,7 @@ def test_failed_logins_redirect_with_a_reason(
 
     assert ended(done) == (own_page(instance), {"status": "error", "reason": reason})
     assert Connection.objects.count() == 0
-    page = people.editor.get(done["Location"].removeprefix(BASE)).content.decode()
+    page = people.editor.get(done["Location"].removeprefix(BASE), follow=True).content.decode()
     assert 'role="status"' in page
     again = come_back(people.editor, state=state, code="good")
     assert ended(again)[1]["reason"] == "STATE_INVALID"

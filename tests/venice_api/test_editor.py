@@ -47,7 +47,8 @@ def test_refreshing_until_the_plan_says_no(people: Cast, instance: WidgetInstanc
     assert "<strong>Upgrade to Pro to refresh now.</strong>" in first
 
     refused = refresh(people.editor, instance)
-    assert "Next refresh available at 13:00:00 on 2026-11-23 UTC." in refused
+    at = '<time datetime="2026-11-23T13:00:00+00:00">13:00:00 on 2026-11-23 UTC</time>'
+    assert f"Next refresh available at {at}." in refused
     assert ForcedRefresh.objects.count() == 1
     set_plan(people.workspace, Plan.objects.get(key="pro"), actor=Actor("test"))
     assert "The posts are up to date." in refresh(people.editor, instance)
@@ -120,13 +121,6 @@ def test_the_video_notice_can_be_switched_off(
     assert "videoNotice" not in answered()
 
 
-def test_a_pasted_profile_url_is_accepted(people: Cast, instance: WidgetInstance) -> None:
-    pasted = "https://www.instagram.com/Tiny.Studio/?igsh=abc"
-    assert save(people.owner, instance, source_type="hashtag", source_value=pasted).status_code == 302
-    instance.refresh_from_db()
-    assert (instance.source_type, instance.source_value) == ("profile", "tiny.studio")
-
-
 @pytest.mark.parametrize(
     ("changes", "field"),
     [
@@ -137,7 +131,7 @@ def test_a_pasted_profile_url_is_accepted(people: Cast, instance: WidgetInstance
         ({"max_posts": "many"}, "max_posts"),
         ({"filter_type": "reels"}, "filter_type"),
         ({"source_type": "story"}, "source_type"),
-        ({"allowed_origins": "shop.example/path"}, "allowed_origins"),
+        ({"allowed_origins": "*.shop.example"}, "allowed_origins"),
     ],
 )
 def test_errors_appear_at_their_field(
@@ -154,7 +148,7 @@ def test_errors_appear_at_their_field(
 def test_a_tag_outside_the_plan_is_refused_with_its_reason(people: Cast, instance: WidgetInstance) -> None:
     set_plan(people.workspace, Plan.objects.get(key="free"), actor=Actor("test"))
     response = save(people.editor, instance, source_type="hashtag", source_value="#bread")
-    assert "t include this type of source." in response.content.decode()
+    assert "Your Free plan doesn&#x27;t include hashtags." in response.content.decode()
     set_plan(people.workspace, Plan.objects.get(key="pro"), actor=Actor("test"))
     assert save(people.editor, instance, source_type="hashtag", source_value="#bread").status_code == 302
 

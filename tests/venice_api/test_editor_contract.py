@@ -229,7 +229,7 @@ def test_the_page_shows_every_refusal_of_the_api(
         moment = datetime.fromisoformat(refusal["nextRefreshAllowedAt"])
         assert "Next refresh available" in page
         assert f'<time datetime="{moment.isoformat()}" data-countdown>{moment:%Y-%m-%d %H:%M:%S} UTC' in page
-        assert f"Next refresh available at {moment:%H:%M:%S} on {moment:%Y-%m-%d} UTC" in tried
+        assert f"Next refresh available at {moment:%H:%M:%S} on {moment:%Y-%m-%d} UTC" in words_of(tried)
     else:
         assert "Next refresh available" not in page + tried
     for shown in (page, tried):

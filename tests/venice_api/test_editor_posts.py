@@ -218,6 +218,13 @@ def test_without_htmx_the_page_loads_again_and_says_it_once(people: Cast, widget
     people.editor.post(url(widget), undo_fields(page))
     widget.refresh_from_db()
     assert widget.hidden_post_ids == []
+    many = [str(number) for number in range(400)]
+    people.editor.post(url(widget), {"act": "hide", "post": many})
+    too_much_to_keep = people.editor.get(url(widget)).content.decode()
+    assert said(too_much_to_keep) == "400 posts hidden."
+    assert 'id="undo"' not in too_much_to_keep
+    people.editor.cookies["posts-done"] = "forged:value"
+    assert people.editor.get(url(widget)).status_code == 200
     refused = people.editor.post(url(widget), {"act": "words", "required": "x" * 101})
     assert refused.status_code == 400
     assert "x" * 101 in refused.content.decode()

@@ -169,3 +169,21 @@ def test_reads_wait_for_no_write(
     people.anonymous.get(f"{API}feed", {"token": token}, headers=page)
     with django_assert_num_queries(0):
         people.anonymous.get(f"{API}feed", {"token": token}, headers=page)
+
+
+def test_editors_see_where_the_widget_is_shown(people: Cast, instance: WidgetInstance) -> None:
+    page = f"/editor/{instance.pk}/publish/"
+    assert "hasn't been seen on a page yet" in people.viewer.get(page).content.decode()
+    for number, ago in ((3, 0), (6, 2)):
+        for _ in range(number):
+            sightings.note_read(instance.pk, now=NOW - timedelta(days=ago))
+    sightings.note_page(instance.pk, "shop.example", now=NOW)
+    write()
+
+    shown = people.viewer.get(page).content.decode()
+    assert "Live on 1 site." in shown
+    assert "<td>shop.example</td>" in shown
+    assert "9 in total, at most 6 on one day." in shown
+    assert '<rect x="270" y="0.0" width="8" height="60.0"><title>2026-11-21: 6</title>' in shown
+    assert '<rect x="290" y="30.0" width="8" height="30.0"><title>2026-11-23: 3</title>' in shown
+    assert people.outsider.get(page).status_code == 404

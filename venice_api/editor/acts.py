@@ -17,7 +17,6 @@ from venice_api.editor.forms import SettingsForm
 from venice_api.editor.gates import actor, for_editing
 from venice_api.instances import from_row, rotate_embed_token
 from venice_api.models import WidgetInstance
-from venice_api.values import saved_source
 
 
 @login_required
@@ -30,15 +29,12 @@ def save_settings(request: HttpRequest, instance_id: str) -> HttpResponse:
     is_valid = form.is_valid()
     if is_valid and "preview" not in request.POST:
         form.save()
-        messages.success(request, "Saved. Pages that show the widget update within a minute.")
+        notes = "".join(f" {note}." for note in form.origin_notes)
+        messages.success(request, f"Saved. Pages that show the widget update within a minute.{notes}")
         return redirect("editor-detail", instance_id=instance.pk)
-    typed = (
-        saved_source(form.cleaned_data["source_type"], form.cleaned_data["source_value"])
-        if is_valid
-        else None
-    )
     saved = WidgetInstance.objects.select_related("workspace").get(pk=instance.pk)
-    return panel.show(request, saved, role, limits, form, draft=typed, status=200 if is_valid else 400)
+    draft = form.source if is_valid else None
+    return panel.show(request, saved, role, limits, form, draft=draft, status=200 if is_valid else 400)
 
 
 @login_required
@@ -47,7 +43,7 @@ def new_token(request: HttpRequest, instance_id: str) -> HttpResponse:
     instance, _ = for_editing(request, instance_id)
     rotate_embed_token(instance.pk)
     messages.success(request, "The old embed code no longer works. Copy the new code to your pages.")
-    return redirect("editor-detail", instance_id=instance.pk)
+    return redirect("editor-publish", instance_id=instance.pk)
 
 
 @login_required

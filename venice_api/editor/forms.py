@@ -1,4 +1,4 @@
-"""The form of a widget's settings. It also accepts a pasted profile URL."""
+"""The form of a widget's settings. It accepts what people paste: addresses of profiles, hashtags and sites."""
 
 from __future__ import annotations
 
@@ -8,16 +8,20 @@ from typing import Any
 from django import forms
 
 from entitlements.limits import Limits
-from paris_integration.public import Source, SourceType, source_from_profile_url
-from venice_api.editor.locks import allows_source
+from paris_integration.public import Source, SourceType
+from venice_api.editor.locks import allows_source, excluded_words
 from venice_api.models import WidgetInstance
-from venice_api.values import MAX_POSTS_LIMIT, InvalidInput, parse_allowed_origin, saved_source
+from venice_api.values import MAX_POSTS_LIMIT, InvalidInput, typed_origins, typed_source
 
 MAX_ORIGINS = 50
+MAX_TYPED_LENGTH = 2_000  # shared addresses have long queries
 
 
 class SettingsForm(forms.ModelForm):  # type: ignore[type-arg]
-    """`limits`: what the workspace's plan allows now."""
+    """`limits`: what the workspace's plan allows now.
+
+    `source`: the valid source, once the form is valid. `origin_notes`: what was left out of the sites typed.
+    """
 
     source_type = forms.ChoiceField(
         label="Source", choices=WidgetInstance.SourceType.choices, widget=forms.RadioSelect, initial="profile"
@@ -25,16 +29,20 @@ class SettingsForm(forms.ModelForm):  # type: ignore[type-arg]
 
     source_value = forms.CharField(
         label="Account or hashtag",
-        max_length=300,
-        help_text="A username, a profile URL, or a hashtag.",
+        max_length=MAX_TYPED_LENGTH,
+        help_text="@acme.bakery, #bread, or an address copied from Instagram.",
+        widget=forms.TextInput(
+            attrs={"autocapitalize": "none", "autocomplete": "off", "spellcheck": "false"}
+        ),
+        error_messages={"required": "Enter an account such as @acme.bakery, or a hashtag such as #bread."},
     )
     max_posts = forms.IntegerField(label="Posts shown", min_value=1, max_value=MAX_POSTS_LIMIT)
     allowed_origins = forms.CharField(
         label="Allowed sites",
         required=False,
         max_length=5_000,
-        widget=forms.Textarea(attrs={"rows": 3}),
-        help_text="One per line, such as https://shop.example. Leave empty to allow any site.",
+        widget=forms.Textarea(attrs={"rows": 3, "spellcheck": "false"}),
+        help_text="One per line, such as shop.example. Leave empty to allow any site.",
     )
 
     class Meta:
@@ -54,37 +62,62 @@ class SettingsForm(forms.ModelForm):  # type: ignore[type-arg]
             "filter_type": "Kinds of posts",
             "video_notice": "Before the first video plays, tell visitors that it's loaded from Instagram (Meta)",
         }
-        help_texts = {"video_notice": ""}
+        help_texts = {"name": "Only for you and your team.", "video_notice": ""}
 
     def __init__(self, *args: Any, limits: Limits, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.label_suffix = ""
         self.limits = limits
+        self.source: Source | None = None
+        self.origin_notes: list[str] = []
         self._saved = copy(self.instance)  # validation writes into the instance
         self.initial["allowed_origins"] = "\n".join(self.instance.allowed_origins)
 
+    @property
+    def chosen_type(self) -> str:
+        """The type of source to mark as chosen: what was typed may say so itself."""
+        is_allowed = self.source is not None and "source_type" not in self.errors
+        return self.source.type.value if self.source and is_allowed else str(self["source_type"].value())
+
+    @property
+    def unlocked_errors(self) -> list[str]:
+        """Errors of the type of source, without what its lock says anyway."""
+        excluded = {excluded_words(kind, self.limits) for kind in SourceType}
+        return [str(error) for error in self.errors.get("source_type", ()) if str(error) not in excluded]
+
     def clean_allowed_origins(self) -> list[str]:
-        lines = [line.strip() for line in self.cleaned_data["allowed_origins"].splitlines() if line.strip()]
-        if len(lines) > MAX_ORIGINS:
+        typed = typed_origins(self.cleaned_data["allowed_origins"])
+        origins = list(dict.fromkeys(site.origin for site in typed))
+        if len(origins) > MAX_ORIGINS:
             raise forms.ValidationError(f"Enter at most {MAX_ORIGINS} sites.")
-        return list(dict.fromkeys(parse_allowed_origin(line) for line in lines))
+        self.origin_notes = [site.note for site in typed if site.note]
+        return origins
+
+    def full_clean(self) -> None:
+        super().full_clean()
+        if wrong := [name for name in self.fields if name in self.errors]:
+            # The browser scrolls to the first wrong field. Both parts of the source are beside each other.
+            first = "source_value" if wrong[0] == "source_type" else wrong[0]
+            self.fields[first].widget.attrs["autofocus"] = True
+
+    def _post_clean(self) -> None:
+        """Skip the model's validation if the form's has failed: it would report the same fields again."""
+        if not self.errors:
+            super()._post_clean()  # type: ignore[misc]
 
     def clean(self) -> dict[str, Any]:
         cleaned = super().clean() or {}
         source_type, text = cleaned.get("source_type"), cleaned.get("source_value")
         if not source_type or not text:
             return cleaned
-        pasted = source_from_profile_url(text)
-        if pasted is not None:
-            source_type, text = SourceType.PROFILE.value, pasted.value
         try:
-            source = saved_source(source_type, text)
+            self.source = typed_source(source_type, text)
         except InvalidInput as error:
             self.add_error("source_value", error.message)
             return cleaned
-        if not self._may_show(source):
-            self.add_error("source_type", "Your plan doesn't include this type of source.")
-        return cleaned | {"source_type": source.type.value, "source_value": source.value}
+        if not self._may_show(self.source):
+            self.add_error("source_type", excluded_words(self.source.type, self.limits))
+        return cleaned | {"source_type": self.source.type.value, "source_value": self.source.value}
 
     def _may_show(self, source: Source) -> bool:
         """A source saved under a higher plan may stay, so that the other settings can still be changed."""

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from functools import partial
+
+from django.contrib.messages import get_messages
+from django.contrib.messages.storage.base import Message
 from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import render
@@ -40,7 +44,13 @@ def user_id(request: HttpRequest) -> int:
 def page(
     request: HttpRequest, template: str, context: dict[str, object], *, status: int = 200
 ) -> HttpResponse:
-    response = render(request, template, context, status=status)
+    # Called by templates that show messages; the others leave them for the next page.
+    response = render(request, template, {**context, "notices": partial(_notices, request)}, status=status)
     response["Content-Security-Policy"] = editor_policy()
     response["Cache-Control"] = "private, no-store"
     return response
+
+
+def _notices(request: HttpRequest) -> list[Message]:
+    """The messages. One that two tabs caused is shown once."""
+    return list({str(message): message for message in get_messages(request)}.values())

@@ -32,13 +32,18 @@ def lock_of_source(
 ) -> Lock | None:
     if allows_source(source_type, limits):
         return None
-    name = "hashtags" if source_type is SourceType.HASHTAG else "profiles"
     return _by_plan(
-        f"Your {limits.plan_name} plan doesn't include {name}.",
+        excluded_words(source_type, limits),
         workspace_id,
         lambda higher: allows_source(source_type, higher),
         now,
     )
+
+
+def excluded_words(source_type: SourceType, limits: Limits) -> str:
+    """That the plan doesn't include this type of source."""
+    name = "hashtags" if source_type is SourceType.HASHTAG else "profiles"
+    return f"Your {limits.plan_name} plan doesn't include {name}."
 
 
 def allows_source(source_type: SourceType, limits: Limits) -> bool:

@@ -18,8 +18,10 @@ from venice_api import embed_tokens, wording
 from venice_api.editor import locks
 from venice_api.editor.forms import SettingsForm
 from venice_api.editor.gates import page
+from venice_api.editor.platforms import Codes
 from venice_api.editor.posts import MOST_POSTS
 from venice_api.embed_code import Reserve, embed_code
+from venice_api.frame_code import frame_code
 from venice_api.instances import from_row
 from venice_api.models import WidgetInstance
 
@@ -43,12 +45,12 @@ def show(
     notes = wording.notes(view, known.source.type, limits.plan_name)
     context = {
         "instance": instance,
+        "workspace": instance.workspace,
         "form": form,
         "draft": draft,
         "may_edit": can_edit(role),
         "limits": limits,
         "number_waiting": _number_waiting(view.posts, known.selection()),
-        "result": wording.login_result_words(request.GET),
         "notes": list(notes.values()),
         "plan_is_noted": paris.Warning.PLAN_RESTRICTED in notes,
         "preview_words": wording.all_warning_words(besides=() if draft else notes),
@@ -75,6 +77,7 @@ def _freshness(view: paris.FeedView, key: paris.FeedKey, limits: Limits) -> dict
         "pictures": wording.picture_words(paris.picture_status(key)),
         "remaining": wording.remaining_words(view.forced) if view.forced and not is_off else "",
         "refresh_block": wording.block_of(view),
+        "upgrade_hint": view.refresh_now.upgrade_hint if view.refresh_now else None,
     }
 
 
@@ -89,15 +92,23 @@ def _account(
     }
 
 
+def embed_codes(instance: WidgetInstance) -> Codes:
+    base_url, token = settings.PUBLIC_BASE_URL, embed_tokens.issue(instance.pk, instance.token_version)
+    return Codes(
+        base_url=base_url,
+        token=token,
+        html=embed_code(base_url, token, _reserve(instance)),
+        frame=frame_code(base_url, instance.pk, token),
+    )
+
+
 def _embed_code(instance: WidgetInstance) -> dict[str, object]:
-    token = embed_tokens.issue(instance.pk, instance.token_version)
-    reserve = Reserve(instance.max_posts, has_profile=instance.source_type == SourceType.PROFILE)
-    return {
-        "token": token,
-        "reserve": reserve.words,
-        "script_code": embed_code(settings.PUBLIC_BASE_URL, token, reserve),
-        "frame_url": f"{settings.PUBLIC_BASE_URL}/embed/{instance.pk}?token={token}",
-    }
+    codes = embed_codes(instance)
+    return {"token": codes.token, "reserve": _reserve(instance).words, "script_code": codes.html}
+
+
+def _reserve(instance: WidgetInstance) -> Reserve:
+    return Reserve(instance.max_posts, has_profile=instance.source_type == SourceType.PROFILE)
 
 
 def _number_waiting(posts: Iterable[paris.EncodedPost], selection: paris.Selection) -> int:

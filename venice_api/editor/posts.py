@@ -9,10 +9,11 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from datetime import datetime
 from functools import wraps
 
+from django.conf import settings
 from django.contrib.auth.decorators import login_required
 from django.core.exceptions import BadRequest, PermissionDenied
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect, QueryDict
@@ -34,6 +35,8 @@ from venice_api.values import InvalidInput
 MOST_POSTS = 500  # more than a feed holds
 MAX_AT_ONCE = MOST_POSTS
 SHOWN_WORDS = 160
+DONE_COOKIE = "posts-done"
+MAX_COOKIE_LENGTH = 2_500
 _POST_ID = re.compile(r"[0-9A-Za-z_-]{1,64}", re.ASCII)
 _REASONS = {
     paris.LeftOut.UNAPPROVED: "Waiting for approval",
@@ -105,10 +108,12 @@ def posts(request: HttpRequest, instance_id: str) -> HttpResponse:
     """The page, or one act on it: `act` is an `Act`, `pins`, `words`, `approval` or `describe`."""
     row, role = instance_and_role(request, instance_id)
     may_edit = can_edit(role)
-    session_key = f"posts-done:{row.pk}"
     if request.method != "POST":
-        kept = request.session.pop(session_key, None)
-        return _answer(request, row, may_edit, Done(**kept) if kept else None)
+        done = _done_before(request)
+        response = _answer(request, row, may_edit, done)
+        if done is not None:
+            response.delete_cookie(DONE_COOKIE, path=request.path)
+        return response
     if not may_edit:
         raise PermissionDenied
     try:
@@ -123,8 +128,32 @@ def posts(request: HttpRequest, instance_id: str) -> HttpResponse:
         done = Done("Undone.")
     if _is_partial(request) or done.is_refusal:
         return _answer(request, row, may_edit, done)
-    request.session[session_key] = asdict(done)
-    return HttpResponseRedirect(reverse("editor-posts", args=[row.pk]) + _anchor(request.POST))
+    response = HttpResponseRedirect(request.path + _anchor(request.POST))
+    _keep_for_next_page(response, done, path=request.path)
+    return response
+
+
+# The message waits in the browser, not in the session: sessions outlive the posts whose ids it contains.
+
+
+def _keep_for_next_page(response: HttpResponse, done: Done, *, path: str) -> None:
+    value = json.dumps(asdict(done))
+    if len(value) > MAX_COOKIE_LENGTH:
+        value = json.dumps(asdict(replace(done, undo={})))
+    response.set_signed_cookie(
+        DONE_COOKIE,
+        value,
+        max_age=60,
+        path=path,
+        httponly=True,
+        secure=settings.SESSION_COOKIE_SECURE,
+        samesite="Lax",
+    )
+
+
+def _done_before(request: HttpRequest) -> Done | None:
+    kept = request.get_signed_cookie(DONE_COOKIE, default=None, max_age=60)
+    return Done(**json.loads(kept)) if kept else None
 
 
 def _is_partial(request: HttpRequest) -> bool:
