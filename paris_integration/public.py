@@ -6,7 +6,7 @@ from paris_integration.connections.callbacks import (
     delete_data,
     find_deletion,
 )
-from paris_integration.connections.key_rotation import rotate_encryption_keys
+from paris_integration.connections.key_rotation import RotationReport, also_rotate, rotate_encryption_keys
 from paris_integration.connections.links import instances_connected_as
 from paris_integration.connections.logins import (
     Attempt,
@@ -18,6 +18,7 @@ from paris_integration.connections.logins import (
     offers,
     take_state,
 )
+from paris_integration.connections.vault import CannotOpen, is_text_on_first_key, open_text, seal_text
 from paris_integration.connections.withdrawal import account_erased
 from paris_integration.errors import (
     LoginFailed,
@@ -92,6 +93,7 @@ __all__ = [
     "Allowance",
     "Attempt",
     "BlockReason",
+    "CannotOpen",
     "ConnectionFacts",
     "ConnectionState",
     "EncodedPost",
@@ -114,6 +116,7 @@ __all__ = [
     "RefreshBlocked",
     "RefreshEffect",
     "RefreshNow",
+    "RotationReport",
     "Selection",
     "Source",
     "SourceType",
@@ -123,6 +126,7 @@ __all__ = [
     "Warning",
     "WordRules",
     "account_erased",
+    "also_rotate",
     "announce_worker_metrics",
     "ask_to_reconnect",
     "begin_login",
@@ -141,12 +145,14 @@ __all__ = [
     "glance_at",
     "grant_units",
     "instances_connected_as",
+    "is_text_on_first_key",
     "look_at_feed",
     "metrics_text",
     "move_instance",
     "note_act",
     "note_refresh_on_behalf",
     "offers",
+    "open_text",
     "open_window",
     "parse_source",
     "parse_source_type",
@@ -160,6 +166,7 @@ __all__ = [
     "refresh_due_now",
     "retire_other_sources",
     "rotate_encryption_keys",
+    "seal_text",
     "select",
     "take_state",
     "why_left_out",

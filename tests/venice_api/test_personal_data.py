@@ -133,6 +133,7 @@ OURS = {  # ids, keys, codes and numbers that we make
     "paris_integration.PictureStore": {"stored_bytes"},
     "paris_integration.PictureUse": {"reason"},
     "paris_integration.PersonFence": {"person_hash"},  # hashed with our key, kept for two hours
+    "outbox.Mail": {"kind", "fault"},
     "paris_integration.ProviderWindow": {"credential"},
     "paris_integration.QuotaWindow": {"instance_id"},
     "paris_integration.RefreshReceipt": {"instance_id", "key"},
@@ -141,6 +142,11 @@ OURS = {  # ids, keys, codes and numbers that we make
     "venice_api.WidgetInstance": {"id", "allowed_origins", "appearance"},
 }  # fmt: skip
 PEOPLE = {  # who uses the service: editors and staff
+    "account.EmailAddress": {"email"},
+    "account.EmailConfirmation": {"key"},  # unused: confirmations are signed links
+    "mfa.Authenticator": {"data"},  # encrypted
+    "outbox.Mail": {"recipient"},
+    "usersessions.UserSession": {"ip", "session_key", "user_agent", "data"},
     "auth.User": {"password", "username", "first_name", "last_name", "email"},
     "axes.AccessAttempt": {
         "user_agent", "ip_address", "username", "http_accept", "path_info", "get_data", "post_data",
@@ -155,6 +161,8 @@ PEOPLE = {  # who uses the service: editors and staff
     "sessions.Session": {"session_key", "session_data"},
 }  # fmt: skip
 WORDS = {  # names and notes that editors and staff write
+    # Notices about a connection name its account, and wait a day for the mail server at most.
+    "outbox.Mail": {"subject", "text", "html"},
     "admin.LogEntry": {"object_repr"},
     "entitlements.EntitlementChange": {"subject", "note"},
     "entitlements.EntitlementOverride": {"note"},
