@@ -467,6 +467,11 @@ CELERY_BEAT_SCHEDULE["remove-old-sightings"] = {
     "schedule": 3_600.0,
     "options": {"expires": 3_600},
 }
+CELERY_BEAT_SCHEDULE["remove-old-invitations"] = {
+    "task": "venice_api.tasks.remove_old_invitations",
+    "schedule": 3_600.0,
+    "options": {"expires": 3_600},
+}
 CELERY_BEAT_SCHEDULE["deliver-due-mails"] = {
     "task": "outbox.tasks.deliver_due",
     "schedule": 30.0,

@@ -2,6 +2,7 @@ from django.urls import path, re_path
 from drf_spectacular.views import SpectacularJSONAPIView
 
 from paris_integration.public import Login
+from venice_api.accounts import invitations, members
 from venice_api.api import views
 from venice_api.connect import meta_callbacks
 from venice_api.connect import views as connect
@@ -40,6 +41,29 @@ urlpatterns = [
     path("embed/<str:instance_id>", embed.frame, name="embed-frame"),
     re_path(r"^media/(?P<name>[\s\S]*)\Z", media.picture, name="picture"),
     path("editor/", editor.instance_list, name="editor-list"),
+    path("editor/workspaces/<uuid:workspace_id>/members/", members.page, name="members"),
+    path("editor/workspaces/<uuid:workspace_id>/members/invite/", members.invite, name="members-invite"),
+    path(
+        "editor/workspaces/<uuid:workspace_id>/members/invitations/<int:invitation_id>/resend/",
+        members.resend,
+        name="members-resend",
+    ),
+    path(
+        "editor/workspaces/<uuid:workspace_id>/members/invitations/<int:invitation_id>/withdraw/",
+        members.withdraw,
+        name="members-withdraw",
+    ),
+    path(
+        "editor/workspaces/<uuid:workspace_id>/members/<int:user_id>/role/",
+        members.set_role,
+        name="members-role",
+    ),
+    path(
+        "editor/workspaces/<uuid:workspace_id>/members/<int:user_id>/remove/",
+        members.remove,
+        name="members-remove",
+    ),
+    path("invitations/<str:code>/", invitations.invitation, name="invitation"),
     path("editor/new/<uuid:workspace_id>/", editor.new_instance, name="editor-new"),
     path("editor/<str:instance_id>/publish/", editor.publish, name="editor-publish"),
     path("editor/<str:instance_id>/settings/", acts.save_settings, name="editor-settings"),

@@ -23,7 +23,7 @@ pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("clock", "mail_at_o
 
 @pytest.fixture
 def sam() -> User:
-    return User.objects.create_user("sam", "sam@shop.example", PASSWORD)
+    return User.objects.create_user("sam", "Sam@Shop.example", PASSWORD)
 
 
 def sign_in(

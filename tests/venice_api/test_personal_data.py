@@ -144,6 +144,7 @@ OURS = {  # ids, keys, codes and numbers that we make
 PEOPLE = {  # who uses the service: editors and staff
     "account.EmailAddress": {"email"},
     "account.EmailConfirmation": {"key"},  # unused: confirmations are signed links
+    "entitlements.Invitation": {"email", "inviter", "secret_hash"},
     "mfa.Authenticator": {"data"},  # encrypted
     "outbox.Mail": {"recipient"},
     "usersessions.UserSession": {"ip", "session_key", "user_agent", "data"},
