@@ -6,7 +6,7 @@ UV_VERSION := 0.13.9
 STAMP := $(VENV)/.installed
 CODE := config demo entitlements foundation instagram_standin outbox paris_integration venice_api
 
-.PHONY: schema install installed run test test-fast check format web worker beat migrate lock clean
+.PHONY: schema scripts install installed run test test-fast check format web worker beat migrate lock clean
 
 install: $(STAMP)
 	@$(BIN)/python manage.py collectstatic --noinput --verbosity 0
@@ -44,6 +44,9 @@ format: $(STAMP)
 
 schema: $(STAMP)
 	@DEBUG=true $(BIN)/python manage.py spectacular --format openapi-json --validate --fail-on-warn --file docs/openapi.json
+
+scripts: $(STAMP)
+	@$(BIN)/python -m tests.minified
 
 migrate: $(STAMP)
 	$(BIN)/python manage.py migrate --noinput

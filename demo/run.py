@@ -161,10 +161,10 @@ def _run(asking: Asking) -> NoReturn:
         raise CannotRun("PORT and STANDIN_PORT must differ.")
     _need_free_port("PORT", addresses.host, addresses.port)
     _need_free_port("STANDIN_PORT", addresses.host, addresses.standin_port)
-    kept = _kept_secrets()
+    kept = kept_secrets()
     processes = Processes(demo_environment(addresses, kept), asking)
     try:
-        seeded = _bring_up(processes, addresses)
+        seeded = bring_up(processes, addresses)
         _announce(addresses, seeded, kept["DEMO_PASSWORD"])
         while True:
             processes.look()
@@ -173,7 +173,7 @@ def _run(asking: Asking) -> NoReturn:
         processes.stop()
 
 
-def _bring_up(processes: Processes, addresses: Addresses) -> dict[str, object]:
+def bring_up(processes: Processes, addresses: Addresses) -> dict[str, object]:
     python = sys.executable
     celery = (python, "-m", "celery", "--app", "config")
     say("Starting the stand-in for Instagram …")
@@ -201,7 +201,7 @@ def _bring_up(processes: Processes, addresses: Addresses) -> dict[str, object]:
     _wait_for(processes, f"{addresses.standin}/_control")
     _wait_for(processes, f"{addresses.web}/healthz")
     say("Filling the demo's feeds …")
-    for token in _tokens(seeded):
+    for token in tokens(seeded):
         _wait_for(processes, f"{addresses.web}/v1/integrations/instagram/feed?token={token}")
     return seeded
 
@@ -274,7 +274,7 @@ The stand-in for Instagram runs at {addresses.standin}. Press Ctrl-C to stop eve
     )
 
 
-def _tokens(seeded: dict[str, object]) -> list[str]:
+def tokens(seeded: dict[str, object]) -> list[str]:
     return [widget["embedToken"] for widget in seeded["widgets"]]  # type: ignore[attr-defined]
 
 
@@ -309,7 +309,7 @@ def _need_free_port(name: str, host: str, port: int) -> None:
             ) from None
 
 
-def _kept_secrets() -> dict[str, str]:
+def kept_secrets() -> dict[str, str]:
     path = _var_dir() / "demo-secrets.json"
     if not path.exists():
         made = {

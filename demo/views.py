@@ -1,4 +1,4 @@
-"""The start page of `make run`, and a publisher's page with live widgets."""
+"""The start page of `make run`, and a publisher's page with live widgets and its stylesheets."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from django.shortcuts import render
 from django.views.decorators.http import require_safe
 
 from demo import seeds
+from venice_api.embed_code import Reserve, stylesheet
 from venice_api.policies import media_sources
 
 
@@ -35,6 +36,13 @@ def publisher(request: HttpRequest) -> HttpResponse:
         f"img-src 'self' {media_sources()}; media-src {media_sources()}; base-uri 'none'; frame-ancestors 'none'"
     )
     return response
+
+
+@require_safe
+def reserved_space(request: HttpRequest) -> HttpResponse:
+    """The CSS of the embed code as a file: the page's policy allows no `<style>`."""
+    reserved = (Reserve(widget.max_posts) for widget in seeds.WIDGETS)
+    return HttpResponse(stylesheet(*reserved), content_type="text/css; charset=utf-8")
 
 
 def _other_origin() -> str:

@@ -9,8 +9,10 @@ from venice_api.connect import views as connect
 from venice_api.editor import acts
 from venice_api.editor import posts as editor_posts
 from venice_api.editor import views as editor
+from venice_api.editor.design import design
 from venice_api.embed import media
 from venice_api.embed import views as embed
+from venice_api.embed.scripts import FILES
 
 API = "v1/integrations/instagram/"
 
@@ -36,8 +38,8 @@ urlpatterns = [
     path("api/schema/", SpectacularJSONAPIView.as_view(), name="api-schema"),
     path("api/docs/", views.docs, name="api-docs"),
     re_path(r"^v1/.*$", views.unknown_api_address, name="unknown-api-address"),
-    path("embed/widget.js", embed.script, {"name": "widget.js"}, name="widget-script"),
-    path("embed/lightbox.js", embed.script, {"name": "lightbox.js"}, name="lightbox-script"),
+    *(path(f"embed/{name}.js", embed.script, {"name": name}, name=f"{name}-script") for name in FILES),
+    path("embed/<str:instance_id>/fragment", embed.fragment, name="embed-fragment"),
     path("embed/<str:instance_id>", embed.frame, name="embed-frame"),
     re_path(r"^media/(?P<name>[\s\S]*)\Z", media.picture, name="picture"),
     path("editor/", editor.instance_list, name="editor-list"),
@@ -72,5 +74,6 @@ urlpatterns = [
     path("editor/<str:instance_id>/refresh/", acts.refresh_now, name="editor-refresh"),
     path("editor/<str:instance_id>/disconnect/", acts.disconnect, name="editor-disconnect"),
     path("editor/<str:instance_id>/delete/", acts.delete_widget, name="editor-delete"),
+    path("editor/<str:instance_id>/design/", design, name="editor-design"),
     path("editor/<str:instance_id>/", editor.instance_detail, name="editor-detail"),
 ]

@@ -1,16 +1,28 @@
-"""The hourly budget for previews of unsaved sources."""
+"""Previews of unsaved sources: their hourly budget, and the feeds that belong to no widget."""
 
 from __future__ import annotations
 
 from datetime import datetime, timedelta
+from functools import partial
 from uuid import UUID
 
 from django.conf import settings
+from django.db import transaction
 from django.db.models import F
 
 from paris_integration.errors import PreviewBudgetSpent
-from paris_integration.models import PreviewWindow
+from paris_integration.models import Feed, PreviewWindow
+from paris_integration.models.feeds import forget_copies
 from paris_integration.observing import metrics
+
+# The instance id of feeds that were previewed for a new widget. No widget has it: their ids contain no spaces.
+NEW_WIDGET = "new widget"
+
+
+def on_feed_deleted(sender: object, *, instance: Feed, **_: object) -> None:
+    """Delete the cached copy of a new widget's preview with its workspace. Those of widgets are deleted with them."""
+    if instance.instance_id == NEW_WIDGET:
+        transaction.on_commit(partial(forget_copies, [instance]))
 
 
 def charge(workspace_id: UUID, *, now: datetime) -> None:

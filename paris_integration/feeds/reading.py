@@ -32,7 +32,6 @@ from paris_integration.waiting import Wait, board
 
 MARK_READ_EVERY = timedelta(hours=1)
 LOOK_AGAIN_SECONDS = 0.1
-NEW_WIDGET = "new widget"  # the instance id of such feeds. No widget has it: widgets' ids contain no spaces.
 LINK_LIFETIME_IF_UNKNOWN = timedelta(days=4)
 
 
@@ -49,7 +48,7 @@ def read_feed(key: FeedKey, selection: Selection, *, now: datetime, is_preview: 
 
 def preview_source(workspace_id: UUID, source: Source, selection: Selection, *, now: datetime) -> FeedView:
     """Preview a source for a widget that doesn't exist yet, in public mode. Raises as `read_feed` with `is_preview`."""
-    return read_feed(FeedKey(workspace_id, NEW_WIDGET, source), selection, now=now, is_preview=True)
+    return read_feed(FeedKey(workspace_id, previews.NEW_WIDGET, source), selection, now=now, is_preview=True)
 
 
 def read_in_situation(

@@ -54,6 +54,7 @@ PATHS = (
     "/static/venice/pages.css", "/embed/{}", "/embed/widget.js", "/embed/{instance}", "/deletion/{}",
     "/connect/choose/{}/", "/accounts/login/", "/editor/", "/editor/{}/", "/editor/{instance}/",
     "/editor/new/{}/", "/editor/new/{workspace}/", "/v1/{}", "/editor/{}/settings/",
+    "/editor/{instance}/design/",
     "/editor/{instance}/posts/", "/editor/{instance}/settings/", "/editor/{}/refresh/", "/{}", f"{API}/feed",
     f"{API}/refresh", f"{API}/connect", f"{API}/callback", f"{API}/callback/facebook", f"{API}/disconnect",
     f"{API}/meta/instagram/deauthorize", f"{API}/meta/facebook/data-deletion", f"{API}/{{}}", "/admin/",

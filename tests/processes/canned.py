@@ -19,9 +19,10 @@ from urllib.parse import parse_qs, urlsplit
 
 from PIL import Image
 
+from venice_api.embed.scripts import FILES
+
 STATIC = {
-    "/embed/widget.js": Path("venice_api/static/embed/widget.js"),
-    "/embed/lightbox.js": Path("venice_api/static/embed/lightbox.js"),
+    **{f"/embed/{name}.js": Path("venice_api/static/embed", file) for name, file in FILES.items()},
     "/static/embed/frame.css": Path("venice_api/static/embed/frame.css"),
     "/static/embed/frame.js": Path("venice_api/static/embed/frame.js"),
     "/static/demo/publisher.css": Path("demo/static/demo/publisher.css"),
@@ -31,6 +32,23 @@ FEED_PATH = "/v1/integrations/instagram/feed"
 SIZES = {"small": 320, "medium": 640, "large": 1080}
 PLACEHOLDER = "#8a5a2b"
 Post = dict[str, Any]
+# The looks of a feed whose editor has saved the defaults.
+APPEARANCE: dict[str, Any] = {
+    "layout": "grid",
+    "columns": {"wide": 4, "narrow": 2},
+    "gap": 10,
+    "radius": 10,
+    "tileRatio": "1:1",
+    "header": True,
+    "headerText": "",
+    "followButton": False,
+    "captions": "hover",
+    "captionLength": 150,
+    "showDate": False,
+    "click": "lightbox",
+    "theme": "auto",
+    "pageSize": 0,
+}
 
 
 @dataclass

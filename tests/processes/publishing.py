@@ -70,7 +70,8 @@ _SETTLED = """() => !customElements.get("instagram-feed") ||
     [...document.querySelectorAll("instagram-feed")].every(({shadowRoot: root}) =>
         root.firstChild.childElementCount && !root.querySelector("[aria-busy]") &&
         [...root.querySelectorAll("img")].every(image =>
-            image.complete || image.getBoundingClientRect().top > innerHeight))"""
+            image.complete || image.getBoundingClientRect().top > innerHeight
+            || image.getBoundingClientRect().left > innerWidth))"""
 
 
 def wait_for_widgets(page: Page) -> None:

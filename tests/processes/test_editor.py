@@ -5,7 +5,9 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import datetime
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Locator, Page, expect
@@ -106,6 +108,52 @@ def test_set_up_preview_and_publish(service: Service, browser: Browser) -> None:
             visitor.goto(shop)
             expect(visitor.locator("instagram-feed").get_by_text("@acme.bakery")).to_be_visible()
             expect(tiles(visitor)).to_have_count(12)
+
+
+def test_a_new_widget_is_checked_and_published_without_javascript(service: Service, browser: Browser) -> None:
+    service.workspace("pro", editor="nora", password=PASSWORD)
+    with signed_in(service, browser, "nora", java_script_enabled=False) as page:
+        page.get_by_role("link", name="New widget").click()
+        page.get_by_label("Account or hashtag").fill("https://www.instagram.com/p/AbC/")
+        page.get_by_role("button", name="Check").click()
+        expect(
+            page.get_by_text("“https://www.instagram.com/p/AbC/” is the address of a post.")
+        ).to_be_visible()
+        expect(page.get_by_label("Account or hashtag")).to_be_focused()
+
+        typed = "instagram.com/Acme.Bakery/reels/"
+        page.get_by_label("Account or hashtag").fill(typed)
+        page.get_by_label("Allowed sites").fill("shop.example")
+        page.get_by_role("button", name="Check").click()
+        expect(page.get_by_text("the newest 12 posts.")).to_be_visible()
+        expect(page.get_by_role("region", name="Preview").get_by_role("img")).to_have_count(12)
+        expect(page.get_by_label("Account or hashtag")).to_have_value(typed)
+        page.get_by_role("button", name="Create widget").click()
+        expect(page.get_by_role("heading", name="@acme.bakery")).to_be_visible()
+
+        page.get_by_role("link", name="Publish").click()
+        expect(page.get_by_text("The widget appears only on https://shop.example.")).to_be_visible()
+        expect(page.get_by_role("button", name="Copy")).to_have_count(0)
+        page.locator("summary", has_text="WordPress").click()
+        expect(page.locator("#wordpress-code-1")).to_contain_text('[instagram_feed token="')
+        expect(page.locator("#html-code-1")).not_to_be_visible()
+
+
+def test_times_are_shown_in_the_readers_zone(service: Service, browser: Browser) -> None:
+    workspace = service.workspace("pro", editor="tia", password=PASSWORD)
+    widget = service.instance(workspace, "tiny.studio")
+    assert service.read(widget["embedToken"]).status == 200
+    path = f"/editor/{widget['instanceId']}/"
+    look: dict[str, Any] = {"locale": "en-GB", "timezone_id": "Asia/Kolkata"}
+    with signed_in(service, browser, "tia", java_script_enabled=False, **look) as page:
+        page.goto(f"{base(service)}{path}")
+        utc = page.locator("dd time").first.inner_text()
+    with signed_in(service, browser, "tia", **look) as page:
+        page.goto(f"{base(service)}{path}")
+        shown = page.locator("dd time").first
+        expect(shown).to_have_attribute("title", utc)
+        there = datetime.fromisoformat(utc.replace(" UTC", "+00:00")).astimezone(ZoneInfo("Asia/Kolkata"))
+        expect(shown).to_have_text(re.compile(f"^{there.day} {there:%b}[a-z]* {there:%Y, %H:%M}$"))
 
 
 def test_a_block_names_its_end_and_the_plan_and_staff_lift_it(service: Service, browser: Browser) -> None:
@@ -218,9 +266,18 @@ def test_no_page_shuts_anybody_out(service: Service, browser: Browser) -> None:
         page.get_by_role("button", name="Create widget").click()
         found += problems(page, "new widget, refused")
         page.get_by_label("Account or hashtag").fill("tiny.studio")
+        page.get_by_role("button", name="Check").click()
+        expect(page.get_by_text("the newest 3 posts.")).to_be_visible()
+        found += problems(page, "new widget, checked")
         page.get_by_role("button", name="Create widget").click()
         expect(tiles(page)).to_have_count(3)
+        page.locator("summary", has_text="Delete widget").click()
         found += problems(page, "new widget's page")
+        page.get_by_role("link", name="Publish").click()
+        for name in ("Wix", "Replace embed code"):  # the longest of the steps
+            page.locator("summary", has_text=name).click()
+        found += problems(page, "publish page")
+        page.get_by_role("link", name="Overview").click()
         page.get_by_role("button", name="Refresh now").click()
         found += problems(page, "blocked")
         page.goto(f"{base(service)}/editor/")

@@ -14,10 +14,10 @@ from playwright.sync_api import Browser, Locator, Page, expect
 
 from tests.axe import problems_at_widths
 from tests.browser import launched
-from tests.processes.canned import Canned, canned_service, feed
+from tests.processes.canned import APPEARANCE, Canned, canned_service, feed
 from tests.processes.publishing import opened, wait_for
 from tests.shifts import WATCH_SHIFTS, total_shift
-from venice_api.embed_code import Reserve, embed_code
+from venice_api.embed_code import Reserve, embed_code, stylesheet
 
 pytestmark = [pytest.mark.processes, pytest.mark.browser]
 WIDTHS = (1280, 360)
@@ -201,10 +201,26 @@ def embedded(service: Canned) -> str:
     return service.page("".join(f"<h1>Shop</h1>{code}<p>Open every day.</p>" for code in codes))
 
 
+def embedded_looks(service: Canned) -> str:
+    """A page of feeds with looks that the editor saved before the code was copied."""
+    looks = {
+        "portrait": {"tileRatio": "4:5", "columns": {"wide": 3, "narrow": 3}, "pageSize": 6, "gap": 2},
+        "carousel": {"layout": "carousel", "followButton": True, "columns": {"wide": 5, "narrow": 1}},
+        "plain": {},
+    }
+    codes = []
+    for token, changes in looks.items():
+        appearance = APPEARANCE | changes
+        service.feeds[token] = feed([service.post(n) for n in range(8)], appearance=appearance)
+        codes.append(embed_code(service.base_url, token, Reserve.of(8, appearance, has_profile=True)))
+    return service.page("".join(f"<h1>Shop</h1>{code}<p>Open every day.</p>" for code in codes))
+
+
 def demo(service: Canned) -> str:
     service.feeds |= {str(count): feed([service.post(n) for n in range(count)]) for count in (12, 4, 8)}
     context = {"script_url": f"{service.base_url}/embed/widget.js", "tokens": ["12", "4", "8"]}
     service.pages["/demo/"] = render_to_string("demo/publisher.html", context)
+    service.pages["/demo/reserved-space.css"] = stylesheet(Reserve(12), Reserve(4), Reserve(8))
     return f"http://localhost:{service.port}/demo/"
 
 
@@ -219,7 +235,7 @@ def frame(service: Canned) -> str:
 
 @pytest.mark.parametrize("width", WIDTHS)
 @pytest.mark.parametrize("is_slow", [False, True], ids=["fast", "slow"])
-@pytest.mark.parametrize("made", [embedded, demo, frame])
+@pytest.mark.parametrize("made", [embedded, embedded_looks, demo, frame])
 def test_nothing_moves_while_feeds_load(
     service: Canned, browser: Browser, made: Any, is_slow: bool, width: int
 ) -> None:
@@ -251,27 +267,30 @@ def show_what_is_there(page: Page, service: Canned) -> None:
     service.may_send_feeds.set()
 
 
-@pytest.mark.parametrize("width", WIDTHS)
-@pytest.mark.parametrize(
-    "reserve",
-    [
-        Reserve(12),
-        Reserve(7, has_profile=False),
-        Reserve(12, page_size=5),
-        Reserve(10, columns=3, columns_narrow=1),
-        Reserve(1, columns_narrow=3),
-    ],
-    ids=str,
-)
+LOOKS: dict[str, dict[str, Any]] = {
+    "default": {},
+    "gap": {"gap": 3},
+    "columns": {"columns": {"wide": 3, "narrow": 1}},
+    "many columns": {"columns": {"wide": 6, "narrow": 5}, "header": False},
+    "portrait": {"tileRatio": "4:5"},
+    "pages": {"pageSize": 5},
+    "carousel": {"layout": "carousel"},
+    "portrait carousel": {"layout": "carousel", "tileRatio": "4:5", "columns": {"wide": 5, "narrow": 1}},
+    "short carousel": {"layout": "carousel", "pageSize": 2, "header": False},
+}
+
+
+@pytest.mark.parametrize("width", [1280, 430, 270])
+@pytest.mark.parametrize("look_of_feed", LOOKS.values(), ids=LOOKS)
 def test_the_reserved_space_is_that_of_the_feed(
-    service: Canned, browser: Browser, reserve: Reserve, width: int
+    service: Canned, browser: Browser, look_of_feed: dict[str, Any], width: int
 ) -> None:
     service.may_send_script.clear()
     service.may_send_feeds.clear()
-    service.feeds["t"] = feed([service.post(n) for n in range(reserve.posts)])
-    if not reserve.has_profile:
-        del service.feeds["t"]["profile"]
-    style = "<style>instagram-feed { --igf-gap: 4px; max-width: 70%; font-size: 19px; }</style>"
+    appearance = APPEARANCE | look_of_feed
+    service.feeds["t"] = feed([service.post(n) for n in range(7)], appearance=appearance)
+    reserve = Reserve.of(7, appearance, has_profile=True)
+    style = "<style>instagram-feed { font-size: 19px; } body { --igf-radius: 0; --gap: 50px; --ratio: 9; }</style>"
     url = service.page(style + embed_code(service.base_url, "t", reserve))
     page = browser.new_page(**look(width))
     page.goto(url, wait_until="commit")

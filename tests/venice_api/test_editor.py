@@ -18,6 +18,7 @@ from tests.conftest import Cast
 from tests.fakes import FakeLogins, FakeProvider
 from venice_api import embed_tokens
 from venice_api import wording as words
+from venice_api.appearance import Appearance, stored
 from venice_api.models import WidgetInstance
 
 NOW = datetime(2026, 11, 23, 12, 20, tzinfo=UTC)
@@ -160,6 +161,16 @@ def test_replacing_the_embed_code_revokes_the_old_one(people: Cast, instance: Wi
     assert people.anonymous.get(f"/v1/integrations/instagram/feed?token={old}").status_code == 401
     instance.refresh_from_db()
     assert instance.token_version == 2
+
+
+def test_the_embed_code_reserves_space_for_the_saved_look(people: Cast, instance: WidgetInstance) -> None:
+    def publish_page() -> str:
+        return people.editor.get(f"/editor/{instance.pk}/publish/").content.decode()
+
+    assert "reserve=&quot;12 profile&quot;" in publish_page()
+    instance.appearance = stored(Appearance(layout="carousel", header=False))
+    instance.save()
+    assert "reserve=&quot;12 layout:carousel&quot;" in publish_page()
 
 
 def test_a_deleted_widget_leaves_nothing(people: Cast, instance: WidgetInstance) -> None:

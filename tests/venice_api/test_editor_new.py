@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import html
 import re
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+from django.core.cache import cache
 from django.test import Client
 from django.utils import timezone
 
@@ -190,3 +192,14 @@ def test_a_workspace_does_not_see_the_feed_that_another_checked(people: Cast, pr
     view = public.preview_source(elsewhere.pk, source, public.Selection(2), now=timezone.now())
     assert len(view.posts) == 2
     assert provider.calls == ["acme.bakery", "acme.bakery"]
+
+
+def test_a_deleted_workspace_leaves_nothing_of_what_was_checked(
+    people: Cast, provider: FakeProvider, act: Callable[..., Any]
+) -> None:
+    act(check, people.editor, people)
+    key = Feed.objects.get().copy_key
+    assert cache.get(key) is not None
+    act(people.workspace.delete)
+    assert not Feed.objects.exists()
+    assert cache.get(key) is None

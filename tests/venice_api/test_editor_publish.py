@@ -101,7 +101,7 @@ def test_the_tabs_name_the_current_page(
     page = people.viewer.get(f"/editor/{instance.pk}/{path}").content.decode()
     tabs = page.partition('aria-label="Widget"')[2].partition("</nav>")[0]
     assert re.findall(r'aria-current="page">(\w+)<', tabs) == [label]
-    assert len(re.findall("<a ", tabs)) == 3
+    assert len(re.findall("<a ", tabs)) == 4
 
 
 def test_the_overview_has_a_short_section_with_a_link(people: Cast, instance: WidgetInstance) -> None:

@@ -15,6 +15,7 @@ from tests.conftest import Cast
 from tests.fakes import FakeProvider
 from venice_api.editor.upgrades import upgrade_href
 from venice_api.models import WidgetInstance
+from venice_api.templatetags.editor_pages import times
 
 NOW = datetime(2026, 11, 23, 12, 20, tzinfo=UTC)
 pytestmark = [pytest.mark.django_db, pytest.mark.sqlite_leg, pytest.mark.usefixtures("clock")]
@@ -129,3 +130,9 @@ def test_destructive_acts_ask_first_and_say_what_happens(people: Cast, instance:
         (found,) = [text for text in asked if f'action="/editor/{instance.pk}/{act}/"' in text]
         assert consequence in found
         assert "be undone." in found
+
+
+def test_times_in_sentences_are_marked_up() -> None:
+    at = '<time datetime="2026-11-23T13:00:00+00:00">13:00:00 on 2026-11-23 UTC</time>'
+    assert times("<b> until 13:00:00 on 2026-11-23 UTC.") == f"&lt;b&gt; until {at}."
+    assert times("99:00:00 on 2026-11-23 UTC") == "99:00:00 on 2026-11-23 UTC"

@@ -66,15 +66,6 @@ def test_the_frame_accepts_only_known_themes(
     assert (f'theme="{theme}"'.encode() in response.content) is is_told
 
 
-def test_any_site_can_load_the_script(client: Client) -> None:
-    response = client.get("/embed/widget.js")
-
-    assert response["Content-Type"].startswith("text/javascript")
-    assert response["Access-Control-Allow-Origin"] == "*"
-    assert response["Cross-Origin-Resource-Policy"] == "cross-origin"
-    assert client.get("/embed/widget.js", headers={"if-none-match": response["ETag"]}).status_code == 304
-
-
 @pytest.mark.parametrize(
     ("who", "status"),
     [("owner", 200), ("editor", 200), ("viewer", 200), ("outsider", 404), ("anonymous", 302)],

@@ -114,3 +114,19 @@ def test_the_editor_page(people: Cast, filled: Any, budget: Budget) -> None:
     with budget(10):
         answer = people.editor.get(f"/editor/{filled.pk}/")
     assert b"Last updated" in answer.content
+
+
+def test_the_design_page(people: Cast, filled: Any, budget: Budget) -> None:
+    with budget(26):
+        answer = people.editor.get(f"/editor/{filled.pk}/design/")
+    assert b"instagram-feed preview" in answer.content
+
+
+def test_a_checked_source_of_a_new_widget(people: Cast, budget: Budget, instance: Any) -> None:
+    typed = {
+        "source_type": "profile", "source_value": "@acme.bakery", "max_posts": "12", "filter_type": "all",
+        "preview": "yes",
+    }  # fmt: skip
+    with budget(26):
+        answer = people.editor.post(f"/editor/new/{people.workspace.pk}/", typed)
+    assert b"Nothing is saved yet" in answer.content

@@ -31,10 +31,15 @@ REQUEST_HEADERS = "Authorization, If-None-Match, X-Request-ID"
 
 
 def feed_response(
-    request: HttpRequest, caller: EmbedCaller | MemberCaller, view: FeedView, body: bytes
+    request: HttpRequest,
+    caller: EmbedCaller | MemberCaller,
+    view: FeedView,
+    body: bytes,
+    *,
+    content_type: str = "application/json",
 ) -> HttpResponse:
     """The answer with ETag and Cache-Control, or 304 if the client already has it."""
-    response = HttpResponse(body, content_type="application/json")
+    response = HttpResponse(body, content_type=content_type)
     if view.is_warming:
         response["Retry-After"] = str(WARMING_RETRY_SECONDS)
     else:

@@ -30,7 +30,7 @@ class SettingsForm(forms.ModelForm):  # type: ignore[type-arg]
     source_value = forms.CharField(
         label="Account or hashtag",
         max_length=MAX_TYPED_LENGTH,
-        help_text="@acme.bakery, #bread, or an address copied from Instagram.",
+        help_text="@acme.bakery, #bread, or an address from Instagram.",
         widget=forms.TextInput(
             attrs={"autocapitalize": "none", "autocomplete": "off", "spellcheck": "false"}
         ),

@@ -14,7 +14,7 @@ from entitlements.limits import Limits
 from entitlements.memberships import Role, can_edit
 from paris_integration import public as paris
 from paris_integration.public import SourceType
-from venice_api import embed_tokens, wording
+from venice_api import appearance, embed_tokens, wording
 from venice_api.editor import locks
 from venice_api.editor.forms import SettingsForm
 from venice_api.editor.gates import page
@@ -108,7 +108,8 @@ def _embed_code(instance: WidgetInstance) -> dict[str, object]:
 
 
 def _reserve(instance: WidgetInstance) -> Reserve:
-    return Reserve(instance.max_posts, has_profile=instance.source_type == SourceType.PROFILE)
+    looks = appearance.to_send(instance.appearance)
+    return Reserve.of(instance.max_posts, looks, has_profile=instance.source_type == SourceType.PROFILE)
 
 
 def _number_waiting(posts: Iterable[paris.EncodedPost], selection: paris.Selection) -> int:

@@ -116,19 +116,16 @@ def _wix_embed(codes: Codes) -> Way:
 
 
 def _wix_element(codes: Codes) -> Way:
-    values = (
-        f"Server URL:  {codes.base_url}/embed/widget.js\n"
-        "Tag name:    instagram-feed\n"
-        f"Attribute:   token = {codes.token}"
-    )
+    # Wix loads the script as a module, which can't tell where it comes from: hence base-url.
     return Way(
         (
             "Choose Add Elements, Embed Code, then Custom Element.",
-            "Choose Server URL as its source, and enter the URL and the tag name.",
-            "Choose Set Attributes and add the attribute token. Publish the site.",
+            f"Choose Server URL as its source: {codes.base_url}/embed/widget.js, and instagram-feed as its tag name.",
+            f"Choose Set Attributes. Add the attribute base-url with {codes.base_url}, and token with the token below.",
+            "Publish the site.",
         ),
-        "values for a custom element",
-        values,
+        "token",
+        codes.token,
         "Custom elements need a Premium plan and your own domain. The feed is then part of your page, without a frame.",
         "As a part of the page",
     )
@@ -176,8 +173,9 @@ def _react(codes: Codes) -> Way:
 
 def _iframe(codes: Codes) -> Way:
     return Way(
-        ("Paste the code where the feed should appear.", "Change the height until all posts fit."),
+        ("Paste the code where the feed should appear.", "Publish the page."),
         "iframe code",
         codes.frame,
-        "For sites that don't allow scripts from other sites. The feed stays in its frame.",
+        "For sites that don't allow scripts from other sites. The script below the iframe only fits its height to the "
+        "feed. If your site removes it, set a height at which all posts are visible.",
     )

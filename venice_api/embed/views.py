@@ -1,15 +1,10 @@
-"""`/embed/widget.js`, its lightbox, and the frame page. All are public; the frame requires the embed token."""
+"""`/embed/widget.js` and its modules, the frame page, and the fragment. The last two require the embed token."""
 
 from __future__ import annotations
 
-import hashlib
-import json
-from functools import cache
-from pathlib import Path
-
-from django.contrib.staticfiles import finders
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
+from django.template.loader import render_to_string
 from django.utils import timezone
 from django.utils.http import parse_etags
 from django.views.decorators.http import require_safe
@@ -17,16 +12,20 @@ from rest_framework.exceptions import APIException, PermissionDenied
 
 from paris_integration import public as paris
 from paris_integration.public import SourceType
-from venice_api.api import throttles
-from venice_api.api.authentication import instance_of_token
+from venice_api import sightings
+from venice_api.api import http_caching, throttles
+from venice_api.api.authentication import EmbedCaller, instance_of_token
 from venice_api.api.inputs import single_values
 from venice_api.api.problems import Problem, problem_of
+from venice_api.appearance import to_send
+from venice_api.embed.plain import read_plain
+from venice_api.embed.scripts import script_of
 from venice_api.embed_code import Reserve
 from venice_api.instances import Instance
 from venice_api.policies import frame_policy
 from venice_api.values import InvalidInput
 
-MAX_PLAIN_WORDS = 300
+HTML = "text/html; charset=utf-8"
 THEMES = ("light", "dark")
 # The URL never changes, so browsers must revalidate. Five minutes, so that a fix reaches pages soon.
 SCRIPT_CACHING = "public, max-age=300, stale-while-revalidate=86400"
@@ -34,8 +33,8 @@ SCRIPT_CACHING = "public, max-age=300, stale-while-revalidate=86400"
 
 @require_safe
 def script(request: HttpRequest, name: str) -> HttpResponse:
-    """The web component, or the lightbox that it loads on demand. Any site may load them."""
-    script, etag = _script(name)
+    """The web component, or a module that it imports. Any site may load them."""
+    script, etag = script_of(name)
     if etag in parse_etags(request.headers.get("If-None-Match", "")):
         response = HttpResponse(status=304)
     else:
@@ -51,37 +50,73 @@ def script(request: HttpRequest, name: str) -> HttpResponse:
 def frame(request: HttpRequest, instance_id: str) -> HttpResponse:
     """The widget on a separate page, for sites that use an `<iframe>`. Only the instance's allowed sites may frame it.
 
-    `theme`: `light` or `dark`, like the widget's attribute. Default: the reader's.
+    `theme`: `light` or `dark`, like the widget's attribute. Default: as saved in the editor, else the reader's.
     """
     try:
-        query = single_values(request.GET, ("token", "theme"))
-        token = query.get("token", "")
-        instance = instance_of_token(token)
-        if instance.instance_id != instance_id:
-            raise PermissionDenied
-        throttles.check_read(request, instance_id)
+        instance, token, theme = _permitted(request, instance_id)
     except (Problem, InvalidInput, APIException) as error:
-        problem = problem_of(error)
-        if problem is None:
-            raise
-        return _refused(request, problem)
-    theme = query.get("theme", "")
+        return _refused(request, error, "embed/refused.html")
+    saved_theme = instance.appearance.get("theme") if instance.appearance else None
     context = {
         "instance_id": instance_id,
         "token": token,
-        "theme": theme if theme in THEMES else "",
-        **_plain_feed(instance),
+        "theme": theme,
+        "page_theme": theme or (saved_theme if saved_theme in THEMES else ""),
+        **_frame_feed(instance),
     }
     response = render(request, "embed/frame.html", context)
     response["Content-Security-Policy"] = frame_policy(instance.allowed_origins)
     response.xframe_options_exempt = True
     response["Referrer-Policy"] = "no-referrer"
     response["Cache-Control"] = "private, max-age=60"
+    _note_page(request, instance_id)
     return response
 
 
-def _refused(request: HttpRequest, problem: Problem) -> HttpResponse:
-    response = render(request, "embed/refused.html", {"status": problem.status}, status=problem.status)
+@require_safe
+def fragment(request: HttpRequest, instance_id: str) -> HttpResponse:
+    """The feed as HTML to put into a page, with data by schema.org and without scripts. Cached like the feed's JSON."""
+    try:
+        instance, _, _ = _permitted(request, instance_id)
+        http_caching.check_origin(request, instance, is_session=False)
+        view, posts = read_plain(instance)
+    except (Problem, InvalidInput, APIException, paris.StoreUnavailable) as error:
+        response = _refused(request, error, "embed/refused_words.html")
+        http_caching.replace_kept_posts(response)
+        return response
+    body = render_to_string("embed/fragment.html", {"posts": posts, "profile": view.profile}).encode()
+    caller = EmbedCaller(instance, token_in_url=True)
+    response = http_caching.feed_response(request, caller, view, body, content_type=HTML)
+    http_caching.add_cors(request, response, instance)
+    http_caching.replace_kept_posts(response)
+    response["Cross-Origin-Resource-Policy"] = "cross-origin"
+    response["Referrer-Policy"] = "no-referrer"
+    sightings.note_read(instance_id, now=timezone.now())
+    _note_page(request, instance_id)
+    return response
+
+
+def _permitted(request: HttpRequest, instance_id: str) -> tuple[Instance, str, str]:
+    """The instance, the token and the requested theme. Raises the errors of a refusal."""
+    query = single_values(request.GET, ("token", "theme"))
+    token, theme = query.get("token", ""), query.get("theme", "")
+    instance = instance_of_token(token)
+    if instance.instance_id != instance_id:
+        raise PermissionDenied
+    throttles.check_read(request, instance_id)
+    return instance, token, theme if theme in THEMES else ""
+
+
+def _note_page(request: HttpRequest, instance_id: str) -> None:
+    host = sightings.host_of(request.headers.get("Origin"), request.headers.get("Referer"))
+    sightings.note_page(instance_id, host, now=timezone.now())
+
+
+def _refused(request: HttpRequest, error: Exception, template: str) -> HttpResponse:
+    problem = problem_of(error)
+    if problem is None:
+        raise error
+    response = render(request, template, {"status": problem.status}, status=problem.status)
     # Any site may frame this page of plain text: readers see its message instead of the browser's error.
     response["Content-Security-Policy"] = "default-src 'none'; base-uri 'none'; frame-ancestors *"
     response.xframe_options_exempt = True
@@ -92,38 +127,13 @@ def _refused(request: HttpRequest, problem: Problem) -> HttpResponse:
     return response
 
 
-def _plain_feed(instance: Instance) -> dict[str, object]:
+def _frame_feed(instance: Instance) -> dict[str, object]:
     """The feed as plain links, shown without JavaScript, and the space to reserve for the widget."""
-    empty = Reserve(instance.max_posts, has_profile=instance.source.type is SourceType.PROFILE)
+    looks = to_send(instance.appearance)
+    empty = Reserve.of(instance.max_posts, looks, has_profile=instance.source.type is SourceType.PROFILE)
     try:
-        view = paris.read_feed(instance.feed_key(), instance.selection(), now=timezone.now())
+        view, posts = read_plain(instance)
     except paris.StoreUnavailable:
         return {"posts": [], "reserve": empty.words}
-    known = Reserve(len(view.posts), has_profile=view.profile is not None)
-    return {
-        "posts": [_plain(json.loads(post.json)) for post in view.posts],
-        "profile": view.profile,
-        "reserve": (known if view.posts else empty).words,
-    }
-
-
-def _plain(post: paris.ExternalPost) -> dict[str, str]:
-    words = post.get("altText") or post.get("caption") or "A post on Instagram"
-    copies = post.get("sizes")
-    sizes = [copies["small"], copies["medium"], copies["large"]] if copies else []
-    return {
-        "permalink": post["permalink"],
-        "picture": post.get("thumbnailUrl", ""),
-        "jpegs": ", ".join(f"{size['url']} {size['width']}w" for size in sizes),
-        "avifs": ", ".join(f"{size['avifUrl']} {size['width']}w" for size in sizes),
-        "words": words[:MAX_PLAIN_WORDS],
-    }
-
-
-@cache
-def _script(name: str) -> tuple[bytes, str]:
-    path = finders.find(f"embed/{name}")
-    if path is None:
-        raise FileNotFoundError(name)
-    script = Path(path).read_bytes()
-    return script, f'"{hashlib.sha256(script).hexdigest()[:32]}"'
+    known = Reserve.of(len(posts), looks, has_profile=view.profile is not None)
+    return {"posts": posts, "profile": view.profile, "reserve": (known if posts else empty).words}

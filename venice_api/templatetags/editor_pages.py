@@ -39,12 +39,14 @@ def moment(at: datetime) -> SafeString:
 @register.filter
 def times(words: str) -> SafeString:
     """A sentence from `wording`, with its times marked up like those of `moment`."""
-    return mark_safe(  # noqa: S308 - escaped before tags are added
-        UTC_TIME.sub(
-            lambda found: f'<time datetime="{parse_utc(found).isoformat()}">{found[0]}</time>',
-            conditional_escape(words),
-        )
-    )
+    return mark_safe(UTC_TIME.sub(_marked_up, conditional_escape(words)))  # noqa: S308 - escaped before tags are added
+
+
+def _marked_up(found: re.Match[str]) -> str:
+    try:
+        return f'<time datetime="{parse_utc(found).isoformat()}">{found[0]}</time>'
+    except ValueError:  # digits that are no time
+        return found[0]
 
 
 @register.simple_tag(takes_context=True)

@@ -1,12 +1,9 @@
 /**
  * <instagram-feed token="…">: an Instagram feed on any page.
  *
- * Attributes: token (required), max-posts, filter (all, image, video), page-size (a button shows the rest), columns (from
- * 900 px up, default 4), columns-narrow (default 2), theme (light, dark; default: the reader's), link="instagram" (no
- * lightbox), hide-profile, base-url (the service's address, if it isn't where this script came from).
- * Events (bubbling, composed), each prefixed "instagram-feed:": load {count, lastUpdated, stale, warnings},
- * error {message}, open {id, permalink} (preventDefault stops the lightbox), close {id}, more {shown, count}.
- * Styling: --igf-gap, --igf-radius, --igf-background, --igf-text, --igf-accent. More: docs/widget.md.
+ * The feed looks as its editor has saved it; attributes of the element win. Attributes, events, custom properties and
+ * texts: docs/widget.md. This file draws the grid. Carousel, masonry, the header's extras, other languages and the
+ * lightbox are modules that it imports when they are first needed.
  *
  * The widget connects only to the service and to the picture hosts named in the feed; once pictures have been copied,
  * these are the service's. Feed content becomes text nodes and checked URLs, never markup. It uses a constructed
@@ -20,46 +17,106 @@
 
   const SCRIPT_ORIGIN = document.currentScript ? new URL(document.currentScript.src).origin : location.origin;
   const WARMING_TRIES = 6;
+  const GIVE_UP_MS = 8_000;
   const DEFAULT_POSTS = 12;
   const MOST_POSTS = 48;
   const SIZES = ["small", "medium", "large"];
   const UNMEASURED = { count: 2, width: 320 };
-  const VIDEO_NOTICE = "This video is loaded from Instagram (Meta), which then sees your IP address. Press play again to watch it.";
+  const FEED = ["token", "max-posts", "filter", "base-url"];
   const DRAFT = { "instance-id": "instanceId", "source-type": "sourceType", "source-value": "sourceValue" };
+  const RIGHT_TO_LEFT = "ar";
+  const LANGUAGES = `de fr es it pt nl pl tr ja ${RIGHT_TO_LEFT}`.split(" "); // other than English, in languages.js
+
+  /** For each key of `appearance`: its default, then the other words that it can be, or the smallest and largest number. */
+  const LOOK = {
+    layout: ["grid", "carousel", "masonry"],
+    columns: [4, 1, 12],
+    columnsNarrow: [2, 1, 12],
+    gap: [10, 0, 60],
+    radius: [10, 0, 60],
+    tileRatio: ["1:1", "4:5", "original"],
+    header: [true],
+    headerText: [""],
+    followButton: [false],
+    captions: ["hover", "none", "below"],
+    captionLength: [150, 0, 2_200],
+    showDate: [false],
+    click: ["lightbox", "instagram", "none"],
+    theme: ["auto", "light", "dark"],
+    pageSize: [0, 0, MOST_POSTS],
+  };
+  const attributeOf = (key) => key.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`);
+  const LOOKS = [...Object.keys(LOOK).map(attributeOf), "link", "hide-profile", "texts", "lang", "on-error"];
+
+  const TEXTS = {
+    loading: "Loading posts…",
+    stillLoading: "The posts are still loading. Try again in a minute.",
+    tryAgain: "Try again",
+    empty: "There are no posts to show yet.",
+    failed: "The posts can't be shown right now.",
+    showMore: "Show more posts",
+    shown: "{shown} of {count} posts shown.",
+    postsOf: "Instagram posts of @{name}",
+    posts: "Instagram posts",
+    photo: "Photo",
+    video: "Video",
+    reel: "Reel",
+    album: "Album",
+    by: "{kind} by @{name}",
+    viewOnInstagram: "View on Instagram",
+  };
+
+  const ICONS = {
+    video: "M7 4.5v15l12.5-7.5z",
+    reel: "M5 3h14a2 2 0 0 1 2 2v14a2 2 0 0 1-2 2H5a2 2 0 0 1-2-2V5a2 2 0 0 1 2-2zM3 8.5h18M8 3l3 5.5M13.5 3l3 5.5M10 11.8v6l5-3z",
+    album: "M8 3h11a2 2 0 0 1 2 2v11a2 2 0 0 1-2 2H8a2 2 0 0 1-2-2V5a2 2 0 0 1 2-2zM18 21.5H5A2.5 2.5 0 0 1 2.5 19V6",
+  };
 
   const CSS = `
-    :host { display: block; color: var(--igf-text, #1f1b24); font: inherit; line-height: 1.4; container-type: inline-size; }
+    :host { display: block; width: -moz-available; width: -webkit-fill-available; width: stretch; font: inherit; line-height: 1.4; container-type: inline-size; }
     :host([hidden]) { display: none; }
-    @media (prefers-color-scheme: dark) { :host(:not([theme="light"])) { color: var(--igf-text, #f1edf4); } }
-    :host([theme="dark"]) { color: var(--igf-text, #f1edf4); }
+    .feed { color: var(--igf-text); }
+    .light { color: var(--igf-text, #1f1b24); color-scheme: light; }
+    .dark { color: var(--igf-text, #f1edf4); color-scheme: dark; }
     * { box-sizing: border-box; }
     a { color: inherit; }
-    .profile { display: flex; gap: .6em; align-items: center; width: fit-content; max-width: 100%; height: 2.4em; margin: 0 0 .9em; font-weight: 600; text-decoration: none; }
+    .profile { display: flex; gap: .65em; align-items: center; width: fit-content; max-width: 100%; min-height: 2.4em; margin: 0 0 .9em; font-weight: 600; text-decoration: none; }
     .profile:hover .name { text-decoration: underline; }
     .name { overflow: hidden; text-overflow: ellipsis; white-space: nowrap; }
-    .avatar { flex: none; width: 2.4em; height: 2.4em; overflow: hidden; border-radius: 50%; background: var(--igf-background, color-mix(in srgb, currentColor 9%, transparent)); }
-    .grid { display: grid; gap: var(--igf-gap, 10px); margin: 0; padding: 0; list-style: none; grid-template-columns: repeat(var(--columns-narrow, 2), minmax(0, 1fr)); }
-    @media (min-width: 900px) { .grid { grid-template-columns: repeat(var(--columns, 4), minmax(0, 1fr)); } }
-    .tile { position: relative; display: block; overflow: hidden; aspect-ratio: 1; border-radius: var(--igf-radius, 10px); background: var(--igf-background, color-mix(in srgb, currentColor 9%, transparent)); text-decoration: none; }
-    .tile:focus-visible, .profile:focus-visible, button:focus-visible { outline: 3px solid var(--igf-accent, #b3264a); outline-offset: 3px; }
+    .avatar { flex: none; width: 2.4em; height: 2.4em; overflow: hidden; border-radius: 50%; }
+    .avatar, .tile, .note, button { background: var(--igf-background, color-mix(in srgb, currentColor 9%, transparent)); }
+    .posts { --n: var(--tiny); --width: calc((100% + var(--space)) / var(--n) - var(--space)); --space: var(--igf-gap, var(--gap)); gap: var(--space); margin: 0; padding: 0; list-style: none; }
+    @container (min-width: 300px) { .posts { --n: var(--small); } }
+    @container (min-width: 480px) { .posts { --n: var(--narrow); } }
+    @container (min-width: 900px) { .posts { --n: var(--wide); } }
+    .grid { display: grid; align-items: start; grid-template-columns: repeat(var(--n), minmax(0, 1fr)); }
+    .row { grid-template: none; grid-auto-flow: column; grid-auto-columns: var(--width); overflow: hidden; }
+    .tile { position: relative; display: block; overflow: hidden; aspect-ratio: var(--ratio); border-radius: var(--igf-radius, var(--radius)); text-decoration: none; }
+    :focus-visible { outline: 3px solid var(--igf-accent, currentColor); outline-offset: 2px; z-index: 1; }
     picture { display: contents; }
     img { display: block; width: 100%; height: 100%; object-fit: cover; }
     .tile img { transition: transform .35s ease; }
-    .tile:hover img, .tile:focus-visible img { transform: scale(1.04); }
-    .caption { position: absolute; inset: auto 0 0; padding: 2.2em .8em .7em; color: #fff; font-size: .85em; background: linear-gradient(transparent, rgb(0 0 0 / .78)); opacity: 0; transition: opacity .25s ease; }
-    .caption span { display: -webkit-box; overflow: hidden; -webkit-box-orient: vertical; -webkit-line-clamp: 3; overflow-wrap: anywhere; }
-    .tile:hover .caption, .tile:focus-visible .caption { opacity: 1; }
-    .badge { position: absolute; top: .55em; right: .55em; padding: .15em .6em; border-radius: 1em; color: #fff; background: rgb(0 0 0 / .62); font-size: .72em; font-weight: 600; }
+    a.tile:is(:hover, :focus-visible) img { transform: scale(1.04); }
+    .caption { position: absolute; inset: auto 0 0; padding: 2.6em .9em .8em; color: #fff; font-size: .85em; background: linear-gradient(transparent, rgb(0 0 0 / .6) 2.2em, rgb(0 0 0 / .82)); opacity: 0; transition: opacity .25s ease; }
+    .caption span { display: -webkit-box; overflow: hidden; -webkit-box-orient: vertical; -webkit-line-clamp: 3; }
+    .tile:is(:hover, :focus-visible) .caption { opacity: 1; }
+    .below { margin: .6em 0 .5em; font-size: .9em; }
+    .below span { display: block; }
+    .caption, .below, .lost { overflow-wrap: anywhere; }
+    .date { margin-top: .3em; font-size: .9em; }
+    .badge { --size: clamp(16px, 13cqi / var(--n), 30px); position: absolute; top: 4%; inset-inline-end: 4%; display: block; width: var(--size); height: var(--size); padding: calc(var(--size) * .2); border-radius: 28%; color: #fff; background: rgb(0 0 0 / .58); }
+    svg { display: block; width: 100%; height: 100%; fill: none; stroke: currentColor; stroke-width: 2.2; stroke-linejoin: round; stroke-linecap: round; }
     .lost { display: grid; gap: .5em; place-content: center; height: 100%; padding: 1em; font-size: .85em; text-align: center; }
-    .lost span { display: -webkit-box; overflow: hidden; -webkit-box-orient: vertical; -webkit-line-clamp: 4; overflow-wrap: anywhere; }
+    .lost span { display: -webkit-box; overflow: hidden; -webkit-box-orient: vertical; -webkit-line-clamp: 4; }
     .lost u { font-size: .9em; }
     .wait { animation: breathe 1.6s ease-in-out infinite; }
     @keyframes breathe { 50% { opacity: .45; } }
     .more { display: flex; justify-content: center; height: 2.6em; margin: 1em 0 0; }
-    .note { padding: 2.4em 1em; margin: 0; border-radius: var(--igf-radius, 10px); background: var(--igf-background, color-mix(in srgb, currentColor 6%, transparent)); text-align: center; }
+    .note { padding: 2.4em 1em; border-radius: var(--igf-radius, 10px); text-align: center; }
     .note p { margin: 0 0 .8em; }
     .note p:last-child { margin: 0; }
-    button { height: 2.6em; padding: 0 1.1em; border: 1px solid currentColor; border-radius: 2em; color: inherit; background: none; font: inherit; cursor: pointer; }
+    button { height: 2.6em; padding: 0 1.3em; border: 0; border-radius: 2em; color: inherit; font: inherit; font-weight: 600; cursor: pointer; }
+    button:hover { background: color-mix(in srgb, currentColor 16%, transparent); }
     .said { position: absolute; width: 1px; height: 1px; overflow: hidden; clip-path: inset(50%); white-space: nowrap; }
     @media (prefers-reduced-motion: reduce) { *, .tile img, .caption { animation: none; transition: none; transform: none !important; } }
   `;
@@ -74,20 +131,87 @@
     return element;
   }
 
+  /** An icon of this path, 24 by 24 units. */
+  function icon(path) {
+    const [svg, line] = ["svg", "path"].map((name) => document.createElementNS("http://www.w3.org/2000/svg", name));
+    svg.setAttribute("viewBox", "0 0 24 24");
+    svg.setAttribute("aria-hidden", "true");
+    line.setAttribute("d", path);
+    svg.append(line);
+    return svg;
+  }
+
+  function makeButton(words, act) {
+    const button = make("button", "", words);
+    button.type = "button";
+    button.addEventListener("click", act);
+    return button;
+  }
+
+  /** A link that opens in a new tab. */
+  function makeLink(className, address, ...children) {
+    const link = make("a", className, ...children);
+    if (address) link.href = address;
+    link.target = "_blank";
+    link.rel = "noopener noreferrer";
+    return link;
+  }
+
   /** The URL if it is http or https, else "". */
   function webAddress(text) {
     try {
       const url = new URL(text);
-      return url.protocol === "https:" || url.protocol === "http:" ? url.href : "";
+      return /^https?:$/.test(url.protocol) ? url.href : "";
     } catch {
       return "";
     }
   }
 
-  /** The number if it is whole and from 1 to `most`, else 0. */
-  function wholeNumber(text, most) {
-    const number = Number(text);
-    return Number.isInteger(number) && number >= 1 && number <= most ? number : 0;
+  /** The whole number in this range; undefined if the value is something else. */
+  function wholeNumber(value, least, most) {
+    const number = Number(value);
+    return `${value ?? ""}`.trim() && Number.isInteger(number) && number >= least && number <= most ? number : undefined;
+  }
+
+  /** The value if `LOOK` allows it for the key, else undefined. */
+  function allowed(value, [usual, ...limits]) {
+    if (typeof usual === "number") return wholeNumber(value, ...limits);
+    if (typeof usual === "boolean") return typeof value === "boolean" ? value : { on: true, off: false }[value];
+    return usual ? [usual, ...limits].find((word) => word === value) : (value ?? undefined);
+  }
+
+  /** How the feed looks: by the element's attributes, else as `saved`, else by default. */
+  function lookOf(element, saved) {
+    const look = {};
+    for (const [key, values] of Object.entries(LOOK)) {
+      look[key] = allowed(element.getAttribute(attributeOf(key)), values) ?? allowed(saved[key], values) ?? values[0];
+    }
+    if (element.hasAttribute("hide-profile")) look.header = false;
+    if (element.getAttribute("link") === "instagram") look.click = "instagram";
+    return look;
+  }
+
+  /** What the embed code knows of the feed: "12 profile columns:3/2 ratio:4:5". */
+  function reserved(text) {
+    const known = { header: !text };
+    for (const word of text.split(/\s+/)) {
+      const [, name, value] = /^(\w+):(.+)/.exec(word) || [];
+      if (name === "columns") [known.columns, known.columnsNarrow] = value.split("/");
+      else if (name) known[{ ratio: "tileRatio", page: "pageSize" }[name] || name] = value;
+      else if (word === "profile") known.header = true;
+      else known.count = wholeNumber(word, 1, MOST_POSTS);
+    }
+    return known;
+  }
+
+  const filled = (text, values) => text.replace(/\{(\w+)\}/g, (whole, key) => values[key] ?? whole);
+
+  /** The text, shortened at a word to `most` characters; 0 for all of it. */
+  function shortened(text, most) {
+    const characters = [...text];
+    if (!most || characters.length <= most) return text;
+    const start = characters.slice(0, most).join("");
+    return `${(/[\s\p{P}]/u.test(characters[most]) ? start : start.replace(/\s+\S*$/, "")).replace(/[\s,.;:…–-]+$/, "")}…`;
   }
 
   function isPlain(click) {
@@ -104,17 +228,17 @@
     }
   }
 
+  /** The post's kind as the key of a text. */
   function kindOf(post) {
-    if (post.isReel) return "Reel";
-    return { VIDEO: "Video", CAROUSEL_ALBUM: "Album" }[post.mediaType] || "Photo";
+    return post.isReel ? "reel" : { VIDEO: "video", CAROUSEL_ALBUM: "album" }[post.mediaType] || "photo";
   }
 
   /** The post's alternative text: the one it came with, else its kind, author and date. */
-  function altText(post, language) {
+  function altText(post, texts, language) {
     if (post.altText) return post.altText;
-    const author = post.username ? ` by @${post.username}` : "";
+    const kind = texts[kindOf(post)];
     const date = dateIn(language, post.timestamp);
-    return `${kindOf(post)}${author}${date ? `, ${date}` : ""}`;
+    return (post.username ? filled(texts.by, { kind, name: post.username }) : kind) + (date && `, ${date}`);
   }
 
   /** The `srcset` of the sizes that are there; "" without any. `format`: url (JPEG) or avifUrl. */
@@ -169,96 +293,142 @@
     return /^#[0-9a-f]{6}$/i.test(item.placeholder) ? item.placeholder : "";
   }
 
-  /** Instead of the picture: its words on its colour. `name`: the element's. */
-  function lost(name, item, words) {
+  function isLight(red, green, blue) {
+    const [r, g, b] = [red, green, blue].map((part) => (part / 255) ** 2.2);
+    return 0.2126 * r + 0.7152 * g + 0.0722 * b > 0.179;
+  }
+
+  /** Instead of the picture: its words on its colour. `name`: the element's. `label`: what a click does, if anything. */
+  function lost(name, item, words, label) {
     const text = make("span", "", words);
     text.dir = "auto";
-    const element = make(name, "lost", text, make("u", "", "View on Instagram"));
+    const element = make(name, "lost", text, ...(label ? [make("u", "", label)] : []));
     const colour = colourOf(item);
     if (colour) {
-      const [red, green, blue] = [1, 3, 5].map((at) => (parseInt(colour.slice(at, at + 2), 16) / 255) ** 2.2);
-      const isLight = 0.2126 * red + 0.7152 * green + 0.0722 * blue > 0.179;
-      Object.assign(element.style, { background: colour, color: isLight ? "#000" : "#fff" });
+      const isOnLight = isLight(...[1, 3, 5].map((at) => parseInt(colour.slice(at, at + 2), 16)));
+      Object.assign(element.style, { background: colour, color: isOnLight ? "#000" : "#fff" });
     }
     return element;
   }
 
-  /** The width that a picture must have to cover a square of `side`. */
-  function coverWidth(post, side) {
-    return side * Math.max(1, post.width / post.height || 1);
+  /** A post's caption and date, as far as the look has them. */
+  function wordsOf(post, look, language) {
+    const caption = look.captions === "none" ? "" : shortened(post.caption || "", look.captionLength);
+    const date = look.showDate ? dateIn(language, post.timestamp) : "";
+    const parts = [["", caption], ["date", date]].filter(([, text]) => text).map(([name, text]) => make("span", name, text));
+    if (caption) parts[0].dir = "auto";
+    return parts;
   }
 
-  /** A post's place in the grid, and `widen(side)` for when the grid gets wider. */
-  function tile(post, language, side, isFirst, open) {
-    const link = make("a", "tile");
-    link.addEventListener("click", (click) => isPlain(click) && open(click));
+  /** A post's place in the list, and `widen(width)` for when its column gets wider. */
+  function tile(post, { look, texts, language, width, isFirst, open }) {
     const address = webAddress(post.permalink);
-    if (address) link.href = address;
-    link.target = "_blank";
-    link.rel = "noopener noreferrer";
-    const alt = altText(post, language);
+    const isLink = look.click !== "none";
+    const frame = isLink ? makeLink("tile", address) : make("span", "tile");
+    if (isLink) frame.addEventListener("click", (click) => isPlain(click) && open(click));
+    else frame.tabIndex = -1;
+    const shape = post.width / post.height || 1;
+    const [across, down] = look.tileRatio === "4:5" ? [4, 5] : [1, 1];
+    const isWhole = look.tileRatio === "original" || look.layout === "masonry";
+    if (isWhole) frame.style.aspectRatio = shape;
+    /** The width of a picture that covers a tile of this width. */
+    const coverWidth = (side) => (isWhole ? side : side * Math.max(1, (shape * down) / across));
+
+    const alt = altText(post, texts, language);
+    const kind = kindOf(post);
+    const badges = [];
+    if (ICONS[kind]) {
+      const badge = make("span", "badge", icon(ICONS[kind]));
+      badge.setAttribute("role", "img");
+      badge.setAttribute("aria-label", texts[kind]);
+      badges.push(badge);
+    }
+    const words = wordsOf(post, look, language);
+    const isBelow = look.captions === "below" && words.length;
+    const entry = { element: make("li", "", frame, ...(isBelow ? [make("div", "below", ...words)] : [])), widen() {} };
+
     const plain = webAddress(post.thumbnailUrl) || (post.mediaType === "IMAGE" ? webAddress(post.mediaUrl) : "");
-    const badge = kindOf(post) !== "Photo" ? [make("span", "badge", kindOf(post))] : [];
     const lose = () => {
-      if (post.mediaType !== "VIDEO" || !webAddress(post.mediaUrl)) link.classList.add("gone");
-      link.replaceChildren(lost("span", post, post.caption || alt), ...badge);
+      if (post.mediaType !== "VIDEO" || !webAddress(post.mediaUrl)) frame.classList.add("gone");
+      frame.replaceChildren(lost("span", post, post.caption || alt, isLink && texts.viewOnInstagram), ...badges);
     };
-    const entry = { element: make("li", "", link), widen() {} };
     if (!plain) {
       lose();
       return entry;
     }
-    link.style.background = colourOf(post);
-    const shown = picture(post, { plain, alt, width: coverWidth(post, side), isFirst, lose });
-    entry.widen = (wider) => shown.widen(coverWidth(post, wider));
-    link.append(shown.element, ...badge);
-    if (post.caption) {
-      const words = make("span", "", post.caption);
-      words.dir = "auto";
-      const caption = make("span", "caption", words);
+    frame.style.background = colourOf(post);
+    const shown = picture(post, { plain, alt, width: coverWidth(width), isFirst, lose });
+    entry.widen = (wider) => shown.widen(coverWidth(wider));
+    frame.append(shown.element, ...badges);
+    if (words.length && !isBelow) {
+      const caption = make("span", "caption", ...words);
       caption.setAttribute("aria-hidden", "true");
-      link.append(caption);
+      frame.append(caption);
     }
     return entry;
   }
 
-  function profileLine(profile) {
-    const link = make("a", "profile");
-    link.href = `https://www.instagram.com/${encodeURIComponent(profile.username)}/`;
-    link.target = "_blank";
-    link.rel = "noopener noreferrer";
-    const plain = webAddress(profile.profilePictureUrl || "");
+  /** The header: picture and name of the account, or the hashtag. */
+  function headerOf({ profile, sourceEcho }) {
+    const isTag = !profile && sourceEcho.type === "hashtag";
+    const name = profile ? profile.username : sourceEcho.value;
+    const link = makeLink("profile", `https://www.instagram.com/${isTag ? "explore/tags/" : ""}${encodeURIComponent(name)}/`);
+    const plain = webAddress(profile?.profilePictureUrl);
     if (plain) {
       const lose = (element) => element.remove();
       const shown = picture(profile, { plain, alt: "", width: 40, names: ["small"], isFirst: true, lose });
       link.append(make("span", "avatar", shown.element));
     }
-    link.append(make("span", "name", `@${profile.username}`));
+    link.append(make("span", "name", (isTag ? "#" : "@") + name));
     return link;
   }
 
-  /** How many columns the grid has, and how wide they are; null while it isn't displayed. */
-  function columnsOf(grid) {
-    const widths = grid ? getComputedStyle(grid).gridTemplateColumns.split(" ").map(parseFloat) : [];
-    return widths[0] > 0 ? { count: widths.length, width: widths[0] } : null;
+  /** How many columns the list has, and how wide they are; null while it isn't displayed. */
+  function columnsOf(list) {
+    if (!list) return null;
+    const style = getComputedStyle(list);
+    const count = Number(style.getPropertyValue("--n"));
+    const gap = parseFloat(style.columnGap) || 0;
+    const width = (list.clientWidth + gap) / count - gap;
+    return width > 0 ? { count, width } : null;
+  }
+
+  const modules = {};
+
+  /** A module of the service; null if it can't be loaded in time. */
+  function load(name) {
+    modules[name] ??= Promise.race([
+      import(`${SCRIPT_ORIGIN}/embed/${name}.js`),
+      new Promise((_, refuse) => setTimeout(refuse, GIVE_UP_MS)),
+    ]).catch(() => (modules[name] = null));
+    return modules[name];
+  }
+
+  /** The feeds that have nothing to show, with functions that draw them. Only the first one on a page says so. */
+  const failed = new Map();
+
+  function drawNotes() {
+    let isSaid = false;
+    for (const draw of failed.values()) isSaid = draw(isSaid) || isSaid;
   }
 
   class InstagramFeed extends HTMLElement {
-    static observedAttributes = ["token", "max-posts", "filter", "page-size", "columns", "columns-narrow", "base-url", "hide-profile", ...Object.keys(DRAFT)];
+    static observedAttributes = [...FEED, ...LOOKS, ...Object.keys(DRAFT)];
 
-    #body = make("div");
+    #body = make("div", "feed");
     #said = make("p", "said");
     #request = null;
     #timer = 0;
+    #turn = 0; // counts what is drawn, so that what comes late isn't
+    #data = null;
     #tiles = [];
-    #tellsOfVideos = true;
     #observer = new ResizeObserver(() => {
-      const columns = columnsOf(this.#body.querySelector(".grid"));
+      const columns = columnsOf(this.#body.querySelector(".posts"));
       if (columns) for (const { widen } of this.#tiles) widen(columns.width);
     });
 
     /** lightbox.js checks this: a page may have an older widget.js in its cache. */
-    static lightbox = 2;
+    static lightbox = 3;
 
     constructor() {
       super();
@@ -278,20 +448,29 @@
       this.#stop();
     }
 
-    attributeChangedCallback() {
-      if (this.isConnected) this.reload();
+    attributeChangedCallback(name) {
+      if (!this.isConnected) return;
+      if (!this.#data || !LOOKS.includes(name)) {
+        this.reload();
+        return;
+      }
+      this.#stop();
+      this.#timer = setTimeout(() => this.#draw(this.#data));
     }
 
-    /** Fetch and render the feed again; once for several attributes that are set together. */
+    /** Fetch and draw the feed again; once for several attributes that are set together. */
     reload() {
       this.#stop();
+      this.#data = null;
       this.#showSkeleton();
       this.#timer = setTimeout(() => this.#load(1));
     }
 
     #stop() {
+      this.#turn += 1;
       clearTimeout(this.#timer);
       this.#request?.abort();
+      if (failed.delete(this)) drawNotes();
     }
 
     #address() {
@@ -310,8 +489,11 @@
       return this.hasAttribute("preview") && this.hasAttribute("source-value");
     }
 
-    async #load(attempt) {
+    async #load(attempt, isRetry = false) {
+      const turn = this.#turn;
       const request = (this.#request = new AbortController());
+      let isLate = false;
+      const timer = setTimeout(() => request.abort((isLate = true)), GIVE_UP_MS);
       try {
         const answer = await fetch(this.#address(), {
           // The editor's preview must show settings saved a second ago; other pages may use a cached answer.
@@ -321,145 +503,209 @@
           signal: request.signal,
         });
         const data = await answer.json();
+        clearTimeout(timer);
         if (!answer.ok) throw Object.assign(new Error(data.error || `HTTP ${answer.status}`), { words: data.message });
-        this.#show(data, Number(answer.headers.get("Retry-After")) || 2, attempt);
+        await this.#show(data, Number(answer.headers.get("Retry-After")) || 2, attempt);
       } catch (error) {
-        if (!request.signal.aborted) this.#showError(error);
+        clearTimeout(timer);
+        if (turn !== this.#turn) return;
+        if (isLate && !isRetry) this.#load(attempt, true);
+        else this.#showError(isLate ? new Error("TIMEOUT") : error);
       }
     }
 
-    #show(data, retrySeconds, attempt) {
+    async #show(data, retrySeconds, attempt) {
       const warnings = data.warnings || [];
       if (warnings.includes("FEED_WARMING")) {
-        if (attempt >= WARMING_TRIES) return this.#showNote("The posts are still loading. Try again in a minute.", true);
-        this.#timer = setTimeout(() => this.#load(attempt + 1), retrySeconds * 1000 * attempt);
-        return undefined;
+        if (attempt >= WARMING_TRIES) this.#showNote("stillLoading", true);
+        else this.#timer = setTimeout(() => this.#load(attempt + 1), retrySeconds * 1000 * attempt);
+        return;
       }
-      if (data.posts.length) this.#showPosts(data);
-      else this.#showNote("There are no posts to show yet.");
+      if (!(await this.#draw(data))) return;
       const { lastUpdated, stale } = data;
       this.#tell("load", { count: data.posts.length, lastUpdated, stale, warnings });
-      return undefined;
     }
 
-    #showPosts(data) {
-      const { posts } = data;
-      const columns = columnsOf(this.#body.querySelector(".grid")) || UNMEASURED;
-      const grid = this.#grid();
-      grid.setAttribute("aria-label", data.profile ? `Instagram posts of @${data.profile.username}` : "Instagram posts");
-      this.#tellsOfVideos = data.videoNotice !== false;
-      this.#tiles = posts.map((post, index) => tile(post, this.#language, columns.width, index < columns.count,
-        (click) => this.#open(click, posts, index)));
+    /** Draw the feed when its modules are there. False if something else is drawn by then. */
+    async #draw(data) {
+      const turn = this.#turn;
+      const { columns, ...saved } = data.appearance || {};
+      Object.assign(saved, { columns: columns?.wide, columnsNarrow: columns?.narrow });
+      saved.header ??= Boolean(data.profile);
+      const look = lookOf(this, saved);
+      const hasExtras = look.header && (look.headerText || look.followButton);
+      const [texts, layout, extras] = await Promise.all([
+        this.#texts(look.layout !== "grid" || hasExtras),
+        look.layout === "grid" ? null : load(look.layout),
+        hasExtras ? load("header") : null,
+      ]);
+      if (turn !== this.#turn) return false;
+      this.#data = data;
+      if (!layout || !texts.close) look.layout = "grid";
+      if (data.posts.length) this.#showPosts(data, look, texts, texts.close && layout, texts.close && extras);
+      else this.#showNote("empty");
+      return true;
+    }
+
+    #showPosts(data, look, texts, layout, extras) {
+      const { posts, profile } = data;
+      const columns = columnsOf(this.#body.querySelector(".posts")) || UNMEASURED;
+      const list = this.#list(look);
+      list.setAttribute("aria-label", profile ? filled(texts.postsOf, { name: profile.username }) : texts.posts);
+      const language = this.#language;
+      this.#tiles = posts.map((post, index) => tile(post, {
+        look, texts, language, width: columns.width, isFirst: index < columns.count,
+        open: (click) => this.#open(click, data, index, look, texts),
+      }));
       const tiles = this.#tiles.map(({ element }) => element);
-      const pageSize = this.#number("page-size", MOST_POSTS) || posts.length;
-      grid.append(...tiles.slice(0, pageSize));
-      const profile = data.profile && !this.hasAttribute("hide-profile") ? [profileLine(data.profile)] : [];
-      const more = pageSize < posts.length ? [this.#moreButton(grid, tiles, pageSize)] : [];
-      this.#fill("", ...profile, grid, ...more);
+      const pageSize = (look.layout !== "carousel" && look.pageSize) || posts.length;
+      list.append(...tiles.slice(0, pageSize));
+      const parts = [list];
+      if (pageSize < posts.length) parts.push(this.#moreButton(list, tiles, pageSize, texts));
+      if (look.header && (profile || data.sourceEcho?.value)) {
+        const header = headerOf(data);
+        const { headerText, followButton } = look;
+        parts.unshift(extras ? extras.extend(header, { profile, headerText, followButton, texts, make, makeLink }) : header);
+      }
+      const root = this.shadowRoot;
+      for (const part of [layout, extras]) {
+        if (part && !root.adoptedStyleSheets.includes(part.sheet)) root.adoptedStyleSheets.push(part.sheet);
+      }
+      this.#fill("", look.theme, ...parts);
+      layout?.arrange(list, { texts, make, makeButton, icon, isLink: look.click !== "none" });
     }
 
-    #moreButton(grid, tiles, pageSize) {
-      const button = make("button", "", "Show more posts");
-      button.type = "button";
-      button.addEventListener("click", () => {
-        const shown = grid.children.length;
-        grid.append(...tiles.slice(shown, shown + pageSize));
-        tiles[shown].firstChild.focus();
-        if (grid.children.length === tiles.length) button.parentNode.remove();
-        this.#said.textContent = `${grid.children.length} of ${tiles.length} posts shown.`;
-        this.#tell("more", { shown: grid.children.length, count: tiles.length });
+    #moreButton(list, tiles, pageSize, texts) {
+      const button = makeButton(texts.showMore, () => {
+        const before = list.children.length;
+        list.append(...tiles.slice(before, before + pageSize));
+        tiles[before].firstChild.focus();
+        const values = { shown: list.children.length, count: tiles.length };
+        if (values.shown === values.count) button.parentNode.remove();
+        this.#said.textContent = filled(texts.shown, values);
+        this.#tell("more", values);
       });
       return make("p", "more", button);
     }
 
     /** Open the post in the lightbox. If it doesn't load, open the post on Instagram, as the link would have. */
-    #open(click, posts, index) {
+    #open(click, { posts, videoNotice }, index, look, texts) {
       const { id, permalink } = posts[index];
-      if (this.getAttribute("link") === "instagram" || click.currentTarget.classList.contains("gone")) return;
+      if (look.click === "instagram" || click.currentTarget.classList.contains("gone")) return;
       const address = click.currentTarget.href;
       click.preventDefault();
       if (!this.#tell("open", { id, permalink })) return;
       const language = this.#language;
-      const tools = {
-        make, webAddress, picture, lost,
-        altText: (post) => altText(post, language), dateWords: (timestamp) => dateIn(language, timestamp),
-        videoNotice: this.#videoNotice,
-      };
       const told = { close: (post) => this.#tell("close", { id: post.id }) };
-      import(`${SCRIPT_ORIGIN}/embed/lightbox.js`).then(
-        (lightbox) => lightbox.open({ posts, index, isDark: this.#isDark, tools, told }),
-        () => address && open(address, "_blank", "noopener,noreferrer"),
-      );
+      const { colorScheme, color, direction } = getComputedStyle(this.#body);
+      const [red, green, blue] = /^rgb/.test(color) ? color.match(/[\d.]+/g) : [0, 0, 0];
+      const isDark = look.theme === "auto" ? isLight(red, green, blue) : look.theme === "dark";
+      Promise.all([import(`${SCRIPT_ORIGIN}/embed/lightbox.js`), this.#texts(true)]).then(
+        ([lightbox, texts]) => {
+          if (!texts.close) throw new Error("languages.js can't be loaded");
+          const words = this.getAttribute("video-notice") || (videoNotice === false ? "off" : texts.videoNotice);
+          const tools = {
+            make, webAddress, picture, texts, language, direction, colorScheme,
+            lost: (name, item, caption) => lost(name, item, caption, texts.viewOnInstagram),
+            altText: (post) => altText(post, texts, language), dateWords: (timestamp) => dateIn(language, timestamp),
+            videoNotice: words === "off" ? "" : words,
+          };
+          return lightbox.open({ posts, index, isDark, tools, told });
+        },
+      ).catch(() => address && open(address, "_blank", "noopener,noreferrer"));
     }
 
     get #language() {
       return this.closest("[lang]")?.lang || navigator.language;
     }
 
-    get #isDark() {
-      const theme = this.getAttribute("theme");
-      return theme === "dark" || (theme !== "light" && matchMedia("(prefers-color-scheme: dark)").matches);
-    }
-
-    /** The notice shown before the first video plays; "" for none. */
-    get #videoNotice() {
-      const words = this.getAttribute("video-notice");
-      if (words) return words === "off" ? "" : words;
-      return this.#tellsOfVideos ? VIDEO_NOTICE : "";
-    }
-
-    /** The attribute's value if it is a whole number from 1 to `most`, else 0. */
-    #number(attribute, most) {
-      return wholeNumber(this.getAttribute(attribute), most);
+    /** The texts in the page's language, else in English, with those that the page replaces. `ofModules`: all of them. */
+    async #texts(ofModules = false) {
+      const [language] = this.#language.toLowerCase().split("-");
+      const found = ofModules || LANGUAGES.includes(language) ? await load("languages") : null;
+      let own = {};
+      try {
+        own = JSON.parse(this.getAttribute("texts")) ?? {};
+      } catch {
+        console.warn(`<${TAG}>: the attribute "texts" isn't JSON.`);
+      }
+      return { ...TEXTS, ...found?.textsIn(language), ...Object.fromEntries(Object.entries(own).filter(([, text]) => typeof text === "string")) };
     }
 
     /** Has the geometry of the feed, so that nothing moves when the posts come. */
     #showSkeleton() {
       this.#tiles = [];
-      const [count, profile] = (this.getAttribute("reserve") || "").trim().split(/\s+/);
-      const posts = wholeNumber(count, MOST_POSTS) || this.#number("max-posts", MOST_POSTS) || DEFAULT_POSTS;
-      const shown = Math.min(this.#number("page-size", MOST_POSTS) || posts, posts);
-      const grid = this.#grid();
-      for (let drawn = 0; drawn < shown; drawn += 1) grid.append(make("li", "", make("span", "tile wait")));
-      const hasProfile = !this.hasAttribute("hide-profile") && (!this.hasAttribute("reserve") || profile === "profile");
+      const known = reserved((this.getAttribute("reserve") || "").trim());
+      const look = lookOf(this, known);
+      const posts = known.count || wholeNumber(this.getAttribute("max-posts"), 1, MOST_POSTS) || DEFAULT_POSTS;
+      const isRow = look.layout === "carousel";
+      const shown = Math.min((!isRow && look.pageSize) || posts, posts);
+      if (look.layout !== "grid") load(look.layout);
+      const list = this.#list(look);
+      list.classList.add("grid", ...(isRow ? ["row"] : []));
+      for (let drawn = 0; drawn < shown; drawn += 1) list.append(make("li", "", make("span", "tile wait")));
       const parts = [
-        ...(hasProfile ? [make("div", "profile", make("span", "avatar wait"))] : []),
-        grid,
+        ...(look.header ? [make("div", "profile", make("span", "avatar wait"))] : []),
+        list,
         ...(shown < posts ? [make("div", "more")] : []),
       ];
       for (const part of parts) part.setAttribute("aria-hidden", "true");
-      this.#fill("Loading posts…", ...parts);
+      this.#fill("", look.theme, ...parts);
       this.#body.setAttribute("aria-busy", "true");
+      this.#texts().then(({ loading }) => {
+        if (this.#body.hasAttribute("aria-busy")) this.#said.textContent = loading;
+      });
     }
 
-    #showNote(words, mayRetry = false) {
-      const note = make("div", "note", make("p", "", words));
-      if (mayRetry) {
-        const button = make("button", "", "Try again");
-        button.type = "button";
-        button.addEventListener("click", () => this.reload());
-        note.append(make("p", "", button));
-      }
-      this.#fill(words, note);
+    /** Say in a sentence why there are no posts: once on a page, or not at all if it wants that. `key`: the text's. */
+    async #showNote(key, mayRetry = false, words = "") {
+      const turn = this.#turn;
+      const texts = await this.#texts();
+      if (turn !== this.#turn) return;
+      let isShown;
+      const draw = (isSaid) => {
+        const mayShow = this.getAttribute("on-error") !== "hide" && (!isSaid || this.hasAttribute("preview"));
+        if (mayShow === isShown) return isShown;
+        isShown = mayShow;
+        this.#fill("", "");
+        if (!isShown) return false;
+        const text = words || texts[key];
+        const note = make("div", "note", make("p", "", text));
+        if (mayRetry) note.append(make("p", "", makeButton(texts.tryAgain, () => [...failed.keys()].forEach((feed) => feed.reload()))));
+        this.#fill(text, lookOf(this, {}).theme, note);
+        return true;
+      };
+      failed.set(this, draw);
+      drawNotes();
     }
 
     #showError(error) {
-      this.#showNote((this.#isDraft && error.words) || "The posts can't be shown right now.", true);
+      this.#showNote("failed", true, this.#isDraft && error.words);
       this.#tell("error", { message: error.message });
     }
 
-    #grid() {
-      const grid = make("ul", "grid");
-      grid.setAttribute("role", "list");
-      for (const attribute of ["columns", "columns-narrow"]) {
-        const columns = this.#number(attribute, 12);
-        if (columns) grid.style.setProperty(`--${attribute}`, columns);
-      }
-      return grid;
+    /** The list of posts, with what the look says of its columns and tiles. */
+    #list({ layout, columns, columnsNarrow, gap, radius, tileRatio }) {
+      const list = make("ul", `posts ${layout}`);
+      list.setAttribute("role", "list");
+      const values = {
+        wide: columns,
+        narrow: columnsNarrow,
+        small: Math.min(columnsNarrow, 3),
+        tiny: Math.min(columnsNarrow, 2),
+        ratio: layout !== "masonry" && tileRatio === "1:1" ? 1 : 0.8,
+        [this.hasAttribute("gap") ? "igf-gap" : "gap"]: `${gap}px`,
+        [this.hasAttribute("radius") ? "igf-radius" : "radius"]: `${radius}px`,
+      };
+      for (const [name, value] of Object.entries(values)) list.style.setProperty(`--${name}`, value);
+      return list;
     }
 
-    #fill(said, ...content) {
+    #fill(said, theme, ...content) {
       this.#body.removeAttribute("aria-busy");
+      this.#body.className = `feed ${theme}`;
+      if (this.#language.toLowerCase().startsWith(RIGHT_TO_LEFT)) this.#body.dir = "rtl";
+      else this.#body.removeAttribute("dir");
       this.#body.replaceChildren(...content);
       this.#said.textContent = said;
     }
