@@ -6,6 +6,17 @@ from paris_integration.connections.callbacks import (
     delete_data,
     find_deletion,
 )
+from paris_integration.connections.connect_links import (
+    LinkFacts,
+    LinkState,
+    TooManyLinks,
+    find_link,
+    find_link_by_id,
+    links_of,
+    make_link,
+    note_link_opened,
+    withdraw_link,
+)
 from paris_integration.connections.key_rotation import RotationReport, also_rotate, rotate_encryption_keys
 from paris_integration.connections.links import instances_connected_as
 from paris_integration.connections.logins import (
@@ -107,6 +118,8 @@ __all__ = [
     "InvalidSignedRequest",
     "InvalidSource",
     "LeftOut",
+    "LinkFacts",
+    "LinkState",
     "Login",
     "LoginFailed",
     "ParisError",
@@ -123,6 +136,7 @@ __all__ = [
     "StorageUnavailable",
     "StoreUnavailable",
     "TooBusy",
+    "TooManyLinks",
     "Warning",
     "WordRules",
     "account_erased",
@@ -140,16 +154,21 @@ __all__ = [
     "erase_instance",
     "find_choice",
     "find_deletion",
+    "find_link",
+    "find_link_by_id",
     "find_picture",
     "force_refresh",
     "glance_at",
     "grant_units",
     "instances_connected_as",
     "is_text_on_first_key",
+    "links_of",
     "look_at_feed",
+    "make_link",
     "metrics_text",
     "move_instance",
     "note_act",
+    "note_link_opened",
     "note_refresh_on_behalf",
     "offers",
     "open_text",
@@ -170,6 +189,7 @@ __all__ = [
     "select",
     "take_state",
     "why_left_out",
+    "withdraw_link",
 ]
 
 from paris_integration.quota.members import look_at_feed, read_feed_as_member

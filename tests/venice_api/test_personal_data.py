@@ -115,6 +115,7 @@ OURS = {  # ids, keys, codes and numbers that we make
     "auth.Permission": {"name", "codename"},
     "admin.LogEntry": {"object_id", "change_message"},
     "paris_integration.AuditEvent": {"instance_id", "reason", "note"},
+    "paris_integration.ConnectLink": {"code_hash", "instance_id"},
     "paris_integration.Connection": {"scopes", "cause"},
     "paris_integration.ConnectionLink": {"instance_id"},
     "paris_integration.DailyUsage": {
@@ -156,6 +157,7 @@ PEOPLE = {  # who uses the service: editors and staff
     "axes.AccessLog": {"user_agent", "ip_address", "username", "http_accept", "path_info", "session_hash"},
     "entitlements.EntitlementChange": {"actor"},
     "paris_integration.AuditEvent": {"actor", "user_id"},
+    "paris_integration.ConnectLink": {"user_id", "creator"},
     "paris_integration.ForcedRefresh": {"user_id", "username"},
     "paris_integration.LoginAttempt": {"user_id", "session_hash"},
     "paris_integration.RefreshReceipt": {"user_id"},
