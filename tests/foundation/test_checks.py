@@ -57,8 +57,8 @@ RIGHT: dict[str, Any] = {
 EVERY_CHECK = (
     service.check_shape, service.check_secrets, service.check_addresses, service.check_stores,
     venice.check_redirect_uris, venice.check_redirect_uris_are_safe, venice.check_ways_to_upgrade,
-    venice.check_metrics_token, venice.check_throttles, paris.check_public_mode, paris.check_graph_version,
-    paris.check_meta_apps, paris.check_something_can_be_fetched, paris.check_meta_addresses,
+    venice.check_metrics_token, venice.check_throttles, venice.check_staff_mfa, paris.check_public_mode,
+    paris.check_graph_version, paris.check_meta_apps, paris.check_something_can_be_fetched, paris.check_meta_addresses,
     paris.check_picture_storage, paris.check_pictures_can_be_stored,
 )  # fmt: skip
 BUCKET = {"MEDIA_STORAGE": "s3", "S3_BUCKET": "pictures"}

@@ -42,7 +42,7 @@ def test_a_person_without_an_account_makes_one(people: Cast) -> None:
     link, client = invited(people), Client()
     page = client.get(link)
     assert "Join Acme Bakery" in words(page)
-    assert (page["Referrer-Policy"], "no-store" in page["Cache-Control"]) == ("no-referrer", True)
+    assert (page["Referrer-Policy"], "no-store" in page["Cache-Control"]) == ("strict-origin", True)
 
     done = client.post(link, ACCOUNT)
 

@@ -113,5 +113,6 @@ def _closed(request: HttpRequest, state: InvitationState, found: Invitation | No
 
 
 def _private(response: HttpResponse) -> HttpResponse:
-    response["Referrer-Policy"] = "no-referrer"  # the address contains the link's code
+    # The address contains the link's code. With `no-referrer`, browsers would send forms without their origin.
+    response["Referrer-Policy"] = "strict-origin"
     return response

@@ -37,7 +37,7 @@ class Command(BaseCommand):
             email = options["email"]
             if email is not None:
                 user.email = address_or_error("--email", email, username=username)
-            printed = {}
+            printed: dict[str, str] = {}
             if options["password"] is not None:
                 user.set_password(options["password"])
             elif user.pk is None:
