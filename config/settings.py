@@ -331,6 +331,11 @@ ACCOUNT_EMAIL_UNKNOWN_ACCOUNTS = False
 ACCOUNT_PREVENT_ENUMERATION = "strict"
 ACCOUNT_REAUTHENTICATION_METHODS = ("password", "mfa")
 ACCOUNT_SESSION_REMEMBER = True
+ACCOUNT_FORMS = {
+    "change_password": "venice_api.accounts.forms.ChangePassword",
+    "set_password": "venice_api.accounts.forms.SetPassword",
+    "reset_password_from_key": "venice_api.accounts.forms.ResetPassword",
+}
 ACCOUNT_RATE_LIMITS = {
     "login": "",
     "login_failed": "5/5m/key",  # wrong codes of the second step, per person

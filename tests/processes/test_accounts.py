@@ -104,8 +104,8 @@ def test_a_forgotten_password(service: Service, browser: Browser, mailbox: Path)
         page.goto(link)
         assert link.rstrip("/").rpartition("-")[2] not in page.url
         assert problems_in_all_looks(page) == []
-        page.get_by_label("New Password", exact=False).first.fill(NEW)
-        page.get_by_label("New Password (again)").fill(NEW)
+        page.get_by_label("New password", exact=True).fill(NEW)
+        page.get_by_label("New password again").fill(NEW)
         page.get_by_role("button", name="Change password").click()
         expect(page.get_by_role("heading", name="Your password is changed")).to_be_visible()
         sign_in(service, page, "fred@shop.example", NEW)

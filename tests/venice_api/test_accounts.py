@@ -13,6 +13,7 @@ from django.core import mail
 from django.test import Client
 
 from tests.stored import everything_stored
+from venice_api.templatetags.account_pages import browser_words
 
 NOW = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
 PASSWORD = "the-right-password-1"
@@ -228,6 +229,31 @@ def test_sessions_are_listed_and_ended(sam: User) -> None:
     assert (is_in(here), is_in(phone), is_in(tablet)) == (True, False, True)
     here.post("/accounts/sessions/")
     assert (is_in(here), is_in(tablet)) == (True, False)
+
+
+@pytest.mark.parametrize(
+    ("user_agent", "words"),
+    [
+        (
+            "Mozilla/5.0 (Windows NT 10.0; Win64; x64; rv:131.0) Gecko/20100101 Firefox/131.0",
+            "Firefox on Windows",
+        ),
+        (
+            "Mozilla/5.0 (iPhone; CPU iPhone OS 17_5 like Mac OS X) AppleWebKit/605.1.15 (KHTML, like Gecko) "
+            "Version/17.5 Mobile/15E148 Safari/604.1",
+            "Safari on iPhone",
+        ),
+        (
+            "Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/130.0.0.0 "
+            "Safari/537.36 Edg/130.0.0.0",
+            "Edge on Windows",
+        ),
+        ("curl/8.5", "curl/8.5"),
+        ("", "Unknown browser"),
+    ],
+)
+def test_a_browser_in_words(user_agent: str, words: str) -> None:
+    assert browser_words(user_agent) == words
 
 
 def test_nobody_ends_the_sessions_of_others(sam: User) -> None:

@@ -100,6 +100,23 @@ def test_guessing_codes_is_limited(sam: User, act: Any, clock: Any) -> None:
     assert is_in(second_step(code(secret, 21)))
 
 
+def test_signing_in_works_while_redis_is_away(sam: User, act: Any, clock: Any, settings: Any) -> None:
+    secret, codes = set_up(sign_in(), act)
+    clock.move_to(NOW + 10 * STEP, tick=False)
+    settings.CACHES = {
+        "default": {
+            "BACKEND": "foundation.cache.ResilientRedisCache",
+            "LOCATION": "redis://127.0.0.1:1/0",
+            "OPTIONS": {"socket_connect_timeout": 0.1, "socket_timeout": 0.1},
+        }
+    }
+    assert is_in(second_step(code(secret, 10)))
+    assert is_in(second_step(codes[0]))
+    asked = Client().post("/accounts/password/reset/", {"email": "sam@shop.example"})
+    assert asked.status_code == 302
+    assert mail.outbox[-1].subject == "Set a new password"
+
+
 def test_secrets_are_encrypted_and_follow_the_keys(sam: User, act: Any, clock: Any, settings: Any) -> None:
     secret, codes = set_up(sign_in(), act)
     clock.move_to(NOW + 10 * STEP, tick=False)

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from typing import Any, cast
 
-from allauth.account.forms import LoginForm
+from allauth.account.forms import ChangePasswordForm, LoginForm, ResetPasswordKeyForm, SetPasswordForm
 from allauth.account.internal.userkit import filter_users_by_email
 from django import forms
 from django.contrib.auth.models import User
 from django.core.exceptions import ValidationError
 
+NEW_PASSWORD = {"password1": "New password", "password2": "New password again"}
 LONGEST_USERNAME = User._meta.get_field("username").max_length or 0
 
 
@@ -49,3 +50,27 @@ class SignInForm(LoginForm):  # type: ignore[misc]
         if len(credentials["username"]) > LONGEST_USERNAME:
             raise ValidationError("Wrong username or password.")
         return dict(super()._clean_with_password(credentials))
+
+
+class ChangePassword(ChangePasswordForm):  # type: ignore[misc]
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, label_suffix="", **kwargs)
+        _label(self, {"oldpassword": "Current password", **NEW_PASSWORD})
+
+
+class SetPassword(SetPasswordForm):  # type: ignore[misc]
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, label_suffix="", **kwargs)
+        _label(self, NEW_PASSWORD)
+
+
+class ResetPassword(ResetPasswordKeyForm):  # type: ignore[misc]
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, label_suffix="", **kwargs)
+        _label(self, NEW_PASSWORD)
+
+
+def _label(form: forms.Form, labels: dict[str, str]) -> None:
+    for name, label in labels.items():
+        form.fields[name].label = label
+        form.fields[name].widget.attrs.pop("placeholder", None)

@@ -88,13 +88,13 @@ def _act(view: Act) -> Act:
 @require_safe
 @owners_only
 def page(request: HttpRequest, workspace: Workspace) -> HttpResponse:
-    return _page(request, workspace, InviteForm())
+    return _page(request, workspace, InviteForm(label_suffix=""))
 
 
 @changes_need_fresh_sign_in
 @_act
 def invite(request: HttpRequest, workspace: Workspace) -> HttpResponse:
-    form = InviteForm(request.POST)
+    form = InviteForm(request.POST, label_suffix="")
     if not form.is_valid():
         return _page(request, workspace, form, status=400)
     email, role = form.cleaned_data["email"].lower(), Role(form.cleaned_data["role"])
@@ -140,7 +140,9 @@ def withdraw(request: HttpRequest, workspace: Workspace, invitation_id: int) -> 
 def set_role(request: HttpRequest, workspace: Workspace, user_id: int) -> HttpResponse:
     form = RoleForm(request.POST)
     if not form.is_valid():
-        return _page(request, workspace, InviteForm(), status=400, problem="Choose one of the roles.")
+        return _page(
+            request, workspace, InviteForm(label_suffix=""), status=400, problem="Choose one of the roles."
+        )
     members.set_role(workspace.pk, user_id, Role(form.cleaned_data["role"]), actor=_actor(request))
     messages.success(request, "The role is changed.")
     return _next_page(request, workspace)

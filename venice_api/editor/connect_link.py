@@ -39,8 +39,8 @@ class LinkForm(forms.Form):
 def connect_link(request: HttpRequest, instance_id: str) -> HttpResponse:
     instance, _ = for_editing(request, instance_id)
     if request.method != "POST":
-        return _page(request, instance, LinkForm())
-    form = LinkForm(request.POST)
+        return _page(request, instance, LinkForm(label_suffix=""))
+    form = LinkForm(request.POST, label_suffix="")
     if not form.is_valid():
         return _page(request, instance, form, status=400)
     if not _is_allowed(instance):
@@ -62,7 +62,7 @@ def connect_link(request: HttpRequest, instance_id: str) -> HttpResponse:
         messages.success(request, f"We've sent the link to {email}.")
         return redirect("editor-connect-link", instance_id=instance.pk)
     # Shown in this answer alone: only a hash of it is stored.
-    return _page(request, instance, LinkForm(), made=url)
+    return _page(request, instance, LinkForm(label_suffix=""), made=url)
 
 
 @login_required
