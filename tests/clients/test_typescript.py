@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
-import subprocess
+import re
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -14,8 +13,10 @@ import pytest
 
 from entitlements.changes import Actor, set_plan
 from entitlements.models import Plan
-from tests.conftest import Cast, needs
+from tests.clients.node import install, run_in
+from tests.conftest import Cast
 from tests.fakes import FakeProvider, media, video
+from venice_api import appearance
 from venice_api.models import WidgetInstance
 
 pytestmark = pytest.mark.sqlite_leg
@@ -27,17 +28,11 @@ API = "/v1/integrations/instagram/"
 
 @pytest.fixture(scope="module")
 def npm() -> str:
-    path = shutil.which("npm")
-    needs("npm", path is not None and shutil.which("node") is not None)
-    assert path is not None
-    run(path, "ci", "--ignore-scripts")
-    return path
+    return install(CLIENT)
 
 
 def run(*command: str) -> str:
-    done = subprocess.run(command, cwd=CLIENT, capture_output=True, text=True, timeout=300, check=False)
-    assert done.returncode == 0, done.stdout + done.stderr
-    return done.stdout
+    return run_in(CLIENT, *command)
 
 
 def recorded(people: Cast, instance: WidgetInstance) -> dict[str, Any]:
@@ -75,7 +70,8 @@ def test_the_recorded_answers_match_the_api(
         video(2),
         media(3, media_type="CAROUSEL_ALBUM", children={"data": [child]}),
     ]
-    answers = recorded(people, make_instance())
+    looks = appearance.stored(appearance.Appearance(layout="masonry", header_text="Fresh every day"))
+    answers = recorded(people, make_instance(appearance=looks))
     as_json = json.dumps(answers, indent=2) + "\n"
     lines = [
         "// What the API answered, for the type checker. Written by the tests with UPDATE_RECORDED=1.",
@@ -110,3 +106,26 @@ def test_the_types_match_the_schema(npm: str, tmp_path: Path) -> None:
 def test_the_client_compiles_and_works(npm: str) -> None:
     run(npm, "run", "check")
     assert "# fail 0" in run(npm, "test")
+
+
+def test_the_examples_in_the_readme_compile(npm: str, tmp_path: Path) -> None:
+    examples = re.findall(r"^```ts\n(.*?)^```$", (CLIENT / "README.md").read_text(), re.DOTALL | re.MULTILINE)
+    for number, example in enumerate(examples):
+        (tmp_path / f"example{number}.ts").write_text(example)
+    run(npm, "run", "build")
+    (tmp_path / "node_modules").mkdir()
+    (tmp_path / "node_modules" / "instagram-feed-client").symlink_to(CLIENT)
+    options = "--noEmit --strict --module esnext --moduleResolution bundler --target es2022"
+    files = [f"example{number}.ts" for number in range(len(examples))]
+    compiler = str(CLIENT / "node_modules" / ".bin" / "tsc")
+    run_in(tmp_path, "node", compiler, *options.split(), *files)
+
+
+def test_the_readme_explains_every_error_and_warning() -> None:
+    schemas = json.loads((CLIENT / "../../docs/openapi.json").read_text())["components"]["schemas"]
+    codes = schemas["FeedData"]["properties"]["warnings"]["items"]["enum"]
+    codes += schemas["Error"]["properties"]["reasonCode"]["enum"]
+    # These can't happen with this client, or are results instead of errors.
+    unneeded = {"METHOD_NOT_ALLOWED", "REQUEST_TOO_LARGE", "UNSUPPORTED_MEDIA_TYPE", "REFRESH_BLOCKED"}
+    codes += set(schemas["Error"]["properties"]["error"]["enum"]) - unneeded
+    assert set(codes) <= set(re.findall(r"`([A-Z_]+)`", (CLIENT / "README.md").read_text()))

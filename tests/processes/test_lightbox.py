@@ -2,18 +2,25 @@
 
 from __future__ import annotations
 
+import base64
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Browser, Page, Route, expect
 
 from tests.axe import problems_at_widths
 from tests.fakes import media, video
-from tests.processes.publishing import opened, publisher, wait_for_widgets, widget
+from tests.processes.canned import Canned, canned_service
+from tests.processes.publishing import opened, publisher, wait_for, wait_for_widgets, widget
 from tests.processes.service import Service, running_service
 
 pytestmark = [pytest.mark.processes, pytest.mark.browser]
+
+
+SIZES = [(1280, 720), (1920, 1080), (390, 844), (320, 568), (844, 390), (640, 360)]  # the last: 200 % zoom
+SHAPES = {"portrait": (1080, 1350), "landscape": (1080, 566), "9:16": (1080, 1920), "square": (1080, 1080)}
+LONG_CAPTION = "A long caption that goes on. " * 70  # about 2,000 characters
 
 
 @pytest.fixture(scope="module")
@@ -209,3 +216,338 @@ def test_nobody_is_shut_out(service: Service, browser: Browser, scheme: str) -> 
         page.locator("a.tile").nth(1).click()
         expect(page.locator(".place")).to_have_text("1 of 3")
         assert problems_at_widths(page) == []
+
+
+# --- Whole at every size ---------------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def canned() -> Iterator[Canned]:
+    with canned_service() as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def films(browser: Browser) -> dict[str, bytes]:
+    """Short videos of each shape, recorded by the browser."""
+    page = browser.new_page()
+    recorded = {name: base64.b64decode(page.evaluate(_RECORD, size)) for name, size in SHAPES.items()}
+    page.close()
+    return recorded
+
+
+_RECORD = """([width, height]) => new Promise(done => {
+    const canvas = Object.assign(document.createElement("canvas"), { width: width / 8, height: height / 8 });
+    const pen = canvas.getContext("2d");
+    const recorder = new MediaRecorder(canvas.captureStream(30), { mimeType: "video/webm;codecs=vp8" });
+    let drawn = 0;
+    recorder.ondataavailable = ({ data }) => {
+        const reader = new FileReader();
+        reader.onload = () => done(reader.result.split(",")[1]);
+        reader.readAsDataURL(data);
+    };
+    recorder.start();
+    const timer = setInterval(() => {
+        pen.fillStyle = drawn % 2 ? "#333" : "#aaa";
+        pen.fillRect(0, 0, 300, 300);
+        if (++drawn === 8) { clearInterval(timer); recorder.stop(); }
+    }, 30);
+})"""
+# What is drawn of the picture or video, by its own size and `object-fit`; and whether it is in the window and on the
+# stage, and nothing covers its corners and middle.
+_IS_WHOLE = """media => {
+    const root = media.getRootNode();
+    const box = media.getBoundingClientRect();
+    const stage = root.querySelector(".stage").getBoundingClientRect();
+    const [width, height] = [media.naturalWidth || media.videoWidth, media.naturalHeight || media.videoHeight];
+    const fit = getComputedStyle(media).objectFit;
+    if (fit !== "contain" || !width) return `${fit}, ${width} pixels wide`;
+    const scale = Math.min(box.width / width, box.height / height);
+    const left = box.left + (box.width - width * scale) / 2;
+    const top = box.top + (box.height - height * scale) / 2;
+    const drawn = { left, top, right: left + width * scale, bottom: top + height * scale };
+    const said = JSON.stringify({ drawn, stage, window: [innerWidth, innerHeight] });
+    for (const around of [stage, { left: 0, top: 0, right: innerWidth, bottom: innerHeight }]) {
+        if (drawn.left < around.left - 1 || drawn.top < around.top - 1 || drawn.right > around.right + 1
+            || drawn.bottom > around.bottom + 1) return `cropped: ${said}`;
+    }
+    if (Math.max((drawn.right - drawn.left) / stage.width, (drawn.bottom - drawn.top) / stage.height) < 0.7)
+        return `too small: ${said}`;
+    for (const x of [drawn.left + 3, (drawn.left + drawn.right) / 2, drawn.right - 3])
+        for (const y of [drawn.top + 3, (drawn.top + drawn.bottom) / 2, drawn.bottom - 3])
+            if (root.elementFromPoint(x, y) !== media) return `covered at ${x}, ${y}: ${said}`;
+    return "";
+}"""
+
+
+def check_whole(page: Page, selector: str) -> None:
+    media = page.locator(f"dialog li:not([inert]) {selector}")
+    wait_for(page, lambda: media.evaluate("it => it.naturalWidth || it.videoWidth || 0") > 0)
+    assert media.evaluate(_IS_WHOLE) == ""
+
+
+def motionless(width: int, height: int, **more: Any) -> dict[str, Any]:
+    return {"viewport": {"width": width, "height": height}, "reduced_motion": "reduce", **more}
+
+
+def open_first(page: Page) -> None:
+    page.locator("a.tile").first.evaluate("tile => tile.click()")
+    expect(dialog(page)).to_be_visible()
+
+
+@pytest.mark.parametrize(("width", "height"), SIZES)
+def test_pictures_are_whole_and_all_controls_in_reach(
+    canned: Canned, browser: Browser, width: int, height: int
+) -> None:
+    pictures = [canned.post(at, *size, caption=LONG_CAPTION) for at, size in enumerate(SHAPES.values())]
+    album = canned.post(9, mediaType="CAROUSEL_ALBUM", caption=LONG_CAPTION, children=pictures)
+    url = canned.feed_page([album, *pictures])
+    with opened(browser, url, **motionless(width, height)) as (page, *_):
+        open_first(page)
+        for _ in (*pictures, *pictures):
+            check_whole(page, "img")
+            page.keyboard.press("ArrowRight")
+        page.keyboard.press("Home")
+        for name in ("Close", "Previous picture", "Next picture", "Previous post", "Next post"):
+            expect(page.get_by_role("button", name=name)).to_be_in_viewport(ratio=1)
+        expect(page.locator("dialog .foot a")).to_be_in_viewport(ratio=1)
+        words = page.locator("dialog .words")
+        words.focus()
+        page.keyboard.press("End")
+        expect(page.locator(".place")).to_have_text("1 of 4")
+        wait_for(page, lambda: words.evaluate("it => it.scrollTop + it.clientHeight >= it.scrollHeight - 1"))
+
+
+@pytest.mark.parametrize(("width", "height"), SIZES)
+@pytest.mark.parametrize("shape", SHAPES)
+def test_videos_are_whole_with_their_controls(
+    canned: Canned, browser: Browser, films: dict[str, bytes], shape: str, width: int, height: int
+) -> None:
+    """In an album, where the most buttons are."""
+    clip = canned.post(1, *SHAPES[shape], mediaType="VIDEO", mediaUrl=f"{canned.base_url}/film/1.webm")
+    album = canned.post(9, mediaType="CAROUSEL_ALBUM", caption=LONG_CAPTION, children=[clip, canned.post(2)])
+    url = canned.feed_page([album], videoNotice=False)
+    with opened(browser, url, **motionless(width, height)) as (page, *_):
+        page.route("**/film/*", lambda route: route.fulfill(body=films[shape], content_type="video/webm"))
+        open_first(page)
+        page.locator("dialog .play").click()
+        check_whole(page, "video")
+        video = page.locator("dialog video")
+        assert video.evaluate("it => it.controls")
+        assert video.bounding_box()["height"] > 140  # enough for the native controls
+
+
+# --- Broken and hanging ----------------------------------------------------------------------------------------------
+
+GONE = "This picture or video can't be loaded."
+
+
+def expect_gone(page: Page, number: int) -> None:
+    gone = page.locator("dialog li:not([inert]) .gone")
+    expect(gone.locator("p")).to_have_text(GONE)
+    expect(gone.locator("a")).to_have_attribute("href", f"https://www.instagram.com/p/{number}/")
+    expect(gone.locator("a")).to_be_in_viewport(ratio=1)
+    expect(page.locator("dialog .wait")).to_have_count(0)
+
+
+def test_a_picture_that_hangs_is_given_up_and_shown_if_it_comes(canned: Canned, browser: Browser) -> None:
+    held: list[Route] = []
+    url = canned.feed_page([canned.post(1), canned.post(2)])
+    with opened(browser, url, **motionless(1280, 720)) as (page, *_):
+        page.route("**/p2-1080-1080.*", lambda route: held.append(route))
+        page.clock.install()
+        open_first(page)
+        page.keyboard.press("ArrowRight")
+        wait_for(page, lambda: held)
+        page.clock.fast_forward(7_900)
+        expect(page.locator("dialog .wait")).to_have_count(1)
+        expect(page.locator("dialog .gone")).to_have_count(0)
+        page.clock.fast_forward(200)
+        expect_gone(page, 2)
+        assert problems_at_widths(page) == []
+        page.locator("dialog .gone a").focus()
+        held[0].continue_()
+        expect(page.locator("dialog .gone")).to_have_count(0)
+        check_whole(page, "img")
+        expect(page.get_by_role("button", name="Close")).to_be_focused()
+
+
+def test_a_broken_picture_of_an_album_says_so(canned: Canned, browser: Browser) -> None:
+    children = [canned.post(1), canned.post(2), {"id": "3", "mediaType": "IMAGE"}]
+    url = canned.feed_page([canned.post(9, mediaType="CAROUSEL_ALBUM", children=children)])
+    with opened(browser, url, **motionless(390, 844)) as (page, *_):
+        page.route("**/p2-*", lambda route: route.abort())
+        open_first(page)
+        page.keyboard.press("ArrowRight")
+        expect_gone(page, 9)
+        page.keyboard.press("ArrowRight")
+        expect_gone(page, 9)
+        page.keyboard.press("Home")
+        check_whole(page, "img")
+
+
+def film_page(canned: Canned) -> str:
+    film = {"mediaType": "VIDEO", "mediaUrl": f"{canned.base_url}/film/1.webm"}
+    return canned.feed_page([canned.post(1, **film), canned.post(2)], videoNotice=False)
+
+
+def test_a_video_that_hangs_is_given_up_and_shown_if_it_comes(
+    canned: Canned, browser: Browser, films: dict[str, bytes]
+) -> None:
+    held: list[Route] = []
+    with opened(browser, film_page(canned), **motionless(1280, 720)) as (page, *_):
+        page.route("**/film/*", lambda route: held.append(route))
+        page.clock.install()
+        open_first(page)
+        page.locator("dialog .play").click()
+        wait_for(page, lambda: held)
+        expect(page.locator("dialog .wait")).to_have_count(1)
+        page.clock.fast_forward(8_100)
+        expect_gone(page, 1)
+        expect(page.locator("dialog .gone a")).to_be_focused()
+        held[0].fulfill(body=films["9:16"], content_type="video/webm")
+        expect(page.locator("dialog .gone")).to_have_count(0)
+        check_whole(page, "video")
+        expect(page.locator("dialog video")).to_be_focused()
+
+
+def test_a_broken_video_says_so(canned: Canned, browser: Browser) -> None:
+    with opened(browser, film_page(canned), **motionless(390, 844)) as (page, *_):
+        page.route("**/film/*", lambda route: route.fulfill(body="no video", content_type="video/webm"))
+        open_first(page)
+        page.locator("dialog .play").click()
+        expect_gone(page, 1)
+        expect(page.locator("dialog .gone a")).to_be_focused()
+
+
+def test_leaving_a_post_stops_its_video_and_its_timer(canned: Canned, browser: Browser) -> None:
+    with opened(browser, film_page(canned), **motionless(1280, 720)) as (page, said, _):
+        page.route("**/film/*", lambda _: None)
+        page.clock.install()
+        open_first(page)
+        page.locator("dialog .play").click()
+        page.get_by_role("button", name="Next post").click()
+        page.clock.fast_forward(20_000)
+        check_whole(page, "img")
+        expect(page.locator("dialog .gone")).to_have_count(0)
+        assert said == []
+
+
+# --- Keys, swipes, directions ----------------------------------------------------------------------------------------
+
+
+def mixed_page(canned: Canned, attributes: str = "") -> str:
+    """A picture, an album of three, a picture."""
+    album = canned.post(9, mediaType="CAROUSEL_ALBUM", children=[canned.post(n) for n in (4, 5, 6)])
+    return canned.feed_page([canned.post(1), album, canned.post(2)], attributes=attributes)
+
+
+def shown(page: Page) -> str:
+    """The number of the post, and the picture's place in its album."""
+    post = page.locator("dialog .foot a").evaluate("link => link.pathname.split('/')[2]")
+    place = page.locator("dialog .place")
+    return f"{post}, {place.text_content()}" if place.count() else str(post)
+
+
+def test_keys(canned: Canned, browser: Browser) -> None:
+    steps = [
+        ("ArrowLeft", "1"), ("ArrowRight", "9, 1 of 3"), ("End", "9, 3 of 3"), ("Alt+ArrowLeft", "9, 3 of 3"),
+        ("ArrowLeft", "9, 2 of 3"), ("Home", "9, 1 of 3"), ("Home", "1"), ("End", "2"),
+        ("ArrowLeft", "9, 3 of 3"), ("End", "2"),
+    ]  # fmt: skip
+    with opened(browser, mixed_page(canned), **motionless(1280, 720)) as (page, *_):
+        open_first(page)
+        for key, expected in steps:
+            page.keyboard.press(key)
+            assert (key, shown(page)) == (key, expected)
+            assert page.evaluate("document.activeElement !== document.body"), key
+
+
+_SWIPE = """([from, to, y]) => {
+    const stage = document.querySelector("body > div:last-child").shadowRoot.querySelector(".stage");
+    const target = stage.querySelector("li:not([inert]) img, li:not([inert]) video");
+    const touch = x => new Touch({ identifier: 1, target, clientX: x, clientY: y });
+    const event = (name, ...touches) => target.dispatchEvent(new TouchEvent(name,
+        { bubbles: true, composed: true, touches, changedTouches: [touch(name === "touchend" ? to : from)] }));
+    event("touchstart", touch(from));
+    event("touchend");
+}"""
+
+
+def test_swipes(canned: Canned, browser: Browser) -> None:
+    look = motionless(390, 844, has_touch=True, is_mobile=True)
+    with opened(browser, mixed_page(canned), **look) as (page, *_):
+        open_first(page)
+        for start, end, expected in [
+            (100, 300, "1"), (200, 180, "1"), (300, 100, "9, 1 of 3"), (300, 100, "9, 1 of 3"), (100, 300, "1"),
+        ]:  # fmt: skip
+            page.evaluate(_SWIPE, [start, end, 300])
+            assert shown(page) == expected
+        page.keyboard.press("End")
+        page.evaluate(_SWIPE, [100, 300, 300])
+        assert shown(page) == "9, 3 of 3"
+        wait_for(page, lambda: page.locator(".track").evaluate("it => it.scrollLeft === 2 * it.clientWidth"))
+        page.evaluate(_SWIPE, [300, 100, 300])
+        assert shown(page) == "2"
+
+
+# --- Texts ------------------------------------------------------------------------------------------------------------
+
+ARABIC = {
+    "close": "إغلاق",
+    "nextPost": "المنشور التالي",
+    "previousPost": "المنشور السابق",
+    "pictureOf": "{place} من {count}",
+}
+_OPEN = """async ([address, posts, tools]) => {
+    const { open } = await import(`${address}/embed/lightbox.js`);
+    const make = (name, className, ...children) => {
+        const element = document.createElement(name);
+        element.className = className || "";
+        element.append(...children);
+        return element;
+    };
+    const picture = (item, { plain, alt }) => {
+        const image = Object.assign(new Image(), { src: plain, alt });
+        return { element: image, image };
+    };
+    const told = { close: () => {} };
+    open({ posts, index: 0, isDark: false, told, tools: { make, picture, webAddress: text => text || "",
+        altText: post => post.altText, dateWords: () => "date", videoNotice: "", ...tools } });
+}"""
+
+
+def test_right_to_left(canned: Canned, browser: Browser) -> None:
+    album = canned.post(9, mediaType="CAROUSEL_ALBUM", children=[canned.post(n) for n in (4, 5, 6)])
+    posts = [canned.post(1), album, canned.post(2)]
+    with opened(browser, mixed_page(canned), **motionless(1280, 720)) as (page, said, _):
+        tools = {"texts": ARABIC, "language": "ar", "direction": "rtl"}
+        page.evaluate(_OPEN, [canned.base_url, posts, tools])
+        assert page.locator("dialog").evaluate("it => [it.dir, it.lang]") == ["rtl", "ar"]
+        for key, expected in [
+            ("ArrowRight", "1"), ("ArrowLeft", "9, 1 من 3"), ("ArrowLeft", "9, 2 من 3"), ("ArrowRight", "9, 1 من 3"),
+        ]:  # fmt: skip
+            page.keyboard.press(key)
+            assert shown(page) == expected
+        page.keyboard.press("End")
+        check_whole(page, "img")
+        assert shown(page) == "9, 3 من 3"
+        page.evaluate(_SWIPE, [100, 300, 300])
+        assert shown(page) == "2"
+        before = page.get_by_role("button", name="المنشور السابق").bounding_box()
+        after = page.get_by_role("button", name="المنشور التالي").bounding_box()
+        assert before["x"] > after["x"]
+        assert page.get_by_role("button", name="Previous picture").count() == 0
+        assert said == []
+
+
+def test_texts_that_are_missing_are_english(canned: Canned, browser: Browser) -> None:
+    """An older widget.js from a cache hands over no texts at all."""
+    album = canned.post(9, mediaType="CAROUSEL_ALBUM", children=[canned.post(4), canned.post(5)])
+    with opened(browser, mixed_page(canned), **motionless(1280, 720)) as (page, *_):
+        for texts, names in [(None, ("Close", "1 of 2")), ({"close": "Zu"}, ("Zu", "1 of 2"))]:
+            page.evaluate(_OPEN, [canned.base_url, [album], {"texts": texts} if texts else {}])
+            expect(page.get_by_role("button", name=names[0], exact=True)).to_be_focused()
+            expect(page.locator(".place")).to_have_text(names[1])
+            page.keyboard.press("Escape")
+            expect(dialog(page)).to_have_count(0)

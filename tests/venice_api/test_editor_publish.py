@@ -55,7 +55,8 @@ def test_every_kind_of_site_has_steps_and_a_code_with_its_own_button(
     )
     for key in ("wordpress-code-2", "shopify-code-1", "wix-code-1", "squarespace-code-1", "webflow-code-1"):
         assert found[key] == found["html-code-1"]
-    assert found["wordpress-code-1"] == f'[instagram_feed token="{token}"]'
+    shortcode = f'[instagram_feed token="{token}" url="{settings.PUBLIC_BASE_URL}"]'
+    assert found["wordpress-code-1"] == shortcode
     assert f'<InstagramFeed token="{token}" baseUrl="{settings.PUBLIC_BASE_URL}" />' in found["react-code-1"]
     assert found["iframe-code-1"] == frame_code(settings.PUBLIC_BASE_URL, instance.pk, token)
     assert "{{" not in found["shopify-code-1"]  # Liquid would replace it

@@ -60,13 +60,16 @@ def _html(codes: Codes) -> Way:
 def _wordpress_plugin(codes: Codes) -> Way:
     return Way(
         (
-            "Install and activate our plugin: under Plugins, choose Add Plugin, then Upload Plugin.",
+            "Make a zip file of our plugin, the folder clients/wordpress/instagram-feed of this service's source.",
+            "In WordPress, choose Plugins, Add Plugin, then Upload Plugin. Install and activate the plugin.",
             "Edit the page, add a Shortcode block, and paste the shortcode.",
             "Update or publish the page.",
         ),
         "shortcode",
-        f'[instagram_feed token="{codes.token}"]',
-        "On WordPress.com, plugins need a plan that includes them.",
+        f'[instagram_feed token="{codes.token}" url="{codes.base_url}"]',
+        "There is also a block, Instagram Feed. The plugin uses the URL only in posts of users with the right to use "
+        "unfiltered HTML. For other users, define INSTAGRAM_FEED_URL in wp-config.php. On WordPress.com, plugins need "
+        "a plan that includes them.",
         "With our plugin",
     )
 
@@ -161,13 +164,14 @@ def _webflow(codes: Codes) -> Way:
 def _react(codes: Codes) -> Way:
     return Way(
         (
-            "Copy the folder clients/react of this service into your project, or install it as a package.",
+            "Copy the file clients/react/src/instagram-feed.ts from this service's source into your project.",
             "Import the component, and render it where the feed should appear.",
         ),
         "React code",
         'import { InstagramFeed } from "./instagram-feed";\n\n'
         f'<InstagramFeed token="{codes.token}" baseUrl="{codes.base_url}" />',
-        "The component also works with server rendering, such as in Next.js.",
+        'You can also install clients/react as a package; then import from "instagram-feed-react". The component also '
+        "works with server rendering, such as in Next.js.",
     )
 
 

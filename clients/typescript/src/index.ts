@@ -2,6 +2,11 @@ import type { components, operations } from "./schema.js";
 
 export type FeedData = components["schemas"]["FeedData"];
 export type Post = components["schemas"]["Post"];
+/** A picture or video of an album. */
+export type Child = components["schemas"]["Child"];
+export type Profile = components["schemas"]["Profile"];
+export type PictureSizes = components["schemas"]["PictureSizes"];
+export type Appearance = components["schemas"]["Appearance"];
 export type ApiError = components["schemas"]["Error"];
 export type Warning = FeedData["warnings"][number];
 export type FeedQuery = NonNullable<operations["readFeed"]["parameters"]["query"]>;

@@ -196,6 +196,33 @@ export interface paths {
 export type webhooks = Record<string, never>;
 export interface components {
     schemas: {
+        /** @description How the widget looks, as saved in the editor. Attributes of the widget's element win over it. */
+        Appearance: {
+            /** @enum {string} */
+            layout: "grid" | "carousel" | "masonry";
+            columns: components["schemas"]["Columns"];
+            /** @description Pixels. */
+            gap: number;
+            /** @description Pixels. */
+            radius: number;
+            /** @enum {string} */
+            tileRatio: "1:1" | "4:5" | "original";
+            /** @description The account's picture and name above the posts. */
+            header: boolean;
+            headerText: string;
+            followButton: boolean;
+            /** @enum {string} */
+            captions: "none" | "hover" | "below";
+            /** @description Characters; 0 for whole captions. */
+            captionLength: number;
+            showDate: boolean;
+            /** @enum {string} */
+            click: "lightbox" | "instagram" | "none";
+            /** @enum {string} */
+            theme: "auto" | "light" | "dark";
+            /** @description Posts before the button for more; 0 for all. */
+            pageSize: number;
+        };
         /** @description One picture or video of an album. */
         Child: {
             id: string;
@@ -214,6 +241,11 @@ export interface components {
             /** @description Left out until the picture has been copied. */
             sizes?: components["schemas"]["PictureSizes"];
             altText?: string;
+        };
+        /** @description How many columns the feed has from 900 pixels of its width on, and below. */
+        Columns: {
+            wide: number;
+            narrow: number;
         };
         Deauthorised: {
             /** @enum {string} */
@@ -268,6 +300,8 @@ export interface components {
             refresh?: components["schemas"]["RefreshState"];
             /** @description Only false: the widget doesn't tell visitors that videos are loaded from Instagram. */
             videoNotice?: boolean;
+            /** @description Left out while the default is used. */
+            appearance?: components["schemas"]["Appearance"];
         };
         /** @description Our copy of a picture in one size, as JPEG and as AVIF. */
         PictureSize: {

@@ -4,6 +4,8 @@ import { createServer } from "node:http";
 import { readFile } from "node:fs/promises";
 import { after, before, test } from "node:test";
 
+import typescript from "typescript";
+
 import { FeedApiError, FeedClient } from "../dist/index.js";
 
 const recorded = JSON.parse(await readFile(new URL("./recorded.json", import.meta.url)));
@@ -70,4 +72,25 @@ test("disconnect and the way to Meta", async () => {
   assert.equal(asked.at(-1).url, "/v1/integrations/instagram/disconnect");
   const url = client.connectUrl({ instanceId: "wgt_1", login: "facebook" });
   assert.equal(url, `${baseUrl}/v1/integrations/instagram/connect?instanceId=wgt_1&login=facebook`);
+});
+
+test("the README's fetch asks only for what has changed", async () => {
+  const readme = await readFile(new URL("../README.md", import.meta.url), "utf8");
+  const [example] = readme.match(/^const kept = .*?^};$/ms);
+  const { outputText } = typescript.transpileModule(`${example}\nexport { cachingFetch };`, { compilerOptions: { module: "esnext", target: "es2022" } });
+  const { cachingFetch } = await import(`data:text/javascript,${encodeURIComponent(outputText)}`);
+  const client = new FeedClient({ baseUrl, token: "t0ken", fetch: cachingFetch });
+
+  answer = { status: 200, body: recorded.feed, headers: { ETag: '"one"' } };
+  await client.feed();
+  assert.equal(asked.at(-1).headers["if-none-match"], undefined);
+  answer = { status: 304, text: "", headers: { ETag: '"one"' } };
+  assert.deepEqual(await client.feed(), recorded.feed);
+  assert.equal(asked.at(-1).headers["if-none-match"], '"one"');
+  assert.equal(asked.at(-1).headers.authorization, "Bearer t0ken");
+  answer = { status: 200, body: { ...recorded.feed, posts: [] }, headers: { ETag: '"two"' } };
+  assert.deepEqual((await client.feed()).posts, []);
+  answer = { status: 200, body: recorded.feed };
+  await new FeedClient({ baseUrl, token: "other", fetch: cachingFetch }).feed();
+  assert.equal(asked.at(-1).headers["if-none-match"], undefined);
 });

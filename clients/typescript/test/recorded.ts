@@ -53,7 +53,26 @@ export const feed: FeedData = {
   "profile": {
     "username": "acme.bakery"
   },
-  "warnings": []
+  "warnings": [],
+  "appearance": {
+    "layout": "masonry",
+    "columns": {
+      "wide": 4,
+      "narrow": 2
+    },
+    "gap": 10,
+    "radius": 10,
+    "tileRatio": "1:1",
+    "header": true,
+    "headerText": "Fresh every day",
+    "followButton": false,
+    "captions": "hover",
+    "captionLength": 150,
+    "showDate": false,
+    "click": "lightbox",
+    "theme": "auto",
+    "pageSize": 0
+  }
 };
 
 export const memberFeed: FeedData = {
@@ -114,6 +133,25 @@ export const memberFeed: FeedData = {
     "forcedAllowedAt": "2026-11-23T13:00:00Z",
     "reasonCode": "QUOTA_EXCEEDED",
     "upgradeHint": "Pro"
+  },
+  "appearance": {
+    "layout": "masonry",
+    "columns": {
+      "wide": 4,
+      "narrow": 2
+    },
+    "gap": 10,
+    "radius": 10,
+    "tileRatio": "1:1",
+    "header": true,
+    "headerText": "Fresh every day",
+    "followButton": false,
+    "captions": "hover",
+    "captionLength": 150,
+    "showDate": false,
+    "click": "lightbox",
+    "theme": "auto",
+    "pageSize": 0
   }
 };
 

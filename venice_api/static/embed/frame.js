@@ -3,7 +3,13 @@
 
 const instanceId = document.documentElement.dataset.instanceId;
 
-new ResizeObserver(() => {
+const sendHeight = () => {
   const height = Math.ceil(document.body.getBoundingClientRect().height);
   window.parent.postMessage({ type: "instagram-feed:height", instanceId, height }, "*");
-}).observe(document.body);
+};
+
+new ResizeObserver(sendHeight).observe(document.body);
+// Browsers don't run the observer in a frame that is out of sight.
+for (const name of ["load", "more", "error"]) {
+  document.addEventListener(`instagram-feed:${name}`, () => setTimeout(sendHeight));
+}

@@ -2,81 +2,100 @@
  * The lightbox of <instagram-feed>: one post at full size. widget.js imports it when a post is first opened.
  *
  * The browser's modal dialog traps the focus, closes on Escape and restores the focus. Arrow keys, buttons and swipes move
- * through an album's pictures. Buttons open the previous and next post, as do arrow keys and swipes at either end of an
- * album; Home and End open the first and the last.
+ * through an album's pictures, and beyond its ends to the next post. Home and End go to the album's first and last
+ * picture, then to the first and last post.
  *
- * In a frame the dialog covers the part that the visitor sees. If that part is too small, the post opens on Instagram.
+ * Nothing is drawn over a picture or video: its native controls, which differ between browsers, are never covered. The
+ * layout follows the dialog's own size, because a frame can be much higher than the part of it that is in view: the dialog
+ * covers that part, and where it is too small, the post opens on Instagram.
  */
 
 const CSS = `
-  dialog { width: min(68rem, 100vw); max-width: none; height: min(44rem, 100dvh); max-height: none; margin: auto; padding: 0; overflow: hidden; border: 0; border-radius: 14px; color: #1f1b24; background: #fff; font: 16px/1.5 system-ui, -apple-system, "Segoe UI", Roboto, sans-serif; }
-  dialog[open] { display: grid; grid-template: minmax(0, 1fr) / minmax(0, 3fr) minmax(17rem, 2fr); }
-  dialog::backdrop { background: rgb(10 8 12 / .78); }
-  .stage { position: relative; min-width: 0; min-height: 0; background: #0f0d11; }
-  .track { display: flex; height: 100%; margin: 0; padding: 0; overflow-x: auto; list-style: none; scroll-snap-type: x mandatory; scrollbar-width: none; scroll-behavior: smooth; }
-  .track:focus-visible { outline-offset: -3px; }
-  .track > li { position: relative; display: grid; grid-template: minmax(0, 1fr) / minmax(0, 1fr); flex: 0 0 100%; place-items: center; scroll-snap-align: center; scroll-snap-stop: always; color: #fff; }
+  dialog { --high: var(--igf-view-height, 100dvh); container-type: size; position: fixed; inset: var(--igf-view-top, 0px) 0 auto; box-sizing: border-box; width: min(78rem, 100vw); max-width: none; height: min(56rem, var(--high)); max-height: none; margin: max(0px, (var(--high) - 56rem) / 2) auto 0; padding: 0; overflow: hidden; border: 0; color: #1f1b24; color-scheme: light; background: #fff; font: 16px/1.5 system-ui, -apple-system, "Segoe UI", Roboto, sans-serif; --accent: var(--igf-accent, #b3264a); }
+  dialog.dark { color: #f1edf4; color-scheme: dark; background: #221e28; --accent: var(--igf-accent, #ff8fab); }
+  dialog::backdrop { background: rgb(10 8 12 / .8); }
+  .post { display: grid; height: 100%; grid-template: "top" auto "stage" minmax(0, 1fr) "words" auto "foot" auto / minmax(0, 1fr); }
+  .top { display: flex; grid-area: top; gap: 1rem; align-items: center; justify-content: space-between; padding: .4rem .4rem .4rem 1rem; padding-inline: 1rem .4rem; }
+  .top strong { min-width: 0; overflow: hidden; text-overflow: ellipsis; white-space: nowrap; }
+  .stage { display: grid; grid-area: stage; grid-template: minmax(0, 1fr) auto / minmax(0, 1fr); min-width: 0; min-height: 0; color: #fff; background: #0f0d11; }
+  .track { display: flex; min-height: 0; margin: 0; padding: 0; overflow: auto hidden; list-style: none; scroll-snap-type: x mandatory; scrollbar-width: none; scroll-behavior: smooth; overscroll-behavior-x: contain; }
+  .track > li, .film { display: grid; grid-template: minmax(0, 1fr) / minmax(0, 1fr); place-items: center; }
+  .track > li { flex: 0 0 100%; min-width: 0; scroll-snap-align: center; scroll-snap-stop: always; }
+  .track > li > *, .film > *, .track img { grid-area: 1 / 1; }
+  .film { width: 100%; height: 100%; }
   .track picture { display: contents; }
-  .track img, .track video { display: block; width: 100%; height: 100%; object-fit: contain; }
-  .film { position: relative; display: grid; grid-template: minmax(0, 1fr) / minmax(0, 1fr); width: 100%; height: 100%; place-items: center; }
-  .trouble { position: absolute; z-index: 2; top: 3.2rem; left: 50%; box-sizing: border-box; width: max-content; max-width: min(22rem, calc(100% - 8rem)); margin: 0; padding: .6rem .9rem; border-radius: 10px; color: #fff; background: rgb(0 0 0 / .82); font-size: .9em; text-align: center; transform: translateX(-50%); }
-  .trouble a { color: inherit; }
-  [hidden] { display: none !important; }
-  .track img, .track > li > *, .film > * { grid-area: 1 / 1; }
-  .play { z-index: 1; width: 4.5rem; height: 4.5rem; padding: 0; padding-left: .3rem; border: 0; border-radius: 50%; color: #fff; background: rgb(0 0 0 / .62); font-size: 1.7rem; line-height: 1; }
-  .play:hover { background: rgb(0 0 0 / .8); }
-  .notice { z-index: 1; align-self: end; max-width: min(26rem, calc(100% - 2rem)); box-sizing: border-box; margin: 0 0 1.2rem; padding: .6rem .9rem; border-radius: 10px; color: #fff; background: rgb(0 0 0 / .82); font-size: .9em; text-align: center; }
+  .track img, .track video { display: block; width: 100%; height: 100%; min-width: 0; min-height: 0; object-fit: contain; }
+  .late > :not(.gone), .late > picture > img { visibility: hidden; }
+  .wait::after { grid-area: 1 / 1; width: 2rem; height: 2rem; border: 3px solid rgb(255 255 255 / .3); border-top-color: #fff; border-radius: 50%; content: ""; }
+  .gone { display: grid; gap: .8rem; box-sizing: border-box; place-content: safe center; justify-items: center; width: 100%; height: 100%; padding: 1rem; overflow: auto; text-align: center; overflow-wrap: anywhere; }
+  .gone p { max-width: 30rem; margin: 0; }
+  .gone a { display: inline-block; padding: .55rem 1.1rem; border: 1px solid; border-radius: 2rem; color: inherit; font-weight: 600; text-decoration: none; }
+  .press { z-index: 1; display: flex; flex-direction: column; gap: .8rem; align-items: center; justify-content: safe center; width: 100%; height: 100%; overflow: auto; }
+  .play { width: 4.5rem; height: 4.5rem; padding: 0; border: 0; border-radius: 50%; color: #fff; background: rgb(0 0 0 / .7); }
+  .play::before { display: block; width: 0; margin: 0 0 0 1.65rem; border: solid transparent; border-width: .85rem 0 .85rem 1.4rem; border-left-color: #fff; content: ""; direction: ltr; }
+  .play:hover { background: #000; }
+  .notice { max-width: 24rem; margin: 0 1rem; padding: .6rem .9rem; border-radius: 10px; color: #fff; background: rgb(0 0 0 / .82); font-size: .9em; text-align: center; }
   .notice:empty { display: none; }
-  .lost { display: grid; gap: .6rem; box-sizing: border-box; place-content: center; width: 100%; height: 100%; padding: 1.5rem 4rem; overflow: auto; color: #fff; text-align: center; text-decoration: none; overflow-wrap: anywhere; }
-  .words { display: flex; flex-direction: column; gap: .75rem; padding: 1.25rem; overflow: auto; }
-  .top { display: flex; gap: 1rem; align-items: center; justify-content: space-between; }
+  .turn { display: flex; gap: .5rem; align-items: center; justify-content: center; padding: .2rem; }
+  .turn p { min-width: 4.5rem; margin: 0; font-size: .9em; text-align: center; font-variant-numeric: tabular-nums; }
+  .words { display: flex; grid-area: words; flex-direction: column; gap: .5rem; min-height: 0; max-height: 24cqh; padding: .6rem 1rem .2rem; overflow: auto; overscroll-behavior: contain; }
   .words p { margin: 0; overflow-wrap: anywhere; white-space: pre-line; }
+  .words p:empty { display: none; }
   .when { color: #655f6d; font-size: .9em; }
-  .foot { display: flex; flex-wrap: wrap; gap: .6rem; align-items: center; margin-top: auto; padding-top: .75rem; }
-  .foot a { margin-inline-end: auto; color: inherit; font-weight: 600; }
-  button { min-width: 2.75rem; min-height: 2.75rem; padding: 0 .8rem; border: 1px solid currentColor; border-radius: 2rem; color: inherit; background: none; font: inherit; cursor: pointer; }
+  .dark .when { color: #b3abbb; }
+  .foot { display: flex; grid-area: foot; gap: .5rem; align-items: center; padding: .4rem .4rem; padding-inline: 1rem .4rem; }
+  .foot a { flex: 1; min-width: 0; color: inherit; font-weight: 600; }
+  button { display: inline-grid; flex: none; box-sizing: border-box; place-content: center; width: 2.75rem; height: 2.75rem; padding: 0; border: 1px solid transparent; border-radius: 50%; color: inherit; background: none; font: 1.5rem/1 system-ui, sans-serif; cursor: pointer; }
+  button:hover:enabled { background: rgb(128 128 128 / .25); }
   button:disabled { opacity: .35; cursor: default; }
-  :focus-visible { outline: 3px solid var(--igf-accent, #b3264a); outline-offset: 2px; }
-  .step { position: absolute; top: calc(50% - 1.4rem); border: 0; color: #fff; background: rgb(0 0 0 / .62); }
-  .step.back { inset-inline-start: .6rem; }
-  .step.on { inset-inline-end: .6rem; }
-  .place { position: absolute; top: .7rem; left: 50%; margin: 0; padding: .1rem .8rem; border-radius: 1rem; color: #fff; background: rgb(0 0 0 / .62); font-size: .85em; transform: translateX(-50%); }
-  @media (max-width: 899px) {
-    dialog { height: 100dvh; border-radius: 0; }
-    .words { padding: 1rem; }
+  .play:hover:enabled { background: #000; }
+  svg { width: 1.25rem; height: 1.25rem; fill: none; stroke: currentColor; stroke-width: 2.4; stroke-linecap: round; stroke-linejoin: round; }
+  [dir="rtl"] .way svg { transform: scaleX(-1); }
+  :focus-visible { outline: 3px solid var(--accent); outline-offset: 1px; }
+  .stage :focus-visible { outline-color: #fff; }
+  .track:focus-visible, .words:focus-visible { outline-offset: -3px; }
+  @container (min-width: 36rem) and (orientation: landscape) {
+    .post { grid-template: "stage top" auto "stage words" minmax(0, 1fr) "stage foot" auto / minmax(0, 1fr) clamp(15rem, 32cqw, 25rem); }
+    .words { max-height: none; }
   }
-  @media (max-width: 899px) and (orientation: portrait) {
-    dialog[open] { grid-template: minmax(0, 7fr) minmax(0, 4fr) / minmax(0, 1fr); }
+  @container (max-height: 22rem) and (max-width: 35.99rem) {
+    .post { height: auto; min-height: 100%; grid-template-rows: auto 80cqh auto auto; }
+    .words { max-height: none; }
   }
-  @media (max-width: 899px) and (orientation: landscape) {
-    dialog[open] { grid-template-columns: minmax(0, 3fr) minmax(min(15rem, 45%), 2fr); }
+  @media (min-width: 64rem) and (min-height: 40rem) {
+    dialog { --high: calc(var(--igf-view-height, 100dvh) - 2rem); width: min(78rem, 100vw - 2rem); margin-top: calc(1rem + max(0px, (var(--high) - 56rem) / 2)); border-radius: 14px; }
   }
-  dialog.dark { color: #f1edf4; background: #221e28; }
-  dialog.dark .when { color: #b3abbb; }
-  @media (prefers-reduced-motion: no-preference) { dialog[open] { animation: rise .2s ease-out; } }
+  @media (prefers-reduced-motion: no-preference) {
+    dialog[open] { animation: rise .2s ease-out; }
+    .wait::after { animation: turn 1s linear infinite; }
+  }
   @media (prefers-reduced-motion: reduce) { .track { scroll-behavior: auto; } }
   @keyframes rise { from { opacity: 0; transform: translateY(12px); } }
+  @keyframes turn { to { transform: rotate(1turn); } }
 `;
 // An older widget.js from the page's cache knows no pictures in sizes. It then opens the post on Instagram, as it does when
 // this file can't be loaded.
 if (!(customElements.get("instagram-feed")?.lightbox >= 2)) throw new Error("widget.js is older than lightbox.js");
 
-// Used where widget.js hands over no texts, because an older one is in the page's cache.
-const TEXTS = {
-  close: "Close",
+const ENGLISH = {
   previousPost: "Previous post",
   nextPost: "Next post",
   previousPicture: "Previous picture",
   nextPicture: "Next picture",
+  close: "Close",
   playVideo: "Play video",
   albumPictures: "Pictures of this album",
   pictureOf: "{place} of {count}",
   viewOnInstagram: "View on Instagram",
   goneMedia: "This picture or video can't be loaded.",
 };
-const WAITS_MS = 8_000;
-const SMALLEST_VISIBLE = 360; // pixels of a frame
-const SWIPE = 50; // pixels
+const HANGS_AFTER_MS = 8_000;
+const SMALLEST_VIEW_PX = 360; // the height of a frame's part in view
+const SWIPE_PX = 50;
+const VIDEO_CONTROLS_PX = 96; // the lowest part of a video, where a swipe moves its time
+const SHAPES = { close: "M5 5 19 19M19 5 5 19", back: "M15 4 7 12 15 20", on: "M9 4 17 12 9 20" };
+const SVG = "http://www.w3.org/2000/svg";
+
 const TOLD = "instagram-feed:video-notice";
 let wasTold = false;
 
@@ -98,12 +117,22 @@ function rememberTold() {
   }
 }
 
+function icon(name) {
+  const svg = document.createElementNS(SVG, "svg");
+  svg.setAttribute("viewBox", "0 0 24 24");
+  svg.setAttribute("aria-hidden", "true");
+  const path = document.createElementNS(SVG, "path");
+  path.setAttribute("d", SHAPES[name]);
+  svg.append(path);
+  return svg;
+}
+
 const sheet = new CSSStyleSheet();
 sheet.replaceSync(CSS);
 
-/** The part of this frame that the visitor sees, in pixels from its top: {top, height}; null outside of frames. */
-function visiblePart() {
-  if (window === window.top) return Promise.resolve(null);
+/** The part of this frame that the visitor sees, in pixels from its top: {top, height}. Null outside of frames. */
+function viewOfFrame() {
+  if (window === window.top) return null;
   return new Promise((resolve) => {
     const observer = new IntersectionObserver(([{ intersectionRect }]) => {
       observer.disconnect();
@@ -114,36 +143,31 @@ function visiblePart() {
 }
 
 /**
- * Show `posts[index]` over the page. `tools`: make, webAddress, picture, lost, altText, dateWords, texts, language and
- * direction from widget.js, and `videoNotice`, what to tell before the first video plays.
- * On closing, `told.close(post)` is called with the post shown last.
+ * Show `posts[index]` over the page. `tools`: make, webAddress, picture, altText and dateWords from widget.js;
+ * `videoNotice`, what to tell before the first video plays; and `texts`, `language` and `direction`, which an older
+ * widget.js doesn't have. On closing, `told.close(post)` is called with the post shown last.
  */
 export async function open({ posts, index, isDark, tools, told }) {
-  const visible = await visiblePart();
-  if (visible && visible.height < SMALLEST_VISIBLE) {
-    const address = tools.webAddress(posts[index].permalink);
-    if (address) window.open(address, "_blank", "noopener,noreferrer");
-    told.close(posts[index]);
-    return;
-  }
-  show({ posts, index, isDark, tools, told, visible });
+  const view = await viewOfFrame();
+  if (!view || view.height >= SMALLEST_VIEW_PX) return openDialog({ posts, index, isDark, tools, told, view });
+  const address = tools.webAddress(posts[index].permalink);
+  if (address) window.open(address, "_blank", "noopener,noreferrer");
+  return told.close(posts[index]);
 }
 
-function show({ posts, index, isDark, tools, told, visible }) {
-  const { make, webAddress, picture, lost, altText, dateWords, videoNotice } = tools;
-  const texts = { ...TEXTS, ...tools.texts };
-  const isMirrored = tools.direction === "rtl";
+function openDialog({ posts, index, isDark, tools, told, view }) {
+  const { make, webAddress, picture, altText, dateWords, videoNotice } = tools;
+  const texts = { ...ENGLISH, ...tools.texts };
+  const forwards = tools.direction === "rtl" ? -1 : 1; // the sign of a step to the right
   const host = make("div");
   const root = host.attachShadow({ mode: "open" });
   root.adoptedStyleSheets = [sheet];
   const dialog = make("dialog", isDark ? "dark" : "");
-  dialog.dir = isMirrored ? "rtl" : "ltr";
-  if (tools.language) dialog.lang = tools.language;
-  dialog.style.colorScheme = isDark ? "dark" : "light";
-  if (visible) {
-    const height = Math.min(704, visible.height); // 44rem
-    Object.assign(dialog.style, { top: `${visible.top + (visible.height - height) / 2}px`, bottom: "auto", height: `${height}px` });
-    Object.assign(dialog.style, { marginTop: "0", marginBottom: "0" });
+  dialog.dir = forwards < 0 ? "rtl" : "ltr";
+  dialog.lang = (tools.texts && tools.language) || "en";
+  if (view) {
+    dialog.style.setProperty("--igf-view-top", `${view.top}px`);
+    dialog.style.setProperty("--igf-view-height", `${view.height}px`);
   }
   root.append(dialog);
   document.body.append(host);
@@ -152,29 +176,36 @@ function show({ posts, index, isDark, tools, told, visible }) {
   if (innerWidth > page.clientWidth) page.style.scrollbarGutter = "stable"; // the page keeps its width
   page.style.overflow = "hidden";
 
-  const button = (className, words, sign, act) => {
-    const element = make("button", className, sign);
+  const button = (className, words, shape, act) => {
+    const element = make("button", className, ...(shape ? [icon(shape)] : []));
     element.type = "button";
     element.setAttribute("aria-label", words);
     element.addEventListener("click", act);
     return element;
   };
-  const [backSign, onSign] = isMirrored ? ["›", "‹"] : ["‹", "›"];
-  const close = button("", texts.close, "✕", () => dialog.close());
+  const linkTo = (address) => {
+    const link = make("a", "", texts.viewOnInstagram);
+    if (address) link.href = address;
+    return Object.assign(link, { target: "_blank", rel: "noopener noreferrer" });
+  };
+  const close = button("", texts.close, "close", () => dialog.close());
   close.autofocus = true;
-  const before = button("", texts.previousPost, backSign, () => showPost(index - 1));
-  const after = button("", texts.nextPost, onSign, () => showPost(index + 1));
-  const back = button("step back", texts.previousPicture, backSign, () => turn(-1));
-  const on = button("step on", texts.nextPicture, onSign, () => turn(1));
+  const before = button("way", texts.previousPost, "back", () => show(index - 1));
+  const after = button("way", texts.nextPost, "on", () => show(index + 1));
+  const back = button("way", texts.previousPicture, "back", () => turn(-1));
+  const on = button("way", texts.nextPicture, "on", () => turn(1));
   const place = make("p", "place");
   place.setAttribute("role", "status");
+  const top = make("div", "top");
   const stage = make("div", "stage");
   const words = make("div", "words");
-  dialog.append(stage, words);
+  const foot = make("div", "foot");
+  dialog.append(make("div", "post", top, stage, words, foot));
+  const timers = new Set();
   let track;
   let slides = [];
   let slide = 0;
-  const timers = new Set();
+  let watches = [];
 
   /** How wide the item is drawn on the stage. */
   function widthOf(item) {
@@ -182,67 +213,81 @@ function show({ posts, index, isDark, tools, told, visible }) {
     return Math.min(clientWidth, (clientHeight * item.width) / item.height || clientWidth) || 640;
   }
 
-  /** Instead of a picture or video that can't be loaded. */
-  function lostItem(item, words, address) {
-    const element = lost(address ? "a" : "div", item, words);
-    element.prepend(make("strong", "", texts.goneMedia));
-    if (address) Object.assign(element, { href: address, target: "_blank", rel: "noopener noreferrer" });
-    return element;
+  function gone(post) {
+    const message = make("div", "gone", make("p", "", texts.goneMedia));
+    message.setAttribute("role", "status");
+    const address = webAddress(post.permalink);
+    if (address) message.append(linkTo(address));
+    return message;
   }
 
-  function mediaOf(item, post, alt, isFirst) {
+  /**
+   * `start` shows that something is loading in `box`; after 8 seconds the message of `gone` is shown in its place.
+   * `stop` shows what has come.
+   */
+  function waiting(box, post) {
+    let timer = 0;
+    let message = null;
+    const halt = () => {
+      clearTimeout(timer);
+      timers.delete(timer);
+      timer = 0;
+    };
+    return {
+      start() {
+        halt();
+        if (message) return;
+        box.classList.add("wait");
+        timer = setTimeout(() => {
+          const hadFocus = box.contains(root.activeElement);
+          message = gone(post);
+          box.classList.replace("wait", "late");
+          box.append(message);
+          if (hadFocus) (message.querySelector("a") || close).focus();
+        }, HANGS_AFTER_MS);
+        timers.add(timer);
+      },
+      stop(focus) {
+        halt();
+        box.classList.remove("wait", "late");
+        if (!message) return;
+        const hadFocus = message.contains(root.activeElement);
+        message.remove();
+        message = null;
+        if (hadFocus) (focus || close).focus();
+      },
+      get isWaiting() {
+        return timer !== 0;
+      },
+    };
+  }
+
+  /** Fill the slide. Returns what to call when the slide comes into view. */
+  function fill(box, item, post, alt, isFirst) {
     const file = webAddress(item.mediaUrl);
     const isVideo = item.mediaType === "VIDEO" && file;
     const plain = (item.mediaType === "IMAGE" && file) || webAddress(item.thumbnailUrl);
-    const words = post.caption || alt;
-    const address = webAddress(post.permalink);
-    const lose = (element) => element.replaceWith(isVideo ? make("span") : lostItem(item, words, address));
+    const wait = waiting(box, post);
+    const lose = (element) => {
+      wait.stop();
+      element.replaceWith(isVideo ? make("span") : gone(post));
+    };
     const shown = plain && picture(item, { plain, alt: isVideo ? "" : alt, width: widthOf(item), names: ["medium", "large"], isFirst, lose });
-    if (isVideo) return [film(file, alt, shown, address, () => lostItem(item, words, address))];
-    if (!shown) return [lostItem(item, words, address)];
-    const trouble = troubleNote(address);
-    // Pictures of an album's other places wait until they are shown.
-    const wait = isFirst && !shown.image.complete ? afterWaiting(trouble) : null;
-    for (const end of ["load", "error"]) shown.image.addEventListener(end, () => wait?.done());
-    return [shown.element, trouble];
-  }
-
-  /** Says that the picture or video doesn't come, and offers the post on Instagram. Hidden at first. */
-  function troubleNote(address) {
-    const note = make("p", "trouble", `${texts.goneMedia} `);
-    note.setAttribute("role", "status");
-    note.hidden = true;
-    if (address) note.append(linkTo(address));
-    return note;
-  }
-
-  function linkTo(address) {
-    const link = make("a", "", texts.viewOnInstagram);
-    return Object.assign(link, { href: address, target: "_blank", rel: "noopener noreferrer" });
-  }
-
-  /** Shows the note if `done` isn't called in time. A later `done` hides it again; `again` waits once more. */
-  function afterWaiting(note) {
-    let timer;
-    const done = () => {
-      clearTimeout(timer);
-      timers.delete(timer);
-      note.hidden = true;
-    };
-    const again = () => {
-      done();
-      timer = setTimeout(() => (note.hidden = false), WAITS_MS);
-      timers.add(timer);
-    };
-    again();
-    return { done, again };
+    if (isVideo) {
+      box.append(film(file, alt, shown, post));
+      return () => {};
+    }
+    box.append(shown ? shown.element : gone(post));
+    if (!shown) return () => {};
+    shown.image.addEventListener("load", () => wait.stop());
+    return () => box.contains(shown.image) && !shown.image.complete && !wait.isWaiting && wait.start();
   }
 
   /** A video that loads nothing but its still picture until the visitor presses play. */
-  function film(file, alt, still, address, fail) {
+  function film(file, alt, still, post) {
     const notice = make("p", "notice");
     notice.setAttribute("role", "status");
-    const play = button("play", texts.playVideo, "▶", () => {
+    const play = button("play", `${texts.playVideo}: ${alt}`, "", () => {
       if (videoNotice && !notice.textContent && !isTold()) {
         notice.textContent = videoNotice;
         return;
@@ -251,90 +296,114 @@ function show({ posts, index, isDark, tools, told, visible }) {
       const video = make("video");
       Object.assign(video, { controls: true, playsInline: true, poster: still?.image.currentSrc || "" });
       video.setAttribute("aria-label", alt);
-      const trouble = troubleNote(address);
-      const wait = afterWaiting(trouble);
+      const wait = waiting(box, post);
+      for (const name of ["loadeddata", "playing", "seeked", "pause", "ended"]) video.addEventListener(name, () => wait.stop(video));
+      for (const name of ["waiting", "seeking"]) video.addEventListener(name, () => video.paused || wait.start());
+      video.addEventListener("progress", () => wait.isWaiting && wait.start()); // data is coming, slowly
       video.addEventListener("error", () => {
-        wait.done();
-        box.replaceWith(fail());
+        const hadFocus = box.contains(root.activeElement);
+        wait.stop(video);
+        const message = gone(post);
+        box.replaceChildren(message);
+        if (hadFocus) (message.querySelector("a") || close).focus();
       }, { once: true });
-      for (const name of ["loadeddata", "playing", "timeupdate", "pause", "ended"]) video.addEventListener(name, wait.done);
-      video.addEventListener("waiting", wait.again);
       video.src = file;
-      box.replaceChildren(video, trouble);
+      box.replaceChildren(video);
       video.focus();
+      wait.start();
       video.play().catch(() => {}); // the visitor can press play in the controls
     });
-    play.setAttribute("aria-label", `${texts.playVideo}: ${alt}`);
-    const box = make("div", "film", ...(still ? [still.element] : []), play, notice);
+    const box = make("div", "film", ...(still ? [still.element] : []), make("div", "press", play, notice));
     return box;
   }
 
-  function forgetWaiting() {
-    for (const timer of timers) clearTimeout(timer);
-    timers.clear();
-  }
-
-  function placeWords(at, count) {
-    return texts.pictureOf.replace("{place}", at + 1).replace("{count}", count);
-  }
-
-  function showPost(next) {
+  function show(next, at = 0) {
     if (next < 0 || next >= posts.length) return;
+    leave();
     index = next;
-    forgetWaiting();
     const post = posts[index];
     const alt = altText(post);
     const items = post.children?.length ? post.children : [post];
-    slides = items.map((item, at) => {
-      const words = item.altText || (items.length > 1 ? `${alt}, ${placeWords(at, items.length)}` : alt);
-      return make("li", "", ...mediaOf(item, post, words, at === 0));
-    });
-    slide = 0;
+    slides = items.map(() => make("li"));
+    slide = at < 0 ? slides.length - 1 : at;
     track = make("ul", "track", ...slides);
     track.setAttribute("role", "list");
-    if (slides.length > 1) {
+    const isAlbum = slides.length > 1;
+    if (isAlbum) {
       track.tabIndex = 0;
       track.setAttribute("aria-label", texts.albumPictures);
       track.addEventListener("scroll", noticeSwipe, { passive: true });
     }
-    stage.replaceChildren(track, ...(slides.length > 1 ? [back, on, place] : []));
+    drawWords(post); // first, because the stage takes the space that they leave
+    stage.replaceChildren(track, ...(isAlbum ? [make("div", "turn", back, place, on)] : []));
+    watches = items.map((item, at) => {
+      const words = item.altText || (isAlbum ? `${alt}, ${placeWords(at)}` : alt);
+      return fill(slides[at], item, post, words, at === slide);
+    });
+    if (slide) track.scrollTo({ left: forwards * slide * track.clientWidth, behavior: "instant" });
     dialog.setAttribute("aria-label", alt);
-    drawWords(post);
     drawPlace();
-  }
-
-  function drawWords(post) {
-    const author = make("strong", "", post.username ? `@${post.username}` : "Instagram");
-    const caption = make("p", "", post.caption || "");
-    caption.dir = "auto";
-    const address = webAddress(post.permalink);
-    const link = address ? linkTo(address) : make("span");
-    words.replaceChildren(make("div", "top", author, close), make("p", "when", dateWords(post.timestamp)), caption, make("div", "foot", link, before, after));
-    words.scrollTop = 0;
-    before.disabled = index === 0;
-    after.disabled = index === posts.length - 1;
     if (!root.activeElement || root.activeElement.disabled) close.focus();
   }
 
+  /** Stop the timers and the sound of what was shown. */
+  function leave() {
+    for (const timer of timers) clearTimeout(timer);
+    timers.clear();
+    clearTimeout(settled);
+    for (const video of stage.querySelectorAll("video")) {
+      video.pause();
+      video.removeAttribute("src");
+      video.load(); // ends its download
+    }
+  }
+
+  function drawWords(post) {
+    const caption = make("p", "", post.caption || "");
+    caption.dir = "auto";
+    caption.lang = ""; // unknown
+    const author = make("strong", "", post.username ? `@${post.username}` : "Instagram");
+    top.replaceChildren(author, close);
+    words.replaceChildren(make("p", "when", dateWords(post.timestamp)), caption);
+    words.scrollTop = 0;
+    checkWords();
+    foot.replaceChildren(linkTo(webAddress(post.permalink)), before, after);
+    before.disabled = index === 0;
+    after.disabled = index === posts.length - 1;
+  }
+
+  /** A long caption scrolls. Then it must be reachable by keyboard. */
+  function checkWords() {
+    if (words.scrollHeight > words.clientHeight) words.tabIndex = 0;
+    else words.removeAttribute("tabindex");
+  }
+
+  const placeWords = (at) => texts.pictureOf.replace("{place}", at + 1).replace("{count}", slides.length);
+
   function drawPlace() {
-    place.textContent = placeWords(slide, slides.length);
+    place.textContent = placeWords(slide);
     back.disabled = slide === 0;
     on.disabled = slide === slides.length - 1;
     for (const [at, element] of slides.entries()) {
       element.inert = at !== slide;
       if (at !== slide) element.querySelector("video")?.pause();
     }
+    watches[slide]();
   }
 
   function turn(by) {
     const next = slide + by;
-    if (next < 0 || next >= slides.length) return showPost(index + by);
+    if (next < 0 || next >= slides.length) return show(index + by, by < 0 ? -1 : 0);
+    return turnTo(next);
+  }
+
+  function turnTo(next) {
+    const by = next - slide;
     slide = next;
-    track.scrollLeft = (isMirrored ? -1 : 1) * slide * track.clientWidth;
+    track.scrollLeft = forwards * slide * track.clientWidth;
     drawPlace();
     const pressed = by < 0 ? back : on;
     if (pressed.disabled && (root.activeElement === null || root.activeElement === pressed)) track.focus();
-    return undefined;
   }
 
   let settled;
@@ -349,45 +418,64 @@ function show({ posts, index, isDark, tools, told, visible }) {
     }, 120);
   }
 
+  /** To the album's first or last picture; from there to the first or last post. */
+  function goToEnd(isLast) {
+    const end = isLast ? slides.length - 1 : 0;
+    if (slide !== end) return turnTo(end);
+    return show(isLast ? posts.length - 1 : 0, isLast ? -1 : 0);
+  }
+
   dialog.addEventListener("keydown", (event) => {
-    if (event.target.closest("video") || event.altKey || event.ctrlKey || event.metaKey) return;
-    const onward = isMirrored ? -1 : 1;
-    const act = {
-      ArrowLeft: () => turn(-onward),
-      ArrowRight: () => turn(onward),
-      Home: () => showPost(0),
-      End: () => showPost(posts.length - 1),
-    }[event.key];
-    if (!act) return;
+    if (event.altKey || event.ctrlKey || event.metaKey || event.shiftKey || event.target.closest("video")) return;
+    const by = { ArrowLeft: -forwards, ArrowRight: forwards }[event.key];
+    const isEnd = event.key === "Home" || event.key === "End";
+    if (!by && !(isEnd && event.target !== words)) return; // in a long caption, Home and End scroll
     event.preventDefault();
-    act();
+    if (by) turn(by);
+    else goToEnd(event.key === "End");
   });
 
-  // An album's pictures are swiped by scrolling. A swipe beyond its ends, or over a single picture, changes the post.
-  let touched = null;
-  stage.addEventListener("touchstart", ({ touches, target }) => {
-    const isAlone = touches.length === 1 && !target.closest("video") && (visualViewport?.scale ?? 1) === 1;
-    touched = isAlone ? { x: touches[0].clientX, y: touches[0].clientY, slide } : null;
+  // An album scrolls by itself. A swipe that it can't follow, as at its end, goes to the next post.
+  let touch = null;
+  stage.addEventListener("touchstart", (event) => {
+    const [first] = event.touches;
+    const box = event.target.closest("video")?.getBoundingClientRect();
+    const isOnControls = box && first.clientY > box.bottom - VIDEO_CONTROLS_PX;
+    const isZoomed = (window.visualViewport?.scale || 1) > 1.01;
+    const isResting = Math.abs(Math.abs(track.scrollLeft) - slide * track.clientWidth) < 3;
+    touch = event.touches.length === 1 && isResting && !isOnControls && !isZoomed ? { x: first.clientX, y: first.clientY } : null;
   }, { passive: true });
-  stage.addEventListener("touchend", ({ changedTouches }) => {
-    if (!touched) return;
-    const across = changedTouches[0].clientX - touched.x;
-    const by = (isMirrored ? 1 : -1) * Math.sign(across);
-    const isEnd = touched.slide + by < 0 || touched.slide + by >= slides.length;
-    if (isEnd && Math.abs(across) > Math.max(SWIPE, Math.abs(changedTouches[0].clientY - touched.y))) showPost(index + by);
-    touched = null;
+  stage.addEventListener("touchcancel", () => {
+    touch = null;
   }, { passive: true });
+  stage.addEventListener("touchend", (event) => {
+    if (!touch || event.touches.length) return;
+    const [last] = event.changedTouches;
+    const [x, y] = [last.clientX - touch.x, last.clientY - touch.y];
+    const by = -Math.sign(x) * forwards;
+    const isAtEnd = slide + by < 0 || slide + by >= slides.length;
+    if (Math.abs(x) > SWIPE_PX && Math.abs(x) > 2 * Math.abs(y) && isAtEnd) turn(by);
+    touch = null;
+  }, { passive: true });
+
   dialog.addEventListener("click", (event) => {
     if (event.target === dialog) dialog.close();
   });
+  const observer = new ResizeObserver(() => {
+    checkWords();
+    // The picture in view stays in view.
+    if (slides.length > 1) track.scrollTo({ left: forwards * slide * track.clientWidth, behavior: "instant" });
+  });
+  observer.observe(words);
+  observer.observe(stage);
   dialog.addEventListener("close", () => {
-    clearTimeout(settled);
-    forgetWaiting();
+    observer.disconnect();
+    leave();
     Object.assign(page.style, { overflow, scrollbarGutter });
     host.remove();
     told.close(posts[index]);
   });
   dialog.showModal();
-  showPost(index);
+  show(index);
   close.focus();
 }
