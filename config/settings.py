@@ -21,7 +21,8 @@ from django.core.exceptions import ImproperlyConfigured
 
 from foundation.environment import parse_encryption_keys, with_password, with_secret_files
 from foundation.logs import to_stderr
-from paris_integration.log_secrets import redact_in_logs
+from paris_integration import log_secrets as secrets_of_meta
+from venice_api import log_secrets as secrets_of_links
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 
@@ -607,7 +608,8 @@ LOG_LEVEL: str = env.str("LOG_LEVEL", default="INFO").upper()
 LOG_FORMAT: str = env.str("LOG_FORMAT", default="json")
 # A system check reports an unknown level. An error from here would not name the setting.
 _log_level = LOG_LEVEL if LOG_LEVEL in logging.getLevelNamesMapping() else "INFO"
-redact_in_logs()
+secrets_of_meta.redact_in_logs()
+secrets_of_links.redact_in_logs()
 LOGGING = {
     **to_stderr(LOG_FORMAT),
     "root": {"handlers": ["stderr"], "level": _log_level},

@@ -115,6 +115,7 @@ def test_a_forgotten_password(service: Service, browser: Browser, mailbox: Path)
         expect(elsewhere.get_by_role("heading", name="Sign in")).to_be_visible()
         page.goto(link)
         expect(page.get_by_role("heading", name="This link doesn't work any more")).to_be_visible()
+        assert link.rstrip("/").rpartition("-")[2] not in service.log()
         for path in ("", "email/", "password/change/", "sessions/", "second-step/"):
             page.goto(url(service, f"/accounts/{path}"))
             assert problems_in_all_looks(page) == [], path
@@ -254,3 +255,4 @@ def test_a_client_connects_by_link_without_an_account(service: Service, browser:
         page.goto(url(service, f"/editor/{widget['instanceId']}/"))
         expect(page.get_by_text("@tiny.studio, through Instagram login")).to_be_visible()
         assert len(service.read(widget["embedToken"]).json["posts"]) == 3
+        assert link.rpartition("/")[2] not in service.log()
