@@ -175,6 +175,11 @@ def remove(workspace_id: UUID, user_id: int, *, actor: Actor) -> None:
     _note(actor, workspace, "member", member.role, "removed", member.user.get_username())
 
 
+def note_staff_change(workspace: Workspace, username: str, old: str, new: str, *, actor: Actor) -> None:
+    """Record a change that staff made in the admin, where the rules for owners don't hold."""
+    _note(actor, workspace, "member", old, new, f"{username}, by staff")
+
+
 def remove_old_invitations(*, now: datetime) -> int:
     """Delete invitations 30 days after they ended. Returns how many."""
     return int(Invitation.objects.filter(expires_at__lt=now - KEPT_AFTER).delete()[0])
