@@ -7,7 +7,7 @@ from django.shortcuts import render
 from django.template.loader import render_to_string
 from django.utils import timezone
 from django.utils.http import parse_etags
-from django.views.decorators.http import require_safe
+from django.views.decorators.http import require_http_methods, require_safe
 from rest_framework.exceptions import APIException, PermissionDenied
 
 from paris_integration import public as paris
@@ -21,7 +21,7 @@ from venice_api.appearance import to_send
 from venice_api.embed.plain import read_plain
 from venice_api.embed.scripts import script_of
 from venice_api.embed_code import Reserve
-from venice_api.instances import Instance
+from venice_api.instances import Instance, find_instance
 from venice_api.policies import frame_policy
 from venice_api.values import InvalidInput
 
@@ -73,9 +73,12 @@ def frame(request: HttpRequest, instance_id: str) -> HttpResponse:
     return response
 
 
-@require_safe
+@require_http_methods(["GET", "HEAD", "OPTIONS"])
 def fragment(request: HttpRequest, instance_id: str) -> HttpResponse:
     """The feed as HTML to put into a page, with data by schema.org and without scripts. Cached like the feed's JSON."""
+    request.COOKIES = {}  # the session's middleware would delete an invalid cookie in an answer that caches store
+    if request.method == "OPTIONS":
+        return _preflight(request, instance_id)
     try:
         instance, _, _ = _permitted(request, instance_id)
         http_caching.check_origin(request, instance, is_session=False)
@@ -94,6 +97,14 @@ def fragment(request: HttpRequest, instance_id: str) -> HttpResponse:
     sightings.note_read(instance_id, now=timezone.now())
     _note_page(request, instance_id)
     return response
+
+
+def _preflight(request: HttpRequest, instance_id: str) -> HttpResponse:
+    try:
+        throttles.check_read(request, instance_id)
+        return http_caching.preflight(request, find_instance(instance_id))
+    except (Problem, paris.StoreUnavailable) as error:
+        return _refused(request, error, "embed/refused_words.html")
 
 
 def _permitted(request: HttpRequest, instance_id: str) -> tuple[Instance, str, str]:
