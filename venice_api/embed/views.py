@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.template.loader import render_to_string
@@ -27,6 +29,7 @@ from venice_api.values import InvalidInput
 
 HTML = "text/html; charset=utf-8"
 THEMES = ("light", "dark")
+_LANGUAGE = re.compile(r"[A-Za-z]{2,8}(-[A-Za-z0-9]{1,8}){0,4}", re.ASCII)
 # The URL never changes, so browsers must revalidate. Five minutes, so that a fix reaches pages soon.
 SCRIPT_CACHING = "public, max-age=300, stale-while-revalidate=86400"
 
@@ -51,9 +54,11 @@ def frame(request: HttpRequest, instance_id: str) -> HttpResponse:
     """The widget on a separate page, for sites that use an `<iframe>`. Only the instance's allowed sites may frame it.
 
     `theme`: `light` or `dark`, like the widget's attribute. Default: as saved in the editor, else the reader's.
+    `lang`: the language of its texts. Default: English. Other values count as none.
     """
     try:
         instance, token, theme = _permitted(request, instance_id)
+        lang = single_values(request.GET, ("lang",)).get("lang", "")
     except (Problem, InvalidInput, APIException) as error:
         return _refused(request, error, "embed/refused.html")
     saved_theme = instance.appearance.get("theme") if instance.appearance else None
@@ -61,6 +66,7 @@ def frame(request: HttpRequest, instance_id: str) -> HttpResponse:
         "instance_id": instance_id,
         "token": token,
         "theme": theme,
+        "lang": lang if _LANGUAGE.fullmatch(lang) else "",
         "page_theme": theme or (saved_theme if saved_theme in THEMES else ""),
         **_frame_feed(instance),
     }
