@@ -11,6 +11,7 @@ import pytest
 from django.db import OperationalError
 from django.test import Client
 
+from paris_integration import public as paris
 from tests.conftest import Cast
 from tests.fakes import FakeProvider, media
 from venice_api import embed_tokens, instances, moderation, sightings
@@ -175,3 +176,23 @@ def test_preflights_count_as_reads(people: Cast, instance: WidgetInstance, setti
     address = f"/embed/{instance.pk}/fragment"
     assert [people.anonymous.options(address).status_code for _ in range(2)] == [204, 429]
     assert get(people.anonymous, instance).status_code == 429
+
+
+def test_it_counts_as_a_feed_request(
+    people: Cast, instance: WidgetInstance, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    counted: list[tuple[object, str]] = []
+    monkeypatch.setattr(paris, "count_feed_request", lambda *call: counted.append(call))
+    etag = get(people.anonymous, instance)["ETag"]
+    get(people.anonymous, instance)
+    get(people.anonymous, instance, **{"If-None-Match": etag})
+    get(people.anonymous, instance, "wrong")
+    people.anonymous.options(f"/embed/{instance.pk}/fragment")
+
+    workspace_id = str(instance.workspace_id)
+    assert counted == [
+        (workspace_id, "filled"),
+        (workspace_id, "hit"),
+        (workspace_id, "not_modified"),
+        (None, "unauthenticated"),
+    ]

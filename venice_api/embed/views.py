@@ -12,15 +12,17 @@ from django.utils.http import parse_etags
 from django.views.decorators.http import require_http_methods, require_safe
 from rest_framework.exceptions import APIException, PermissionDenied
 
+from foundation.metrics import timed
 from paris_integration import public as paris
 from paris_integration.public import SourceType
 from venice_api import sightings
 from venice_api.api import http_caching, throttles
 from venice_api.api.authentication import EmbedCaller, instance_of_token
+from venice_api.api.feed_results import result_of
 from venice_api.api.inputs import single_values
 from venice_api.api.problems import Problem, problem_of
 from venice_api.appearance import to_send
-from venice_api.embed.plain import read_plain
+from venice_api.embed.plain import PlainPost, read_plain
 from venice_api.embed.scripts import script_of
 from venice_api.embed_code import Reserve
 from venice_api.instances import Instance, find_instance
@@ -85,14 +87,27 @@ def fragment(request: HttpRequest, instance_id: str) -> HttpResponse:
     request.COOKIES = {}  # the session's middleware would delete an invalid cookie in an answer that caches store
     if request.method == "OPTIONS":
         return _preflight(request, instance_id)
+    workspace_id, result = None, "error"
     try:
-        instance, _, _ = _permitted(request, instance_id)
-        http_caching.check_origin(request, instance, is_session=False)
-        view, posts = read_plain(instance)
+        with timed("venice"):
+            instance, _, _ = _permitted(request, instance_id)
+            workspace_id = instance.workspace_id
+            http_caching.check_origin(request, instance, is_session=False)
+            view, posts = read_plain(instance)
+            response = _fragment(request, instance, view, posts)
+        result = result_of(response.status_code, view)
     except (Problem, InvalidInput, APIException, paris.StoreUnavailable) as error:
         response = _refused(request, error, "embed/refused_words.html")
         http_caching.replace_kept_posts(response)
-        return response
+        result = result_of(response.status_code, None)
+    finally:
+        paris.count_feed_request(workspace_id, result)
+    return response
+
+
+def _fragment(
+    request: HttpRequest, instance: Instance, view: paris.FeedView, posts: list[PlainPost]
+) -> HttpResponse:
     body = render_to_string("embed/fragment.html", {"posts": posts, "profile": view.profile}).encode()
     caller = EmbedCaller(instance, token_in_url=True)
     response = http_caching.feed_response(request, caller, view, body, content_type=HTML)
@@ -100,8 +115,8 @@ def fragment(request: HttpRequest, instance_id: str) -> HttpResponse:
     http_caching.replace_kept_posts(response)
     response["Cross-Origin-Resource-Policy"] = "cross-origin"
     response["Referrer-Policy"] = "no-referrer"
-    sightings.note_read(instance_id, now=timezone.now())
-    _note_page(request, instance_id)
+    sightings.note_read(instance.instance_id, now=timezone.now())
+    _note_page(request, instance.instance_id)
     return response
 
 
