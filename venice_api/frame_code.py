@@ -11,7 +11,7 @@ from django.utils.safestring import mark_safe
 _SCRIPT = """\
 addEventListener("message", ({ data, origin, source }) => {
   if (origin !== ORIGIN || data?.type !== "instagram-feed:height") return;
-  for (const frame of document.querySelectorAll("iframe")) if (frame.contentWindow === source) frame.height = data.height;
+  for (const each of document.querySelectorAll("iframe")) if (each.contentWindow === source) each.height = data.height;
 });
 """
 
