@@ -15,6 +15,7 @@ WORKDIR /srv/feeds
 COPY manage.py ./
 COPY config config
 COPY foundation foundation
+COPY outbox outbox
 COPY entitlements entitlements
 COPY paris_integration paris_integration
 COPY venice_api venice_api

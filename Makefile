@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 UV_VERSION := 0.13.9
 STAMP := $(VENV)/.installed
-CODE := config demo entitlements foundation instagram_standin paris_integration venice_api
+CODE := config demo entitlements foundation instagram_standin outbox paris_integration venice_api
 
 .PHONY: schema scripts install installed run test test-fast check format web worker beat migrate lock clean
 

@@ -10,7 +10,7 @@ os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
 
 app = Celery("instagram_feed_service")
 app.config_from_object("django.conf:settings", namespace="CELERY")
-app.autodiscover_tasks(["paris_integration", "venice_api"])
+app.autodiscover_tasks(["outbox", "paris_integration", "venice_api"])
 
 from config import process_hooks  # noqa: E402, F401 - connects its receivers
 

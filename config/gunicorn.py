@@ -9,7 +9,8 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from foundation.logs import to_stderr
-from paris_integration.log_secrets import redact_in_logs
+from paris_integration import log_secrets as secrets_of_meta
+from venice_api import log_secrets as secrets_of_links
 
 bind = f"{os.environ.get('HOST', '127.0.0.1')}:{os.environ.get('PORT', '8000')}"
 workers = int(os.environ.get("WEB_CONCURRENCY", "1"))
@@ -32,7 +33,8 @@ logger_class = "foundation.gunicorn_logger.NoAccessLog"  # the URL of a feed may
 loglevel = os.environ.get("LOG_LEVEL", "info").lower()
 # gunicorn's own lines quote requests that it cannot parse, so they're redacted like the service's. The master process
 # never reads the Django settings.
-redact_in_logs()
+secrets_of_meta.redact_in_logs()
+secrets_of_links.redact_in_logs()
 logconfig_dict = {
     **to_stderr(os.environ.get("LOG_FORMAT", "json")),
     "root": {"handlers": ["stderr"]},

@@ -51,7 +51,7 @@ def start_pictures(sender: Any, **_: Any) -> None:
     command = (
         # Behind refreshes, where both want the processor.
         "nice", "-n", "15",
-        sys.executable, "-m", "celery", "--app", "config", "worker", "--queues", "pictures",
+        sys.executable, "-m", "celery", "--quiet", "--app", "config", "worker", "--queues", "pictures",
         "--hostname", f"pictures-{os.getpid()}@%h", "--pool", "threads",
         "--concurrency", str(settings.PICTURE_THREADS), "--loglevel", settings.LOG_LEVEL,
         "--without-gossip", "--without-mingle",

@@ -21,7 +21,8 @@ from django.core.exceptions import ImproperlyConfigured
 
 from foundation.environment import parse_encryption_keys, with_password, with_secret_files
 from foundation.logs import to_stderr
-from paris_integration.log_secrets import redact_in_logs
+from paris_integration import log_secrets as secrets_of_meta
+from venice_api import log_secrets as secrets_of_links
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 
@@ -128,6 +129,11 @@ INSTALLED_APPS = [
     "axes",
     "django_htmx",
     "django_prometheus",
+    "allauth",
+    "allauth.account",
+    "allauth.mfa",
+    "allauth.usersessions",
+    "outbox",
     "entitlements",
     "paris_integration",
     "venice_api",
@@ -150,6 +156,9 @@ MIDDLEWARE = [
     "venice_api.acting.ActorMiddleware",
     "venice_api.api.throttles.ThrottleMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
+    "allauth.account.middleware.AccountMiddleware",
+    "venice_api.accounts.second_factor.StaffSecondFactorMiddleware",
+    "venice_api.accounts.freshness.FreshSignInMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "axes.middleware.AxesMiddleware",
     "django_prometheus.middleware.PrometheusAfterMiddleware",
@@ -303,12 +312,50 @@ AXES_RESET_ON_SUCCESS = True
 AXES_DISABLE_ACCESS_LOG = True
 AXES_VERBOSE = AXES_ENABLE_ADMIN = False
 AXES_HTTP_RESPONSE_CODE = 429
-AXES_LOCKOUT_CALLABLE = "venice_api.editor.sign_in.locked_out"
-AXES_CLIENT_IP_CALLABLE = "venice_api.editor.sign_in.address_of"
+AXES_LOCKOUT_CALLABLE = "venice_api.accounts.lockout.locked_out"
+AXES_CLIENT_IP_CALLABLE = "venice_api.accounts.lockout.address_of"
 AUTH_PASSWORD_VALIDATORS = [
     {"NAME": f"django.contrib.auth.password_validation.{name}"}
     for name in ("UserAttributeSimilarityValidator", "MinimumLengthValidator", "CommonPasswordValidator")
 ]
+# django-allauth. Accounts are made by invitation or by a command; django-axes counts wrong passwords.
+ACCOUNT_ADAPTER = "venice_api.accounts.adapters.AccountAdapter"
+ACCOUNT_LOGIN_METHODS = {"username", "email"}
+ACCOUNT_SIGNUP_FIELDS = ["username*", "email*", "password1*"]
+ACCOUNT_CHANGE_EMAIL = True
+ACCOUNT_EMAIL_VERIFICATION = (
+    "none"  # a new address counts only once it is confirmed; signing in asks for nothing
+)
+ACCOUNT_EMAIL_CONFIRMATION_EXPIRE_DAYS = 1
+ACCOUNT_EMAIL_NOTIFICATIONS = True
+ACCOUNT_EMAIL_UNKNOWN_ACCOUNTS = False
+ACCOUNT_PREVENT_ENUMERATION = "strict"
+ACCOUNT_REAUTHENTICATION_METHODS = ("password", "mfa")
+ACCOUNT_SESSION_REMEMBER = True
+ACCOUNT_FORMS = {
+    "change_password": "venice_api.accounts.forms.ChangePassword",
+    "set_password": "venice_api.accounts.forms.SetPassword",
+    "reset_password_from_key": "venice_api.accounts.forms.ResetPassword",
+}
+ACCOUNT_RATE_LIMITS = {
+    "login": "",
+    "login_failed": "5/5m/key",  # wrong codes of the second step, per person
+    "change_password": "5/m/user",
+    "manage_email": "10/m/user,20/h/user",
+    "reset_password": "20/m/ip,3/h/key",
+    "reset_password_from_key": "20/m/ip",
+    "reauthenticate": "10/m/user",
+    "confirm_email": "3/h/key",
+}
+PASSWORD_RESET_TIMEOUT = 24 * 3_600  # seconds, as long as its mail waits for the mail server
+MFA_ADAPTER = "venice_api.accounts.adapters.SecondFactorAdapter"
+MFA_SUPPORTED_TYPES = ["totp", "recovery_codes"]
+MFA_TOTP_TOLERANCE = 1  # steps of 30 seconds that a phone's clock may be wrong
+MFA_ALLOW_UNVERIFIED_EMAIL = True
+# Whether the admin opens only after two-step sign-in.
+STAFF_MFA: str = env.str("STAFF_MFA", default="optional" if DEBUG else "required")
+if STAFF_MFA not in {"required", "optional"}:
+    raise ImproperlyConfigured("STAFF_MFA must be required or optional.")
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = _is_https
 SESSION_COOKIE_HTTPONLY = True
 SESSION_COOKIE_SAMESITE = CSRF_COOKIE_SAMESITE = "Lax"
@@ -426,6 +473,16 @@ CELERY_BEAT_SCHEDULE["remove-old-sightings"] = {
     "schedule": 3_600.0,
     "options": {"expires": 3_600},
 }
+CELERY_BEAT_SCHEDULE["remove-old-invitations"] = {
+    "task": "venice_api.tasks.remove_old_invitations",
+    "schedule": 3_600.0,
+    "options": {"expires": 3_600},
+}
+CELERY_BEAT_SCHEDULE["deliver-due-mails"] = {
+    "task": "outbox.tasks.deliver_due",
+    "schedule": 30.0,
+    "options": {"expires": 30},
+}
 CELERY_TASK_ROUTES = {"paris_integration.tasks.copy_pictures": {"queue": "pictures"}}
 AUDIT_RETENTION_DAYS = positive("AUDIT_RETENTION_DAYS", 365, at_most=36_500)
 LEDGER_RETENTION_DAYS = positive("LEDGER_RETENTION_DAYS", 90, at_most=36_500)
@@ -502,12 +559,13 @@ SPECTACULAR_SETTINGS = {
     ],
 }
 
-# --- Mail: to editors and owners about their connections -----------------------------------------------------------
+# --- Mail -----------------------------------------------------------------------------------------------------------
 
 EMAIL_URL: str = env.str("EMAIL_URL", default="consolemail://")
 vars().update(environ.Env.email_url_config(EMAIL_URL))
 # Goes through the sign-in page, which redirects users who are already signed in.
 RECONNECT_URL = f"{PUBLIC_BASE_URL}{LOGIN_URL}?next=/v1/integrations/instagram/connect%3F{{query}}"
+EMAIL_TIMEOUT = 30  # seconds
 DEFAULT_FROM_EMAIL: str = env.str("DEFAULT_FROM_EMAIL", default="Instagram feeds <feeds@localhost>")
 # Where "Upgrade" leads on the editor's pages: a URL with the placeholders {workspace} and {plan}, else a mail.
 UPGRADE_URL: str = env.str("UPGRADE_URL", default="")
@@ -550,7 +608,8 @@ LOG_LEVEL: str = env.str("LOG_LEVEL", default="INFO").upper()
 LOG_FORMAT: str = env.str("LOG_FORMAT", default="json")
 # A system check reports an unknown level. An error from here would not name the setting.
 _log_level = LOG_LEVEL if LOG_LEVEL in logging.getLevelNamesMapping() else "INFO"
-redact_in_logs()
+secrets_of_meta.redact_in_logs()
+secrets_of_links.redact_in_logs()
 LOGGING = {
     **to_stderr(LOG_FORMAT),
     "root": {"handlers": ["stderr"], "level": _log_level},

@@ -101,7 +101,9 @@ class Processes:
         self._environment = environment
         self._running: dict[str, subprocess.Popen[bytes]] = {}
 
-    def start(self, name: str, *command: str, output: int = subprocess.DEVNULL) -> subprocess.Popen[bytes]:
+    def start(
+        self, name: str, *command: str, output: int | None = subprocess.DEVNULL
+    ) -> subprocess.Popen[bytes]:
         process = subprocess.Popen(
             command, cwd=BASE_DIR, env=self._environment, start_new_session=True, stdout=output
         )
@@ -190,9 +192,10 @@ def bring_up(processes: Processes, addresses: Addresses) -> dict[str, object]:
         "web", python, "-m", "gunicorn", "--config", "config/gunicorn.py", "--log-level", "warning",
         "config.wsgi:application",
     )  # fmt: skip
+    # It prints the mails, unless EMAIL_URL names a server.
     processes.start(
-        "worker", *celery, "worker", "--pool", "threads", "--concurrency", "8", "--loglevel", "WARNING",
-        "--without-gossip", "--without-mingle",
+        "worker", *celery[:3], "--quiet", *celery[3:], "worker", "--pool", "threads", "--concurrency", "8",
+        "--loglevel", "WARNING", "--without-gossip", "--without-mingle", output=None,
     )  # fmt: skip
     processes.start("beat", *celery, "beat", "--scheduler", "celery.beat:Scheduler", "--loglevel", "WARNING")
     _wait_for(processes, f"{addresses.standin}/_control")
@@ -222,6 +225,7 @@ def demo_environment(addresses: Addresses, kept: dict[str, str]) -> dict[str, st
     defaults = {
         **kept,
         "DEMO": "true",
+        "STAFF_MFA": "optional",
         "LOG_FORMAT": "human",
         "LOG_LEVEL": "WARNING",
         "PUBLIC_BASE_URL": addresses.web,

@@ -39,7 +39,8 @@ def seed(password: str) -> None:
     workspace, _ = Workspace.objects.get_or_create(name=WORKSPACE_NAME, defaults={"plan": plan})
     for name, role, is_admin in ((EDITOR_NAME, "editor", False), (ADMIN_NAME, "owner", True)):
         user, _ = User.objects.get_or_create(
-            username=name, defaults={"is_staff": is_admin, "is_superuser": is_admin}
+            username=name,
+            defaults={"is_staff": is_admin, "is_superuser": is_admin, "email": f"{name}@acme.example"},
         )
         if not user.check_password(password):
             user.set_password(password)

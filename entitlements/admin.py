@@ -18,7 +18,7 @@ from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
-from entitlements import changes, keys
+from entitlements import changes, keys, members
 from entitlements.changes import Actor
 from entitlements.limits import effective_values
 from entitlements.matrix import MatrixForm
@@ -250,6 +250,9 @@ class WorkspaceAdmin(admin.ModelAdmin):
         super().save_model(request, obj, form, change)
 
     def save_formset(self, request: HttpRequest, form: Any, formset: BaseInlineFormSet, change: bool) -> None:
+        if formset.model is Membership:
+            _save_members(formset, form.instance, actor_of(request))
+            return
         if formset.model is not EntitlementOverride:
             super().save_formset(request, form, formset, change)
             return
@@ -266,6 +269,22 @@ class WorkspaceAdmin(admin.ModelAdmin):
                 ends_at=override.ends_at,
                 note=override.note,
             )
+
+
+def _save_members(formset: BaseInlineFormSet, workspace: Workspace, actor: Actor) -> None:
+    """Save the memberships, and record each difference in the history."""
+    before = _roles_in(workspace)
+    formset.save()
+    after = _roles_in(workspace)
+    for username in sorted(before.keys() | after.keys()):
+        old, new = before.get(username, "none"), after.get(username, "removed")
+        if old != new:
+            members.note_staff_change(workspace, username, old, new, actor=actor)
+
+
+def _roles_in(workspace: Workspace) -> dict[str, str]:
+    rows = Membership.objects.filter(workspace=workspace).select_related("user")
+    return {row.user.get_username(): row.role for row in rows}
 
 
 @admin.register(EntitlementChange)

@@ -82,6 +82,33 @@ class Membership(models.Model):
         return f"{self.user_id} {self.role}"
 
 
+class Invitation(models.Model):
+    """An invitation to a workspace, sent by mail. Written by `members`. Only a hash of the link's secret is stored."""
+
+    workspace = models.ForeignKey(Workspace, on_delete=models.CASCADE, related_name="invitations")
+    email = models.EmailField(max_length=254)
+    role = models.CharField(max_length=16, choices=Membership.Role)
+    secret_hash = models.CharField(max_length=64, unique=True)
+    inviter = models.CharField(max_length=150)
+    sent_at = models.DateTimeField()
+    expires_at = models.DateTimeField()
+    accepted_at = models.DateTimeField(null=True, blank=True)
+    withdrawn_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["workspace", "email"],
+                name="invitation_open_once",
+                condition=models.Q(accepted_at__isnull=True, withdrawn_at__isnull=True),
+            )
+        ]
+        indexes = [models.Index(fields=["expires_at"], name="invitation_age")]
+
+    def __str__(self) -> str:
+        return f"{self.email} {self.role}"
+
+
 class EntitlementOverride(models.Model):
     """A workspace's own value for a key, until `ends_at` if set.
 

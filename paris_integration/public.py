@@ -6,7 +6,18 @@ from paris_integration.connections.callbacks import (
     delete_data,
     find_deletion,
 )
-from paris_integration.connections.key_rotation import rotate_encryption_keys
+from paris_integration.connections.connect_links import (
+    LinkFacts,
+    LinkState,
+    TooManyLinks,
+    find_link,
+    find_link_by_id,
+    links_of,
+    make_link,
+    note_link_opened,
+    withdraw_link,
+)
+from paris_integration.connections.key_rotation import RotationReport, also_rotate, rotate_encryption_keys
 from paris_integration.connections.links import instances_connected_as
 from paris_integration.connections.logins import (
     Attempt,
@@ -18,6 +29,7 @@ from paris_integration.connections.logins import (
     offers,
     take_state,
 )
+from paris_integration.connections.vault import CannotOpen, is_text_on_first_key, open_text, seal_text
 from paris_integration.connections.withdrawal import account_erased
 from paris_integration.errors import (
     LoginFailed,
@@ -96,6 +108,7 @@ __all__ = [
     "Allowance",
     "Attempt",
     "BlockReason",
+    "CannotOpen",
     "Cause",
     "CauseCode",
     "ConnectionFacts",
@@ -113,6 +126,8 @@ __all__ = [
     "InvalidSignedRequest",
     "InvalidSource",
     "LeftOut",
+    "LinkFacts",
+    "LinkState",
     "Login",
     "LoginFailed",
     "ParisError",
@@ -122,15 +137,18 @@ __all__ = [
     "RefreshBlocked",
     "RefreshEffect",
     "RefreshNow",
+    "RotationReport",
     "Selection",
     "Source",
     "SourceType",
     "StorageUnavailable",
     "StoreUnavailable",
     "TooBusy",
+    "TooManyLinks",
     "Warning",
     "WordRules",
     "account_erased",
+    "also_rotate",
     "announce_worker_metrics",
     "ask_to_reconnect",
     "begin_login",
@@ -145,17 +163,24 @@ __all__ = [
     "explain_instance",
     "find_choice",
     "find_deletion",
+    "find_link",
+    "find_link_by_id",
     "find_picture",
     "force_refresh",
     "glance_at",
     "grant_units",
     "instances_connected_as",
+    "is_text_on_first_key",
+    "links_of",
     "look_at_feed",
+    "make_link",
     "metrics_text",
     "move_instance",
     "note_act",
+    "note_link_opened",
     "note_refresh_on_behalf",
     "offers",
+    "open_text",
     "open_window",
     "parse_source",
     "parse_source_type",
@@ -169,9 +194,11 @@ __all__ = [
     "refresh_due_now",
     "retire_other_sources",
     "rotate_encryption_keys",
+    "seal_text",
     "select",
     "take_state",
     "why_left_out",
+    "withdraw_link",
 ]
 
 from paris_integration.quota.members import look_at_feed, read_feed_as_member

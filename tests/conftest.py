@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import string
 import subprocess
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,6 +25,7 @@ from django.utils.crypto import get_random_string
 
 from foundation.cache import database_breaker, redis_breaker
 from foundation.counters import memory_counters
+from outbox import sending
 from paris_integration import clock, registry
 from paris_integration.feeds import reading, refreshing
 from paris_integration.media import copying, sweeping
@@ -32,6 +34,7 @@ from tests.fakes import FakeLogins, FakeProvider, InlineBoard, RecordingDispatch
 from tests.legs import pytest_addoption, pytest_collection_modifyitems, uses_cache
 from tests.pictures import FakePictureHost, jpeg
 from tests.processes import forking
+from venice_api.accounts import freshness
 
 __all__ = ["pytest_addoption", "pytest_collection_modifyitems"]
 
@@ -112,6 +115,23 @@ def dispatched(monkeypatch: pytest.MonkeyPatch) -> RecordingDispatcher:
     return recorder
 
 
+@pytest.fixture(autouse=True)
+def _no_worker_for_mail(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Tests deliver queued mails themselves."""
+    monkeypatch.setattr(sending, "_wake_worker", lambda mail_id: None)
+
+
+@pytest.fixture
+def mail_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every mail is delivered as soon as it is queued."""
+    queue = sending.queue
+
+    def queue_and_deliver(*args: Any) -> None:
+        assert sending.deliver(queue(*args).pk)
+
+    monkeypatch.setattr(sending, "queue", queue_and_deliver)
+
+
 @pytest.fixture
 def host(monkeypatch: pytest.MonkeyPatch) -> FakePictureHost:
     """Serves /v/0.jpg to /v/59.jpg, and /v/me.jpg."""
@@ -174,6 +194,7 @@ def signed_in(*users: User) -> list[Client]:
             SESSION_KEY: str(user.pk),
             BACKEND_SESSION_KEY: backend,
             HASH_SESSION_KEY: user.get_session_auth_hash(),
+            freshness.SESSION_KEY: time.time(),
         }
         session = store.create_model_instance(held)
         session.session_key = get_random_string(32, string.ascii_lowercase + string.digits)

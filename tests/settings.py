@@ -12,7 +12,7 @@ _OWN = (
     "ALLOWED_HOSTS", "BROKER_URL", "DATABASE_PASSWORD", "DEBUG", "DEMO", "HASHTAG_UNICODE", "LOG_LEVEL",
     "MEDIA_ACCEL_PREFIX", "MEDIA_COPIES", "MEDIA_HOSTS", "MEDIA_ROOT", "MEDIA_STORAGE", "PUBLIC_BASE_URL",
     "PUBLIC_MODE_ACCESS_TOKEN", "PUBLIC_MODE_IG_USER_ID", "REDIS_PASSWORD", "S3_PUBLIC_URL", "SECRET_KEY_FALLBACKS",
-    "STALE_IF_ERROR_SECONDS", "SUPPORT_EMAIL", "UPGRADE_URL",
+    "STAFF_MFA", "STALE_IF_ERROR_SECONDS", "SUPPORT_EMAIL", "UPGRADE_URL",
 )  # fmt: skip
 for _name in _OWN:
     os.environ.pop(_name, None)
@@ -27,6 +27,7 @@ if os.environ.get("REDIS_URL"):
     os.environ["REDIS_URL"] = _redis._replace(path=f"/{int(_redis.path.strip('/') or 0) + _worker}").geturl()
 _static = tempfile.TemporaryDirectory(prefix="static-")  # WhiteNoise warns if the folder is missing
 os.environ["STATIC_ROOT"] = _static.name
+os.environ["STAFF_MFA"] = "optional"
 os.environ["SECRET_KEY"] = "a-key-that-protects-nothing-but-tests-and-type-checks"
 os.environ["TOKEN_ENCRYPTION_KEYS"] = "A" * 43 + "="
 

@@ -8,4 +8,9 @@ class VeniceConfig(AppConfig):
     def ready(self) -> None:
         import foundation.checks  # noqa: F401 - registers the system checks
         import venice_api.checks  # noqa: F401 - registers the system checks
+        from venice_api.accounts import addresses, freshness, second_factor
+
+        addresses.connect()
+        freshness.connect()
+        second_factor.connect()
         from venice_api import instances  # noqa: F401 - connects the signals that keep cached instances current

@@ -117,3 +117,16 @@ def check_throttles(**_: Any) -> list[CheckMessage]:
         )
         for name in low
     ]
+
+
+@register(deploy=True)
+def check_staff_mfa(**_: Any) -> list[CheckMessage]:
+    if settings.STAFF_MFA == "required":
+        return []
+    return [
+        CheckWarning(
+            "STAFF_MFA is optional: a password alone opens the admin.",
+            hint="Leave it out, or set it to required. Staff are led to set up two-step sign-in.",
+            id="venice.W004",
+        )
+    ]

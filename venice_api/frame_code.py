@@ -9,16 +9,17 @@ from django.utils.html import format_html
 from django.utils.safestring import mark_safe
 
 _SCRIPT = """\
-((frame) => addEventListener("message", ({ data, origin, source }) => {
-  if (origin === ORIGIN && source === frame.contentWindow && data?.type === "instagram-feed:height") frame.height = data.height;
-}))(document.currentScript.previousElementSibling);
-"""  # noqa: E501 - short for those who paste it
+addEventListener("message", ({ data, origin, source }) => {
+  if (origin !== ORIGIN || data?.type !== "instagram-feed:height") return;
+  for (const each of document.querySelectorAll("iframe")) if (each.contentWindow === source) each.height = data.height;
+});
+"""
 
 
 def frame_code(base_url: str, instance_id: str, token: str) -> str:
     """HTML. `base_url`: the service's.
 
-    The script accepts heights only from the service, and only from the iframe before it.
+    The script accepts heights only from the service, each for the iframe that sends it.
     """
     parts = urlsplit(base_url)
     # A JSON string without "<" can't end the script.

@@ -9,6 +9,7 @@ from celery import shared_task
 from django.conf import settings
 from django.utils import timezone
 
+from entitlements import members
 from foundation import faults, statements
 from venice_api import sightings
 
@@ -34,6 +35,16 @@ def remove_old_sightings() -> int:
             return sightings.remove_old(now=timezone.now())
     except faults.DRIVER_ERRORS as error:
         logger.warning("old sightings not deleted, database unavailable: %s", type(error).__name__)
+        return 0
+
+
+@shared_task(name="venice_api.tasks.remove_old_invitations")
+def remove_old_invitations() -> int:
+    """Delete invitations some time after they ended. Returns how many."""
+    try:
+        return members.remove_old_invitations(now=timezone.now())
+    except faults.DRIVER_ERRORS as error:
+        logger.warning("old invitations not deleted, database unavailable: %s", type(error).__name__)
         return 0
 
 

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from uuid import UUID
 
+from django.contrib.auth.models import User
+from django.core.exceptions import ValidationError
 from django.core.management.base import CommandError
+from django.core.validators import validate_email
 
 from entitlements.models import Plan, Workspace
 
@@ -36,3 +39,15 @@ def text_or_error(argument: str, text: str, *, at_least: int = 1, at_most: int) 
     if "\0" in text or any("\ud800" <= character <= "\udfff" for character in text):
         raise CommandError(f"{argument}: must be valid text.")
     return text
+
+
+def address_or_error(argument: str, text: str, *, username: str) -> str:
+    """The email address in lower case. Raises CommandError if it isn't one, or another account has it."""
+    address = text_or_error(argument, text, at_most=254).lower()
+    try:
+        validate_email(address)
+    except ValidationError:
+        raise CommandError(f"{argument}: {address!r} is not an email address.") from None
+    if User.objects.filter(email__iexact=address).exclude(username=username).exists():
+        raise CommandError(f"{argument}: another account has the address {address!r}.")
+    return address

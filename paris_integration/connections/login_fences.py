@@ -76,6 +76,11 @@ def cancel_for_instance(key: FeedKey) -> None:
     _delete(LoginAttempt.objects.filter(workspace_id=key.workspace_id, instance_id=key.instance_id))
 
 
+def cancel_for_link(link_id: UUID) -> None:
+    """Cancel the pending logins that were begun with this connect link."""
+    _delete(LoginAttempt.objects.filter(connect_link_id=link_id))
+
+
 def cancel_for_persons(login: Login, person_ids: Iterable[str]) -> None:
     """Cancel the logins of these persons or accounts that wait for the choice of an account."""
     wanted = set(person_ids)

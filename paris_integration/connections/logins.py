@@ -1,7 +1,7 @@
 """Logins at Meta: the OAuth state, the callback, the choice of an account, and the stored grant.
 
-A state is 256 random bits. It works once, for ten minutes, for one user, session, workspace, instance, login and
-redirect URI. The result of a login is stored once, unless it was cancelled meanwhile (`login_fences`).
+A state is 256 random bits. It works once, for ten minutes, for one user or connect link, session, workspace, instance,
+login and redirect URI. The result of a login is stored once, unless it was cancelled meanwhile (`login_fences`).
 """
 
 from __future__ import annotations
@@ -15,11 +15,12 @@ from functools import partial
 from uuid import UUID
 
 from django.db import transaction
+from django.db.models import QuerySet
 
 from foundation import faults, threads
 from paris_integration import clock, registry
 from paris_integration.clock import CLOCK_TOLERANCE
-from paris_integration.connections import lifecycle, login_fences, revoking, vault
+from paris_integration.connections import connect_links, lifecycle, login_fences, revoking, vault
 from paris_integration.connections.lifecycle import GivenUp, Grant
 from paris_integration.errors import LoginFailed
 from paris_integration.models import LoginAttempt
@@ -43,6 +44,7 @@ class Attempt:
     login: Login
     redirect_uri: str
     accounts: tuple[Account, ...] = ()
+    link_id: UUID | None = None
 
     @property
     def key(self) -> FeedKey:
@@ -56,13 +58,26 @@ def offers(login: Login) -> bool:
 
 
 def begin_login(
-    key: FeedKey, login: Login, *, actor: Actor, redirect_uri: str, callback_uri: str, now: datetime
+    key: FeedKey,
+    login: Login,
+    *,
+    actor: Actor,
+    redirect_uri: str,
+    callback_uri: str,
+    now: datetime,
+    link_id: UUID | None = None,
 ) -> str:
-    """Store a new login attempt. Returns the URL at Meta to redirect the user to."""
+    """Store a new login attempt, of a user or of the holder of a connect link.
+
+    Returns the URL at Meta to redirect them to.
+    """
+    if (actor.user_id is None) == (link_id is None):
+        raise ValueError("a login at Meta needs a user, or a connect link")
     state = secrets.token_urlsafe(32)
     LoginAttempt.objects.create(
         state_hash=_hash(state),
-        user_id=_user_of(actor),
+        user_id=actor.user_id,
+        connect_link_id=link_id,
         session_hash=_hash(actor.session),
         workspace_id=key.workspace_id,
         instance_id=key.instance_id,
@@ -75,12 +90,13 @@ def begin_login(
 
 
 def take_state(login: Login, state: str, *, actor: Actor, now: datetime) -> Attempt | None:
-    """Use up the state. None unless it is valid, unused, and belongs to this user, session and login."""
-    row = LoginAttempt.objects.filter(
+    """Use up the state. None unless it is valid, unused, and belongs to this user, session and login.
+
+    An actor without a user id holds a connect link: the state then belongs to the session alone.
+    """
+    row = _of_actor(actor).filter(
         state_hash=_hash(state),
         login=login.value,
-        user_id=_user_of(actor),
-        session_hash=_hash(actor.session),
         expires_at__gt=now,
         expires_at__lte=now + LONGEST,
         consumed_at__isnull=True,
@@ -173,7 +189,10 @@ def _store(attempt: Attempt, result: LoginResult, account: Account, actor: Actor
 
 
 def _store_grant(attempt: Attempt, grant: Grant, actor: Actor, now: datetime) -> None:
-    lifecycle.store_grant(attempt.key, grant, actor=actor, now=now, attempt_id=attempt.attempt_id)
+    with transaction.atomic():
+        lifecycle.store_grant(attempt.key, grant, actor=actor, now=now, attempt_id=attempt.attempt_id)
+        if attempt.link_id is not None:
+            connect_links.use(attempt.link_id, now=now)
 
 
 @transaction.atomic
@@ -192,10 +211,8 @@ def _keep_for_choice(attempt: Attempt, result: LoginResult, now: datetime) -> No
 
 
 def _waiting(attempt_id: UUID, actor: Actor, now: datetime):  # type: ignore[no-untyped-def]
-    return LoginAttempt.objects.filter(
+    return _of_actor(actor).filter(
         pk=attempt_id,
-        user_id=_user_of(actor),
-        session_hash=_hash(actor.session),
         expires_at__gt=now,
         expires_at__lte=now + LONGEST,
         token__isnull=False,
@@ -210,14 +227,18 @@ def _attempt_of(row: LoginAttempt) -> Attempt:
         login=Login(row.login),
         redirect_uri=row.redirect_uri,
         accounts=tuple(Account(account_id, username) for account_id, username in row.accounts),
+        link_id=row.connect_link_id,
     )
 
 
-def _user_of(actor: Actor) -> int:
-    """The actor's user id. Raises ValueError for a command or the service, which can't log in at Meta."""
+def _of_actor(actor: Actor) -> QuerySet[LoginAttempt]:
+    """The attempts of a user or, without a user id, of the holder of a connect link, in the actor's session."""
+    if not actor.session:
+        raise ValueError("a login at Meta belongs to a session")
+    mine = LoginAttempt.objects.filter(session_hash=_hash(actor.session))
     if actor.user_id is None:
-        raise ValueError("a login at Meta needs a user")
-    return actor.user_id
+        return mine.filter(user_id__isnull=True, connect_link__isnull=False)
+    return mine.filter(user_id=actor.user_id)
 
 
 def _hash(text: str) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Mapping
 from datetime import datetime, timedelta
 from urllib.parse import quote, urlencode
@@ -10,17 +9,13 @@ from uuid import UUID
 
 from django.conf import settings
 from django.contrib.auth.models import User
-from django.core.mail import send_mail
 from django.db.models import Q, QuerySet
-from django.template.loader import render_to_string
 
 from entitlements.memberships import Role
-from foundation import threads
+from outbox import sending
 from paris_integration.connections import incidents, links
 from paris_integration.models import Connection
 from paris_integration.types import ConnectionState
-
-logger = logging.getLogger(__name__)
 
 DAYS_BEFORE = (14, 7, 3, 1)
 LAST_NOTICE = 0  # value of `told_days` once the mail about reconnecting is sent
@@ -58,7 +53,7 @@ def send_due(*, now: datetime) -> int:
         )
         if notice is None:
             continue
-        # Claimed before it is sent, so that no two processes send it. A crash between the two loses the mail.
+        # Claimed before it is queued, so that no two processes queue it. A crash between the two loses the mail.
         claimed = Connection.objects.filter(
             pk=row.pk, told_days=row.told_days, token_version=row.token_version
         )
@@ -88,7 +83,7 @@ def ask_to_reconnect(connection_id: UUID, instance_id: str) -> int:
     if row is None:
         return 0
     context = {"kind": "asked", "username": row.username, "reconnect_url": _reconnect_url(row, instance_id)}
-    return _mail(row, f"@{row.username}: please reconnect Instagram", context)
+    return _mail(row, context)
 
 
 def _send(row: Connection, notice: int) -> int:
@@ -101,8 +96,7 @@ def _send(row: Connection, notice: int) -> int:
         "days": notice,
         "reconnect_url": _reconnect_url(row, instance_ids[0]),
     }
-    subject = "please reconnect Instagram" if notice == LAST_NOTICE else "access ends soon"
-    return min(_mail(row, f"@{row.username}: {subject}", context), 1)
+    return min(_mail(row, context), 1)
 
 
 def _reconnect_url(row: Connection, instance_id: str) -> str:
@@ -110,19 +104,14 @@ def _reconnect_url(row: Connection, instance_id: str) -> str:
     return str(settings.RECONNECT_URL.format(query=quote(query, safe="")))
 
 
-def _mail(row: Connection, subject: str, context: Mapping[str, object]) -> int:
-    """Mail every active editor and owner of the workspace. Returns the number of recipients, reached or not."""
+def _mail(row: Connection, context: Mapping[str, object]) -> int:
+    """Mail every active editor and owner of the workspace. Returns the number of recipients."""
     people = User.objects.filter(
         memberships__workspace_id=row.workspace_id,
         memberships__role__in=[Role.EDITOR, Role.OWNER],
         is_active=True,
     ).exclude(email="")
     addresses = sorted(set(people.values_list("email", flat=True)))
-    text = render_to_string("mail/connection.txt", {**context, "workspace": row.workspace.name})
-    threads.give_back()  # a slow mail server must not hold a database connection
     for address in addresses:
-        try:
-            send_mail(subject, text, None, [address])
-        except OSError as error:
-            logger.error("notice not sent: %s", type(error).__name__)
+        sending.queue("connection", address, {**context, "workspace": row.workspace.name})
     return len(addresses)

@@ -1,4 +1,4 @@
-"""The token vault: the only module that encrypts and decrypts stored tokens.
+"""The token vault: the only module that encrypts and decrypts stored tokens and other secrets.
 
 AES-256-CBC with HMAC-SHA256 (encrypt then MAC), from the maintained fork of django-cryptography. The first key of
 `TOKEN_ENCRYPTION_KEYS` encrypts; every key decrypts. A token is encrypted for one row and can't be read in another.
@@ -6,6 +6,7 @@ AES-256-CBC with HMAC-SHA256 (encrypt then MAC), from the maintained fork of dja
 
 from __future__ import annotations
 
+import base64
 import hashlib
 from typing import Any
 
@@ -42,6 +43,27 @@ def open_token(sealed: SealedToken, *, row_id: object) -> Secret:
         except (BadSignature, InvalidToken, ValueError):
             raise CannotOpen from None
     raise CannotOpen
+
+
+def seal_text(text: str, *, purpose: str) -> str:
+    """`text` encrypted, in base64. It can be read only with the same purpose."""
+    return base64.b64encode(seal_token(Secret(text), row_id=purpose).raw).decode()
+
+
+def open_text(sealed: str, *, purpose: str) -> str:
+    """The decrypted text. Raises CannotOpen."""
+    return open_token(_sealed_of(sealed), row_id=purpose).reveal()
+
+
+def is_text_on_first_key(sealed: str) -> bool:
+    return is_on_first_key(_sealed_of(sealed))
+
+
+def _sealed_of(text: str) -> SealedToken:
+    try:
+        return SealedToken(base64.b64decode(text, validate=True))
+    except ValueError:
+        raise CannotOpen from None
 
 
 def is_on_first_key(sealed: SealedToken) -> bool:

@@ -3,6 +3,7 @@
 from paris_integration.models.connections import (
     Connection,
     ConnectionLink,
+    ConnectLink,
     DeletionRequest,
     HashtagAccount,
     HashtagNumber,
@@ -20,6 +21,7 @@ from paris_integration.models.retention import ErasedInstance
 
 __all__ = [
     "AuditEvent",
+    "ConnectLink",
     "Connection",
     "ConnectionLink",
     "DailyUsage",

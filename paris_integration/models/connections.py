@@ -109,8 +109,37 @@ class ConnectionLink(models.Model):
         return self.instance_id
 
 
+class ConnectLink(models.Model):
+    """A link with which somebody without an account connects an Instagram account to one widget, once.
+
+    Only a hash of the link's code is stored. `user_id`: who made it.
+    """
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    code_hash = models.CharField(max_length=64, unique=True)
+    workspace = models.ForeignKey(Workspace, on_delete=models.CASCADE, related_name="+")
+    instance_id = models.CharField(max_length=200)
+    user_id = models.BigIntegerField()
+    creator = models.CharField(max_length=150)
+    created_at = models.DateTimeField()
+    expires_at = models.DateTimeField()
+    withdrawn_at = models.DateTimeField(null=True, blank=True)
+    used_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        indexes = [
+            models.Index(fields=["instance_id"], name="connect_link_widget"),
+            models.Index(fields=["expires_at"], name="connect_link_age"),
+        ]
+
+    def __str__(self) -> str:
+        return f"for {self.instance_id}"
+
+
 class LoginAttempt(models.Model):
     """A pending login at Meta: its OAuth state (hashed), who may complete it, and later its accounts.
+
+    It belongs to a session, and either to a user or to the holder of a connect link.
 
     `consumed_at` is set by one conditional write before the code exchange. If the login has several accounts, the
     encrypted token is kept here until one is chosen. Storing the result deletes the row; so does cancelling the login.
@@ -118,7 +147,10 @@ class LoginAttempt(models.Model):
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     state_hash = models.CharField(max_length=64, unique=True)
-    user_id = models.BigIntegerField()
+    user_id = models.BigIntegerField(null=True)
+    connect_link = models.ForeignKey(
+        ConnectLink, null=True, on_delete=models.CASCADE, related_name="attempts"
+    )
     session_hash = models.CharField(max_length=64)
     workspace = models.ForeignKey(Workspace, on_delete=models.CASCADE, related_name="+")
     instance_id = models.CharField(max_length=200)

@@ -14,6 +14,7 @@ from django.db.models import Q, QuerySet
 from paris_integration import clock
 from paris_integration.models import (
     AuditEvent,
+    ConnectLink,
     DailyUsage,
     ErasedInstance,
     Feed,
@@ -34,6 +35,7 @@ from paris_integration.quota import receipts
 BATCH = 1_000
 FEED_BATCH = 100  # feeds are large, and each has a copy in the cache
 LOGIN_ATTEMPTS_LAST = timedelta(hours=1)
+CONNECT_LINKS_LAST = timedelta(days=30)  # after they have ended
 PERSON_FENCES_LAST = timedelta(hours=2)  # longer than a login: ten minutes at Meta, ten for the choice
 HASHTAG_SEARCHES_LAST = timedelta(days=8)  # they count for seven days
 WINDOWS_LAST = timedelta(days=2)
@@ -62,6 +64,7 @@ def remove_expired(*, now: datetime) -> dict[str, int]:
         ("pauses", Pause.objects.filter(until__lt=now)),
         ("hashtagRefusals", HashtagRefusal.objects.filter(until__lt=now)),
         ("loginAttempts", LoginAttempt.objects.filter(expires_at__lt=now - LOGIN_ATTEMPTS_LAST)),
+        ("connectLinks", ConnectLink.objects.filter(expires_at__lt=now - CONNECT_LINKS_LAST)),
         ("erased", ErasedInstance.objects.filter(erased_at__lt=now - ErasedInstance.REMEMBERED_FOR)),
         (
             "personFences",

@@ -21,6 +21,9 @@ from tests.processes.service import FEED_PATH, Answer, free_port, get, running_s
 from venice_api.api import http_caching
 
 pytestmark = [pytest.mark.processes, pytest.mark.sqlite_leg]
+SECRET_PATHS = (
+    "/connect/canary", "/invitations/canary/", "/accounts/password/reset/1-canary/", "/accounts/email/confirm/canary/",
+)  # fmt: skip
 
 
 @pytest.fixture(autouse=True)
@@ -67,6 +70,8 @@ def test_feeds_are_cached_by_token_and_origin_and_outlive_the_service(tmp_path: 
             assert {answer.headers["X-Cache"] for answer in in_header} == {"BYPASS"}
             assert [get(f"{base}/{name}").status for name in ("metrics", "readyz")] == [404, 404]
             assert get(f"{base}/healthz").status == 200
+            for path in SECRET_PATHS:
+                assert get(f"{base}{path}").status in {200, 404}
 
             os.killpg(service.webs[0].pid, signal.SIGKILL)
             service.webs[0].wait()
@@ -77,6 +82,8 @@ def test_feeds_are_cached_by_token_and_origin_and_outlive_the_service(tmp_path: 
         log = (folder / "access.log").read_text() + (folder / "error.log").read_text()
         assert FEED_PATH in log
         assert token not in log
+        assert "GET /connect/*** 404" in log
+        assert "canary" not in log
 
 
 def test_kept_posts_are_served_during_an_outage_for_as_long_as_the_setting_allows(tmp_path: Path) -> None:

@@ -104,7 +104,7 @@ def test_adding_a_workspace_with_members_and_overrides(staff: Staff) -> None:
     assert role_in(anna.pk, workspace.pk) is Role.VIEWER
     assert fresh_limits_for(workspace.pk, now=timezone.now()).hashtag_enabled
     changed = EntitlementChange.objects.order_by("id").values_list("key", "new_value")
-    assert list(changed) == [("plan", "Free"), (HASHTAG, "yes")]
+    assert list(changed) == [("plan", "Free"), ("member", "viewer"), (HASHTAG, "yes")]
 
 
 @pytest.mark.parametrize(
@@ -245,6 +245,26 @@ def test_members_are_added_changed_and_removed(staff: Staff, workspace: Workspac
     row = {"id": held.pk, "user": anna.pk, "role": "owner", "DELETE": "on"}
     staff.owner.post(url_of(workspace), page_of(workspace, memberships=(row,)))
     assert role_in(anna.pk, workspace.pk) is None
+
+
+def test_changes_of_members_by_staff_are_in_the_history(staff: Staff, workspace: Workspace) -> None:
+    anna = User.objects.create_user("anna")
+    staff.owner.post(
+        url_of(workspace), page_of(workspace, memberships=({"user": anna.pk, "role": "viewer"},))
+    )
+    row = {"id": Membership.objects.get().pk, "user": anna.pk}
+    staff.owner.post(url_of(workspace), page_of(workspace, memberships=({**row, "role": "owner"},)))
+    staff.owner.post(url_of(workspace), page_of(workspace, memberships=({**row, "role": "owner"},)))
+    staff.owner.post(
+        url_of(workspace), page_of(workspace, memberships=({**row, "role": "owner", "DELETE": "on"},))
+    )
+
+    noted = EntitlementChange.objects.filter(key="member").order_by("pk")
+    assert [(change.old_value, change.new_value, change.note, change.actor) for change in noted] == [
+        ("none", "viewer", "anna, by staff", "owner"),
+        ("viewer", "owner", "anna, by staff", "owner"),
+        ("owner", "removed", "anna, by staff", "owner"),
+    ]
 
 
 def test_a_person_can_be_a_member_only_once(staff: Staff, workspace: Workspace) -> None:

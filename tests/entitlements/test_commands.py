@@ -54,6 +54,33 @@ def test_create_workspace_with_a_new_editor() -> None:
     assert (anna.is_staff, anna.is_superuser) == (False, False)
 
 
+NEW_EDITOR = ("--editor", "anna", "--password", "pw")
+
+
+def test_create_workspace_with_the_editors_address() -> None:
+    run("create_workspace", "Acme", "--plan", "free", *NEW_EDITOR, "--email", "Anna@Shop.example")
+    assert User.objects.get().email == "anna@shop.example"
+    run("create_workspace", "Two", "--plan", "free", "--editor", "anna", "--email", "new@shop.example")
+    assert User.objects.get().email == "new@shop.example"
+
+
+@pytest.mark.parametrize(
+    ("more", "words"),
+    [
+        ((*NEW_EDITOR, "--email", "nonsense"), "--email: 'nonsense' is not an email address."),
+        ((*NEW_EDITOR, "--email", "a" * 250 + "@b.example"), "--email: must have 1 to 254 characters."),
+        ((*NEW_EDITOR, "--email", "TAKEN@shop.example"), "--email: another account has the address"),
+        (("--email", "anna@shop.example"), "--email: requires --editor."),
+    ],
+)
+def test_a_wrong_address_creates_nothing(more: tuple[str, ...], words: str) -> None:
+    User.objects.create_user("other", "taken@shop.example")
+    with pytest.raises(CommandError, match=words.replace(".", r"\.")):
+        run("create_workspace", "Acme", "--plan", "free", *more)
+    assert not Workspace.objects.exists()
+    assert User.objects.count() == 1
+
+
 @pytest.mark.parametrize(
     ("arguments", "password"),
     [

@@ -28,6 +28,7 @@ RIGHT: dict[str, Any] = {
     "EDITOR_REDIRECT_URIS": ["https://app.example/settings"],
     "UPGRADE_URL": "",
     "SUPPORT_EMAIL": "",
+    "STAFF_MFA": "required",
     "METRICS_TOKEN": "m" * 24,
     "THROTTLE_READS_PER_ADDRESS": 6_000,
     "THROTTLE_READS_PER_INSTANCE": 0,
@@ -56,8 +57,8 @@ RIGHT: dict[str, Any] = {
 EVERY_CHECK = (
     service.check_shape, service.check_secrets, service.check_addresses, service.check_stores,
     venice.check_redirect_uris, venice.check_redirect_uris_are_safe, venice.check_ways_to_upgrade,
-    venice.check_metrics_token, venice.check_throttles, paris.check_public_mode, paris.check_graph_version,
-    paris.check_meta_apps, paris.check_something_can_be_fetched, paris.check_meta_addresses,
+    venice.check_metrics_token, venice.check_throttles, venice.check_staff_mfa, paris.check_public_mode,
+    paris.check_graph_version, paris.check_meta_apps, paris.check_something_can_be_fetched, paris.check_meta_addresses,
     paris.check_picture_storage, paris.check_pictures_can_be_stored,
 )  # fmt: skip
 BUCKET = {"MEDIA_STORAGE": "s3", "S3_BUCKET": "pictures"}
@@ -120,6 +121,7 @@ class Settings:
         ({"METRICS_TOKEN": "short"}, ["venice.W002"]),
         ({"THROTTLE_READS_PER_ADDRESS": 5_999}, ["venice.W003"]),
         ({"THROTTLE_POSTS_PER_USER": 10}, ["venice.W003"]),
+        ({"STAFF_MFA": "optional"}, ["venice.W004"]),
         ({"PUBLIC_MODE_ACCESS_TOKEN": ""}, ["paris.W001"]),
         ({"PUBLIC_MODE_IG_USER_ID": "acme"}, ["paris.E001"]),
         ({"META_GRAPH_VERSION": "26"}, ["paris.E002"]),

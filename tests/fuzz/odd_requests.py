@@ -52,7 +52,18 @@ ODD_TEXTS = (
 PATHS = (
     "/", "/healthz", "/readyz", "/metrics", "/api/schema/", "/api/docs/", "/static/{}",
     "/static/venice/pages.css", "/embed/{}", "/embed/widget.js", "/embed/{instance}", "/deletion/{}",
-    "/connect/choose/{}/", "/accounts/login/", "/editor/", "/editor/{}/", "/editor/{instance}/",
+    "/connect/choose/{}/", "/connect/{}", "/connect/begin/{}/", "/connect/result/{}/", "/invitations/{}/",
+    "/accounts/", "/accounts/login/", "/accounts/login/code/", "/accounts/email/", "/accounts/email/confirm/{}/",
+    "/accounts/password/change/", "/accounts/password/reset/", "/accounts/password/reset/{}-{}/",
+    "/accounts/reauthenticate/", "/accounts/reauthenticate/code/", "/accounts/sessions/",
+    "/accounts/sessions/{}/end/", "/accounts/second-step/", "/accounts/second-step/set-up/",
+    "/accounts/second-step/switch-off/", "/accounts/second-step/recovery-codes/",
+    "/editor/workspaces/{}/members/", "/editor/workspaces/{workspace}/members/",
+    "/editor/workspaces/{workspace}/members/invite/", "/editor/workspaces/{workspace}/members/{}/role/",
+    "/editor/workspaces/{workspace}/members/{}/remove/",
+    "/editor/workspaces/{workspace}/members/invitations/{}/resend/", "/editor/{instance}/connect-link/",
+    "/editor/{instance}/connect-link/{}/withdraw/", "/admin/auth/user/{}/remove-factor/", "/admin/outbox/mail/",
+    "/editor/", "/editor/{}/", "/editor/{instance}/",
     "/editor/new/{}/", "/editor/new/{workspace}/", "/v1/{}", "/editor/{}/settings/",
     "/editor/{instance}/design/",
     "/editor/{instance}/posts/", "/editor/{instance}/settings/", "/editor/{}/refresh/", "/{}", f"{API}/feed",
@@ -80,7 +91,7 @@ NAMES = (
 FIELDS = (
     "username", "password", "csrfmiddlewaretoken", "next", "name", "source_type", "source_value", "max_posts",
     "post", "act", "filter_type", "allowed_origins", "account", "signed_request", "action", "_selected_action",
-    "units", "hours", "note", "index", "select_across", "preview", "key", "typed_value",
+    "units", "hours", "note", "index", "select_across", "preview", "key", "typed_value", "email", "password1", "role",
 )  # fmt: skip
 METHODS = (
     "GET", "GET", "GET", "POST", "POST", "HEAD", "OPTIONS", "PUT", "PATCH", "DELETE", "TRACE", "CONNECT",

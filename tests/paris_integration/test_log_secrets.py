@@ -34,6 +34,27 @@ def test_metas_tokens_are_masked_anywhere_in_a_text(token: str) -> None:
     assert redact(f"it was {token}, they say") == f"it was {MASK}, they say"
 
 
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/connect/" + "canary-" * 6 + "1",
+        "/invitations/" + "canary-" * 6 + "1:canary_canary/",
+        "/invitations/" + "canary-" * 6 + "1%3Acanary/",
+        "/accounts/password/reset/1-canary-canary/",
+        "/accounts/email/confirm/canary:canary:canary/",
+    ],
+)
+def test_codes_in_the_paths_of_links_are_masked(path: str) -> None:
+    line = redact(f"Internal Server Error: {path}")
+    assert "canary" not in line
+    assert line.startswith(f"Internal Server Error: {path[:9]}")
+
+
+def test_ordinary_paths_stay() -> None:
+    for path in ("/connect/choose/6f7d9b6c-1c1e-4b52-8f0f-0a7a1f1d2c3b/", "/accounts/password/reset/sent/"):
+        assert redact(path) == path
+
+
 @pytest.mark.parametrize("start", STARTS.values(), ids=STARTS)
 def test_redaction_starts_together_with_logging(start: str, tmp_path: Path) -> None:
     environment = {

@@ -208,6 +208,7 @@ def _environment(
         "SECRET_KEY": secrets.token_urlsafe(40),
         "TOKEN_ENCRYPTION_KEYS": "A" * 43 + "=",
         "DEBUG": "true",  # static files straight from their folders
+        "STAFF_MFA": "optional",
         "VAR_DIR": str(tmp_path / "var"),
         "STATIC_ROOT": str(tmp_path / "static"),
         "DATABASE_URL": database_url,

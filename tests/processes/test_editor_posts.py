@@ -87,6 +87,19 @@ def test_posts_are_moderated_without_loading_the_page_again(service: Service, br
         assert not page.evaluate("document.documentElement.scrollWidth > innerWidth")
 
 
+def test_the_page_stays_where_it_is_after_an_act(service: Service, browser: Browser) -> None:
+    service.workspace("pro", editor="low", password=PASSWORD)
+    with signed_in(service, browser, "low", viewport={"width": 360, "height": 600}) as page:
+        open_posts(page, "acme.bakery", 12)
+        button = page.get_by_role("button", name="Hide:").nth(4)
+        button.scroll_into_view_if_needed()
+        before = page.evaluate("scrollY")
+        assert before > 200
+        button.click()
+        expect(page.get_by_text("1 post hidden.").first).to_be_visible()
+        assert page.evaluate("scrollY") == before
+
+
 def test_posts_are_moderated_by_keyboard(service: Service, browser: Browser) -> None:
     service.workspace("pro", editor="kay", password=PASSWORD)
     with signed_in(service, browser, "kay") as page:

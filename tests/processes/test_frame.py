@@ -67,6 +67,19 @@ def test_frames_are_as_high_as_their_content(service: Service, browser: Browser)
         page.close()
 
 
+@pytest.mark.parametrize("width", [1280, 390])
+def test_a_frame_as_high_as_its_content_does_not_scroll(
+    service: Service, browser: Browser, width: int
+) -> None:
+    with publisher(service, code(service), policy(service)) as url:
+        page = browser.new_page(viewport={"width": width, "height": 720})
+        page.goto(url)
+        wait_until_sized(page)
+        html = page.frame_locator("iframe").locator("html")
+        assert html.evaluate("page => page.scrollHeight - innerHeight") == 0
+        page.close()
+
+
 def test_other_senders_cannot_size_a_frame(service: Service, browser: Browser) -> None:
     with publisher(service, f"{code(service)}<iframe srcdoc='x'></iframe>", policy(service)) as url:
         page = browser.new_page()
@@ -122,3 +135,44 @@ def test_a_post_opens_on_instagram_where_too_little_of_the_frame_is_seen(
         opened.value.wait_for_url("https://www.instagram.com/p/**")
         assert page.frame_locator("iframe").get_by_role("dialog").count() == 0
         context.close()
+
+
+def test_the_lightbox_stays_in_view_when_the_window_is_turned(service: Service, browser: Browser) -> None:
+    body = f"{code(service)}<div style='height: 2000px'></div>"
+    meta = "<meta name=viewport content='width=device-width'>"
+    with publisher(service, meta + body, policy(service)) as url:
+        page = browser.new_page(viewport={"width": 390, "height": 844}, reduced_motion="reduce")
+        page.goto(url)
+        wait_until_sized(page)
+        frame = page.frame_locator("iframe")
+        frame.locator("li a.tile").first.click()
+        dialog = frame.get_by_role("dialog")
+        expect(dialog).to_be_in_viewport(ratio=0.98)
+        page.set_viewport_size({"width": 844, "height": 390})
+        expect(dialog).to_be_in_viewport(ratio=0.98)
+        expect(frame.get_by_role("button", name="Next post")).to_be_in_viewport(ratio=1)
+        page.close()
+
+
+def test_a_frame_that_is_higher_than_its_feed_has_the_lightbox(service: Service, browser: Browser) -> None:
+    body = code(service, "tiny.studio").replace('width="100%" height="600"', 'width="1000" height="690"')
+    with publisher(service, body.partition("<script>")[0], policy(service)) as url:
+        page = browser.new_page(viewport={"width": 1280, "height": 720})
+        page.goto(url)
+        frame = page.frame_locator("iframe")
+        frame.locator("li a.tile").first.wait_for()
+        assert content_height(page) < 360
+        frame.locator("li a.tile").first.click()
+        expect(frame.get_by_role("dialog")).to_be_in_viewport(ratio=0.98)
+        page.close()
+
+
+def test_the_frame_speaks_the_language_of_its_address(service: Service, browser: Browser) -> None:
+    made = service.shared_instance("tiny.studio")
+    address = f"http://127.0.0.1:{service.web_ports[0]}/embed/{made['instanceId']}?token={made['embedToken']}"
+    page = browser.new_page(viewport={"width": 1280, "height": 720})
+    for lang, word in (("&lang=de", "Schließen"), ("&lang=ar", "إغلاق"), ("", "Close")):
+        page.goto(address + lang)
+        page.locator("li a.tile").first.click()
+        expect(page.get_by_role("button", name=word, exact=True)).to_be_focused()
+    page.close()

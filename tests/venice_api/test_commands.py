@@ -7,6 +7,7 @@ from io import StringIO
 from typing import Any
 
 import pytest
+from django.contrib.auth.models import User
 from django.core.management import call_command
 from django.core.management.base import CommandError
 from django.test import Client
@@ -90,3 +91,48 @@ def test_rotating_revokes_the_old_token(
 def test_rotating_an_unknown_instance(db: None) -> None:
     with pytest.raises(CommandError, match="wgt_none"):
         run("rotate_embed_token", "wgt_none")
+
+
+def test_create_staff() -> None:
+    made = run("create_staff", "robin", "--email", "Robin@Feeds.example", "--role", "Support", "Plan editors")
+    robin = User.objects.get()
+    assert made == {
+        "username": "robin",
+        "email": "robin@feeds.example",
+        "roles": ["Plan editors", "Support"],
+        "superuser": False,
+        "password": made["password"],
+    }
+    assert robin.check_password(made["password"])
+    assert (robin.is_staff, robin.is_superuser) == (True, False)
+
+
+def test_create_staff_promotes_an_account_and_keeps_its_password() -> None:
+    User.objects.create_user("robin", "robin@feeds.example", "the-old-one")
+    made = run("create_staff", "robin", "--superuser")
+    robin = User.objects.get()
+    assert "password" not in made
+    assert made["superuser"] is True
+    assert robin.check_password("the-old-one")
+    assert (robin.is_staff, robin.is_superuser, robin.email) == (True, True, "robin@feeds.example")
+    run("create_staff", "robin", "--password", "the-new-one")
+    robin.refresh_from_db()
+    assert robin.check_password("the-new-one")
+    assert robin.is_superuser
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (("robin", "--role", "King"), "--role: there is no role 'King'. Roles: First-line support, Plan"),
+        (("robin", "--email", "x"), "--email: 'x' is not an email address."),
+        (("robin", "--password", ""), "--password: must not be empty."),
+        (("", "--superuser"), "USERNAME: must have 1 to 150 characters."),
+        (("no spaces", "--superuser"), "USERNAME: Enter a valid username."),
+    ],
+)
+def test_a_wrong_argument_creates_no_staff(arguments: tuple[str, ...], words: str) -> None:
+    with pytest.raises(CommandError) as refused:
+        run("create_staff", *arguments)
+    assert str(refused.value).startswith(words)
+    assert not User.objects.exists()

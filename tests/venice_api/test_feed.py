@@ -48,6 +48,14 @@ def error_of(response: Any) -> tuple[int, str]:
     return response.status_code, body["error"]
 
 
+def test_an_answer_that_caches_store_is_the_same_with_any_cookie(client: Client, token: str) -> None:
+    client.cookies["sessionid"] = "invalid"
+    response = get(client, f"token={token}")
+    assert response["Cache-Control"] == PUBLIC
+    assert not response.cookies
+    assert "Cookie" not in response.get("Vary", "")
+
+
 def test_the_answer_to_a_widget(client: Client, token: str) -> None:
     response = get(client, f"token={token}")
 

@@ -11,6 +11,7 @@ import pytest
 from django.db import OperationalError
 from django.test import Client
 
+from paris_integration import public as paris
 from tests.conftest import Cast
 from tests.fakes import FakeProvider, media
 from venice_api import embed_tokens, instances, moderation, sightings
@@ -144,3 +145,54 @@ def test_it_counts_as_a_read(people: Cast, instance: WidgetInstance) -> None:
     get(people.anonymous, instance)
     sightings.reads.flush()
     assert sightings.sightings_of(instance.pk, now=NOW).reads[-1][1] == 1
+
+
+def test_a_cookie_leaves_no_trace_in_an_answer_that_caches_store(
+    people: Cast, instance: WidgetInstance
+) -> None:
+    people.anonymous.cookies["sessionid"] = "x"
+    answer = get(people.anonymous, instance)
+    assert answer["Cache-Control"] == PUBLIC
+    assert "Cookie" not in answer.get("Vary", "")
+    assert not answer.cookies
+
+
+def test_pages_may_ask_whether_it_has_changed(people: Cast, instance: WidgetInstance, act: Any) -> None:
+    """A browser asks first, with OPTIONS, because If-None-Match isn't a header that every page may send."""
+    instance.allowed_origins = ["https://shop.example"]
+    act(instance.save)
+    address = f"/embed/{instance.pk}/fragment"
+    answer = people.anonymous.options(address, headers={"Origin": "https://shop.example"})
+    assert (answer.status_code, answer["Access-Control-Allow-Origin"]) == (204, "https://shop.example")
+    assert "If-None-Match" in answer["Access-Control-Allow-Headers"]
+    assert "Access-Control-Allow-Origin" not in people.anonymous.options(
+        address, headers={"Origin": "https://thief.example"}
+    )
+    assert people.anonymous.options("/embed/nothing/fragment").status_code == 204
+
+
+def test_preflights_count_as_reads(people: Cast, instance: WidgetInstance, settings: Any) -> None:
+    settings.THROTTLE_READS_PER_INSTANCE = 1
+    address = f"/embed/{instance.pk}/fragment"
+    assert [people.anonymous.options(address).status_code for _ in range(2)] == [204, 429]
+    assert get(people.anonymous, instance).status_code == 429
+
+
+def test_it_counts_as_a_feed_request(
+    people: Cast, instance: WidgetInstance, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    counted: list[tuple[object, str]] = []
+    monkeypatch.setattr(paris, "count_feed_request", lambda *call: counted.append(call))
+    etag = get(people.anonymous, instance)["ETag"]
+    get(people.anonymous, instance)
+    get(people.anonymous, instance, **{"If-None-Match": etag})
+    get(people.anonymous, instance, "wrong")
+    people.anonymous.options(f"/embed/{instance.pk}/fragment")
+
+    workspace_id = str(instance.workspace_id)
+    assert counted == [
+        (workspace_id, "filled"),
+        (workspace_id, "hit"),
+        (workspace_id, "not_modified"),
+        (None, "unauthenticated"),
+    ]

@@ -67,6 +67,17 @@ def test_the_frame_accepts_only_known_themes(
 
 
 @pytest.mark.parametrize(
+    ("lang", "is_told"),
+    [("de", True), ("pt-BR", True), ("de de", False), ('"><script>', False), ("x" * 9, False)],
+)
+def test_the_frame_accepts_language_tags(client: Client, frame_url: str, lang: str, is_told: bool) -> None:
+    response = client.get(frame_url, {"token": frame_url.split("=")[1], "lang": lang})
+
+    assert response.status_code == 200
+    assert (f' lang="{lang}">' in response.content.decode().partition("<instagram-feed")[2]) is is_told
+
+
+@pytest.mark.parametrize(
     ("who", "status"),
     [("owner", 200), ("editor", 200), ("viewer", 200), ("outsider", 404), ("anonymous", 302)],
 )

@@ -115,6 +115,7 @@ OURS = {  # ids, keys, codes and numbers that we make
     "auth.Permission": {"name", "codename"},
     "admin.LogEntry": {"object_id", "change_message"},
     "paris_integration.AuditEvent": {"instance_id", "reason", "note"},
+    "paris_integration.ConnectLink": {"code_hash", "instance_id"},
     "paris_integration.Connection": {"scopes", "cause"},
     "paris_integration.ConnectionLink": {"instance_id"},
     "paris_integration.DailyUsage": {
@@ -133,6 +134,7 @@ OURS = {  # ids, keys, codes and numbers that we make
     "paris_integration.PictureStore": {"stored_bytes"},
     "paris_integration.PictureUse": {"reason"},
     "paris_integration.PersonFence": {"person_hash"},  # hashed with our key, kept for two hours
+    "outbox.Mail": {"kind", "fault"},
     "paris_integration.ProviderWindow": {"credential"},
     "paris_integration.QuotaWindow": {"instance_id"},
     "paris_integration.RefreshReceipt": {"instance_id", "key"},
@@ -141,6 +143,12 @@ OURS = {  # ids, keys, codes and numbers that we make
     "venice_api.WidgetInstance": {"id", "allowed_origins", "appearance"},
 }  # fmt: skip
 PEOPLE = {  # who uses the service: editors and staff
+    "account.EmailAddress": {"email"},
+    "account.EmailConfirmation": {"key"},  # unused: confirmations are signed links
+    "entitlements.Invitation": {"email", "inviter", "secret_hash"},
+    "mfa.Authenticator": {"data"},  # encrypted
+    "outbox.Mail": {"recipient"},
+    "usersessions.UserSession": {"ip", "session_key", "user_agent", "data"},
     "auth.User": {"password", "username", "first_name", "last_name", "email"},
     "axes.AccessAttempt": {
         "user_agent", "ip_address", "username", "http_accept", "path_info", "get_data", "post_data",
@@ -149,12 +157,15 @@ PEOPLE = {  # who uses the service: editors and staff
     "axes.AccessLog": {"user_agent", "ip_address", "username", "http_accept", "path_info", "session_hash"},
     "entitlements.EntitlementChange": {"actor"},
     "paris_integration.AuditEvent": {"actor", "user_id"},
+    "paris_integration.ConnectLink": {"user_id", "creator"},
     "paris_integration.ForcedRefresh": {"user_id", "username"},
     "paris_integration.LoginAttempt": {"user_id", "session_hash"},
     "paris_integration.RefreshReceipt": {"user_id"},
     "sessions.Session": {"session_key", "session_data"},
 }  # fmt: skip
 WORDS = {  # names and notes that editors and staff write
+    # Notices about a connection name its account, and wait a day for the mail server at most.
+    "outbox.Mail": {"subject", "text", "html"},
     "admin.LogEntry": {"object_repr"},
     "entitlements.EntitlementChange": {"subject", "note"},
     "entitlements.EntitlementOverride": {"note"},

@@ -484,6 +484,7 @@ def test_a_rotated_token_is_refused(desk: Client, instance: WidgetInstance) -> N
     assert AuditEvent.objects.get().action == "token_rotated"
 
 
+@pytest.mark.usefixtures("mail_at_once")
 def test_the_reconnect_email(
     desk: Client, people: Cast, instance: WidgetInstance, mailoutbox: list[Any]
 ) -> None:

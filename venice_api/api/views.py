@@ -68,6 +68,9 @@ class FeedView(ApiView):
         """Counts every answer once, except those to preflight requests."""
         if request.method == "OPTIONS":
             return super().dispatch(request, *args, **kwargs)
+        if "token=" in request.META.get("QUERY_STRING", ""):
+            # The session's middleware would delete an invalid cookie in an answer that caches store.
+            request.COOKIES = {}
         result = "error"
         try:
             with timed("venice"):

@@ -38,6 +38,8 @@ from venice_api.api.negotiation import JsonObjectParser
 from venice_api.api.permissions import IsEditor, find_member
 from venice_api.api.schema import errors
 from venice_api.api.views import ApiView
+from venice_api.connect import links
+from venice_api.connect.redirects import callback_uri, to_meta
 from venice_api.instances import Instance
 from venice_api.policies import PAGE_POLICY
 from venice_api.values import InvalidInput
@@ -79,7 +81,7 @@ class ConnectView(ApiView):
             return _back(redirect_uri, status="error", reason="PLAN_RESTRICTED")
         if not paris.offers(login):
             raise InvalidInput("login", "This login isn't set up on this service.")
-        return _to_meta(
+        return to_meta(
             paris.begin_login(
                 instance.feed_key(),
                 login,
@@ -94,16 +96,20 @@ class ConnectView(ApiView):
 @require_safe
 def callback(request: HttpRequest, login: Login) -> HttpResponse:
     """Where Meta sends the user after the login. Redirects to where the login began, or to the choice of an account."""
-    user = request.user
-    if not isinstance(user, User) or not user.is_active:
+    holders, now = _holders(request), timezone.now()
+    if not holders:
         return _start_again(request, "signed_out")
-    actor, now = _actor(request, user), timezone.now()
     states, codes = (
         [_without_fragment(text) for text in request.GET.getlist(name)] for name in ("state", "code")
     )
-    attempt = paris.take_state(login, states[0], actor=actor, now=now) if len(states) == 1 else None
+    attempt = None
+    for each in holders if len(states) == 1 else ():
+        attempt = attempt or paris.take_state(login, states[0], actor=each, now=now)
     if attempt is None:
+        if not request.user.is_authenticated:
+            return _start_again(request, "link")
         return _back(_editor_list(), status="error", reason="STATE_INVALID")
+    actor = _actor_of(request, attempt)
     try:
         if "error" in request.GET:
             denied = request.GET.get("error") == "access_denied"
@@ -129,13 +135,14 @@ def _without_fragment(text: str) -> str:
 @require_http_methods(["GET", "HEAD", "POST"])
 def choose(request: HttpRequest, attempt_id: UUID) -> HttpResponse:
     """The page to choose one of the several accounts that one login gave access to."""
-    user = request.user
-    if not isinstance(user, User) or not user.is_active:
+    holders, now = _holders(request), timezone.now()
+    if not holders:
         return _start_again(request, "signed_out")
-    actor, now = _actor(request, user), timezone.now()
-    attempt = paris.find_choice(attempt_id, actor=actor, now=now)
+    found = (paris.find_choice(attempt_id, actor=each, now=now) for each in holders)
+    attempt = next((each for each in found if each), None)
     if attempt is None:
-        return _start_again(request, "too_late")
+        return _start_again(request, "too_late" if request.user.is_authenticated else "link")
+    actor = _actor_of(request, attempt)
     if request.method != "POST":
         return _choice_page(request, attempt)
     chosen = request.POST.get("account", "")
@@ -194,11 +201,6 @@ def _start_again(request: HttpRequest, reason: str) -> HttpResponse:
     return response
 
 
-def callback_uri(login: Login) -> str:
-    """The address registered with Meta: one path per authorisation server."""
-    return settings.PUBLIC_BASE_URL + reverse(f"callback-{login.value}")
-
-
 def _redirect_uris(request: HttpRequest, instance: Instance) -> set[str]:
     """The allowed redirects: the editor's page, and the operator's entries, compared exactly."""
     own = {f"{origin}{_editor_path(instance)}" for origin in own_origins(request)}
@@ -210,7 +212,10 @@ def _usual_login(instance: Instance) -> Login:
 
 
 def _check_rights_again(request: HttpRequest, attempt: paris.Attempt) -> None:
-    """Check role and plan again, which may have changed since the login began. Raises LoginFailed."""
+    """Check role (or link) and plan again, which may have changed since the login began. Raises LoginFailed."""
+    if attempt.link_id is not None:
+        links.check_rights(attempt)
+        return
     try:
         caller = find_member(request.user, attempt.instance_id)
     except problems.Problem:
@@ -221,15 +226,21 @@ def _check_rights_again(request: HttpRequest, attempt: paris.Attempt) -> None:
         raise paris.LoginFailed("PLAN_RESTRICTED")
 
 
+def _holders(request: HttpRequest) -> list[paris.Actor]:
+    """Who may have begun a login in this browser: the signed-in user, and the holder of a connect link."""
+    user = request.user
+    member = _actor(request, user) if isinstance(user, User) and user.is_active else None
+    return [each for each in (member, links.holder(request)) if each and each.session]
+
+
+def _actor_of(request: HttpRequest, attempt: paris.Attempt) -> paris.Actor:
+    if attempt.link_id is not None:
+        return links.named_holder(request, attempt.link_id)
+    return _actor(request, request.user)
+
+
 def _actor(request: HttpRequest, user: Any) -> paris.Actor:
     return paris.Actor(user.pk, user.get_username(), request.session.session_key or "")
-
-
-def _to_meta(url: str) -> HttpResponse:
-    response = HttpResponseRedirect(url)
-    response["Cache-Control"] = "no-store"
-    response["Referrer-Policy"] = "no-referrer"
-    return response
 
 
 def _back(redirect_uri: str, **result: str) -> HttpResponse:

@@ -14,7 +14,7 @@ from django.utils import timezone
 from django.views.decorators.http import require_http_methods, require_safe
 
 from entitlements.limits import fresh_limits_for
-from entitlements.memberships import can_edit, role_in, workspaces_of
+from entitlements.memberships import Role, can_edit, role_in, workspaces_of
 from entitlements.models import Workspace
 from paris_integration import public as paris
 from venice_api import wording
@@ -44,9 +44,10 @@ def instance_list(request: HttpRequest) -> HttpResponse:
         {
             "workspace": workspace,
             "widgets": widgets.get(workspace.pk, []),
-            "may_edit": _may_edit(request, workspace),
+            "may_edit": role is not None and can_edit(role),
+            "is_owner": role is Role.OWNER,
         }
-        for workspace in workspaces
+        for workspace, role in ((each, role_in(user_id(request), each.pk)) for each in workspaces)
     ]
     return page(request, "editor/list.html", {"shelves": shelves})
 

@@ -2,31 +2,36 @@
 
 from __future__ import annotations
 
+import re
+
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.template.loader import render_to_string
 from django.utils import timezone
 from django.utils.http import parse_etags
-from django.views.decorators.http import require_safe
+from django.views.decorators.http import require_http_methods, require_safe
 from rest_framework.exceptions import APIException, PermissionDenied
 
+from foundation.metrics import timed
 from paris_integration import public as paris
 from paris_integration.public import SourceType
 from venice_api import sightings
 from venice_api.api import http_caching, throttles
 from venice_api.api.authentication import EmbedCaller, instance_of_token
+from venice_api.api.feed_results import result_of
 from venice_api.api.inputs import single_values
 from venice_api.api.problems import Problem, problem_of
 from venice_api.appearance import to_send
-from venice_api.embed.plain import read_plain
+from venice_api.embed.plain import PlainPost, read_plain
 from venice_api.embed.scripts import script_of
 from venice_api.embed_code import Reserve
-from venice_api.instances import Instance
+from venice_api.instances import Instance, find_instance
 from venice_api.policies import frame_policy
 from venice_api.values import InvalidInput
 
 HTML = "text/html; charset=utf-8"
 THEMES = ("light", "dark")
+_LANGUAGE = re.compile(r"[A-Za-z]{2,8}(-[A-Za-z0-9]{1,8}){0,4}", re.ASCII)
 # The URL never changes, so browsers must revalidate. Five minutes, so that a fix reaches pages soon.
 SCRIPT_CACHING = "public, max-age=300, stale-while-revalidate=86400"
 
@@ -51,9 +56,11 @@ def frame(request: HttpRequest, instance_id: str) -> HttpResponse:
     """The widget on a separate page, for sites that use an `<iframe>`. Only the instance's allowed sites may frame it.
 
     `theme`: `light` or `dark`, like the widget's attribute. Default: as saved in the editor, else the reader's.
+    `lang`: the language of its texts. Default: English. Other values count as none.
     """
     try:
         instance, token, theme = _permitted(request, instance_id)
+        lang = single_values(request.GET, ("lang",)).get("lang", "")
     except (Problem, InvalidInput, APIException) as error:
         return _refused(request, error, "embed/refused.html")
     saved_theme = instance.appearance.get("theme") if instance.appearance else None
@@ -61,6 +68,7 @@ def frame(request: HttpRequest, instance_id: str) -> HttpResponse:
         "instance_id": instance_id,
         "token": token,
         "theme": theme,
+        "lang": lang if _LANGUAGE.fullmatch(lang) else "",
         "page_theme": theme or (saved_theme if saved_theme in THEMES else ""),
         **_frame_feed(instance),
     }
@@ -73,17 +81,33 @@ def frame(request: HttpRequest, instance_id: str) -> HttpResponse:
     return response
 
 
-@require_safe
+@require_http_methods(["GET", "HEAD", "OPTIONS"])
 def fragment(request: HttpRequest, instance_id: str) -> HttpResponse:
     """The feed as HTML to put into a page, with data by schema.org and without scripts. Cached like the feed's JSON."""
+    request.COOKIES = {}  # the session's middleware would delete an invalid cookie in an answer that caches store
+    if request.method == "OPTIONS":
+        return _preflight(request, instance_id)
+    workspace_id, result = None, "error"
     try:
-        instance, _, _ = _permitted(request, instance_id)
-        http_caching.check_origin(request, instance, is_session=False)
-        view, posts = read_plain(instance)
+        with timed("venice"):
+            instance, _, _ = _permitted(request, instance_id)
+            workspace_id = instance.workspace_id
+            http_caching.check_origin(request, instance, is_session=False)
+            view, posts = read_plain(instance)
+            response = _fragment(request, instance, view, posts)
+        result = result_of(response.status_code, view)
     except (Problem, InvalidInput, APIException, paris.StoreUnavailable) as error:
         response = _refused(request, error, "embed/refused_words.html")
         http_caching.replace_kept_posts(response)
-        return response
+        result = result_of(response.status_code, None)
+    finally:
+        paris.count_feed_request(workspace_id, result)
+    return response
+
+
+def _fragment(
+    request: HttpRequest, instance: Instance, view: paris.FeedView, posts: list[PlainPost]
+) -> HttpResponse:
     body = render_to_string("embed/fragment.html", {"posts": posts, "profile": view.profile}).encode()
     caller = EmbedCaller(instance, token_in_url=True)
     response = http_caching.feed_response(request, caller, view, body, content_type=HTML)
@@ -91,9 +115,17 @@ def fragment(request: HttpRequest, instance_id: str) -> HttpResponse:
     http_caching.replace_kept_posts(response)
     response["Cross-Origin-Resource-Policy"] = "cross-origin"
     response["Referrer-Policy"] = "no-referrer"
-    sightings.note_read(instance_id, now=timezone.now())
-    _note_page(request, instance_id)
+    sightings.note_read(instance.instance_id, now=timezone.now())
+    _note_page(request, instance.instance_id)
     return response
+
+
+def _preflight(request: HttpRequest, instance_id: str) -> HttpResponse:
+    try:
+        throttles.check_read(request, instance_id)
+        return http_caching.preflight(request, find_instance(instance_id))
+    except (Problem, paris.StoreUnavailable) as error:
+        return _refused(request, error, "embed/refused_words.html")
 
 
 def _permitted(request: HttpRequest, instance_id: str) -> tuple[Instance, str, str]:

@@ -20,14 +20,13 @@ from django.utils.safestring import SafeString
 
 from paris_integration import public as paris
 from venice_api import explaining, wording
-from venice_api.editor.sign_in import AdminSignInForm
+from venice_api.accounts.views import admin_sign_in
 from venice_api.instances import Instance, from_row
 from venice_api.models import WidgetInstance
 from venice_api.support.acts import ACTS, Act
 
 # The same sign-in page as the editor's.
-admin.site.login_template = "registration/login.html"
-admin.site.login_form = AdminSignInForm
+admin.site.login = admin_sign_in  # type: ignore[method-assign]
 MAY_ACT = "venice_api.act_for_customer"
 STATE_FIELDS = ("why", "feed_state", "refresh_state", "picture_state", "moderation_state")
 

@@ -1,4 +1,4 @@
-"""`create_workspace NAME --plan KEY [--editor USERNAME --password PW]`: prints JSON."""
+"""`create_workspace NAME --plan KEY [--editor USERNAME --password PW --email ADDRESS]`: prints JSON."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db import transaction
 
 from entitlements.changes import Actor, add_workspace
-from entitlements.management.lookups import plan_or_error, text_or_error
+from entitlements.management.lookups import address_or_error, plan_or_error, text_or_error
 from entitlements.models import Membership, Workspace
 
 
@@ -28,6 +28,8 @@ class Command(BaseCommand):
             help="required for a new editor; an existing editor keeps their password if you omit it",
         )
 
+        parser.add_argument("--email", metavar="ADDRESS", help="the editor's, for mails and new passwords")
+
     def handle(self, *args: Any, **options: Any) -> None:
         name = text_or_error("NAME", options["name"], at_most=200)
         plan = plan_or_error("--plan", options["plan"])
@@ -36,11 +38,16 @@ class Command(BaseCommand):
             editor = User.normalize_username(text_or_error("--editor", editor, at_most=150))
         elif password is not None:
             raise CommandError("--password: requires --editor.")
+        elif options["email"] is not None:
+            raise CommandError("--email: requires --editor.")
         workspace = Workspace(name=name, plan=plan)
         with transaction.atomic():
             add_workspace(workspace, actor=Actor("command create_workspace"))
             if editor is not None:
                 user = _editor(editor, password)
+                if options["email"] is not None:
+                    user.email = address_or_error("--email", options["email"], username=editor)
+                    user.save(update_fields=["email"])
                 Membership.objects.create(workspace=workspace, user=user, role=Membership.Role.EDITOR)
         self.stdout.write(json.dumps({"workspaceId": str(workspace.pk), "plan": plan.key, "editor": editor}))
 

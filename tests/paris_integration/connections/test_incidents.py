@@ -44,7 +44,7 @@ from tests.fakes import FakeLogins, FakeProvider, media
 from tests.metrics import scrape
 
 # Simulations of hours with dozens of connections. tests/races begins incidents with processes on PostgreSQL.
-pytestmark = pytest.mark.sqlite_leg
+pytestmark = [pytest.mark.sqlite_leg, pytest.mark.usefixtures("mail_at_once")]
 
 NOW = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
 MINUTE = timedelta(minutes=1)

@@ -249,6 +249,7 @@ def test_the_due_notice_depends_on_state_and_days_left(
     assert due_notice(expires_at=expires_at, needs_reconnect=dead, told_days=sent, now=NOW) == notice
 
 
+@pytest.mark.usefixtures("mail_at_once")
 def test_editors_and_owners_are_mailed_once_per_notice(row: Connection) -> None:
     for days in range(70):
         notices.send_due(now=NOW + days * DAY)
@@ -265,6 +266,7 @@ def test_editors_and_owners_are_mailed_once_per_notice(row: Connection) -> None:
     assert "canary" not in "".join(message.body + message.subject for message in mail.outbox)
 
 
+@pytest.mark.usefixtures("mail_at_once")
 def test_a_dead_token_is_announced_and_a_reconnect_resets_the_notices(row: Connection, key: FeedKey) -> None:
     lifecycle.mark_refused(links.facts_of(row), TokenRejected(code=190), now=NOW)
     assert notices.send_due(now=NOW + timedelta(minutes=9)) == 0

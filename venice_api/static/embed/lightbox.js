@@ -165,10 +165,13 @@ function openDialog({ posts, index, isDark, tools, told, view }) {
   const dialog = make("dialog", isDark ? "dark" : "");
   dialog.dir = forwards < 0 ? "rtl" : "ltr";
   dialog.lang = (tools.texts && tools.language) || "en";
-  if (view) {
-    dialog.style.setProperty("--igf-view-top", `${view.top}px`);
-    dialog.style.setProperty("--igf-view-height", `${view.height}px`);
-  }
+  const putInView = ({ top, height }) => {
+    dialog.style.setProperty("--igf-view-top", `${top}px`);
+    dialog.style.setProperty("--igf-view-height", `${height}px`);
+  };
+  const followWindow = () => viewOfFrame()?.then(putInView);
+  if (view) putInView(view);
+  addEventListener("resize", followWindow);
   root.append(dialog);
   document.body.append(host);
   const page = document.documentElement;
@@ -469,6 +472,7 @@ function openDialog({ posts, index, isDark, tools, told, view }) {
   observer.observe(words);
   observer.observe(stage);
   dialog.addEventListener("close", () => {
+    removeEventListener("resize", followWindow);
     observer.disconnect();
     leave();
     Object.assign(page.style, { overflow, scrollbarGutter });

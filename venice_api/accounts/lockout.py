@@ -1,35 +1,20 @@
-"""The forms of both sign-in pages, and the client address and lockout page for django-axes, which counts failures."""
+"""The client address and the lockout page for django-axes, which counts failed sign-ins."""
 
 from __future__ import annotations
 
 from typing import Any
 
 from django.conf import settings
-from django.contrib.admin.forms import AdminAuthenticationForm
-from django.contrib.auth.forms import AuthenticationForm
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 
 from venice_api.client_address import UNKNOWN, client_address
 
 
-class SignInForm(AuthenticationForm):
-    """Refuses names longer than a username can be, uncounted: they don't fit django-axes' column."""
-
-    def clean(self) -> dict[str, Any]:
-        if len(self.cleaned_data.get("username", "")) > (self.fields["username"].max_length or 0):  # type: ignore[attr-defined]
-            raise self.get_invalid_login_error()
-        return super().clean()
-
-
-class AdminSignInForm(SignInForm, AdminAuthenticationForm):
-    """The same for the admin's sign-in page."""
-
-
 def locked_out(request: HttpRequest, *_: Any, **__: Any) -> HttpResponse:
     """AXES_LOCKOUT_CALLABLE: 429, with the time until the next attempt is accepted."""
     minutes = int(settings.AXES_COOLOFF_TIME.total_seconds() // 60)
-    response = render(request, "registration/locked_out.html", {"minutes": minutes}, status=429)
+    response = render(request, "account/locked_out.html", {"minutes": minutes}, status=429)
     response["Retry-After"] = str(minutes * 60)
     response["Cache-Control"] = "no-store"
     return response

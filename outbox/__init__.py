@@ -1,0 +1,1 @@
+"""Mail: written in one place, kept in the database until the mail server has taken it, then deleted."""
