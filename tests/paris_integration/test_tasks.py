@@ -12,6 +12,8 @@ from django.db import InterfaceError, InternalError, OperationalError, Programmi
 
 from config import celery_app
 from foundation import statements
+from outbox import sending
+from outbox import tasks as mail_tasks
 from paris_integration import tasks
 from paris_integration.connections import notices, renewals
 from paris_integration.feeds import refreshing
@@ -32,6 +34,7 @@ JOBS: list[tuple[Callable[..., Any], tuple[str, ...], object, str, object]] = [
     (tasks.reconcile_hashtags, (), renewals, "reconcile_hashtags", 0),
     (venice_tasks.forget_failed_sign_ins, (), venice_tasks, "_forget_overdue", 0),
     (venice_tasks.remove_old_sightings, (), sightings, "remove_old", 0),
+    (mail_tasks.deliver_due, (), sending, "deliver_due", 0),
 ]
 
 
@@ -91,7 +94,6 @@ def test_messages_of_the_previous_release_are_understood(name: str, arguments: l
 
 
 def test_no_scheduled_task_is_unknown() -> None:
-    celery_app.loader.import_default_modules()  # as a worker does at its start
     scheduled = {entry["task"] for entry in settings.CELERY_BEAT_SCHEDULE.values()}
 
     assert scheduled <= {name for name, _ in QUEUED} | NEW
