@@ -1,5 +1,4 @@
 from django.urls import path, re_path
-from drf_spectacular.views import SpectacularJSONAPIView
 
 from paris_integration.public import Login
 from venice_api.accounts import invitations, members
@@ -39,7 +38,7 @@ urlpatterns = [
         name="meta-data-deletion",
     ),
     path("deletion/<str:code>", meta_callbacks.deletion_status, name="deletion-status"),
-    path("api/schema/", SpectacularJSONAPIView.as_view(), name="api-schema"),
+    path("api/schema/", views.SchemaView.as_view(), name="api-schema"),
     path("api/docs/", views.docs, name="api-docs"),
     re_path(r"^v1/.*$", views.unknown_api_address, name="unknown-api-address"),
     *(path(f"embed/{name}.js", embed.script, {"name": name}, name=f"{name}-script") for name in FILES),

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 from django.core.cache import cache
+from django.http import HttpResponse
 from django.test import Client
 from django.urls import reverse
+from drf_spectacular.views import SpectacularJSONAPIView
 from jsonschema import Draft202012Validator
 
 from entitlements.changes import Actor, set_override, set_plan
@@ -244,3 +248,20 @@ def test_the_docs_page_loads_only_our_own_files(client: Client) -> None:
     assert page.status_code == 200
     assert "https://" not in page.content.decode()
     assert "unsafe" not in page["Content-Security-Policy"]
+
+
+def test_the_schema_is_made_for_one_request_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    """drf-spectacular's first use fails in several threads at once."""
+    making, most = [0], [0]
+
+    def get(self: object, request: object) -> HttpResponse:
+        making[0] += 1
+        most[0] = max(most[0], making[0])
+        time.sleep(0.005)
+        making[0] -= 1
+        return HttpResponse("{}")
+
+    monkeypatch.setattr(SpectacularJSONAPIView, "get", get)
+    with ThreadPoolExecutor(8) as threads:
+        answers = list(threads.map(lambda _: Client().get("/api/schema/").status_code, range(16)))
+    assert (answers, most) == ([200] * 16, [1])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from typing import Any, cast
 
 from django.http import HttpRequest, HttpResponse, HttpResponseBase
@@ -11,6 +12,7 @@ from django.utils.cache import patch_vary_headers
 from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_safe
 from drf_spectacular.utils import OpenApiParameter, OpenApiResponse, extend_schema
+from drf_spectacular.views import SpectacularJSONAPIView
 from rest_framework.exceptions import MethodNotAllowed, UnsupportedMediaType
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -264,6 +266,18 @@ class ExplainView(ApiView):
         response = Response(body, headers={"Cache-Control": http_caching.NEVER_SHARED})
         patch_vary_headers(response, ["Cookie"])
         return response
+
+
+class SchemaView(SpectacularJSONAPIView):
+    """`GET /api/schema/`: the OpenAPI description. Made for one request at a time."""
+
+    # drf-spectacular loads its extensions in its first use, which fails in several threads at once.
+    _lock = threading.Lock()
+
+    @extend_schema(exclude=True)
+    def get(self, request: Request, *args: Any, **kwargs: Any) -> Any:
+        with self._lock:
+            return super().get(request, *args, **kwargs)  # type: ignore[no-untyped-call]
 
 
 @require_safe
