@@ -46,6 +46,7 @@ class Breaker:
         self._open_seconds = open_seconds
         self._retry_at = 0.0
         self._lock = threading.Lock()
+        self.last_success_at_monotonic = 0.0
 
     @property
     def is_open(self) -> bool:
@@ -69,6 +70,7 @@ class Breaker:
             return was_closed
 
     def success(self) -> None:
+        self.last_success_at_monotonic = time.monotonic()
         if self._retry_at:
             with self._lock:
                 self._retry_at = 0.0

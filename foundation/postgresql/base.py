@@ -48,7 +48,9 @@ class BoundedConnection(psycopg.Connection[Any]):
     def wait(self, gen: PQGen[Result], interval: float = 0.1, timeout: float | None = None) -> Result:
         limit = statements.limit_seconds()
         if limit is None or timeout is not None:
-            return super().wait(gen, interval, timeout)
+            result = super().wait(gen, interval, timeout)
+            server_breaker.success()
+            return result
         try:
             result = super().wait(gen, interval, limit * 0.7)
         except psycopg.OperationalError:
@@ -148,7 +150,7 @@ class DatabaseWrapper(base.DatabaseWrapper):
             return BoundedConnection.connect(**conn_params)
         give_turn_back = self._take_turn()
         try:
-            connection = super().get_new_connection(conn_params)
+            connection = self._from_pool(conn_params)
         except BaseException as error:
             give_turn_back()
             if isinstance(error, PoolTimeout):
@@ -156,6 +158,18 @@ class DatabaseWrapper(base.DatabaseWrapper):
             raise
         self._give_turn_back = give_turn_back
         return connection
+
+    def _from_pool(self, conn_params: dict[str, Any]) -> Any:
+        """A connection of the pool. Waits on while the server answers others: then it's slow in opening connections."""
+        give_up_at = time.monotonic() + _busy_seconds(threads.is_waiting_work())
+        while True:
+            began = time.monotonic()
+            try:
+                return super().get_new_connection(conn_params)
+            except PoolTimeout:
+                answered_meanwhile = server_breaker.last_success_at_monotonic > began
+                if not answered_meanwhile or time.monotonic() > give_up_at:
+                    raise
 
     def _take_turn(self) -> Callable[[], None]:
         is_trial = server_breaker.is_open

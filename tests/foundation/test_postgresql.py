@@ -19,6 +19,7 @@ from foundation import statements, threads
 from foundation.cache import StoreAway, database_breaker, guarded_load
 from foundation.faults import PoolBusy, ServerAway
 from tests.marks import needs_postgres
+from tests.processes.stalling import stalling_proxy
 
 pytestmark = needs_postgres
 PATIENCE_SECONDS = 0.5
@@ -133,6 +134,35 @@ def test_a_missing_server_costs_one_caller_a_second_and_the_next_nothing(turns: 
     finally:
         handler["away"].close_pool()
         backend().server_breaker.success()
+
+
+def test_a_server_that_opens_connections_slowly_is_not_away_while_it_answers_others(
+    turns: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(backend(), "BUSY_SECONDS", 10)
+    with stalling_proxy(connection.settings_dict["HOST"], 5432) as proxy:
+        database = {**settings.DATABASES["default"], "HOST": "127.0.0.1", "PORT": str(proxy.port)}
+        slow = ConnectionHandler({"default": database, "slow": database})
+
+        def ask() -> int:
+            try:
+                with slow["slow"].cursor() as cursor:
+                    cursor.execute("SELECT 1")
+                    return int(cursor.fetchone()[0])
+            finally:
+                slow["slow"].close()
+
+        proxy.stall()
+        try:
+            with ThreadPoolExecutor(max_workers=1) as pool:
+                answer = pool.submit(ask)
+                for _ in range(15):  # the pool's own time-out is a second
+                    assert backend_pid()
+                    time.sleep(0.1)
+                proxy.go_on()
+                assert answer.result(10) == 1
+        finally:
+            slow["slow"].close_pool()
 
 
 def test_waiters_get_connections_in_the_order_of_their_requests() -> None:

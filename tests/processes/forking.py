@@ -21,6 +21,7 @@ import tempfile
 import threading
 import traceback
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from multiprocessing.connection import Connection
 from pathlib import Path
 from types import ModuleType
@@ -89,11 +90,13 @@ class Forked:
 
     def send_signal(self, number: int) -> None:
         if self.poll() is None:
-            os.kill(self.pid, number)
+            with suppress(ProcessLookupError):
+                os.kill(self.pid, number)
 
     def send_signal_to_group(self, number: int) -> None:
         if self.poll() is None:
-            os.killpg(self.pid, number)
+            with suppress(ProcessLookupError):  # it has just ended
+                os.killpg(self.pid, number)
 
     def end(self, within_seconds: float = 15) -> None:
         """End the process and all of its group, gently at first."""
@@ -101,7 +104,7 @@ class Forked:
         try:
             self.wait(within_seconds)
         except subprocess.TimeoutExpired:
-            os.killpg(self.pid, signal.SIGKILL)
+            self.send_signal_to_group(signal.SIGKILL)
             self.wait()
 
 

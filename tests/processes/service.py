@@ -161,6 +161,10 @@ class Service:
     def log(self) -> str:
         return self.log_path.read_text(errors="replace")
 
+    def refusals(self) -> str:
+        """The lines of the log that say why requests were answered 503."""
+        return "\n".join(line for line in self.log().splitlines() if "answered 503" in line)
+
     def _start(self, environment: dict[str, str], *arguments: str) -> Forked:
         whole = {**self.environment, **environment}
         process = forking.start(arguments, whole, stdout=self.log_path, stderr=self.log_path)

@@ -25,7 +25,7 @@ def test_300_cold_readers_over_two_processes_cost_one_call(tmp_path: Path) -> No
 
         answers = service.read_at_once(token, 300)
 
-        assert Counter(answer.status for answer in answers) == {200: 300}
+        assert Counter(answer.status for answer in answers) == {200: 300}, service.refusals()
         assert max(answer.seconds for answer in answers) < 20  # no reader is forgotten until its own time-out
         filled = [answer for answer in answers if answer.json["posts"]]
         warming = [answer for answer in answers if answer.json["warnings"] == ["FEED_WARMING"]]
@@ -44,7 +44,7 @@ def test_300_cold_readers_of_a_failing_provider_cost_at_most_three_calls(tmp_pat
 
         answers = service.read_at_once(token, 300)
 
-        assert Counter(answer.status for answer in answers) == {200: 300}
+        assert Counter(answer.status for answer in answers) == {200: 300}, service.refusals()
         assert len(service.standin.calls) <= 3
         last = service.read(token).json
         assert (last["posts"], last["lastUpdated"]) == ([], None)
