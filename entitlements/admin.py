@@ -21,7 +21,7 @@ from django.utils.safestring import SafeString
 from entitlements import changes, keys, members
 from entitlements.changes import Actor
 from entitlements.limits import effective_values
-from entitlements.matrix import MatrixForm
+from entitlements.matrix import Effect, MatrixForm
 from entitlements.models import EntitlementChange, EntitlementOverride, Membership, Plan, Workspace
 
 
@@ -70,18 +70,23 @@ class PlanAdmin(admin.ModelAdmin):
             form = MatrixForm(_plans(lock=True), request.POST)
             if not form.is_valid():
                 return self._matrix_page(request, form, may_edit=True)
+            if "review" in request.POST:
+                return self._matrix_page(request, form, may_edit=True, effects=form.effects(timezone.now()))
             different = form.save(actor_of(request))
         self.message_user(
             request, f"Saved. Values changed: {different}." if different else "Nothing was changed."
         )
         return HttpResponseRedirect(reverse("admin:entitlements_plan_matrix"))
 
-    def _matrix_page(self, request: HttpRequest, form: MatrixForm, *, may_edit: bool) -> HttpResponse:
+    def _matrix_page(
+        self, request: HttpRequest, form: MatrixForm, *, may_edit: bool, effects: list[Effect] | None = None
+    ) -> HttpResponse:
         context = {
             **self.admin_site.each_context(request),
             "title": "Plan matrix",
             "form": form,
             "may_edit": may_edit,
+            "effects": effects,
             "opts": self.opts,
         }
         return TemplateResponse(request, "admin/entitlements/matrix.html", context)

@@ -8,14 +8,16 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import datetime
 
 from django import forms
+from django.db.models import Q
 from django.forms.boundfield import BoundField
 from django.http import QueryDict
 
 from entitlements import changes, keys
 from entitlements.changes import Actor
-from entitlements.models import Plan
+from entitlements.models import Plan, Workspace
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +32,18 @@ class Cell:
 class Row:
     key: keys.Key
     cells: tuple[Cell, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Effect:
+    """What one changed cell does. `workspaces`: how many get the new value; `overridden`: how many keep their own."""
+
+    plan: str
+    key: str
+    old: str
+    new: str
+    workspaces: int
+    overridden: int
 
 
 class MatrixForm(forms.Form):
@@ -72,6 +86,32 @@ class MatrixForm(forms.Form):
             names = [_field_name(plan, key) for plan in self.plans]
             words = [keys.words_for(key.name, self._stored[name]) for name in names]
             yield Row(key, tuple(Cell(self[name], text) for name, text in zip(names, words, strict=True)))
+
+    def effects(self, now: datetime) -> list[Effect]:
+        """What saving a valid form would change."""
+        return [
+            self._effect(plan, key, now)
+            for plan in self.plans
+            for key in keys.KEYS
+            if self.cleaned_data.get(_field_name(plan, key), self._stored[_field_name(plan, key)])
+            != self._stored[_field_name(plan, key)]
+        ]
+
+    def _effect(self, plan: Plan, key: keys.Key, now: datetime) -> Effect:
+        name = _field_name(plan, key)
+        counts = Q(overrides__key=key.name) & (
+            Q(overrides__ends_at__isnull=True) | Q(overrides__ends_at__gt=now)
+        )
+        owned = Workspace.objects.filter(plan=plan).order_by()
+        overridden = owned.filter(counts).count()
+        return Effect(
+            plan=plan.name,
+            key=key.name,
+            old=keys.words_for(key.name, self._stored[name]),
+            new=keys.words_for(key.name, self.cleaned_data[name]),
+            workspaces=owned.count() - overridden,
+            overridden=overridden,
+        )
 
     def save(self, actor: Actor) -> int:
         """Write the changed cells. Returns how many values changed."""

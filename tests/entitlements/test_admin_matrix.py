@@ -29,7 +29,7 @@ class Inputs(HTMLParser):
         found = dict(attrs)
         self.ids.add(found.get("id") or "")
         name = found.get("name")
-        if tag != "input" or name is None or name == "csrfmiddlewaretoken":
+        if tag != "input" or name in (None, "csrfmiddlewaretoken") or found.get("type") == "submit":
             return
         if found.get("type") != "checkbox":
             self.values[name] = found.get("value") or ""

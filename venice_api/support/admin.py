@@ -24,6 +24,7 @@ from venice_api.accounts.views import admin_sign_in
 from venice_api.instances import Instance, from_row
 from venice_api.models import WidgetInstance
 from venice_api.support.acts import ACTS, Act
+from venice_api.support.finding import find
 
 # The same sign-in page as the editor's.
 admin.site.login = admin_sign_in  # type: ignore[method-assign]
@@ -130,7 +131,15 @@ class WidgetInstanceAdmin(admin.ModelAdmin):
             )
             for act in ACTS
         ]
-        return [*acts, *super().get_urls()]
+        search = path("find/", self.admin_site.admin_view(self.find_view), name="desk_find")
+        return [search, *acts, *super().get_urls()]
+
+    def find_view(self, request: HttpRequest) -> HttpResponse:
+        """Workspaces and widgets that match what was typed in the search box of the first page."""
+        typed = request.GET.get("q", "")
+        found = find(typed, request.user)  # type: ignore[arg-type]
+        context = {**self.admin_site.each_context(request), "title": "Search", "typed": typed, "found": found}
+        return TemplateResponse(request, "admin/venice_api/find.html", context)
 
     def render_change_form(
         self, request: HttpRequest, context: dict[str, object], *args: object, **kwargs: object
