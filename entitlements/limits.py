@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Collection, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -27,6 +27,7 @@ class Limits:
     """The limits of a workspace. None: unlimited; for `cache_ttl_minutes_default`: the same as the refresh TTL.
 
     `force_per_day_max` 0: no forced refreshes in this plan. `force_per_hour_max` 0: no separate hour cap.
+    `change_at`: when the first override ends; None: they stay until somebody changes them.
     """
 
     plan_key: str
@@ -40,6 +41,7 @@ class Limits:
     force_per_hour_max: int | None
     cache_ttl_minutes_default: int | None
     copies_enabled: bool = False
+    change_at: datetime | None = field(default=None, compare=False)
 
 
 class Override(msgspec.Struct, frozen=True, array_like=True):
@@ -109,9 +111,16 @@ def fresh_limits_for(workspace_id: UUID, *, now: datetime) -> Limits:
 
 def resolve(grants: Grants, now: datetime) -> Limits:
     """The limits at `now`: overrides that haven't ended, then the plan's values, then the keys' `when_missing`."""
-    values = dict(grants.plan_values) | {o.key: o.value for o in grants.overrides if o.counts_at(now)}
+    counting = [o for o in grants.overrides if o.counts_at(now)]
+    values = dict(grants.plan_values) | {o.key: o.value for o in counting}
     fields: dict[str, Any] = {key.field: values.get(key.name, key.when_missing) for key in keys.KEYS}
-    return Limits(plan_key=grants.plan_key, plan_name=grants.plan_name, plan_rank=grants.plan_rank, **fields)
+    return Limits(
+        plan_key=grants.plan_key,
+        plan_name=grants.plan_name,
+        plan_rank=grants.plan_rank,
+        change_at=min((o.ends_at for o in counting if o.ends_at is not None), default=None),
+        **fields,
+    )
 
 
 def fresh_grants_for(workspace_id: UUID) -> Grants:
