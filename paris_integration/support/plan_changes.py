@@ -6,17 +6,16 @@ queries for any number of changed cells.
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from functools import partial
-from typing import Any
+from typing import Any, NamedTuple
 from uuid import UUID
 
 from django.db import connection
 from django.db.models import Case, Count, F, IntegerField, QuerySet, Sum, When
-from django.db.models import Value as SqlValue
 from django.db.models.functions import TruncDay, TruncHour
 
 from entitlements import keys, reviews
@@ -103,7 +102,7 @@ def _simulate_refreshes(
     if not changes:
         return {}
     plans = {change.plan_id: grants[change.plan_id] for change in changes}
-    usage = _Usage.read(plans, past, now)
+    usage = _Usage.read(plans, past, now, with_feeds=any(change.key in SOURCES for change in changes))
     return {change: _of_refreshes(change, grants[change.plan_id], usage, now) for change in changes}
 
 
@@ -135,7 +134,9 @@ class _Usage:
     feeds: Mapping[UUID, Mapping[str, int]]
 
     @classmethod
-    def read(cls, grants: Mapping[int, Grants], past: PastValues, now: datetime) -> _Usage:
+    def read(
+        cls, grants: Mapping[int, Grants], past: PastValues, now: datetime, *, with_feeds: bool
+    ) -> _Usage:
         periods = _periods(grants, past, now)
         starts = [When(day__gte=period.first, then=place) for place, period in enumerate(periods)]
         days = DailyUsage.objects.filter(
@@ -145,13 +146,8 @@ class _Usage:
         refreshes: dict[int, list[tuple[int, UUID, int]]] = defaultdict(list)
         for plan_id, place, workspace_id, number in summed.annotate(Sum("automatic_refreshes")).iterator():
             refreshes[plan_id].append((place, workspace_id, number))
-        kinds: dict[UUID, dict[str, int]] = defaultdict(dict)
-        feeds = Feed.objects.filter(workspace__plan_id__in=list(grants)).order_by()
-        for workspace_id, kind, number in feeds.values_list("workspace_id", "source_type").annotate(
-            Count("pk")
-        ):
-            kinds[workspace_id][kind] = number
-        return cls(periods, refreshes, live_overrides(grants, [*INTERVALS, *SOURCES], now=now), kinds)
+        overrides = live_overrides(grants, [*INTERVALS, *SOURCES], now=now)
+        return cls(periods, refreshes, overrides, _feeds_by_kind(grants) if with_feeds else {})
 
     def groups(
         self, change: CellChange, grants: Grants, source: SourceType | None, now: datetime
@@ -175,6 +171,14 @@ class _Usage:
     def _share(self, workspace_id: UUID, source: SourceType) -> float:
         feeds = self.feeds.get(workspace_id, {})
         return feeds.get(source.value, 0) / sum(feeds.values()) if feeds else 0.0
+
+
+def _feeds_by_kind(plan_ids: Iterable[int]) -> dict[UUID, dict[str, int]]:
+    feeds = Feed.objects.filter(workspace__plan_id__in=list(plan_ids)).order_by()
+    found: dict[UUID, dict[str, int]] = defaultdict(dict)
+    for workspace_id, kind, number in feeds.values_list("workspace_id", "source_type").annotate(Count("pk")):
+        found[workspace_id][kind] = number
+    return found
 
 
 def _periods(grants: Mapping[int, Grants], past: PastValues, now: datetime) -> list[_Period]:
@@ -204,6 +208,15 @@ def _granting(grants: Grants, values: Mapping[str, keys.Value], overrides: tuple
     return Grants(grants.plan_key, grants.plan_name, grants.plan_rank, all_values, overrides)
 
 
+class _Alike(NamedTuple):
+    """Days or hours of widgets with the same numbers. `day`: on which they began."""
+
+    day: datetime
+    used: int
+    granted: int
+    refused: int
+
+
 def _simulate_units(
     kind: WindowKind,
     changes: Sequence[CellChange],
@@ -220,7 +233,7 @@ def _simulate_units(
         interval = schedule.refresh_ttl(resolve(plan, now))
         recorded = [
             Windows(number, _cap(kind, past.on(plan.plan_key, change.key, day, change.old)), *counts)
-            for day, number, *counts in rows[change.plan_id]
+            for (day, *counts), number in rows[change.plan_id].items()
         ]
         basis = BASIS_OF_CAP.format(window=kind.value, minutes=_minutes(interval / 2))
         found[change] = _estimate(
@@ -236,42 +249,57 @@ def _cap(kind: WindowKind, value: keys.Value) -> int | None:
 
 def _read_windows(
     kind: WindowKind, changes: Sequence[CellChange], now: datetime
-) -> dict[int, list[tuple[Any, ...]]]:
-    """By plan: a day, how many windows of widgets were alike on it, and what was used, granted and refused in each."""
-    plans, since, truncated = {change.plan_id for change in changes}, _since(now), _TRUNCATED[kind]
-    kept = reviews.overridden_ids([changes[0].key], now)
+) -> dict[int, Counter[_Alike]]:
+    """By plan: how many windows were alike."""
+    plans, kept = {change.plan_id for change in changes}, reviews.overridden_ids([changes[0].key], now)
+    found: dict[int, Counter[_Alike]] = {plan_id: Counter() for plan_id in plans}
     charged = QuotaWindow.objects.filter(
-        kind=kind.value, starts_at__gte=since, used__gt=0, workspace__plan_id__in=plans
+        kind=kind.value, starts_at__gte=_since(now), used__gt=0, workspace__plan_id__in=plans
     ).exclude(workspace_id__in=kept)
+    columns = charged.order_by().values_list("workspace__plan_id", "starts_at", "used", "granted")
+    for plan_id, starts_at, used, granted, number in columns.annotate(Count("pk")):
+        found[plan_id][_Alike(WindowKind.DAY.start_of(starts_at), used, granted, 0)] += number
+    for plan_id, starts_at, used, granted, refused, number in _read_refusals(kind, plans, kept, now):
+        window = _Alike(WindowKind.DAY.start_of(starts_at), used, granted, 0)
+        found[plan_id][window] -= number if used else 0
+        found[plan_id][window._replace(refused=refused)] += number
+    return found
+
+
+def _read_refusals(
+    kind: WindowKind, plans: Iterable[int], kept: QuerySet[Any, Any], now: datetime
+) -> Iterator[tuple[int, datetime, int, int, int, int]]:
+    """Plan, start, used, granted, refused, and how many windows were alike, of windows with refused requests.
+
+    The trail names the widget, not its source: if it had several, the one with the most units counts.
+    """
+    truncated = _TRUNCATED[kind]("at", tzinfo=UTC)
     refused = AuditEvent.objects.filter(
-        at__gte=since,
+        at__gte=_since(now),
         action=AuditEvent.Action.FORCED_REFRESH,
         outcome=AuditEvent.Outcome.REFUSED,
         # A plan without units refuses by the TTL.
         reason__in=[BlockReason.QUOTA_EXCEEDED.value, BlockReason.TTL_NOT_ELAPSED.value],
         workspace__plan_id__in=plans,
     ).exclude(workspace_id__in=kept)
-    zero, one = SqlValue(0), SqlValue(1)
-    lines = charged.order_by().values_list(
-        "workspace__plan_id", "instance_id", truncated("starts_at", tzinfo=UTC), "used", "granted", zero
-    )
-    refusals = refused.order_by().values_list(
-        "workspace__plan_id", "instance_id", truncated("at", tzinfo=UTC), zero, zero, one
-    )
-    sql, parameters = lines.union(refusals, all=True).query.sql_with_params()
+    lines = refused.order_by().values_list("workspace__plan_id", "workspace_id", "instance_id", truncated)
+    sql, parameters = lines.annotate(Count("pk")).query.sql_with_params()
     alike = (
-        f"WITH lines (plan_id, instance_id, starts_at, used, granted, refused) AS ({sql}), "  # noqa: S608 - Django's
-        "windows AS (SELECT plan_id, substr(CAST(starts_at AS varchar), 1, 10) AS day, SUM(used) AS used, "
-        "MAX(granted) AS granted, SUM(refused) AS refused FROM lines GROUP BY plan_id, instance_id, starts_at) "
-        "SELECT plan_id, day, COUNT(*), used, granted, refused FROM windows "
-        "GROUP BY plan_id, day, used, granted, refused"
+        f"WITH lines (plan_id, workspace_id, instance_id, starts_at, refused) AS ({sql}), "  # noqa: S608 - Django's
+        "windows AS (SELECT lines.plan_id, lines.starts_at, lines.refused, COALESCE(MAX(held.used), 0) AS used, "
+        "COALESCE(MAX(held.granted), 0) AS granted FROM lines "
+        f"LEFT JOIN {QuotaWindow._meta.db_table} held ON held.workspace_id = lines.workspace_id "
+        "AND held.instance_id = lines.instance_id AND held.kind = %s AND held.starts_at = lines.starts_at "
+        "GROUP BY lines.plan_id, lines.instance_id, lines.starts_at, lines.refused) "
+        "SELECT plan_id, starts_at, used, granted, refused, COUNT(*) FROM windows "
+        "GROUP BY plan_id, starts_at, used, granted, refused"
     )
-    found: dict[int, list[tuple[Any, ...]]] = defaultdict(list)
     with connection.cursor() as cursor:
-        cursor.execute(alike, parameters)
-        for plan_id, day, *numbers in cursor.fetchall():
-            found[plan_id].append((datetime.fromisoformat(day).replace(tzinfo=UTC), *map(int, numbers)))
-    return found
+        cursor.execute(alike, [*parameters, kind.value])
+        for plan_id, starts_at, *numbers in cursor.fetchall():
+            # PostgreSQL truncates to a time without zone, SQLite to text. Both are in UTC.
+            naive = starts_at if isinstance(starts_at, datetime) else datetime.fromisoformat(starts_at)
+            yield plan_id, naive.replace(tzinfo=UTC), *numbers
 
 
 def _since(now: datetime) -> datetime:
