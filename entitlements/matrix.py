@@ -32,6 +32,11 @@ class Row:
     key: keys.Key
     cells: tuple[Cell, ...]
 
+    @property
+    def name_parts(self) -> list[str]:
+        """The parts of the key's name, between which a narrow column may break it."""
+        return self.key.name.split(".")
+
 
 class MatrixForm(forms.Form):
     """Fields are named `plan:key`. Errors appear at the cell, and all input is kept.

@@ -284,12 +284,16 @@ def _read_refusals(
     ).exclude(workspace_id__in=kept)
     lines = refused.order_by().values_list("workspace__plan_id", "workspace_id", "instance_id", truncated)
     sql, parameters = lines.annotate(Count("pk")).query.sql_with_params()
+    # Without the zone, PostgreSQL could not use a hash for this column.
+    starts_at = (
+        "lines.starts_at AT TIME ZONE 'UTC'" if connection.vendor == "postgresql" else "lines.starts_at"
+    )
     alike = (
         f"WITH lines (plan_id, workspace_id, instance_id, starts_at, refused) AS ({sql}), "  # noqa: S608 - Django's
         "windows AS (SELECT lines.plan_id, lines.starts_at, lines.refused, COALESCE(MAX(held.used), 0) AS used, "
         "COALESCE(MAX(held.granted), 0) AS granted FROM lines "
         f"LEFT JOIN {QuotaWindow._meta.db_table} held ON held.workspace_id = lines.workspace_id "
-        "AND held.instance_id = lines.instance_id AND held.kind = %s AND held.starts_at = lines.starts_at "
+        f"AND held.instance_id = lines.instance_id AND held.kind = %s AND held.starts_at = {starts_at} "
         "GROUP BY lines.plan_id, lines.instance_id, lines.starts_at, lines.refused) "
         "SELECT plan_id, starts_at, used, granted, refused, COUNT(*) FROM windows "
         "GROUP BY plan_id, starts_at, used, granted, refused"

@@ -66,12 +66,13 @@ def used(
     at: datetime = TODAY,
     granted: int = 0,
     widget: str = "wgt_1",
+    source: str = "acme",
 ) -> None:
     QuotaWindow.objects.create(
         workspace=workspace,
         instance_id=widget,
         source_type="profile",
-        source_value="acme",
+        source_value=source,
         kind=kind,
         starts_at=at,
         used=units,
@@ -125,7 +126,7 @@ def test_the_review_counts_workspaces_and_saves_nothing(
     assert (effect.change.plan_name, effect.change.key, effect.change.new_words) == ("Starter", DAY, "33")
     assert (effect.workspaces, effect.overridden, effect.over) == (1, 1, 0)
     text = page.content.decode()
-    assert "1 workspace, 0 of them over the new limit</strong>; 1 more keeps an override." in text
+    assert "1 workspace, none of them over the new limit</strong>; 1 more keeps an override." in text
     assert (stored("starter", DAY), EntitlementChange.objects.count()) == (before, noted)
 
     saved = staff.owner.post(URL, typed(page))
@@ -284,6 +285,17 @@ def test_fewer_and_more_units_are_simulated(staff: Staff, workspace: Workspace, 
     assert numbers(effect_of(staff, DAY="6")) == (10, 4, 2, 12, 2, 1)
     assert numbers(effect_of(staff, DAY="3")) == (10, 4, 2, 8, 6, 3)
     assert numbers(effect_of(staff, DAY="unlimited")) == (10, 4, 2, 14, 0, 0)
+
+
+def test_refusals_of_a_widget_with_two_sources_count_once(staff: Staff, workspace: Workspace) -> None:
+    set_plan_value(plan("starter"), TTL, 60, actor=ACTOR)
+    set_plan_value(plan("starter"), DAY, 4, actor=ACTOR)
+    back_date_changes(days=90)
+    used(workspace, "day", 4)
+    used(workspace, "day", 1, source="another")
+    refused(workspace, 2, at=NOW)
+
+    assert numbers(effect_of(staff, DAY="5")) == (5, 2, 1, 6, 1, 0)
 
 
 def test_an_hourly_limit_is_simulated(staff: Staff, workspace: Workspace) -> None:
