@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from playwright.sync_api import Browser, Page, expect
@@ -41,8 +42,13 @@ def page(service: Service, browser: Browser) -> Iterator[Page]:
     context = browser.new_context()
     page = context.new_page()
     page.set_default_timeout(10_000)
-    service.manage("create_staff", "robin", "--password", PASSWORD, "--role", "Plan editors")
-    service.manage("shell", "-v", "0", "-c", RECORD)
+    with ThreadPoolExecutor() as pool:
+        staff = ("create_staff", "robin", "--password", PASSWORD, "--role", "Plan editors")
+        list(
+            pool.map(
+                lambda arguments: service.manage(*arguments), (staff, ("shell", "-v", "0", "-c", RECORD))
+            )
+        )
     page.goto(f"http://127.0.0.1:{service.web_ports[0]}/accounts/login/?next={MATRIX}")
     page.get_by_label("Username or email").fill("robin")
     page.get_by_label("Password", exact=True).fill(PASSWORD)
@@ -96,3 +102,4 @@ def test_a_limit_is_reviewed_saved_and_undone(page: Page) -> None:
         ]
     )
     expect(history).to_contain_text("(undone)")
+    check(page)
