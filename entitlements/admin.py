@@ -111,7 +111,9 @@ class PlanAdmin(admin.ModelAdmin):
         may_edit: bool,
         reviewed: list[CellChange] | None = None,
     ) -> HttpResponse:
-        history = page_of_history(request.GET.get("page"), {plan.key: plan.name for plan in form.plans})
+        # Not below values that are being edited: its links would lose them.
+        names = {plan.key: plan.name for plan in form.plans}
+        history = None if form.is_bound else page_of_history(request.GET.get("page"), names)
         context = {
             "title": "Plan matrix",
             "form": form,

@@ -111,6 +111,16 @@ def test_the_first_page_alone_offers_to_undo(staff: Staff) -> None:
     assert "Undo this change" not in text_of(staff.owner.get(URL, {"page": "2"}))
 
 
+def test_a_page_with_typed_values_has_no_links_that_would_lose_them(staff: Staff) -> None:
+    set_plan_value(plan("free"), DAY, 3, actor=ACTOR)
+    values = shown(staff)
+
+    for typed in ({f"free:{DAY}": "9", "review": "1"}, {f"free:{DAY}": "wrong"}):
+        page = text_of(staff.owner.post(URL, values | typed))
+        assert f'value="{typed[f"free:{DAY}"]}"' in page
+        assert "Undo this change" not in page
+
+
 def test_a_value_and_plan_of_another_release_are_shown_as_stored(staff: Staff) -> None:
     MatrixChange.objects.create(actor="anna", cells=[["gold", "instagram.other", 1, None]])
 
