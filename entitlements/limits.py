@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -15,7 +15,7 @@ from django.db.models import Value as SqlValue
 
 from entitlements import keys
 from entitlements.keys import Value
-from entitlements.models import EntitlementChange, EntitlementOverride, Plan, Workspace
+from entitlements.models import EntitlementChange, EntitlementOverride, Plan, PlanEntitlement, Workspace
 from foundation import cache
 from foundation.cache import AwareDatetime
 
@@ -159,6 +159,36 @@ def plan_that_allows(workspace_id: UUID, allows: Callable[[Limits], bool], *, no
     """The name of the lowest higher plan for which `allows` is true, or None. Raises WorkspaceNotFound."""
     higher = load_ladder(workspace_id).higher
     return next((grants.plan_name for grants in higher if allows(resolve(grants, now))), None)
+
+
+def plan_grants(plan_ids: Iterable[int]) -> dict[int, Grants]:
+    """The grants of workspaces without overrides, by plan."""
+    rows = Plan.objects.filter(pk__in=list(plan_ids)).prefetch_related("entitlements")
+    return {
+        plan.pk: Grants(plan.key, plan.name, plan.rank, _plan_values(plan.entitlements.all()), ())
+        for plan in rows
+    }
+
+
+def _plan_values(rows: Iterable[PlanEntitlement]) -> dict[str, Value]:
+    return {row.key: row.value for row in rows if _is_usable(row.key, row.value, row.pk, "plan")}
+
+
+def live_overrides(
+    plan_ids: Iterable[int], names: Iterable[str], *, now: datetime
+) -> dict[UUID, tuple[Override, ...]]:
+    """The overrides of these keys that count now, of the plans' workspaces that have some, in the order of keys."""
+    rows = EntitlementOverride.objects.filter(
+        Q(ends_at__isnull=True) | Q(ends_at__gt=now),
+        workspace__plan_id__in=list(plan_ids),
+        key__in=list(names),
+    ).order_by("key")
+    found: dict[UUID, tuple[Override, ...]] = {}
+    for pk, workspace_id, key, value in rows.values_list("pk", "workspace_id", "key", "value"):
+        if _is_usable(key, value, pk, "override"):
+            # Without their ends, so that equal ones are equal.
+            found[workspace_id] = (*found.get(workspace_id, ()), Override(key, value, None))
+    return found
 
 
 def changed_at(workspace_id: UUID, grants: Grants, fields: Collection[str]) -> datetime | None:
