@@ -69,8 +69,10 @@ class BatchedCounters:
         self._ensure_settling()
         with self._lock:
             self._begin_window(now_seconds)
-            if any(self._totals.get(name, 0) >= limit for name, limit in limits.items()):
-                return False
+            totals = self._totals
+            for name, limit in limits.items():
+                if totals.get(name, 0) >= limit:
+                    return False
             for name in limits:
                 self._raise(name)
             return True

@@ -9,11 +9,12 @@ import logging
 import math
 import re
 import traceback
-from collections.abc import Iterable, Iterator, Mapping
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar, Token
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 MASK = "***"
 REQUEST_ID_HEADER = "feeds_request_id"  # in queued messages: the request that caused them; a hint only
@@ -118,27 +119,36 @@ def current_request_id() -> str:
     return str(_context.get().get("request_id", ""))
 
 
-class PreparedMessage:
-    """A message with its fields as JSON, whose writer has redacted what came from outside. For lines that are written
-    thousands of times a second.
-
-    `fields`: the members of a JSON object after `message`, with the comma before them.
+class PreparedLine(NamedTuple):
+    """`created`: seconds since the epoch. `fields`: the members of a JSON object after `message`, with the comma before
+    them.
     """
 
-    __slots__ = ("fields", "text")
+    created: float
+    message: str
+    fields: str
 
-    def __init__(self, text: str, fields: str) -> None:
-        self.text, self.fields = text, fields
+
+class PreparedLines:
+    """Lines that are written at once, because a write takes longer than a repeated answer.
+
+    Their writer has redacted what came from outside.
+    """
+
+    def __init__(self, lines: Sequence[PreparedLine]) -> None:
+        self.lines = lines
 
     def __str__(self) -> str:
-        return self.text
+        """For the human format."""
+        counts = Counter(line.message for line in self.lines)
+        return ", ".join(f"{message} ({number} times)" for message, number in counts.items())
 
 
 class RedactionFilter(logging.Filter):
     """Redacts message and exception text of every record that reaches a handler."""
 
     def filter(self, record: logging.LogRecord) -> bool:
-        if isinstance(record.msg, PreparedMessage):
+        if isinstance(record.msg, PreparedLines):
             return True
         record.msg = redact(_message_of(record))
         record.args = None
@@ -172,14 +182,14 @@ class JsonFormatter(logging.Formatter):
     """
 
     def format(self, record: logging.LogRecord) -> str:
-        if isinstance(record.msg, PreparedMessage):
-            time = datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds")
-            return (
-                f'{{"time": "{time}", "level": "{record.levelname}", "logger": "{record.name}", '
-                f'"message": "{record.msg.text}"{record.msg.fields}}}'
+        if isinstance(record.msg, PreparedLines):
+            named = f'"level": "{record.levelname}", "logger": "{record.name}"'
+            return "\n".join(
+                f'{{"time": "{_time(created)}", {named}, "message": "{message}"{fields}}}'
+                for created, message, fields in record.msg.lines
             )
         line: dict[str, object] = {
-            "time": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
+            "time": _time(record.created),
             "level": record.levelname,
             "logger": record.name,
             "message": record.getMessage(),
@@ -189,6 +199,10 @@ class JsonFormatter(logging.Formatter):
         if record.exc_text:
             line["exception"] = record.exc_text
         return json.dumps(redacted(line))
+
+
+def _time(seconds: float) -> str:
+    return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="milliseconds")
 
 
 def to_stderr(log_format: str) -> dict[str, Any]:

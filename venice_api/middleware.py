@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import logging
+import random
 import re
 import time
-import uuid
 from collections.abc import Callable, Iterator
 
 from django.conf import settings
@@ -40,8 +40,10 @@ class ConnectionsMiddleware:
 
 
 def request_id_for(sent: str) -> str:
-    """The id that the client sent, if it is valid, or a new one."""
-    return sent if _SANE_REQUEST_ID.fullmatch(sent) else uuid.uuid4().hex
+    """The id that the client sent, if it is valid, or a new one. New ones are unique, but not secret."""
+    if sent and _SANE_REQUEST_ID.fullmatch(sent):
+        return sent
+    return f"{random.getrandbits(128):032x}"
 
 
 class RequestIdMiddleware:

@@ -106,18 +106,15 @@ class Kept:
             f', "workspace": {json.dumps(offer.workspace_id)}, "instance": {json.dumps(offer.instance_id)}'
         )
 
-    def log(self, request_id: str, status: int, began: float) -> None:
+    def log_line(self, request_id: str, status: int, began: float) -> logs.PreparedLine:
         """The line that the middleware writes for other answers."""
-        if not access_logger.isEnabledFor(logging.INFO):
-            return
         route = self.offer.route
         duration_ms = round((time.perf_counter() - began) * 1_000, 1)
-        access_logger.info(
-            logs.PreparedMessage(
-                f"GET {route} {status}",
-                f', "request_id": "{request_id}"{self._logged}, "method": "GET", "route": "{route}", '
-                f'"status": {status}, "duration_ms": {duration_ms}',
-            )
+        return logs.PreparedLine(
+            time.time(),
+            f"GET {route} {status}",
+            f', "request_id": "{request_id}"{self._logged}, "method": "GET", "route": "{route}", '
+            f'"status": {status}, "duration_ms": {duration_ms}',
         )
 
 
@@ -129,6 +126,7 @@ class Repeats:
         self._bytes = 0
         self._kept: OrderedDict[Key, Kept] = OrderedDict()
         self._uncounted: dict[Kept, None] = {}
+        self._lines: list[logs.PreparedLine] = []
         self._renewals: dict[Key, threading.Event] = {}
         self._lock = threading.Lock()
         self._checks = threads.Executor(max_workers=2, thread_name_prefix="check-repeats")
@@ -216,10 +214,13 @@ class Repeats:
     def settle(self) -> None:
         """Count the repeated answers of the last half second."""
         with self._lock:
+            lines, self._lines = self._lines, []
             uncounted, self._uncounted = self._uncounted, {}
             taken = [(kept, kept.repeated, kept.not_modified, kept.hosts) for kept in uncounted]
             for kept in uncounted:
                 kept.repeated, kept.not_modified, kept.hosts = 0, 0, set()
+        if lines:
+            access_logger.info(logs.PreparedLines(lines))
         now = timezone.now()
         answers_repeated.inc(sum(repeated + not_modified for _, repeated, not_modified, _ in taken))
         for kept, repeated, not_modified, hosts in taken:
@@ -245,6 +246,7 @@ class Repeats:
         with self._lock:
             self._kept.clear()
             self._uncounted.clear()
+            self._lines.clear()
             self._bytes = 0
 
     def _check(self, kept: Kept) -> bool:
@@ -267,7 +269,13 @@ class Repeats:
     def _repeat(self, kept: Kept, environ: Mapping[str, Any], began: float) -> Answer:
         has_already = _has_already(environ.get("HTTP_IF_NONE_MATCH", ""), kept.offer.etag)
         host = sightings.host_of(environ.get("HTTP_ORIGIN"), environ.get("HTTP_REFERER"))
+        sent_id = environ.get("HTTP_X_REQUEST_ID", "")
+        request_id = request_id_for(sent_id)
+        line = kept.log_line(
+            logs.redact(request_id) if sent_id else request_id, 304 if has_already else 200, began
+        )
         with self._lock:
+            self._lines.append(line)
             if has_already:
                 kept.not_modified += 1
             else:
@@ -276,9 +284,6 @@ class Repeats:
                 kept.hosts.add(host)
             self._uncounted[kept] = None
         self._ensure_settling()
-        sent_id = environ.get("HTTP_X_REQUEST_ID", "")
-        request_id = request_id_for(sent_id)
-        kept.log(logs.redact(request_id) if sent_id else request_id, 304 if has_already else 200, began)
         if has_already:
             return Answer(
                 "304 Not Modified", kept.headers_without_body, kept.lines_without_body, request_id, b""
