@@ -40,6 +40,7 @@ from foundation.staff_pages import (
     id_column,
     moment_column,
     text_column,
+    time_filter,
     worded_filter,
 )
 
@@ -234,8 +235,8 @@ class WorkspaceAdmin(admin.ModelAdmin):
     list_select_related = ("plan",)
     search_fields = ("name", "id")
     search_help_text = "Search by name or id."
-    fields = ("id", "name", "plan", "effective_limits", "changes_link", "usage_link", "created_at")
-    readonly_fields = ("id", "effective_limits", "changes_link", "usage_link", "created_at")
+    fields = ("id", "name", "plan", "effective_limits", "changes_link", "usage_link", "created")
+    readonly_fields = ("id", "effective_limits", "changes_link", "usage_link", "created")
     inlines = (MembershipInline, OverrideInline)
     # Deleting a workspace also deletes its widgets and feeds, so it is done one at a time, with the confirmation page.
     actions = None
@@ -337,7 +338,7 @@ class InvitationAdmin(ReadOnlyAdmin):
     search_help_text = "Search by address, inviter, workspace name or id."
     list_select_related = ("workspace",)
     ordering = ("-sent_at",)
-    fields = ("to", "role", "owner", "by", "sent", "until", "state", "accepted", "withdrawn")
+    fields = ("email", "role", "workspace", "inviter", "sent", "until", "state", "accepted", "withdrawn")
     change_form_template = "admin/withdrawable_change.html"
 
     to = text_column("email", 40, "To")
@@ -405,12 +406,12 @@ class EntitlementChangeAdmin(ReadOnlyAdmin):
     """What was changed, when and by whom."""
 
     list_display = ("when", "who", "about", "what", "old", "new", "why")
-    list_filter = (("key", worded_filter(KEY_WORDS)), "actor", "at")
+    list_filter = (("key", worded_filter(KEY_WORDS)), "actor", ("at", time_filter("time")))
     search_fields = ("subject", "workspace__name", "workspace__id", "actor", "note")
     search_help_text = "Search by workspace name or id, plan, actor or note."
     date_hierarchy = "at"
     show_facets = admin.ShowFacets.NEVER
-    fields = ("when", "who", "about", "what", "old_value", "new_value", "note")
+    fields = ("when", "actor", "subject", "what", "old_value", "new_value", "note")
 
     when = moment_column("at", "Time")
     who = text_column("actor", 20, "Who")

@@ -13,16 +13,19 @@ from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
+Words = Mapping[str, str] | Callable[[str], str]  # of codes
+
 NOTHING = "-"
 ID_LENGTH = 12  # of the end of an id, which differs most
 
 
-def words_of(code: str, words: Mapping[str, str]) -> str:
+def words_of(code: str, words: Words) -> str:
     """The words for a code. A code that this release doesn't know is made readable."""
-    return words.get(code) or code.replace("_", " ").strip().lower()
+    known = words.get(code) if isinstance(words, Mapping) else words(code)
+    return known or code.replace("_", " ").strip().lower()
 
 
-def coded(code: str, words: Mapping[str, str]) -> SafeString | str:
+def coded(code: str, words: Words) -> SafeString | str:
     """The words for a code, which is shown on hover."""
     return format_html('<abbr title="{}">{}</abbr>', code, words_of(code, words)) if code else NOTHING
 
@@ -40,8 +43,8 @@ def short_id(text: object) -> SafeString | str:
     """The end of an id, which is shown in full on hover."""
     full = str(text or "")
     if len(full) <= ID_LENGTH + 1:
-        return format_html("<bdi>{}</bdi>", full) if full else NOTHING
-    return format_html('<bdi title="{}">…{}</bdi>', full, full[-ID_LENGTH:])
+        return format_html('<bdi class="short-id">{}</bdi>', full) if full else NOTHING
+    return format_html('<bdi class="short-id" title="{}">…{}</bdi>', full, full[-ID_LENGTH:])
 
 
 def moment(at: datetime | None) -> SafeString | str:
@@ -56,7 +59,7 @@ def moment(at: datetime | None) -> SafeString | str:
     )
 
 
-def code_column(name: str, words: Mapping[str, str], description: str = "") -> Callable[[Any, Any], Any]:
+def code_column(name: str, words: Words, description: str = "") -> Callable[[Any, Any], Any]:
     """A column of an admin class: the field's code in words."""
     return _column(name, lambda value: coded(str(value or ""), words), description)
 
@@ -76,7 +79,7 @@ def moment_column(name: str, description: str = "") -> Callable[[Any, Any], Any]
     return _column(name, moment, description)
 
 
-def list_column(name: str, words: Mapping[str, str], description: str = "") -> Callable[[Any, Any], Any]:
+def list_column(name: str, words: Words, description: str = "") -> Callable[[Any, Any], Any]:
     """A field of an admin class: a list of codes in words, whatever it holds."""
 
     def in_words(value: object) -> str:
@@ -94,7 +97,7 @@ def _column(name: str, show: Callable[[Any], Any], description: str) -> Callable
     return column
 
 
-def worded_filter(words: Mapping[str, str]) -> type[admin.AllValuesFieldListFilter]:
+def worded_filter(words: Words) -> type[admin.AllValuesFieldListFilter]:
     """A filter by the values in a column, named in words. The empty value is "none"."""
 
     class Worded(admin.AllValuesFieldListFilter):
@@ -106,7 +109,7 @@ def worded_filter(words: Mapping[str, str]) -> type[admin.AllValuesFieldListFilt
     return Worded
 
 
-def listed_filter(words: Mapping[str, str]) -> type[admin.ChoicesFieldListFilter]:
+def listed_filter(known: Mapping[str, str]) -> type[admin.ChoicesFieldListFilter]:
     """A filter by the field's choices that have words."""
 
     class Listed(admin.ChoicesFieldListFilter):
@@ -117,10 +120,21 @@ def listed_filter(words: Mapping[str, str]) -> type[admin.ChoicesFieldListFilter
                 code = codes.get(label, label)
                 if not number:
                     yield choice
-                elif code in words or choice["selected"]:
-                    yield {**choice, "display": f"{words_of(code, words)}{count}"}
+                elif code in known or choice["selected"]:
+                    yield {**choice, "display": f"{words_of(code, known)}{count}"}
 
     return Listed
+
+
+def time_filter(name: str) -> type[admin.DateFieldListFilter]:
+    """A filter by a time, with a name."""
+
+    class Named(admin.DateFieldListFilter):
+        def __init__(self, *args: Any, **kwargs: Any) -> None:
+            super().__init__(*args, **kwargs)
+            self.title = name
+
+    return Named
 
 
 def _without_count(choice: Mapping[str, Any], changelist: Any) -> tuple[str, str]:

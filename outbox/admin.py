@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 from django.contrib import admin
-from django.utils.safestring import SafeString
 
 from foundation.staff_pages import (
     ReadOnlyAdmin,
     code_column,
-    coded,
     moment_column,
     text_column,
     worded_filter,
@@ -39,24 +37,25 @@ FAULTS = {
 }
 
 
+def fault_words(fault: str) -> str:
+    """The name of the exception in words, with the server's code."""
+    name, _, codes = fault.partition(" ")
+    return " ".join(filter(None, (FAULTS.get(name, name), codes)))
+
+
 @admin.register(Mail)
 class MailAdmin(ReadOnlyAdmin):
     list_display = ("to", "about", "state", "tries", "why", "queued")
-    list_filter = (("kind", worded_filter(KINDS)), "fault")
+    list_filter = (("kind", worded_filter(KINDS)), ("fault", worded_filter(fault_words)))
     search_fields = ("recipient",)
     search_help_text = "Search by address."
     fields = ("recipient", "about", "state", "tries", "why", "queued", "expires")
 
     to = text_column("recipient", 40, "To")
     about = code_column("kind", KINDS, "About")
+    why = code_column("fault", fault_words, "Fault")
     queued = moment_column("queued_at", "Queued")
     expires = moment_column("expires_at", "Given up at")
-
-    @admin.display(description="Fault", ordering="fault")
-    def why(self, mail: Mail) -> SafeString | str:
-        """The name of the exception in words, with the server's code."""
-        name, _, codes = mail.fault.partition(" ")
-        return coded(mail.fault, {mail.fault: " ".join(filter(None, (FAULTS.get(name, name), codes)))})
 
     @admin.display(description="State", ordering="next_try_at")
     def state(self, mail: Mail) -> str:

@@ -34,6 +34,7 @@ from foundation.staff_pages import (
     short,
     short_id,
     text_column,
+    time_filter,
     worded_filter,
 )
 from paris_integration import admin_words
@@ -54,17 +55,18 @@ from paris_integration.types import Actor
 MAY_ACT = "venice_api.act_for_customer"
 
 
-def source_words(source_type: str, source_value: str) -> SafeString | str:
+def source_words(source_type: str, source_value: str, *, length: int = 30) -> SafeString | str:
     """The source as people write it."""
-    return short(f"{'#' if source_type == 'hashtag' else '@'}{source_value}", 30) if source_value else NOTHING
+    sign = "#" if source_type == "hashtag" else "@"
+    return short(f"{sign}{source_value}", length) if source_value else NOTHING
 
 
-def widget_link(instance_id: str) -> SafeString | str:
-    """The widget's short id, leading to its page."""
+def widget_link(instance_id: str, *, is_whole: bool = False) -> SafeString | str:
+    """The widget's id, leading to its page."""
     if not instance_id:
         return NOTHING
     page = reverse("admin:venice_api_widgetinstance_change", args=[quote(instance_id)])
-    return format_html('<a href="{}">{}</a>', page, short_id(instance_id))
+    return format_html('<a href="{}">{}</a>', page, instance_id if is_whole else short_id(instance_id))
 
 
 class OfWidget(ReadOnlyAdmin):
@@ -77,9 +79,18 @@ class OfWidget(ReadOnlyAdmin):
     def widget(self, row: Any) -> SafeString | str:
         return widget_link(row.instance_id)
 
+    @admin.display(description="Widget")
+    def widget_page(self, row: Any) -> SafeString | str:
+        """The whole id, on a row's page."""
+        return widget_link(row.instance_id, is_whole=True)
+
     @admin.display(description="Source", ordering="source_value")
     def source(self, row: Any) -> SafeString | str:
         return source_words(row.source_type, row.source_value)
+
+    @admin.display(description="Source")
+    def whole_source(self, row: Any) -> SafeString | str:
+        return source_words(row.source_type, row.source_value, length=200)
 
 
 @admin.register(Feed)
@@ -95,7 +106,7 @@ class FeedAdmin(OfWidget):
     search_help_text = "Search by source, widget ID, workspace name or ID."
     ordering = ("-attempted_at",)
     fields = (
-        "source", "owner", "widget", "read_with", "result", "fault_detail", "failures", "attempted", "fetched",
+        "whole_source", "workspace", "widget_page", "read_with", "result", "fault_detail", "failures", "attempted", "fetched",
         "warnings", "waits", "blocked", "paused", "slowed", "next_refresh", "last_read", "pictures_due", "created",
     )  # fmt: skip
 
@@ -199,12 +210,12 @@ class ForcedRefreshAdmin(OfWidget):
     list_filter = (
         ("state", listed_filter(admin_words.LEDGER_STATES)),
         ("fault", worded_filter(admin_words.FAULTS)),
-        "reserved_at",
+        ("reserved_at", time_filter("time")),
     )
     search_fields = ("instance_id", "source_value", "username", "workspace__name", "workspace__id")
     search_help_text = "Search by widget ID, source, username, workspace name or ID."
     ordering = ("-reserved_at",)
-    fields = ("reserved", "settled", "owner", "widget", "source", "by", "result")
+    fields = ("reserved", "settled", "workspace", "widget_page", "whole_source", "username", "result")
 
     reserved = moment_column("reserved_at", "Requested")
     settled = moment_column("settled_at", "Settled")
@@ -223,13 +234,13 @@ class AuditEventAdmin(OfWidget):
         ("action", listed_filter(admin_words.ACTIONS)),
         ("outcome", listed_filter(admin_words.ACT_OUTCOMES)),
         ("reason", worded_filter(admin_words.REASONS)),
-        "at",
+        ("at", time_filter("time")),
     )
     search_fields = ("instance_id", "actor", "workspace__name", "workspace__id", "note")
     search_help_text = "Search by widget ID, person, workspace name or ID, or note."
     date_hierarchy = "at"
     show_facets = admin.ShowFacets.NEVER  # counting would read the whole table for every filter
-    fields = ("when", "who", "act", "result", "owner", "widget", "note")
+    fields = ("when", "actor", "act", "result", "workspace", "widget_page", "note")
 
     when = moment_column("at", "Time")
     who = text_column("actor", 20, "Who")
@@ -257,7 +268,7 @@ class ConnectionAdmin(ReadOnlyAdmin):
     search_help_text = "Search by username, account or widget ID, workspace name or ID."
     list_select_related = ("workspace",)
     fields = (
-        "account", "account_id", "with_login", "owner", "condition", "why", "state_changed", "ends", "obtained",
+        "account", "account_id", "with_login", "workspace", "condition", "cause", "state_changed", "ends", "obtained",
         "permissions", "next_renewal", "renewal_failures", "tried", "refused", "next_check", "created",
     )  # fmt: skip
 
@@ -265,7 +276,7 @@ class ConnectionAdmin(ReadOnlyAdmin):
     with_login = code_column("login", admin_words.LOGINS)
     condition = code_column("state", admin_words.STATES)
     why = text_column("cause", 50, "Cause")
-    permissions = list_column("scopes", {}, "Permissions")
+    permissions = list_column("scopes", str, "Permissions")
     state_changed = moment_column("state_changed_at", "State since")
     obtained = moment_column("obtained_at", "Token obtained")
     next_renewal = moment_column("next_renewal_at", "Next renewal")
@@ -295,7 +306,7 @@ class ConnectLinkAdmin(OfWidget):
     search_fields = ("instance_id", "creator", "workspace__name", "workspace__id")
     search_help_text = "Search by widget ID, the person who made it, workspace name or ID."
     ordering = ("-created_at",)
-    fields = ("made", "owner", "widget", "maker", "until", "state", "used", "withdrawn")
+    fields = ("made", "workspace", "widget_page", "creator", "until", "state", "used", "withdrawn")
     change_form_template = "admin/withdrawable_change.html"
 
     made = moment_column("created_at", "Made")
@@ -373,13 +384,13 @@ class DailyUsageAdmin(ReadOnlyAdmin):
     ordering = ("-day", "workspace__name")
     show_facets = admin.ShowFacets.NEVER
     change_list_template = "admin/paris_integration/dailyusage_list.html"
-    fields = ("owner", "on", *usage.COLUMNS)
+    fields = ("workspace", "on", *usage.COLUMNS)
 
     owner = text_column("workspace", 30)
 
     @admin.display(description="Day", ordering="day")
-    def on(self, row: DailyUsage) -> str:
-        return f"{row.day:%Y-%m-%d}"
+    def on(self, row: DailyUsage) -> SafeString:
+        return format_html("<time>{}</time>", f"{row.day:%Y-%m-%d}")
 
     def changelist_view(
         self, request: HttpRequest, extra_context: dict[str, Any] | None = None

@@ -22,6 +22,7 @@ SETTINGS = (
     "video_notice", "required_words", "excluded_words", "needs_approval",
 )  # fmt: skip
 LISTS = ("allowed_origins", "required_words", "excluded_words")
+_LABELS = {"header_text": "Header text", "caption_length": "Caption length"}  # the editor's page groups them
 _SOURCE = ("source_type", "source_value")
 MAX_TYPED_LENGTH = 10_000
 
@@ -118,11 +119,19 @@ class WidgetForm(LooksFields, forms.ModelForm):  # type: ignore[type-arg]
             return
         self.initial.update(values_of(self.saved_looks))
         self.fit_to(self.instance)
+        # The editor's page has them in groups.
+        self.fields["header_text"].label, self.fields["caption_length"].label = (
+            "Header text",
+            "Caption length",
+        )
         for name, field in self.fields.items():
             field.show_hidden_initial = not self.is_bound or self.add_initial_prefix(name) in self.data
 
     def clean(self) -> dict[str, Any]:
         cleaned: dict[str, Any] = super().clean() or self.cleaned_data
+        if "workspace" in self.errors:
+            # Only a changed request names none. The field looks its value up again when the page is shown.
+            self._replace("workspace", "")
         if self.instance._state.adding:
             return cleaned
         for name, field in self.fields.items():
@@ -135,7 +144,15 @@ class WidgetForm(LooksFields, forms.ModelForm):  # type: ignore[type-arg]
         return cleaned
 
     def _current(self, name: str) -> Any:
-        return values_of(self.saved_looks)[name] if name in LOOKS else getattr(self.instance, name)
+        if name in LOOKS:
+            return values_of(self.saved_looks)[name]
+        return self.initial[name] if name in LISTS else getattr(self.instance, name)
+
+    def _replace(self, name: str, value: Any) -> None:
+        """What the page shows next time."""
+        typed: Any = self.data.copy()  # type: ignore[attr-defined]
+        typed[self.add_prefix(name)] = value
+        self.data = typed
 
     def _report_other_change(self, name: str, field: forms.Field) -> None:
         if not field.show_hidden_initial:
@@ -144,10 +161,7 @@ class WidgetForm(LooksFields, forms.ModelForm):  # type: ignore[type-arg]
         now = self[name].initial
         is_other = field.has_changed(now, self.data.get(hidden))
         if is_other and field.has_changed(now, self[name].data):
-            # What the page shows next time: to save again is then a decision.
-            typed: Any = self.data.copy()  # type: ignore[attr-defined]
-            typed[hidden] = field.prepare_value(now)
-            self.data = typed
+            self._replace(hidden, field.prepare_value(now))  # to save again is then a decision
             shown = _in_words(field, field.prepare_value(now))
             self.add_error(
                 name, f"Somebody else has saved “{shown}” meanwhile. Save again to replace it with yours."
@@ -199,7 +213,7 @@ def looks_in_words(row: WidgetInstance) -> list[str]:
     is_profile = row.source_type == WidgetInstance.SourceType.PROFILE
     values = values_of(looks_of(row))
     return [
-        f"{field.label}: {_in_words(field, values[name]) or 'none'}"
+        f"{_LABELS.get(name, field.label)}: {_in_words(field, values[name]) or 'none'}"
         for name, field in LooksFields.base_fields.items()
         if is_profile or name not in LooksFields.FOR_PROFILES
     ]
