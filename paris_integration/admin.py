@@ -106,8 +106,9 @@ class FeedAdmin(OfWidget):
     search_help_text = "Search by source, widget ID, workspace name or ID."
     ordering = ("-attempted_at",)
     fields = (
-        "whole_source", "workspace", "widget_page", "read_with", "result", "fault_detail", "failures", "attempted", "fetched",
-        "warnings", "waits", "blocked", "paused", "slowed", "next_refresh", "last_read", "pictures_due", "created",
+        "whole_source", "workspace", "widget_page", "read_with", "result", "fault_detail", "failures", "attempted",
+        "fetched", "warnings", "waits", "blocked", "paused", "slowed", "next_refresh", "last_read", "pictures_due",
+        "created",
     )  # fmt: skip
 
     read_with = code_column("mode", admin_words.MODES, "Read with")
