@@ -32,6 +32,7 @@ from entitlements.models import (
     Workspace,
 )
 from foundation.staff_pages import (
+    NamedAutocomplete,
     ReadOnlyAdmin,
     code_column,
     coded,
@@ -226,6 +227,11 @@ class MembershipInline(admin.TabularInline):
     formset = MembershipFormSet
     extra = 0
     autocomplete_fields = ("user",)
+
+    def formfield_for_foreignkey(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
+        if db_field.name == "user":
+            kwargs["widget"] = NamedAutocomplete(db_field, self.admin_site)
+        return super().formfield_for_foreignkey(db_field, request, **kwargs)
 
 
 @admin.register(Workspace)

@@ -7,6 +7,7 @@ from datetime import datetime
 from typing import Any
 
 from django.contrib import admin
+from django.contrib.admin.widgets import AutocompleteSelect
 from django.db.models import Q, QuerySet
 from django.http import HttpRequest
 from django.utils import timezone
@@ -175,6 +176,14 @@ def end_state_filter(used_field: str, used: str) -> type[admin.SimpleListFilter]
             return queryset.filter(wanted[value]) if (value := self.value()) in wanted else queryset
 
     return EndState
+
+
+class NamedAutocomplete(AutocompleteSelect):
+    """Django's field with suggestions. While it is empty it says what to choose, which is also its accessible name."""
+
+    def build_attrs(self, base_attrs: Any, extra_attrs: Any = None) -> dict[str, Any]:
+        attrs: dict[str, Any] = super().build_attrs(base_attrs, extra_attrs)
+        return attrs | {"data-placeholder": f"Choose a {self.field.verbose_name}"}
 
 
 class ReadOnlyAdmin(admin.ModelAdmin):  # type: ignore[type-arg]

@@ -76,6 +76,9 @@ class WidgetInstanceAdmin(admin.ModelAdmin):
     autocomplete_fields = ("workspace",)
     change_form_template = "admin/venice_api/instance_change.html"
 
+    class Media:
+        js = ("venice/desk.js",)
+
     short_id = staff_pages.id_column("id", "ID")
     owner = staff_pages.text_column("workspace", 30)
     created = staff_pages.moment_column("created_at")
@@ -167,6 +170,10 @@ class WidgetInstanceAdmin(admin.ModelAdmin):
             ("Looks", {"fields": looks}),
             rest,
         ]
+
+    def formfield_for_foreignkey(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
+        widget = staff_pages.NamedAutocomplete(db_field, self.admin_site)
+        return super().formfield_for_foreignkey(db_field, request, **{"widget": widget, **kwargs})
 
     def get_object(
         self, request: HttpRequest, object_id: str, from_field: str | None = None
