@@ -132,6 +132,7 @@ def test_wrong_sites_are_named_and_kept(desk: Client, instance: WidgetInstance) 
     ("field", "typed", "message"),
     [
         ("columns", "99999999999999999999", "Enter a whole number from 1 to 12."),
+        ("max_posts", "9" * 30, "Ensure this value is less than or equal to 48."),
         ("gap", "wide", "Enter a whole number from 0 to 60."),
         ("layout", "spiral", "Choose one of these."),
         ("header_text", "a\x07b", "Must not contain control characters."),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from copy import copy
 from functools import partial
 from typing import Any
 
@@ -111,24 +112,27 @@ class WidgetInstanceAdmin(admin.ModelAdmin):
 
     @admin.display(description="Why")
     def why(self, row: WidgetInstance) -> SafeString:
-        explanation = paris.explain_instance(from_row(row).feed_key(), now=timezone.now())
+        explanation = paris.explain_instance(from_row(_saved(row)).feed_key(), now=timezone.now())
         return explaining.staff_chain(explanation)
 
     @admin.display(description="Feed")
     def feed_state(self, row: WidgetInstance) -> str:
-        return wording.staff_freshness_words(_view(row))
+        return wording.staff_freshness_words(_view(_saved(row)))
 
     @admin.display(description="Refreshes")
     def refresh_state(self, row: WidgetInstance) -> str:
-        return wording.staff_refresh_words(_view(row))
+        return wording.staff_refresh_words(_view(_saved(row)))
 
     @admin.display(description="Pictures")
     def picture_state(self, row: WidgetInstance) -> str:
-        return wording.picture_words(paris.picture_status(from_row(row).feed_key())) or "no copies are made"
+        return (
+            wording.picture_words(paris.picture_status(from_row(_saved(row)).feed_key()))
+            or "no copies are made"
+        )
 
     @admin.display(description="Moderation")
     def moderation_state(self, row: WidgetInstance) -> str:
-        return _moderation_words(from_row(row))
+        return _moderation_words(from_row(_saved(row)))
 
     @admin.display(description="Allowed sites")
     def sites(self, row: WidgetInstance) -> SafeString | str:
@@ -181,7 +185,9 @@ class WidgetInstanceAdmin(admin.ModelAdmin):
         """The widget. While a form is checked and saved, the row is locked, so that no editor's change is lost."""
         row = super().get_object(request, object_id, from_field)
         if row is not None and request.method == "POST" and connection.in_atomic_block:
-            return WidgetInstance.objects.select_for_update().filter(pk=row.pk).first()
+            row = WidgetInstance.objects.select_for_update().filter(pk=row.pk).first()
+        if row is not None:
+            row.as_saved = copy(row)
         return row
 
     def save_model(self, request: HttpRequest, obj: WidgetInstance, form: Any, change: bool) -> None:
@@ -235,7 +241,7 @@ class WidgetInstanceAdmin(admin.ModelAdmin):
         context["acts"] = ACTS if request.user.has_perm(MAY_ACT) else ()
         row = context.get("original")
         if isinstance(row, WidgetInstance):
-            context["marked"] = marked_posts(row)
+            context["marked"] = marked_posts(_saved(row))
             context["may_remove"] = _may_moderate(request)
         response = super().render_change_form(request, context, *args, **kwargs)  # type: ignore[arg-type]
         response["Content-Security-Policy"] = editor_policy()  # thumbnails
@@ -292,6 +298,12 @@ def _page_of(row: WidgetInstance) -> str:
 
 def _lines(texts: Sequence[object]) -> SafeString:
     return format_html_join(mark_safe("<br>"), "<bdi>{}</bdi>", ((text,) for text in texts))
+
+
+def _saved(row: WidgetInstance) -> WidgetInstance:
+    """The row without what a form has written into it, which may be wrong."""
+    saved: WidgetInstance = getattr(row, "as_saved", row)
+    return saved
 
 
 def _view(row: WidgetInstance) -> paris.FeedView:
