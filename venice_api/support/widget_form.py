@@ -52,7 +52,7 @@ class LinesField(forms.CharField):
 
 
 def _lines(text: object) -> list[str]:
-    return [line.strip() for line in str(text or "").splitlines() if line.strip()]
+    return [line.strip() for line in str("" if text is None else text).splitlines() if line.strip()]
 
 
 def parse_origins(text: str) -> list[str]:
