@@ -22,7 +22,8 @@ from django.utils.safestring import SafeString
 from entitlements import changes, keys, members
 from entitlements.changes import Actor
 from entitlements.limits import effective_values
-from entitlements.matrix import Effect, MatrixForm
+from entitlements.matrix import MatrixForm
+from entitlements.matrix_history import page_of_history
 from entitlements.models import (
     EntitlementChange,
     EntitlementOverride,
@@ -31,6 +32,7 @@ from entitlements.models import (
     Plan,
     Workspace,
 )
+from entitlements.reviews import SIMULATED_DAYS, CellChange, effects_of
 from foundation.staff_pages import (
     NamedAutocomplete,
     ReadOnlyAdmin,
@@ -83,41 +85,82 @@ class PlanAdmin(admin.ModelAdmin):
         matrix = path(
             "matrix/", self.admin_site.admin_view(self.matrix_view), name="entitlements_plan_matrix"
         )
-        return [matrix, *super().get_urls()]
+        undo = path(
+            "matrix/undo/<int:change_id>/",
+            self.admin_site.admin_view(self.undo_view),
+            name="entitlements_plan_matrix_undo",
+        )
+        return [matrix, undo, *super().get_urls()]
 
     def matrix_view(self, request: HttpRequest) -> HttpResponse:
         """The matrix of all plans: read-only without the change permission, 403 without the view permission."""
-        may_edit = request.user.has_perm("entitlements.change_planentitlement")
+        may_edit = _may_edit_values(request)
         if not may_edit and not request.user.has_perm("entitlements.view_planentitlement"):
             raise PermissionDenied
         if request.method != "POST":
             return self._matrix_page(request, MatrixForm(_plans()), may_edit=may_edit)
         if not may_edit:
             raise PermissionDenied
+        if "review" in request.POST:  # without locks, as the simulation takes a while
+            form = MatrixForm(_plans(), request.POST)
+            reviewed = form.changed_cells() if form.is_valid() else None
+            return self._matrix_page(request, form, may_edit=True, reviewed=reviewed)
         with transaction.atomic():
             form = MatrixForm(_plans(lock=True), request.POST)
             if not form.is_valid():
                 return self._matrix_page(request, form, may_edit=True)
-            if "review" in request.POST:
-                return self._matrix_page(request, form, may_edit=True, effects=form.effects(timezone.now()))
             different = form.save(actor_of(request))
         self.message_user(
             request, f"Saved. Values changed: {different}." if different else "Nothing was changed."
         )
         return HttpResponseRedirect(reverse("admin:entitlements_plan_matrix"))
 
+    def undo_view(self, request: HttpRequest, change_id: int) -> HttpResponse:
+        """What undoing the last change would do; a POST undoes it."""
+        if not _may_edit_values(request):
+            raise PermissionDenied
+        try:
+            if request.method == "POST":
+                changes.undo_last_change(change_id, actor=actor_of(request))
+                self.message_user(request, "The last change is undone.")
+                return HttpResponseRedirect(reverse("admin:entitlements_plan_matrix"))
+            last, cells = changes.cells_to_undo(change_id)
+        except changes.CannotUndo as error:
+            self.message_user(request, f"Nothing was undone. {error}", messages.ERROR)
+            return HttpResponseRedirect(reverse("admin:entitlements_plan_matrix"))
+        context = {"title": "Undo the last change", "last": last, **self._review(cells)}
+        return self._page(request, "admin/entitlements/matrix_undo.html", context)
+
     def _matrix_page(
-        self, request: HttpRequest, form: MatrixForm, *, may_edit: bool, effects: list[Effect] | None = None
+        self,
+        request: HttpRequest,
+        form: MatrixForm,
+        *,
+        may_edit: bool,
+        reviewed: list[CellChange] | None = None,
     ) -> HttpResponse:
+        # Not below values that are being edited: its links would lose them.
+        names = {plan.key: plan.name for plan in form.plans}
+        history = None if form.is_bound else page_of_history(request.GET.get("page"), names)
         context = {
-            **self.admin_site.each_context(request),
             "title": "Plan matrix",
             "form": form,
             "may_edit": may_edit,
-            "effects": effects,
-            "opts": self.opts,
+            "history": history,
+            **({} if reviewed is None else self._review(reviewed)),
         }
-        return TemplateResponse(request, "admin/entitlements/matrix.html", context)
+        return self._page(request, "admin/entitlements/matrix.html", context)
+
+    def _review(self, cells: list[CellChange]) -> dict[str, Any]:
+        return {"effects": effects_of(cells, timezone.now()), "simulated_days": SIMULATED_DAYS}
+
+    def _page(self, request: HttpRequest, template: str, context: dict[str, Any]) -> HttpResponse:
+        whole = {"effects": None, **self.admin_site.each_context(request), "opts": self.opts, **context}
+        return TemplateResponse(request, template, whole)
+
+
+def _may_edit_values(request: HttpRequest) -> bool:
+    return request.user.has_perm("entitlements.change_planentitlement")
 
 
 def _plans(*, lock: bool = False) -> list[Plan]:

@@ -14,11 +14,26 @@ from django.utils import timezone
 from entitlements import keys
 from entitlements.keys import Value
 from entitlements.limits import cache_key
-from entitlements.models import EntitlementChange, EntitlementOverride, Plan, PlanEntitlement, Workspace
+from entitlements.models import (
+    EntitlementChange,
+    EntitlementOverride,
+    MatrixChange,
+    Plan,
+    PlanEntitlement,
+    Workspace,
+)
+from entitlements.reviews import CellChange
 from entitlements.signals import limits_changed
 from foundation import cache
 
 FORGET_BATCH = 500
+
+# Plan key, key, old value, new value. Stored as a list.
+Cell = tuple[str, str, Value, Value]
+
+
+class CannotUndo(Exception):
+    """The message says why, and names the cell."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,24 +68,101 @@ def set_plan_value(plan: Plan, key: str, value: object, *, actor: Actor) -> None
     set_plan_values(plan, {key: value}, actor=actor)
 
 
-@transaction.atomic
 def set_plan_values(plan: Plan, values: Mapping[str, object], *, actor: Actor) -> int:
     """Set values of a plan. Returns how many changed. Raises UnknownKey or InvalidValue, and then changes none."""
-    checked = {key: keys.check_value(key, value) for key, value in values.items()}
-    _lock_plan(plan.pk)
+    saved = save_matrix({plan: values}, actor=actor)
+    return len(saved.cells) if saved else 0
+
+
+@transaction.atomic
+def save_matrix(
+    columns: Mapping[Plan, Mapping[str, object]], *, actor: Actor, undoes: MatrixChange | None = None
+) -> MatrixChange | None:
+    """Set values of plans, recorded as one change of the matrix. Returns None if nothing changed.
+
+    Raises UnknownKey or InvalidValue, and then changes nothing.
+    """
+    checked = {
+        plan.pk: {key: keys.check_value(key, value) for key, value in values.items()}
+        for plan, values in columns.items()
+    }
+    cells = [cell for plan in _lock_plans(checked) for cell in _set_column(plan, checked[plan.pk], actor)]
+    if not cells:
+        return None
+    return MatrixChange.objects.create(user=actor.user, actor=actor.name, cells=cells, undoes=undoes)
+
+
+def _set_column(plan: Plan, values: Mapping[str, Value], actor: Actor) -> list[Cell]:
     rows = {row.key: row for row in PlanEntitlement.objects.filter(plan=plan)}
-    different = 0
-    for key, value in checked.items():
+    cells: list[Cell] = []
+    for key, value in values.items():
         row = rows.get(key)
         if row is not None and _is_same(row.value, value):
             continue
         old = "not set" if row is None else _stored_words(key, row.value)
         PlanEntitlement.objects.update_or_create(plan=plan, key=key, defaults={"value": value})
         _note(actor, f"plan {plan.name}", key, old, keys.words_for(key, value))
-        different += 1
-    if different:
+        # A value that was missing or invalid counted as `when_missing`.
+        counted = keys.key_named(key).when_missing if row is None else keys.usable_value(key, row.value)
+        cells.append((plan.key, key, counted, value))
+    if cells:
         announce(Workspace.objects.filter(plan=plan).values_list("pk", flat=True))
-    return different
+    return cells
+
+
+def cells_to_undo(change_id: int) -> tuple[MatrixChange, list[CellChange]]:
+    """The last change of the matrix, and what undoing it would change. Raises CannotUndo, naming the cell."""
+    last = MatrixChange.objects.first()
+    if last is None:
+        raise CannotUndo("There is no change to undo.")
+    plans = {plan.key: plan for plan in Plan.objects.prefetch_related("entitlements")}
+    if last.pk != change_id:
+        raise CannotUndo(
+            f"Only the last change can be undone. {last.actor} has changed the matrix since: "
+            f"{'; '.join(_cell_words(cell, plans) for cell in last.cells)}."
+        )
+    return last, [_reversed(cell, plans) for cell in last.cells]
+
+
+@transaction.atomic
+def undo_last_change(change_id: int, *, actor: Actor) -> MatrixChange:
+    """Set the cells of the last change back to their old values, as a new change. Raises CannotUndo.
+
+    `change_id`: the change that the person saw as the last. If another one came first, nothing is undone.
+    """
+    # All plans, in the order of `save_matrix`, so that no other change is saved meanwhile.
+    plans = {plan.pk: plan for plan in _lock_plans(Plan.objects.values_list("pk", flat=True))}
+    last, cells = cells_to_undo(change_id)
+    columns: dict[Plan, dict[str, object]] = {}
+    for cell in cells:
+        columns.setdefault(plans[cell.plan_id], {})[cell.key] = cell.new
+    saved = save_matrix(columns, actor=actor, undoes=last)
+    if saved is None:
+        raise CannotUndo("Undoing this change would change nothing.")
+    return saved
+
+
+def _reversed(cell: Cell, plans: Mapping[str, Plan]) -> CellChange:
+    plan_key, key, old, new = cell
+    words = _cell_words(cell, plans)
+    plan = plans.get(plan_key)
+    if plan is None:
+        raise CannotUndo(f"{words}: this plan no longer exists.")
+    try:
+        keys.check_value(key, old)
+    except ValueError:
+        raise CannotUndo(f"{words}: the old value is no longer allowed.") from None
+    stored = {row.key: row.value for row in plan.entitlements.all()}
+    now_stored = keys.usable_value(key, stored.get(key, keys.key_named(key).when_missing))
+    if not _is_same(now_stored, new):
+        raise CannotUndo(f"{words}, but it has changed since, to {keys.words_for(key, now_stored)}.")
+    return CellChange(plan.pk, plan.name, key, old=now_stored, new=old)
+
+
+def _cell_words(cell: Cell, plans: Mapping[str, Plan]) -> str:
+    plan_key, key, old, new = cell
+    name = plans[plan_key].name if plan_key in plans else plan_key
+    return f"{name}, {key}, from {_stored_words(key, old)} to {_stored_words(key, new)}"
 
 
 @transaction.atomic
@@ -160,6 +252,12 @@ def _lock_workspace(workspace_id: UUID) -> Workspace:
 
 def _lock_plan(plan_id: int) -> Plan:
     return Plan.objects.select_for_update(no_key=True).get(pk=plan_id)
+
+
+def _lock_plans(plan_ids: Iterable[int]) -> list[Plan]:
+    """The plans' current rows by rank, the order in which all lock them, until commit."""
+    rows = Plan.objects.select_for_update(no_key=True).filter(pk__in=list(plan_ids))
+    return list(rows.order_by("rank"))
 
 
 def _is_same(old: object, new: Value) -> bool:

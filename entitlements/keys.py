@@ -119,6 +119,14 @@ def check_value(name: str, value: object) -> Value:
     return value
 
 
+def usable_value(name: str, value: object) -> Value:
+    """The stored value, or the key's `when_missing` if it is invalid. Raises UnknownKey."""
+    try:
+        return check_value(name, value)
+    except InvalidValue:
+        return key_named(name).when_missing
+
+
 def parse_value(name: str, text: str) -> Value:
     """Parse a value as entered by a person. Raises UnknownKey or InvalidValue.
 

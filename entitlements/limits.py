@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Collection, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Iterable, Mapping
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -15,7 +15,7 @@ from django.db.models import Value as SqlValue
 
 from entitlements import keys
 from entitlements.keys import Value
-from entitlements.models import EntitlementChange, EntitlementOverride, Plan, Workspace
+from entitlements.models import EntitlementChange, EntitlementOverride, Plan, PlanEntitlement, Workspace
 from foundation import cache
 from foundation.cache import AwareDatetime
 
@@ -27,6 +27,7 @@ class Limits:
     """The limits of a workspace. None: unlimited; for `cache_ttl_minutes_default`: the same as the refresh TTL.
 
     `force_per_day_max` 0: no forced refreshes in this plan. `force_per_hour_max` 0: no separate hour cap.
+    `change_at`: when the first override ends; None: they stay until somebody changes them.
     """
 
     plan_key: str
@@ -40,6 +41,7 @@ class Limits:
     force_per_hour_max: int | None
     cache_ttl_minutes_default: int | None
     copies_enabled: bool = False
+    change_at: datetime | None = field(default=None, compare=False)
 
 
 class Override(msgspec.Struct, frozen=True, array_like=True):
@@ -109,9 +111,16 @@ def fresh_limits_for(workspace_id: UUID, *, now: datetime) -> Limits:
 
 def resolve(grants: Grants, now: datetime) -> Limits:
     """The limits at `now`: overrides that haven't ended, then the plan's values, then the keys' `when_missing`."""
-    values = dict(grants.plan_values) | {o.key: o.value for o in grants.overrides if o.counts_at(now)}
+    counting = [o for o in grants.overrides if o.counts_at(now)]
+    values = dict(grants.plan_values) | {o.key: o.value for o in counting}
     fields: dict[str, Any] = {key.field: values.get(key.name, key.when_missing) for key in keys.KEYS}
-    return Limits(plan_key=grants.plan_key, plan_name=grants.plan_name, plan_rank=grants.plan_rank, **fields)
+    return Limits(
+        plan_key=grants.plan_key,
+        plan_name=grants.plan_name,
+        plan_rank=grants.plan_rank,
+        change_at=min((o.ends_at for o in counting if o.ends_at is not None), default=None),
+        **fields,
+    )
 
 
 def fresh_grants_for(workspace_id: UUID) -> Grants:
@@ -150,6 +159,36 @@ def plan_that_allows(workspace_id: UUID, allows: Callable[[Limits], bool], *, no
     """The name of the lowest higher plan for which `allows` is true, or None. Raises WorkspaceNotFound."""
     higher = load_ladder(workspace_id).higher
     return next((grants.plan_name for grants in higher if allows(resolve(grants, now))), None)
+
+
+def plan_grants(plan_ids: Iterable[int]) -> dict[int, Grants]:
+    """The grants of workspaces without overrides, by plan."""
+    rows = Plan.objects.filter(pk__in=list(plan_ids)).prefetch_related("entitlements")
+    return {
+        plan.pk: Grants(plan.key, plan.name, plan.rank, _plan_values(plan.entitlements.all()), ())
+        for plan in rows
+    }
+
+
+def _plan_values(rows: Iterable[PlanEntitlement]) -> dict[str, Value]:
+    return {row.key: row.value for row in rows if _is_usable(row.key, row.value, row.pk, "plan")}
+
+
+def live_overrides(
+    plan_ids: Iterable[int], names: Iterable[str], *, now: datetime
+) -> dict[UUID, tuple[Override, ...]]:
+    """The overrides of these keys that count now, of the plans' workspaces that have some, in the order of keys."""
+    rows = EntitlementOverride.objects.filter(
+        Q(ends_at__isnull=True) | Q(ends_at__gt=now),
+        workspace__plan_id__in=list(plan_ids),
+        key__in=list(names),
+    ).order_by("key")
+    found: dict[UUID, tuple[Override, ...]] = {}
+    for pk, workspace_id, key, value in rows.values_list("pk", "workspace_id", "key", "value"):
+        if _is_usable(key, value, pk, "override"):
+            # Without their ends, so that equal ones are equal.
+            found[workspace_id] = (*found.get(workspace_id, ()), Override(key, value, None))
+    return found
 
 
 def changed_at(workspace_id: UUID, grants: Grants, fields: Collection[str]) -> datetime | None:

@@ -8,16 +8,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import datetime
 
 from django import forms
-from django.db.models import Q
 from django.forms.boundfield import BoundField
 from django.http import QueryDict
 
 from entitlements import changes, keys
 from entitlements.changes import Actor
-from entitlements.models import Plan, Workspace
+from entitlements.models import Plan
+from entitlements.reviews import CellChange
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,17 +32,10 @@ class Row:
     key: keys.Key
     cells: tuple[Cell, ...]
 
-
-@dataclass(frozen=True, slots=True)
-class Effect:
-    """What one changed cell does. `workspaces`: how many get the new value; `overridden`: how many keep their own."""
-
-    plan: str
-    key: str
-    old: str
-    new: str
-    workspaces: int
-    overridden: int
+    @property
+    def name_parts(self) -> list[str]:
+        """The parts of the key's name, between which a narrow column may break it."""
+        return self.key.name.split(".")
 
 
 class MatrixForm(forms.Form):
@@ -62,7 +54,7 @@ class MatrixForm(forms.Form):
             values = {row.key: row.value for row in plan.entitlements.all()}
             for key in keys.KEYS:
                 name = _field_name(plan, key)
-                self._stored[name] = _usable(key, values.get(key.name, key.when_missing))
+                self._stored[name] = keys.usable_value(key.name, values.get(key.name, key.when_missing))
                 self.fields[name] = _field(plan, key, self._stored[name])
 
     def clean(self) -> dict[str, keys.Value]:
@@ -87,35 +79,19 @@ class MatrixForm(forms.Form):
             words = [keys.words_for(key.name, self._stored[name]) for name in names]
             yield Row(key, tuple(Cell(self[name], text) for name, text in zip(names, words, strict=True)))
 
-    def effects(self, now: datetime) -> list[Effect]:
+    def changed_cells(self) -> list[CellChange]:
         """What saving a valid form would change."""
+        cells = ((plan, key, _field_name(plan, key)) for plan in self.plans for key in keys.KEYS)
         return [
-            self._effect(plan, key, now)
-            for plan in self.plans
-            for key in keys.KEYS
-            if self.cleaned_data.get(_field_name(plan, key), self._stored[_field_name(plan, key)])
-            != self._stored[_field_name(plan, key)]
+            CellChange(plan.pk, plan.name, key.name, self._stored[name], self.cleaned_data[name])
+            for plan, key, name in cells
+            if name in self.cleaned_data and self.cleaned_data[name] != self._stored[name]
         ]
 
-    def _effect(self, plan: Plan, key: keys.Key, now: datetime) -> Effect:
-        name = _field_name(plan, key)
-        counts = Q(overrides__key=key.name) & (
-            Q(overrides__ends_at__isnull=True) | Q(overrides__ends_at__gt=now)
-        )
-        owned = Workspace.objects.filter(plan=plan).order_by()
-        overridden = owned.filter(counts).count()
-        return Effect(
-            plan=plan.name,
-            key=key.name,
-            old=keys.words_for(key.name, self._stored[name]),
-            new=keys.words_for(key.name, self.cleaned_data[name]),
-            workspaces=owned.count() - overridden,
-            overridden=overridden,
-        )
-
     def save(self, actor: Actor) -> int:
-        """Write the changed cells. Returns how many values changed."""
-        return sum(changes.set_plan_values(plan, self._column(plan), actor=actor) for plan in self.plans)
+        """Write the changed cells as one entry of the matrix's history. Returns how many values changed."""
+        saved = changes.save_matrix({plan: self._column(plan) for plan in self.plans}, actor=actor)
+        return len(saved.cells) if saved else 0
 
     def _column(self, plan: Plan) -> dict[str, object]:
         names = {_field_name(plan, key): key.name for key in keys.KEYS}
@@ -170,11 +146,3 @@ def _parsed(key: keys.Key, typed: object) -> keys.Value:
     if key.kind is keys.Kind.BOOL:
         return keys.check_value(key.name, typed)
     return keys.parse_value(key.name, str(typed))
-
-
-def _usable(key: keys.Key, value: object) -> keys.Value:
-    """The stored value, or the key's `when_missing` if it is invalid."""
-    try:
-        return keys.check_value(key.name, value)
-    except ValueError:
-        return key.when_missing

@@ -150,3 +150,23 @@ class EntitlementChange(models.Model):
 
     def __str__(self) -> str:
         return f"{self.subject}: {self.key}"
+
+
+class MatrixChange(models.Model):
+    """One saved change of plans' values, with all its cells. Written by `changes`, never changed.
+
+    `cells`: [plan key, key, old value, new value] of each changed cell. `undoes`: the change that this one undid, which
+    can be undone once only.
+    """
+
+    at = models.DateTimeField(auto_now_add=True)
+    user = models.ForeignKey(settings.AUTH_USER_MODEL, null=True, on_delete=models.SET_NULL, related_name="+")
+    actor = models.CharField(max_length=150)
+    cells = models.JSONField()
+    undoes = models.OneToOneField("self", null=True, on_delete=models.PROTECT, related_name="undone_by")
+
+    class Meta:
+        ordering = ("-id",)
+
+    def __str__(self) -> str:
+        return f"{self.at:%Y-%m-%d %H:%M:%S} {self.actor}"

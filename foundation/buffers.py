@@ -101,6 +101,7 @@ class _Writer:
 
 
 _writer = _Writer()
+_preparations: list[Callable[[], object]] = []
 _buffers: list[Buffer[Any, Any]] = []
 
 
@@ -110,8 +111,18 @@ def registered(buffer: Buffer[Key, Value]) -> Buffer[Key, Value]:
     return buffer
 
 
+def before_writing(prepare: Callable[[], object]) -> None:
+    """Call `prepare` before each writing. It notes what was counted elsewhere."""
+    _preparations.append(prepare)
+
+
 def flush_all() -> None:
     """Write what this process has noted and not yet written."""
+    for prepare in _preparations:
+        try:
+            prepare()
+        except Exception as error:  # noqa: BLE001 - as below
+            logger.error("not counted: %s", type(error).__name__)
     for buffer in _buffers:
         try:
             buffer.flush()

@@ -13,15 +13,17 @@ import json
 import logging
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
 from datetime import datetime
 from typing import Annotated, Any, Generic, TypeVar, cast
 
 import msgspec
 import redis
-from django.core.cache import cache
+from django.core.cache import cache, caches
 from django.core.cache.backends.base import DEFAULT_TIMEOUT
-from django.core.cache.backends.redis import RedisCache
+from django.core.cache.backends.redis import RedisCache, RedisCacheClient
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
@@ -80,6 +82,39 @@ redis_breaker = Breaker(open_seconds=2.0)
 database_breaker = Breaker(open_seconds=1.0)
 
 
+class _Doubts:
+    """What this process knows about values in Redis that may be out of date after a fault.
+
+    While Redis is away, other processes may have changed what is cached there. So values from before a fault are
+    checked against the database again. Deletions that failed are repeated.
+    """
+
+    def __init__(self) -> None:
+        self.trusted_from_seconds = float("-inf")  # since the epoch, as the times in the values
+        self.unforgotten: set[str] = set()
+        self._lock = threading.Lock()
+
+    def begin(self) -> None:
+        self.trusted_from_seconds = time.time()
+
+    def note_unforgotten(self, keys: Sequence[str]) -> None:
+        with self._lock:
+            if len(self.unforgotten) + len(keys) <= MAX_UNFORGOTTEN:  # beyond it, the re-check must do
+                self.unforgotten.update(keys)
+
+    def clear(self) -> None:
+        self.trusted_from_seconds, self.unforgotten = float("-inf"), set()
+
+    def take_unforgotten(self) -> list[str]:
+        with self._lock:
+            taken, self.unforgotten = list(self.unforgotten), set()
+            return taken
+
+
+MAX_UNFORGOTTEN = 10_000
+doubts = _Doubts()
+
+
 class JsonSerializer:
     """JSON in Redis. Django's own serializer unpickles, which would run code that another client wrote there."""
 
@@ -94,6 +129,20 @@ class JsonSerializer:
             return None
 
 
+class ReusedClient(RedisCacheClient):
+    """Django's client creates a `Redis` object for every command, which takes longer than the command itself."""
+
+    def __init__(self, *arguments: Any, **options: Any) -> None:
+        super().__init__(*arguments, **options)
+        self._clients: dict[int, redis.Redis] = {}
+
+    def get_client(self, key: Any = None, *, write: bool = False) -> redis.Redis:
+        index: int = self._get_connection_pool_index(write)  # type: ignore[attr-defined]
+        if index not in self._clients:
+            self._clients[index] = super().get_client(key, write=write)
+        return self._clients[index]
+
+
 class ResilientRedisCache(RedisCache):
     """Django's Redis cache, whose faults are misses. redis-py's own retries are off: they would multiply a time-out."""
 
@@ -102,6 +151,7 @@ class ResilientRedisCache(RedisCache):
         options["retry"] = Retry(NoBackoff(), 0)
         options["serializer"] = JsonSerializer
         super().__init__(server, {**params, "OPTIONS": options})
+        self._class = ReusedClient
 
     def _guarded(self, call: Callable[[], Any], fallback: Any) -> Any:
         if not redis_breaker.allows():
@@ -109,11 +159,18 @@ class ResilientRedisCache(RedisCache):
         try:
             result = call()
         except (redis.RedisError, OSError) as error:
+            doubts.begin()
             if redis_breaker.fault():
                 logger.warning("cache unavailable, going on without it: %s", type(error).__name__)
             return fallback
         redis_breaker.success()
+        if doubts.unforgotten:
+            self._forget_again()
         return result
+
+    def _forget_again(self) -> None:
+        """Delete what could not be deleted during a fault."""
+        self.delete_many(doubts.take_unforgotten())
 
     def get(self, key: Any, default: Any = None, version: Any = None) -> Any:
         found = self._guarded(lambda: super(ResilientRedisCache, self).get(key, default, version), default)
@@ -141,19 +198,36 @@ class ResilientRedisCache(RedisCache):
         return bool(self._guarded(lambda: super(ResilientRedisCache, self).delete(key, version), False))
 
     def delete_many(self, keys: Any, version: Any = None) -> None:
-        self._guarded(lambda: super(ResilientRedisCache, self).delete_many(keys, version), None)
+        keys = list(keys)
+
+        def call() -> bool:
+            super(ResilientRedisCache, self).delete_many(keys, version)
+            return True
+
+        if not self._guarded(call, False):
+            doubts.note_unforgotten(keys)
 
     def incr(self, key: Any, delta: int = 1, version: Any = None) -> int:
         return int(self._guarded(lambda: super(ResilientRedisCache, self).incr(key, delta, version), delta))
 
-    def raise_counts(self, keys: Sequence[str], timeout_seconds: int) -> list[int] | None:
-        """Increment each key in a single round trip; the new counts, None without Redis."""
+    def get_stored(self, keys: Sequence[str]) -> dict[str, bytes]:
+        """The bytes under these keys, as Redis has them, in one round trip. Without Redis: none."""
+
+        def call() -> dict[str, bytes]:
+            made = [self.make_and_validate_key(key) for key in keys]
+            found = self._cache.get_client(made[0]).mget(made)
+            return {key: value for key, value in zip(keys, found, strict=True) if isinstance(value, bytes)}
+
+        return cast("dict[str, bytes]", self._guarded(call, {}))
+
+    def raise_counts(self, counts: Mapping[str, int], timeout_seconds: int) -> list[int] | None:
+        """Add to each key in a single round trip; the new counts, None without Redis."""
 
         def call() -> list[int]:
-            made = [self.make_and_validate_key(key) for key in keys]
+            made = [self.make_and_validate_key(key) for key in counts]
             with self._cache.get_client(made[0], write=True).pipeline(transaction=False) as pipeline:
-                for key in made:
-                    pipeline.incr(key)
+                for key, number in zip(made, counts.values(), strict=True):
+                    pipeline.incrby(key, number)
                 for key in made:
                     pipeline.expire(key, timeout_seconds)
                 return [int(count) for count in pipeline.execute()[: len(made)]]
@@ -167,6 +241,53 @@ RECHECK_SECONDS = 1.0  # how long a reader that has a copy waits for the databas
 
 class StoreAway(Exception):
     """The database doesn't answer, and there is no copy in the cache."""
+
+
+class Lookups:
+    """Which cached values a block used. While the cache holds the same ones, and they needn't be checked against the
+    database again, the block would find the same.
+    """
+
+    def __init__(self) -> None:
+        self._marks: dict[str, int] = {}
+        self._is_whole = True
+        self._checked_at = float("inf")  # of the oldest
+
+    def note(self, key: str, stored: Any, checked_at: float) -> None:
+        # Marks instead of the values: a feed has up to 100 kB.
+        self._marks[key] = hash(stored)
+        self._checked_at = min(self._checked_at, checked_at)
+
+    def note_load(self) -> None:
+        """A value isn't in the cache, or is out of date there."""
+        self._is_whole = False
+
+    def are_same(self, *, now_seconds: float) -> bool:
+        """Whether the cache still has the same values. One round trip to Redis."""
+        if not self._is_whole or not self._marks or not is_checked(self._checked_at, now_seconds):
+            return False
+        return {key: hash(value) for key, value in find_stored(tuple(self._marks)).items()} == self._marks
+
+
+_lookups: ContextVar[Lookups | None] = ContextVar("cache_lookups", default=None)
+
+
+@contextmanager
+def noting(lookups: Lookups) -> Iterator[None]:
+    """Note in `lookups` what `remember` finds in the block."""
+    token = _lookups.set(lookups)
+    try:
+        yield
+    finally:
+        _lookups.reset(token)
+
+
+def find_stored(keys: Sequence[str]) -> dict[str, Any]:
+    """What the cache holds under these keys: bytes with Redis. Without the cache: nothing."""
+    backend = caches["default"]  # not `cache`, which is a proxy that hides its class
+    if isinstance(backend, ResilientRedisCache):
+        return backend.get_stored(keys)
+    return dict(backend.get_many(keys))
 
 
 class _Copy(msgspec.Struct, Generic[Value]):
@@ -208,11 +329,12 @@ def remember(
     Writers call `forget(key)` on commit; the re-check bounds what a lost `forget` can do.
     """
     now_seconds = time.time() if now_seconds is None else now_seconds
-    copy: _Copy[Value] | None = _find_copy(key, kind)
-    is_checked = copy is not None and 0 <= now_seconds - copy.checked_at < RECHECK_AFTER_SECONDS
-    result = "miss" if copy is None else "hit" if is_checked else "recheck"
+    lookups = _lookups.get()
+    copy: _Copy[Value] | None = _find_copy(key, kind, lookups)
+    is_current = copy is not None and is_checked(copy.checked_at, now_seconds)
+    result = "miss" if copy is None else "hit" if is_current else "recheck"
     cache_requests.labels(result=result, layer=_layer_of(key)).inc()
-    if copy is not None and is_checked:
+    if copy is not None and is_current:
         return copy.value
     limit = RECHECK_SECONDS if copy is not None else statements.limit_seconds()
     try:
@@ -221,10 +343,24 @@ def remember(
     except StoreAway:
         if copy is None:
             raise
+        if lookups is not None:
+            lookups.note_load()
         return copy.value
+    stored = None
     if fresh is not None:  # requests may ask for any number of things that don't exist
-        store(key, fresh, now_seconds)
+        stored = store(key, fresh, now_seconds)
+    if lookups is not None:
+        if stored is None:
+            lookups.note_load()
+        else:
+            lookups.note(key, stored, now_seconds)
     return fresh
+
+
+def is_checked(checked_at_seconds: float, now_seconds: float) -> bool:
+    """Whether a value that was read from the database then still counts without asking again."""
+    is_young = 0 <= now_seconds - checked_at_seconds < RECHECK_AFTER_SECONDS
+    return is_young and checked_at_seconds > doubts.trusted_from_seconds
 
 
 def _layer_of(key: str) -> str:
@@ -232,20 +368,31 @@ def _layer_of(key: str) -> str:
     return key.split(":", 2)[1] if key.count(":") >= 2 else "other"
 
 
-def store(key: str, value: object, now_seconds: float | None = None) -> None:
-    """Put a value that has just been read from, or written to, the database under `key`."""
+def store(key: str, value: object, now_seconds: float | None = None) -> object:
+    """Put a value that has just been read from, or written to, the database under `key`.
+
+    Returns what `find_stored` finds as long as nobody else stores or deletes it.
+    """
     checked_at = time.time() if now_seconds is None else now_seconds
-    cache.set(key, msgspec.json.encode(_Copy(checked_at, value)).decode())
+    text = msgspec.json.encode(_Copy(checked_at, value)).decode()
+    cache.set(key, text)
+    return JsonSerializer().dumps(text) if isinstance(caches["default"], ResilientRedisCache) else text
 
 
 def forget(*keys: str) -> None:
     cache.delete_many(keys)
 
 
-def _find_copy(key: str, kind: Any) -> _Copy[Any] | None:
+def _find_copy(key: str, kind: Any, lookups: Lookups | None) -> _Copy[Any] | None:
     try:
-        raw = cache.get(key)
-        return None if raw is None else _decoder_of(kind).decode(raw)
+        stored = find_stored([key]).get(key)
+        if stored is None:
+            return None
+        text = JsonSerializer().loads(stored) if isinstance(stored, bytes) else stored
+        copy = _decoder_of(kind).decode(text)
+        if lookups is not None:
+            lookups.note(key, stored, copy.checked_at)
+        return copy
     except Exception:  # noqa: BLE001 - nothing in the cache may fail a reader
         logger.warning("unreadable cache entry ignored: %s", key)
         return None

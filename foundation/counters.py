@@ -1,20 +1,27 @@
 """How often something happened in the current minute. The counts are approximate: good for throttles, not for a quota.
 
-With Redis all processes count together, in one round trip. Without it each process counts in memory: the file cache
-would cost a write per read, for a number that protects a single machine.
+`count` asks Redis, where all processes count together, in one round trip. `reads` counts in memory and adds its numbers
+to those of the other processes every half second: nothing waits for Redis, and each process knows the others' numbers
+half a second later. Without Redis each process counts in memory: the file cache would cost a write per read, for a
+number that protects a single machine.
 """
 
 from __future__ import annotations
 
+import os
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
+from django.conf import settings
 from django.core.cache import caches
 
+from foundation import threads
 from foundation.cache import ResilientRedisCache
 
 WINDOW_SECONDS = 60
+SETTLE_SECONDS = 0.5
+MAX_NAMES = 200_000  # of one minute; further ones aren't counted
 
 
 class _MemoryCounters:
@@ -39,14 +46,99 @@ class _MemoryCounters:
 memory_counters = _MemoryCounters()
 
 
+class BatchedCounters:
+    """Counts of this minute: this process's at once, those of the others after half a second."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._settling = threading.Lock()
+        self._window = 0
+        self._totals: dict[str, int] = {}
+        self._new: dict[str, int] = {}  # part of the totals, and not in Redis yet
+        self._thread_of_pid = 0
+
+    def raise_all(self, names: Sequence[str], *, now_seconds: float | None = None) -> list[int]:
+        """Count once for each name; the new totals."""
+        self._ensure_settling()
+        with self._lock:
+            self._begin_window(now_seconds)
+            return [self._raise(name) for name in names]
+
+    def raise_within(self, limits: Mapping[str, int], *, now_seconds: float | None = None) -> bool:
+        """Count once for each name, unless that would exceed the limit of one of them."""
+        self._ensure_settling()
+        with self._lock:
+            self._begin_window(now_seconds)
+            if any(self._totals.get(name, 0) >= limit for name, limit in limits.items()):
+                return False
+            for name in limits:
+                self._raise(name)
+            return True
+
+    def settle(self) -> None:
+        """Add the new numbers to those of the other processes. While Redis is away, each counts alone."""
+        with self._settling:
+            with self._lock:
+                window, new, self._new = self._window, self._new, {}
+            backend = caches["default"]
+            if not new or not isinstance(backend, ResilientRedisCache):
+                return
+            counts = {_key(window, name): number for name, number in new.items()}
+            totals = backend.raise_counts(counts, 2 * WINDOW_SECONDS)
+            with self._lock:
+                if totals is not None and window == self._window:
+                    for name, total in zip(new, totals, strict=True):
+                        self._totals[name] = total + self._new.get(name, 0)
+
+    def clear(self) -> None:
+        with self._lock:
+            self._totals, self._new = {}, {}
+
+    def _begin_window(self, now_seconds: float | None) -> None:
+        window = _window_at(now_seconds)
+        if window != self._window:
+            self._window, self._totals, self._new = window, {}, {}
+
+    def _raise(self, name: str) -> int:
+        total = self._totals.get(name, 0) + 1
+        if total == 1 and len(self._totals) >= MAX_NAMES:
+            return 0
+        self._totals[name] = total
+        self._new[name] = self._new.get(name, 0) + 1
+        return total
+
+    def _ensure_settling(self) -> None:
+        if self._thread_of_pid == os.getpid() or not settings.USAGE_FLUSH_SECONDS:
+            return
+        with self._lock:
+            if self._thread_of_pid == os.getpid():
+                return
+            self._thread_of_pid = os.getpid()
+        threads.repeat(self._settle_later, name="read-counts")
+
+    def _settle_later(self) -> None:
+        time.sleep(SETTLE_SECONDS)
+        self.settle()
+
+
+reads = BatchedCounters()
+
+
 def count(names: Sequence[str], *, now_seconds: float | None = None) -> list[int] | None:
     """Increment each name's count for the current minute; the new counts, or None when the cache is away."""
-    now_seconds = time.time() if now_seconds is None else now_seconds
-    window = int(now_seconds) // WINDOW_SECONDS
+    window = _window_at(now_seconds)
     backend = caches["default"]  # not `cache`, which is a proxy that hides its class
     if isinstance(backend, ResilientRedisCache):
-        return backend.raise_counts([f"count:{window}:{name}" for name in names], 2 * WINDOW_SECONDS)
+        return backend.raise_counts({_key(window, name): 1 for name in names}, 2 * WINDOW_SECONDS)
     return memory_counters.raise_all(names, window)
+
+
+def _key(window: int, name: str) -> str:
+    return f"count:{window}:{name}"
+
+
+def _window_at(now_seconds: float | None) -> int:
+    return int(time.time() if now_seconds is None else now_seconds) // WINDOW_SECONDS
 
 
 def seconds_left(*, now_seconds: float | None = None) -> int:

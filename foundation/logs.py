@@ -118,10 +118,28 @@ def current_request_id() -> str:
     return str(_context.get().get("request_id", ""))
 
 
+class PreparedMessage:
+    """A message with its fields as JSON, whose writer has redacted what came from outside. For lines that are written
+    thousands of times a second.
+
+    `fields`: the members of a JSON object after `message`, with the comma before them.
+    """
+
+    __slots__ = ("fields", "text")
+
+    def __init__(self, text: str, fields: str) -> None:
+        self.text, self.fields = text, fields
+
+    def __str__(self) -> str:
+        return self.text
+
+
 class RedactionFilter(logging.Filter):
     """Redacts message and exception text of every record that reaches a handler."""
 
     def filter(self, record: logging.LogRecord) -> bool:
+        if isinstance(record.msg, PreparedMessage):
+            return True
         record.msg = redact(_message_of(record))
         record.args = None
         if record.exc_info and record.exc_info[0] is not None:
@@ -154,6 +172,12 @@ class JsonFormatter(logging.Formatter):
     """
 
     def format(self, record: logging.LogRecord) -> str:
+        if isinstance(record.msg, PreparedMessage):
+            time = datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds")
+            return (
+                f'{{"time": "{time}", "level": "{record.levelname}", "logger": "{record.name}", '
+                f'"message": "{record.msg.text}"{record.msg.fields}}}'
+            )
         line: dict[str, object] = {
             "time": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
             "level": record.levelname,

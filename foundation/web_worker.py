@@ -6,6 +6,10 @@ the response. Here only the main loop waits. A thread gets a request once it has
 response to the main loop. HTTP parsing, threads, hooks and the graceful stop are gunicorn's. Only plain HTTP/1 is
 supported, which is what the proxy uses.
 
+The main loop itself sends an answer that the application knows already, without a thread. Such an application has two
+more attributes: `repeated_path`, the path of the requests that it wants to be asked about, and `repeat(environ)`, which
+returns the answer without waiting, or None.
+
 It depends on internals of gunicorn 27 (`gthread.ThreadWorker`, `gthread.TConn`). The tests of slow clients and of the
 graceful stop fail when these change.
 """
@@ -21,10 +25,12 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable
-from functools import partial
-from typing import IO, Any
+from functools import lru_cache, partial
+from typing import IO, Any, Protocol
 
+from gunicorn import SERVER
 from gunicorn.http.errors import LimitRequestHeaders
+from gunicorn.util import http_date
 from gunicorn.workers.gthread import TConn, ThreadWorker
 
 MAX_HEAD_BYTES = 64 * 1024
@@ -42,6 +48,12 @@ _LENGTH = re.compile(rb"\r\ncontent-length:[ \t]*([0-9]{1,18})[ \t]*\r\n", re.IG
 _CHUNKED = re.compile(rb"\r\ntransfer-encoding:", re.IGNORECASE)
 _EXPECTS = re.compile(rb"\r\nexpect:[ \t]*100-continue[ \t]*\r\n", re.IGNORECASE)
 _CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
+_SIMPLE_GET = re.compile(
+    rb"GET (/[A-Za-z0-9/_.-]*)\?([!-\"$-~]*) HTTP/1\.1\r\n((?:[A-Za-z0-9-]+:[ -~]*\r\n)+)\r\n"
+)
+_NOT_SIMPLE = frozenset(
+    f"HTTP_{name}" for name in ("CONTENT_LENGTH", "CONTENT_TYPE", "TRANSFER_ENCODING", "EXPECT", "UPGRADE")
+)
 
 
 class Unsent:
@@ -112,6 +124,15 @@ class BufferedSocket:
             return False
         self._readable, self._needed, self._searched = self._needed, None, 0
         return True
+
+    def peek(self) -> bytes:
+        """The request that a thread would get."""
+        return bytes(self.received[: self._readable])
+
+    def skip(self) -> None:
+        """The request is answered; no thread gets it."""
+        del self.received[: self._readable]
+        self._readable = 0
 
     def _look_for_head(self) -> None:
         if not self._searched:
@@ -218,6 +239,53 @@ class BufferedSocket:
         """The main loop does it, when all is sent."""
 
 
+class Repeated(Protocol):
+    """An answer. `status`: such as "200 OK". `lines`: headers, each with its line end."""
+
+    @property
+    def status(self) -> str: ...
+    @property
+    def lines(self) -> bytes: ...
+    @property
+    def request_id(self) -> str: ...
+    @property
+    def body(self) -> bytes: ...
+
+
+def environ_of(request: bytes, peer: str) -> dict[str, str] | None:
+    """What a WSGI environment says of a GET request without a body, if the request has the simplest form; else None.
+
+    Whatever gunicorn might refuse, or understand in its own way, is left to gunicorn.
+    """
+    found = _SIMPLE_GET.fullmatch(request)
+    if found is None:
+        return None
+    path, query, lines = (part.decode("latin-1") for part in found.groups())
+    environ = {"REQUEST_METHOD": "GET", "PATH_INFO": path, "QUERY_STRING": query, "REMOTE_ADDR": peer}
+    for line in lines.split("\r\n")[:-1]:
+        name, _, value = line.partition(":")
+        key = _environ_key(name)
+        value = value.strip(" \t")
+        if (
+            key in environ
+            or key in _NOT_SIMPLE
+            or (key == "HTTP_CONNECTION" and value.lower() != "keep-alive")
+        ):
+            return None
+        environ[key] = value
+    return environ
+
+
+@lru_cache(maxsize=256)
+def _environ_key(name: str) -> str:
+    return "HTTP_" + name.upper().replace("-", "_")
+
+
+@lru_cache(maxsize=2)
+def _date_at(second: int) -> str:
+    return str(http_date())
+
+
 class Connection(TConn):  # type: ignore[misc]
     """gunicorn's connection, with a BufferedSocket."""
 
@@ -239,6 +307,13 @@ class PatientWorker(ThreadWorker):  # type: ignore[misc]
             Connection, None
         ] = {}  # connections that wait for their clients, the longest first
         self._next_look = 0.0
+        self._repeat: Callable[[dict[str, str]], Repeated | None] | None = None
+        self._repeated_start = b""
+
+    def load_wsgi(self) -> None:
+        super().load_wsgi()
+        self._repeat = getattr(self.wsgi, "repeat", None)
+        self._repeated_start = b"GET " + getattr(self.wsgi, "repeated_path", "").encode() + b"?"
 
     # What gunicorn's main loop calls
 
@@ -331,9 +406,41 @@ class PatientWorker(ThreadWorker):  # type: ignore[misc]
             self._drop(conn)
 
     def _begin_if_here(self, conn: Connection) -> None:
-        if conn.sock.has_request():
-            self._stop_waiting(conn)
-            self.enqueue_req(conn)
+        while conn.sock.has_request():
+            answer = self._find_repeated(conn)
+            if answer is None:
+                self._stop_waiting(conn)
+                self.enqueue_req(conn)
+                return
+            conn.sock.skip()
+            conn.sock.sendall(answer)
+            if conn.sock.has_unsent():
+                self._send(True, conn)
+                return
+            del self._waiting[conn]  # it goes to the end: those that have waited longest come first
+            self._waiting[conn] = None
+            conn.waits_since = time.monotonic()
+            conn.gives_up_at = conn.waits_since + self.cfg.keepalive
+
+    def _find_repeated(self, conn: Connection) -> bytes | None:
+        """The answer as it is sent, if the application has it."""
+        if self._repeat is None or not self.alive or not conn.sock.received.startswith(self._repeated_start):
+            return None
+        environ = environ_of(conn.sock.peek(), str(conn.client[0]))
+        if environ is None:
+            return None
+        try:
+            answer = self._repeat(environ)
+        except Exception:
+            self.log.exception("repeating an answer failed")
+            return None
+        if answer is None:
+            return None
+        head = (
+            f"HTTP/1.1 {answer.status}\r\nServer: {SERVER}\r\nDate: {_date_at(int(time.time()))}\r\n"
+            f"Connection: keep-alive\r\nX-Request-ID: {answer.request_id}\r\n"
+        )
+        return b"".join((head.encode("latin-1"), answer.lines, b"\r\n", answer.body))
 
     def _send(self, keeps_alive: bool, conn: Connection) -> None:
         try:

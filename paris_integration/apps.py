@@ -13,8 +13,10 @@ class ParisConfig(AppConfig):
         from paris_integration.feeds import previews, refreshing
         from paris_integration.media import sweeping
         from paris_integration.models import Feed
+        from paris_integration.support import plan_changes
 
         metric_files.fold_ended()
         pre_delete.connect(sweeping.on_feed_deleted, sender=Feed, dispatch_uid="paris.pictures_unused")
         pre_delete.connect(previews.on_feed_deleted, sender=Feed, dispatch_uid="paris.previews_forgotten")
         limits_changed.connect(refreshing.on_limits_changed, dispatch_uid="paris.reschedule")
+        plan_changes.register()

@@ -357,7 +357,8 @@ class FeedView:
     allowed, None if it is allowed now or running; after a forced refresh, when the next forced one is allowed.
     `is_warming`: the first fetch is running. `is_first_fill`: this request waited for it. For members only: `forced`,
     `refresh_now`, `last_tried_at` (the last call, successful or not), `paused_until` (a pause by staff) and
-    `connection` (the instance's, or None).
+    `connection` (the instance's, or None). `same_until`: until then the same cached values give the same view, and
+    nothing else has to be done for a reader; None: not known.
     """
 
     posts: tuple[EncodedPost, ...]
@@ -373,6 +374,7 @@ class FeedView:
     refresh_now: RefreshNow | None = None
     paused_until: datetime | None = None
     connection: ConnectionFacts | None = None
+    same_until: datetime | None = None
 
 
 class CauseCode(StrEnum):

@@ -23,8 +23,9 @@ from django.test import Client
 from django.utils import timezone
 from django.utils.crypto import get_random_string
 
-from foundation.cache import database_breaker, redis_breaker
+from foundation.cache import database_breaker, doubts, redis_breaker
 from foundation.counters import memory_counters
+from foundation.counters import reads as read_counters
 from outbox import sending
 from paris_integration import clock, registry
 from paris_integration.feeds import reading, refreshing
@@ -35,6 +36,7 @@ from tests.legs import pytest_addoption, pytest_collection_modifyitems, uses_cac
 from tests.pictures import FakePictureHost, jpeg
 from tests.processes import forking
 from venice_api.accounts import freshness
+from venice_api.api.repeats import repeats
 
 __all__ = ["pytest_addoption", "pytest_collection_modifyitems"]
 
@@ -52,6 +54,9 @@ def frozen_clock(time_machine: Any, request: pytest.FixtureRequest) -> Any:
 def _clean_hints() -> None:
     """Breakers and counters are per process. Reset them, so that tests don't affect each other."""
     memory_counters.clear()
+    read_counters.clear()
+    repeats.clear()
+    doubts.clear()
     redis_breaker.success()
     database_breaker.success()
 

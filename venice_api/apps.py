@@ -14,3 +14,6 @@ class VeniceConfig(AppConfig):
         freshness.connect()
         second_factor.connect()
         from venice_api import instances  # noqa: F401 - connects the signals that keep cached instances current
+        from venice_api.support import plan_changes
+
+        plan_changes.register()

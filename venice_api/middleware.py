@@ -39,6 +39,11 @@ class ConnectionsMiddleware:
             threads.give_back()
 
 
+def request_id_for(sent: str) -> str:
+    """The id that the client sent, if it is valid, or a new one."""
+    return sent if _SANE_REQUEST_ID.fullmatch(sent) else uuid.uuid4().hex
+
+
 class RequestIdMiddleware:
     """`X-Request-ID`: the client's, if it is valid, or a new one."""
 
@@ -46,8 +51,7 @@ class RequestIdMiddleware:
         self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
-        sent = request.headers.get("X-Request-ID", "")
-        request_id = sent if _SANE_REQUEST_ID.fullmatch(sent) else uuid.uuid4().hex
+        request_id = request_id_for(request.headers.get("X-Request-ID", ""))
         request.request_id = request_id  # type: ignore[attr-defined]
         response = self.get_response(request)
         response["X-Request-ID"] = request_id

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
+from functools import lru_cache
 from operator import add
 from typing import Any
 from urllib.parse import urlsplit
@@ -43,17 +44,19 @@ class Sightings:
 
 def host_of(origin: str | None, referer: str | None) -> str:
     """The lower-case host name of the page that shows the widget; "" if it is unknown or the service itself."""
-    for sent in (origin, referer):
-        if not sent:
-            continue
-        try:
-            host = urlsplit(sent.strip()).netloc.rpartition("@")[2].lower()
-        except ValueError:
-            return ""
-        name = host if host.endswith("]") else host.rpartition(":")[0] or host
-        is_own = host == urlsplit(settings.PUBLIC_BASE_URL).netloc
-        return name if _HOST.fullmatch(name) and not is_own else ""
-    return ""
+    sent = origin or referer
+    return _host_of_page(sent, settings.PUBLIC_BASE_URL) if sent else ""
+
+
+@lru_cache(maxsize=1_024)
+def _host_of_page(sent: str, own_url: str) -> str:
+    try:
+        host = urlsplit(sent.strip()).netloc.rpartition("@")[2].lower()
+    except ValueError:
+        return ""
+    name = host if host.endswith("]") else host.rpartition(":")[0] or host
+    is_own = host == urlsplit(own_url).netloc
+    return name if _HOST.fullmatch(name) and not is_own else ""
 
 
 def note_page(instance_id: str, host: str, *, now: datetime) -> None:
@@ -62,9 +65,9 @@ def note_page(instance_id: str, host: str, *, now: datetime) -> None:
         pages.note((instance_id, host), now)
 
 
-def note_read(instance_id: str, *, now: datetime) -> None:
-    """Count one read of the widget's feed."""
-    reads.note((instance_id, now.date()), 1)
+def note_read(instance_id: str, *, now: datetime, number: int = 1) -> None:
+    """Count so many reads of the widget's feed."""
+    reads.note((instance_id, now.date()), number)
 
 
 def sightings_of(instance_id: str, *, now: datetime) -> Sightings:

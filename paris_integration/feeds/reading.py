@@ -41,6 +41,9 @@ from paris_integration.waiting import Wait, board
 
 MARK_READ_EVERY = timedelta(hours=1)
 LOOK_AGAIN_SECONDS = 0.1
+# A due feed is asked for again by the reads that follow, in case the first message was lost.
+DUE_SAME_FOR = timedelta(seconds=1)
+SAME_FOR = timedelta(minutes=1)
 LINK_LIFETIME_IF_UNKNOWN = timedelta(days=4)
 
 
@@ -115,7 +118,23 @@ def _view_of(found: Situation, copy: FeedCopy, verdict: Verdict, selection: Sele
         is_stale=verdict.age is Age.STALE,
         next_refresh_allowed_at=verdict.refresh_allowed_at,
         warnings=warnings,
+        same_until=None if isinstance(found, LoadedSituation) else _same_until(found, copy, verdict, posts),
     )
+
+
+def _same_until(
+    found: Situation, copy: FeedCopy, verdict: Verdict, posts: tuple[EncodedPost, ...]
+) -> datetime:
+    """Until when a read of the same cached values gives the same view and asks nobody for anything."""
+    now = found.now
+    stored = [copy.fetched_at, copy.blocked_until, copy.backoff_set_at, copy.paused_at, copy.paused_until]
+    moments = [
+        schedule.changes_at([*stored, copy.slowed_until], copy.state_at(now), found.limits, now),
+        None if copy.fetched_at is None else links_expire_at(posts, copy.fetched_at),
+        None if copy.last_read_at is None else copy.last_read_at + MARK_READ_EVERY,
+        now + (DUE_SAME_FOR if verdict.is_due else SAME_FOR),
+    ]
+    return min(moment for moment in moments if moment is not None and moment > now)
 
 
 def _nothing(warnings: Iterable[Warning], *, is_warming: bool = False) -> FeedView:

@@ -6,6 +6,8 @@ are rounded up to whole seconds, because the announced time is also the enforced
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -64,6 +66,31 @@ def next_refresh_at(state: FeedState, limits: Limits, now: datetime) -> datetime
     """When the next automatic refresh is allowed; None if there is nothing to wait for."""
     wait = _latest(ttl_ends_at(state, limits, now), state.held_until, state.slowed_until)
     return None if wait is None else whole_second(wait)
+
+
+def changes_at(
+    stored: Iterable[datetime | None], state: FeedState, limits: Limits, now: datetime
+) -> datetime | None:
+    """The earliest moment after `now` at which `classify` may answer differently though nothing is written.
+
+    `stored`: the times from which `state` was made. None: never.
+    """
+    moments = [next_refresh_at(state, limits, now), limits.change_at]
+    if state.fetched_at is not None:
+        moments.append(state.fetched_at + stale_after(limits))
+    moments += [moment for at in stored if at is not None for moment in _turning_points(at)]
+    return min((moment for moment in moments if moment is not None and moment > now), default=None)
+
+
+def _turning_points(at: datetime) -> Iterator[datetime]:
+    """When a stored time begins or ceases to count: when it passes, and at the limits of `clock.counted_until`."""
+    for ceiling in (timedelta(), clock.TRANSIENT_CEILING, clock.LONG_CEILING, clock.PAUSE_CEILING):
+        with suppress(OverflowError):
+            yield at + ceiling
+        with suppress(OverflowError):
+            yield at - ceiling
+    with suppress(OverflowError):
+        yield at - clock.CLOCK_TOLERANCE
 
 
 def next_look_at(wanted_at: datetime | None, now: datetime) -> datetime | None:

@@ -57,13 +57,13 @@ REASONS: tuple[tuple[type[errors.ProviderError], str], ...] = (
 OPERATOR_TOKEN = "operator_token"  # noqa: S105 - a name, no secret
 
 
-def count_feed_request(workspace_id: UUID | str | None, result: str) -> None:
-    """Count an answer to a feed request. `workspace_id` None: the requested widget doesn't exist."""
+def count_feed_request(workspace_id: UUID | str | None, result: str, *, number: int = 1) -> None:
+    """Count answers to feed requests. `workspace_id` None: the requested widget doesn't exist."""
     if workspace_id is None:
-        feed_requests.labels(workspace=UNKNOWN_WORKSPACE, result=result).inc()
+        feed_requests.labels(workspace=UNKNOWN_WORKSPACE, result=result).inc(number)
         return
-    feed_requests.labels(workspace=labels.label_of(workspace_id), result=result).inc()
-    usage.note(workspace_id, "feed_requests")
+    feed_requests.labels(workspace=labels.label_of(workspace_id), result=result).inc(number)
+    usage.note(workspace_id, "feed_requests", number=number)
 
 
 def count_attempt(workspace_id: UUID, kind: str, outcome: str) -> None:

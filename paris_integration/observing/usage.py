@@ -19,9 +19,9 @@ COLUMNS = ("feed_requests", "automatic_refreshes", "forced_refreshes", "blocked_
 _Row = tuple[str, date]
 
 
-def note(workspace_id: UUID | str, column: str) -> None:
-    """Count one of COLUMNS for the workspace's day (UTC)."""
-    buffer.note((str(workspace_id), timezone.now().date()), Counter({column: 1}))
+def note(workspace_id: UUID | str, column: str, *, number: int = 1) -> None:
+    """Count so many of one of COLUMNS for the workspace's day (UTC)."""
+    buffer.note((str(workspace_id), timezone.now().date()), Counter({column: number}))
 
 
 def new_buffer() -> Buffer[_Row, Counter[str]]:

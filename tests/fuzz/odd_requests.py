@@ -76,6 +76,7 @@ PATHS = (
     "/admin/venice_api/widgetinstance/{}/grant/", "/admin/venice_api/widgetinstance/{instance}/history/",
     "/admin/entitlements/workspace/", "/admin/entitlements/workspace/{}/change/",
     "/admin/entitlements/workspace/{workspace}/change/", "/admin/entitlements/plan/matrix/",
+    "/admin/entitlements/plan/matrix/undo/{}/",
     "/admin/entitlements/plan/{}/change/", "/admin/entitlements/entitlementchange/",
     "/admin/paris_integration/auditevent/", "/admin/paris_integration/auditevent/{}/change/",
     "/admin/paris_integration/dailyusage/", "/admin/paris_integration/connection/",

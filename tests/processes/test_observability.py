@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import signal
+import time
 from pathlib import Path
 from typing import Any
 
@@ -37,6 +38,7 @@ def test_counts_of_all_processes_and_of_the_dead_are_on_one_page(tmp_path: Path)
         token = service.instance(service.workspace(), "acme.bakery")["embedToken"]
         for place in range(6):
             assert service.read(token, web=place % 2).status == 200
+        time.sleep(1)  # repeated answers are counted every half second
         os.killpg(service.webs[1].pid, signal.SIGKILL)
         service.webs[1].wait()
         service.restart_web(1)
@@ -46,7 +48,8 @@ def test_counts_of_all_processes_and_of_the_dead_are_on_one_page(tmp_path: Path)
             assert total(page, "instagram_feed_requests_total") == 7
             assert total(page, "instagram_refresh_attempts_total", kind="cold", outcome="succeeded") == 1
             assert total(page, "instagram_provider_calls_total") == len(service.standin.calls)
-            assert total(page, "django_http_responses_total_by_status_view_method_total", view="feed") == 7
+            by_django = total(page, "django_http_responses_total_by_status_view_method_total", view="feed")
+            assert by_django + total(page, "instagram_feed_answers_repeated_total") == 7
 
 
 def test_a_request_id_is_found_in_the_workers_lines(tmp_path: Path) -> None:

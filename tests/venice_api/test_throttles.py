@@ -1,4 +1,4 @@
-"""Which requests are limited, and that none are when the cache is unavailable."""
+"""Which requests are limited, also when the cache is unavailable."""
 
 from __future__ import annotations
 
@@ -211,25 +211,42 @@ def test_zero_means_no_limit(client: Client, token: str, settings: Any) -> None:
     assert counters.count(["read"]) == [1]
 
 
-def test_an_unavailable_cache_limits_no_requests(
+def test_without_the_cache_reads_are_counted_by_each_process_alone(
     client: Client, token: str, settings: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    settings.THROTTLE_READS_PER_ADDRESS = 1
+    settings.THROTTLE_READS_PER_ADDRESS = 2
     away = ResilientRedisCache("redis://127.0.0.1:1/0", {})
     monkeypatch.setattr(counters, "caches", {"default": away})
 
     assert counters.count(["x"]) is None
-    assert statuses(*(read(client, token) for _ in range(3))) == [200, 200, 200]
+    assert statuses(*(read(client, token) for _ in range(2))) == [200, 200]
+    counters.reads.settle()
+    assert statuses(read(client, token)) == [429]
 
 
-def test_a_read_counts_in_one_round_trip(client: Client, token: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_reads_are_counted_without_a_round_trip(
+    client: Client, token: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     read(client, token)
-    trips = []
-    real = counters.count
-    monkeypatch.setattr(counters, "count", lambda names: trips.append(len(names)) or real(names))
-
+    monkeypatch.setattr(counters, "caches", None)
     assert read(client, token).status_code == 200
-    assert trips == [2]
+
+
+@needs_redis
+def test_processes_learn_of_each_others_reads() -> None:
+    mine, others = counters.BatchedCounters(), counters.BatchedCounters()
+    at = 1_768_910_420.0
+    assert [mine.raise_all(["a"], now_seconds=at) for _ in range(3)] == [[1], [2], [3]]
+    assert others.raise_all(["a", "b"], now_seconds=at) == [1, 1]
+    mine.settle()
+    others.settle()
+    assert others.raise_all(["a", "b"], now_seconds=at) == [5, 2]
+    assert mine.raise_all(["a"], now_seconds=at) == [4]
+    others.settle()
+    mine.settle()
+    assert mine.raise_within({"a": 7}, now_seconds=at)
+    assert not mine.raise_within({"a": 7}, now_seconds=at)
+    assert mine.raise_all(["a"], now_seconds=at + 60) == [1]
 
 
 @needs_redis

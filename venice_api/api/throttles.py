@@ -1,13 +1,14 @@
 """Limits on requests per minute, by address, widget and user. They are separate from the plan's quota.
 
-The counts are in the cache. When it is unavailable, all requests pass.
+The counts are in the cache. When it is unavailable, each process counts reads alone, and everything else passes.
 """
 
 from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Mapping
-from typing import Protocol
+from functools import lru_cache
+from typing import Any, Protocol
 
 from django.conf import settings
 from django.http import HttpRequest, HttpResponse
@@ -24,10 +25,20 @@ UNSAFE = {"POST", "PUT", "PATCH", "DELETE"}
 
 def check_read(request: HttpRequest, instance_id: str | None) -> None:
     """Count a read, preflight or frame by its address and, if known, its instance. Raises Problem 429."""
-    limits = {f"read:address:{_address(request)}": settings.THROTTLE_READS_PER_ADDRESS}
+    limits = read_limits(request.META, instance_id)
+    if limits:
+        counts = counters.reads.raise_all(list(limits))
+        if any(n > limit for n, limit in zip(counts, limits.values(), strict=True)):
+            raise problems.throttled(counters.seconds_left())
+
+
+def read_limits(meta: Mapping[str, Any], instance_id: str | None) -> dict[str, int]:
+    """The limits that a read counts towards, by the keys of their counts. `meta`: the WSGI environment."""
+    address = client_address(meta, settings.TRUSTED_PROXIES)
+    limits = {_key(f"read:address:{address}"): settings.THROTTLE_READS_PER_ADDRESS}
     if instance_id is not None:
-        limits[f"read:instance:{instance_id}"] = settings.THROTTLE_READS_PER_INSTANCE
-    _check(limits)
+        limits[_key(f"read:instance:{instance_id}")] = settings.THROTTLE_READS_PER_INSTANCE
+    return {key: limit for key, limit in limits.items() if limit > 0}
 
 
 def check_picture(request: HttpRequest) -> None:
@@ -94,6 +105,7 @@ def _check(limits: Mapping[str, int]) -> None:
         raise problems.throttled(counters.seconds_left())
 
 
+@lru_cache(maxsize=16_384)
 def _key(name: str) -> str:
     """Names contain request data and personal data; hashed keys are safe and reveal nothing."""
     return hashlib.sha256(name.encode()).hexdigest()[:32]

@@ -22,7 +22,7 @@ from foundation import logs
 from foundation.metrics import timed
 from paris_integration import public as paris
 from venice_api import embed_tokens, explaining, sightings
-from venice_api.api import feed_results, http_caching, inputs, problems, schema, throttles
+from venice_api.api import feed_results, http_caching, inputs, problems, repeats, schema, throttles
 from venice_api.api.answers import Explained, ExplainedCause, ExplainedFeed, FeedData, feed_body
 from venice_api.api.authentication import (
     EmbedCaller,
@@ -33,7 +33,7 @@ from venice_api.api.authentication import (
 from venice_api.api.inputs import ExplainQuery, FeedQuery, RefreshOrder
 from venice_api.api.negotiation import JsonObjectParser
 from venice_api.api.permissions import IsEditor, IsMember, IsReader, find_member
-from venice_api.instances import find_instance
+from venice_api.instances import Instance, find_instance
 from venice_api.values import InvalidInput
 
 
@@ -152,7 +152,26 @@ class FeedView(ApiView):
             is_preview=is_preview,
         )
         body = feed_body(view, source, instance)
-        return http_caching.feed_response(http_request, caller, view, body)
+        response = http_caching.feed_response(http_request, caller, view, body)
+        if not is_member:
+            self._offer_repeats(http_request, instance, view, body, response.get("ETag", ""))
+        return response
+
+    def _offer_repeats(
+        self, request: HttpRequest, instance: Instance, view: paris.FeedView, body: bytes, etag: str
+    ) -> None:
+        match = request.resolver_match
+        repeats.offer(
+            request,
+            repeats.Offer(
+                body=body,
+                etag=etag,
+                workspace_id=instance.workspace_id,
+                instance_id=instance.instance_id,
+                view=view,
+                route=match.view_name if match else "",
+            ),
+        )
 
     def options(self, request: Request, *args: Any, **kwargs: Any) -> HttpResponse:  # type: ignore[override]
         instance_id = _named_id(request)

@@ -1,0 +1,243 @@
+"""Measure reads of feeds against a bare Django view and nginx, on PostgreSQL and Redis: `make bench`.
+
+    python -m benchmarks.reads [--seconds 5] [--rounds 3] [--only warm]
+
+All candidates run on this machine at the same time and are measured in turns, so that a busy machine disturbs all of
+them alike. Each figure is the median of the rounds. Compare ratios between machines. Needs DATABASE_URL, REDIS_URL, wrk
+and nginx.
+Writes benchmarks/RESULTS.md and benchmarks/results.svg.
+"""
+
+from __future__ import annotations
+
+import argparse
+import random
+import re
+import signal
+import statistics
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from tests.deployment import proxy
+from tests.processes.service import FEED_PATH, ROOT, Service, free_port, get, running_service, wait_until
+
+PROCESSES = 2
+CONNECTIONS = 10
+WIDGETS = 1_000
+POSTS = 25
+CAPTION = "Fresh from the oven this morning. " * 8  # makes an answer of about 15 kB
+_REQUESTS = re.compile(r"Requests/sec:\s+([0-9.]+)")
+_P99 = re.compile(r"99%\s+([0-9.]+)(us|ms|s)")
+_ERRORS = re.compile(r"Non-2xx or 3xx responses: ([0-9]+)")
+_UNITS = {"us": 0.001, "ms": 1.0, "s": 1_000.0}
+
+
+@dataclass
+class Candidate:
+    """`script`: for wrk, in Lua."""
+
+    name: str
+    url: str
+    headers: dict[str, str] = field(default_factory=dict)
+    script: str = ""
+    per_second: list[float] = field(default_factory=list)
+    p99_milliseconds: list[float] = field(default_factory=list)
+
+
+def load(candidate: Candidate, folder: Path, seconds: float) -> None:
+    """Run wrk once against the candidate, and add what it measured."""
+    command = ["wrk", "--latency", "-t1", f"-c{CONNECTIONS}", f"-d{seconds:g}s"]
+    for name, value in candidate.headers.items():
+        command += ["-H", f"{name}: {value}"]
+    if candidate.script:
+        path = folder / "requests.lua"
+        path.write_text(candidate.script)
+        command += ["-s", str(path)]
+    done = subprocess.run([*command, candidate.url], capture_output=True, text=True, check=True).stdout
+    refused = _ERRORS.search(done)
+    assert refused is None, f"{candidate.name}: {refused and refused[0]}"
+    requests, p99 = _REQUESTS.search(done), _P99.search(done)
+    assert requests is not None, done
+    assert p99 is not None, done
+    candidate.per_second.append(float(requests[1]))
+    candidate.p99_milliseconds.append(float(p99[1]) * _UNITS[p99[2]])
+
+
+@contextmanager
+def serving(module: str, environment: dict[str, str]) -> Iterator[int]:
+    """The production server with this WSGI module; its port."""
+    port = free_port()
+    command = [sys.executable, "-m", "gunicorn", "--config", "config/gunicorn.py", module]
+    more = {
+        "PORT": str(port),
+        "WEB_CONCURRENCY": str(PROCESSES),
+        "HOST": "127.0.0.1",
+        "PYTHONPATH": str(ROOT),
+    }
+    with tempfile.TemporaryFile() as log:
+        process = subprocess.Popen(command, env={**environment, **more}, cwd=ROOT, stdout=log, stderr=log)
+        try:
+            wait_until(lambda: _answers(port), 30)
+            yield port
+        finally:
+            process.send_signal(signal.SIGTERM)
+            process.wait(30)
+
+
+def _answers(port: int) -> bool:
+    try:
+        get(f"http://127.0.0.1:{port}{FEED_PATH}")
+    except OSError:
+        return False
+    return True
+
+
+@contextmanager
+def nginx_with_file(folder: Path, body: bytes) -> Iterator[str]:
+    """nginx that sends the bytes from a file; the URL."""
+    (folder / "www").mkdir()
+    (folder / "www" / "feed.json").write_bytes(body)
+    port = free_port()
+    (folder / "file.conf").write_text(
+        f"user root; worker_processes {PROCESSES}; pid {folder}/file.pid; error_log {folder}/file.log;\n"
+        "events { worker_connections 512; }\n"
+        "http { access_log off; sendfile on; tcp_nopush on; keepalive_requests 1000000;\n"
+        f"server {{ listen 127.0.0.1:{port}; root {folder}/www; }} }}\n"
+    )
+    command = [
+        str(proxy.NGINX),
+        "-c",
+        str(folder / "file.conf"),
+        "-e",
+        str(folder / "file.log"),
+        "-g",
+        "daemon off;",
+    ]
+    process = subprocess.Popen(command)
+    try:
+        url = f"http://127.0.0.1:{port}/feed.json"
+        wait_until(lambda: _is_up(url), 10)
+        yield url
+    finally:
+        process.terminate()
+        process.wait(10)
+
+
+def _is_up(url: str) -> bool:
+    try:
+        return get(url).status == 200
+    except OSError:
+        return False
+
+
+def measure(candidates: list[Candidate], folder: Path, *, seconds: float, rounds: int) -> None:
+    for candidate in candidates:  # caches fill, processes import
+        load(candidate, folder, 30 if candidate.script else 1)
+        candidate.per_second.clear()
+        candidate.p99_milliseconds.clear()
+    for _ in range(rounds):
+        for candidate in random.sample(candidates, len(candidates)):
+            load(candidate, folder, seconds)
+
+
+def widgets_script(service: Service, path_of: list[str]) -> str:
+    paths = ",".join(f'"{path}"' for path in path_of)
+    return (
+        f"local paths = {{{paths}}}\n"
+        "math.randomseed(os.time())\n"
+        "request = function() return wrk.format('GET', paths[math.random(#paths)]) end\n"
+    )
+
+
+def many_widgets(service: Service, workspace: str, count: int) -> list[str]:
+    """Widgets of so many different accounts, filled; their paths with tokens."""
+    script = (
+        "from venice_api.models import WidgetInstance\n"
+        "from venice_api import embed_tokens\n"
+        "from paris_integration.models import Feed\n"
+        "from django.utils import timezone\n"
+        "first = Feed.objects.exclude(posts_encoded='').order_by('pk').first()\n"
+        "now = timezone.now()\n"
+        f"rows = WidgetInstance.objects.bulk_create([WidgetInstance(workspace_id='{workspace}', "
+        "source_type='profile', source_value=f'account{n}', max_posts=25) "
+        f"for n in range({count})])\n"
+        "Feed.objects.bulk_create([Feed(workspace_id=row.workspace_id, instance_id=row.pk, source_type='profile', "
+        "source_value=row.source_value, mode='public', posts_encoded=first.posts_encoded, profile=first.profile, "
+        "outcome='succeeded', fetched_at=now, attempted_at=now, last_read_at=now, next_refresh_at=None) "
+        "for row in rows])\n"
+        "print('\\n'.join(embed_tokens.issue(row.pk, row.token_version) for row in rows))\n"
+    )
+    tokens = service.manage("shell", "-v", "0", "-c", script).split()
+    return [f"{FEED_PATH}?token={token}" for token in tokens]
+
+
+def run(seconds: float, rounds: int, only: str) -> list[Candidate]:
+    with ExitStack() as stack:
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
+        no_limits = {"THROTTLE_READS_PER_ADDRESS": "0", "THROTTLE_READS_PER_INSTANCE": "0"}
+        service = stack.enter_context(running_service(folder, DEBUG="false", **no_limits))
+        workspace = service.workspace()
+        service.standin.profiles.plant("bench", [{"caption": f"Post {n}. {CAPTION}"} for n in range(POSTS)])
+        made = service.instance(workspace, "bench", "--max-posts", str(POSTS))
+        token = made["embedToken"]
+        path = f"{FEED_PATH}?token={token}"
+        first = service.read(token)
+        assert len(first.json["posts"]) == POSTS, first.json
+        (folder / "body").write_bytes(first.body)
+        ours = stack.enter_context(serving("config.wsgi", service.environment))
+        bare_environment = {**service.environment, "BODY_FILE": str(folder / "body")}
+        bare = stack.enter_context(serving("benchmarks.bare_view", bare_environment))
+        file_url = stack.enter_context(nginx_with_file(folder, first.body))
+        base = f"http://127.0.0.1:{ours}"
+        candidates = [
+            Candidate("bare Django view", f"http://127.0.0.1:{bare}{path}"),
+            Candidate("nginx with a file", file_url),
+            Candidate("warm read, token in the URL", base + path),
+            Candidate(
+                "warm read, token in the header", base + FEED_PATH + "?", {"Authorization": f"Bearer {token}"}
+            ),
+            Candidate("304", base + path, {"If-None-Match": first.headers["ETag"]}),
+        ]
+        if only != "warm":
+            paths = many_widgets(service, workspace, WIDGETS)
+            script = widgets_script(service, paths)
+            candidates.append(Candidate("1,000 widgets at random", base, script=script))
+        measure(candidates, folder, seconds=seconds, rounds=rounds)
+    return candidates
+
+
+def table(candidates: list[Candidate]) -> str:
+    by_name = {candidate.name: statistics.median(candidate.per_second) for candidate in candidates}
+    lines = [
+        "| measure | reads a second (lowest–highest) | p99 | against the bare view | against nginx with a file |",
+        "|---|---|---|---|---|",
+    ]
+    for candidate in candidates:
+        median = by_name[candidate.name]
+        lines.append(
+            f"| {candidate.name} | {median:,.0f} ({min(candidate.per_second):,.0f}–{max(candidate.per_second):,.0f}) "
+            f"| {statistics.median(candidate.p99_milliseconds):.1f} ms "
+            f"| {median / by_name['bare Django view']:.2f} × | {median / by_name['nginx with a file']:.3f} × |"
+        )
+    return "\n".join(lines)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--seconds", type=float, default=5)
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--only", default="", help="`warm`: leave out the many widgets")
+    arguments = parser.parse_args()
+    candidates = run(arguments.seconds, arguments.rounds, arguments.only)
+    print(table(candidates))
+
+
+if __name__ == "__main__":
+    main()
