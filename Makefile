@@ -6,7 +6,7 @@ UV_VERSION := 0.13.9
 STAMP := $(VENV)/.installed
 CODE := config demo entitlements foundation instagram_standin outbox paris_integration venice_api
 
-.PHONY: schema scripts install installed run test test-fast check format web worker beat migrate lock clean
+.PHONY: bench schema scripts install installed run test test-fast check format web worker beat migrate lock clean
 
 install: $(STAMP)
 	@$(BIN)/python manage.py collectstatic --noinput --verbosity 0
@@ -47,6 +47,12 @@ schema: $(STAMP)
 
 scripts: $(STAMP)
 	@$(BIN)/python -m tests.minified
+
+# Needs wrk and nginx (Debian: wrk, nginx-light), and PostgreSQL and Redis on this machine.
+bench: export DATABASE_URL ?= postgres://postgres@127.0.0.1:5432/postgres
+bench: export REDIS_URL ?= redis://127.0.0.1:6379/9
+bench: $(STAMP)
+	@$(BIN)/python -m benchmarks.reads
 
 migrate: $(STAMP)
 	$(BIN)/python manage.py migrate --noinput

@@ -11,25 +11,36 @@ Writes benchmarks/RESULTS.md and benchmarks/results.svg.
 from __future__ import annotations
 
 import argparse
+import importlib.metadata
+import os
+import platform
 import random
 import re
+import shutil
 import signal
 import statistics
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from pathlib import Path
+from urllib.parse import urlsplit
+from xml.sax.saxutils import escape
 
 from tests.deployment import proxy
 from tests.processes.service import FEED_PATH, ROOT, Service, free_port, get, running_service, wait_until
+from tests.processes.stalling import stalling_proxy
 
 PROCESSES = 2
 CONNECTIONS = 10
 WIDGETS = 1_000
 POSTS = 25
+BARE, FILE = "bare Django view", "nginx with a file"
 CAPTION = "Fresh from the oven this morning. " * 8  # makes an answer of about 15 kB
 _REQUESTS = re.compile(r"Requests/sec:\s+([0-9.]+)")
 _P99 = re.compile(r"99%\s+([0-9.]+)(us|ms|s)")
@@ -45,6 +56,7 @@ class Candidate:
     url: str
     headers: dict[str, str] = field(default_factory=dict)
     script: str = ""
+    during: Callable[[], AbstractContextManager[None]] = nullcontext
     per_second: list[float] = field(default_factory=list)
     p99_milliseconds: list[float] = field(default_factory=list)
 
@@ -58,7 +70,10 @@ def load(candidate: Candidate, folder: Path, seconds: float) -> None:
         path = folder / "requests.lua"
         path.write_text(candidate.script)
         command += ["-s", str(path)]
-    done = subprocess.run([*command, candidate.url], capture_output=True, text=True, check=True).stdout
+    if candidate.during is not nullcontext:  # the fault begins in a healthy state
+        subprocess.run([*command[:4], "-d1s", candidate.url], capture_output=True, check=True)
+    with candidate.during():
+        done = subprocess.run([*command, candidate.url], capture_output=True, text=True, check=True).stdout
     refused = _ERRORS.search(done)
     assert refused is None, f"{candidate.name}: {refused and refused[0]}"
     requests, p99 = _REQUESTS.search(done), _P99.search(done)
@@ -145,8 +160,8 @@ def measure(candidates: list[Candidate], folder: Path, *, seconds: float, rounds
             load(candidate, folder, seconds)
 
 
-def widgets_script(service: Service, path_of: list[str]) -> str:
-    paths = ",".join(f'"{path}"' for path in path_of)
+def widgets_script(paths_of_widgets: list[str]) -> str:
+    paths = ",".join(f'"{path}"' for path in paths_of_widgets)
     return (
         f"local paths = {{{paths}}}\n"
         "math.randomseed(os.time())\n"
@@ -179,52 +194,147 @@ def many_widgets(service: Service, workspace: str, count: int) -> list[str]:
 def run(seconds: float, rounds: int, only: str) -> list[Candidate]:
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
-        no_limits = {"THROTTLE_READS_PER_ADDRESS": "0", "THROTTLE_READS_PER_INSTANCE": "0"}
-        service = stack.enter_context(running_service(folder, DEBUG="false", **no_limits))
+        database, redis = urlsplit(os.environ["DATABASE_URL"]), urlsplit(os.environ["REDIS_URL"])
+        redis_proxy = stack.enter_context(stalling_proxy(str(redis.hostname), redis.port or 6379))
+        service = stack.enter_context(
+            running_service(
+                folder,
+                DEBUG="false",
+                THROTTLE_READS_PER_ADDRESS="0",
+                THROTTLE_READS_PER_INSTANCE="0",
+                WEB_CONCURRENCY=str(PROCESSES),
+            )
+        )
+        database_proxy = stack.enter_context(stalling_proxy(str(database.hostname), database.port or 5432))
         workspace = service.workspace()
         service.standin.profiles.plant("bench", [{"caption": f"Post {n}. {CAPTION}"} for n in range(POSTS)])
         made = service.instance(workspace, "bench", "--max-posts", str(POSTS))
-        token = made["embedToken"]
-        path = f"{FEED_PATH}?token={token}"
-        first = service.read(token)
+        path = f"{FEED_PATH}?token={made['embedToken']}"
+        first = service.read(made["embedToken"])
         assert len(first.json["posts"]) == POSTS, first.json
         (folder / "body").write_bytes(first.body)
+        behind_proxies = {
+            "DATABASE_URL": _moved(service.environment["DATABASE_URL"], database_proxy.port),
+            "REDIS_URL": _moved(os.environ["REDIS_URL"], redis_proxy.port),
+        }
         ours = stack.enter_context(serving("config.wsgi", service.environment))
-        bare_environment = {**service.environment, "BODY_FILE": str(folder / "body")}
-        bare = stack.enter_context(serving("benchmarks.bare_view", bare_environment))
+        proxied = stack.enter_context(serving("config.wsgi", {**service.environment, **behind_proxies}))
+        bare = stack.enter_context(
+            serving("benchmarks.bare_view", {**service.environment, "BODY_FILE": str(folder / "body")})
+        )
         file_url = stack.enter_context(nginx_with_file(folder, first.body))
-        base = f"http://127.0.0.1:{ours}"
+        nginx = stack.enter_context(proxy.running_proxy(folder / "nginx", web_port=ours))
+        base, bad = f"http://127.0.0.1:{ours}", f"http://127.0.0.1:{proxied}{path}"
+        ready = f"http://127.0.0.1:{proxied}/readyz"
+        bearer = {"Authorization": f"Bearer {made['embedToken']}"}
         candidates = [
-            Candidate("bare Django view", f"http://127.0.0.1:{bare}{path}"),
-            Candidate("nginx with a file", file_url),
+            Candidate(BARE, f"http://127.0.0.1:{bare}{path}"),
+            Candidate(FILE, file_url),
             Candidate("warm read, token in the URL", base + path),
-            Candidate(
-                "warm read, token in the header", base + FEED_PATH + "?", {"Authorization": f"Bearer {token}"}
-            ),
+            Candidate("warm read, token in the header", f"{base}{FEED_PATH}?", bearer),
             Candidate("304", base + path, {"If-None-Match": first.headers["ETag"]}),
+            Candidate("nginx of deploy/ in front", nginx + path),
         ]
         if only != "warm":
-            paths = many_widgets(service, workspace, WIDGETS)
-            script = widgets_script(service, paths)
+            candidates += [
+                Candidate("warm read, stores behind a TCP proxy", bad),
+                Candidate("Redis stopped", bad, during=fault(redis_proxy.refuse, redis_proxy.listen, ready)),
+                Candidate("Redis hanging", bad, during=fault(redis_proxy.stall, redis_proxy.go_on, ready)),
+                Candidate(
+                    "PostgreSQL stopped",
+                    bad,
+                    during=fault(database_proxy.refuse, database_proxy.listen, ready),
+                ),
+                Candidate(
+                    "PostgreSQL hanging", bad, during=fault(database_proxy.stall, database_proxy.go_on, ready)
+                ),
+            ]
+            script = widgets_script(many_widgets(service, workspace, WIDGETS))
             candidates.append(Candidate("1,000 widgets at random", base, script=script))
         measure(candidates, folder, seconds=seconds, rounds=rounds)
     return candidates
 
 
+def _moved(url: str, port: int) -> str:
+    """The URL with the address of a proxy on this machine."""
+    parts = urlsplit(url)
+    user, at, _ = parts.netloc.rpartition("@")
+    return parts._replace(netloc=f"{user}{at}127.0.0.1:{port}").geturl()
+
+
+def fault(
+    begin: Callable[[], None], end: Callable[[], None], ready_url: str
+) -> Callable[[], AbstractContextManager[None]]:
+    @contextmanager
+    def during() -> Iterator[None]:
+        begin()
+        try:
+            yield
+        finally:
+            end()
+            time.sleep(3)
+            # Broken connections are noticed when they are used, and breakers close.
+            with ThreadPoolExecutor(CONNECTIONS) as pool:
+                list(pool.map(get, [ready_url] * 10 * CONNECTIONS))
+
+    return during
+
+
+def report(candidates: list[Candidate], seconds: float, rounds: int) -> str:
+    versions = f"Python {platform.python_version()}, " + ", ".join(
+        f"{name} {importlib.metadata.version(name)}" for name in ("Django", "gunicorn", "redis")
+    )
+    return f"""# Reads of feeds
+
+Written by `make bench` on {datetime.now(UTC):%Y-%m-%d}. {os.cpu_count()} cores, shared with the load; {versions}.
+{PROCESSES} web processes, {CONNECTIONS} kept-alive connections, {POSTS} posts.
+Median of {rounds} rounds of {seconds:g} seconds in random order, with the lowest and highest in brackets.
+Compare the ratios, not the figures, with another machine.
+
+{table(candidates)}
+
+The faults begin with the measurement. They are compared with the warm read behind the same TCP proxy, which is written
+in Python, but isn't on the way of the reads.
+
+![Reads a second](results.svg)
+"""
+
+
 def table(candidates: list[Candidate]) -> str:
     by_name = {candidate.name: statistics.median(candidate.per_second) for candidate in candidates}
     lines = [
-        "| measure | reads a second (lowest–highest) | p99 | against the bare view | against nginx with a file |",
+        "| measure | reads a second | p99 | against the bare view | against nginx with a file |",
         "|---|---|---|---|---|",
     ]
     for candidate in candidates:
         median = by_name[candidate.name]
+        lowest, highest = min(candidate.per_second), max(candidate.per_second)
         lines.append(
-            f"| {candidate.name} | {median:,.0f} ({min(candidate.per_second):,.0f}–{max(candidate.per_second):,.0f}) "
+            f"| {candidate.name} | {median:,.0f} ({lowest:,.0f}–{highest:,.0f}) "
             f"| {statistics.median(candidate.p99_milliseconds):.1f} ms "
-            f"| {median / by_name['bare Django view']:.2f} × | {median / by_name['nginx with a file']:.3f} × |"
+            f"| {median / by_name[BARE]:.2f} × | {median / by_name[FILE]:.3f} × |"
         )
     return "\n".join(lines)
+
+
+def picture(candidates: list[Candidate]) -> str:
+    """One bar for each candidate, as SVG."""
+    row, left, width = 26, 260, 420
+    medians = [statistics.median(candidate.per_second) for candidate in candidates]
+    bars = []
+    for number, (candidate, median) in enumerate(zip(candidates, medians, strict=True)):
+        top, length = 10 + number * row, max(1, round(median / max(medians) * width))
+        bars.append(
+            f'<text x="{left - 8}" y="{top + 14}" text-anchor="end">{escape(candidate.name)}</text>'
+            f'<rect x="{left}" y="{top}" width="{length}" height="{row - 8}" rx="3" fill="#3b6fd4"/>'
+            f'<text x="{left + length + 6}" y="{top + 14}">{median:,.0f}</text>'
+        )
+    height = 20 + row * len(candidates)
+    return (
+        f'<svg xmlns="http://www.w3.org/2000/svg" width="{left + width + 90}" height="{height}" '
+        'font-family="sans-serif" font-size="13"><title>Reads a second</title>'
+        f'<rect width="100%" height="100%" fill="#fff"/>{"".join(bars)}</svg>\n'
+    )
 
 
 def main() -> None:
@@ -233,10 +343,18 @@ def main() -> None:
     )
     parser.add_argument("--seconds", type=float, default=5)
     parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--only", default="", help="`warm`: leave out the many widgets")
+    parser.add_argument(
+        "--only", default="", help="`warm`: leave out faults and many widgets, and write no files"
+    )
     arguments = parser.parse_args()
+    if shutil.which("wrk") is None or proxy.NGINX is None:
+        sys.exit("The benchmark needs wrk and nginx.")
     candidates = run(arguments.seconds, arguments.rounds, arguments.only)
     print(table(candidates))
+    if not arguments.only:
+        folder = ROOT / "benchmarks"
+        (folder / "RESULTS.md").write_text(report(candidates, arguments.seconds, arguments.rounds))
+        (folder / "results.svg").write_text(picture(candidates))
 
 
 if __name__ == "__main__":

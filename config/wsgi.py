@@ -51,9 +51,12 @@ def _read_feed(environ: WSGIEnvironment, start_response: StartResponse) -> Itera
         return start_response(status, headers, *error)
 
     environ[repeats.LOOKUPS] = lookups = Lookups()
-    with noting(lookups):
-        response = _django(environ, start)
-    repeats.repeats.keep(environ, sent, began_monotonic)
+    try:
+        with noting(lookups):
+            response = _django(environ, start)
+        repeats.repeats.keep(environ, sent, began_monotonic)
+    finally:
+        repeats.repeats.end(environ)
     return response
 
 

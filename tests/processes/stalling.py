@@ -17,9 +17,23 @@ class StallingProxy:
         self._target = target
         self._flows = threading.Event()
         self._flows.set()
-        self._listener = socket.create_server(("127.0.0.1", 0), backlog=256)
-        self.port: int = self._listener.getsockname()[1]
-        threading.Thread(target=self._accept, daemon=True).start()
+        self._open: set[socket.socket] = set()
+        self.port = 0
+        self.listen()
+
+    def listen(self) -> None:
+        """Take connections, on the same port as before."""
+        self._listener = socket.create_server(("127.0.0.1", self.port), backlog=256)
+        self.port = self._listener.getsockname()[1]
+        threading.Thread(target=self._accept, args=(self._listener,), daemon=True).start()
+
+    def refuse(self) -> None:
+        """Be like a stopped server until `listen`: connections end, and new ones are refused."""
+        with suppress(OSError):
+            self._listener.shutdown(socket.SHUT_RDWR)  # wakes the thread that accepts
+        self._listener.close()
+        for end in list(self._open):
+            _close(end)
 
     def stall(self) -> None:
         self._flows.clear()
@@ -31,10 +45,10 @@ class StallingProxy:
         self._flows.set()
         self._listener.close()
 
-    def _accept(self) -> None:
+    def _accept(self, listener: socket.socket) -> None:
         while True:
             try:
-                caller, _ = self._listener.accept()
+                caller, _ = listener.accept()
             except OSError:
                 return
             threading.Thread(target=self._join, args=(caller,), daemon=True).start()
@@ -42,6 +56,7 @@ class StallingProxy:
     def _join(self, caller: socket.socket) -> None:
         self._flows.wait()
         server = socket.create_connection(self._target)
+        self._open |= {caller, server}
         for source, sink in ((caller, server), (server, caller)):
             threading.Thread(target=self._pass_on, args=(source, sink), daemon=True).start()
 
@@ -51,9 +66,14 @@ class StallingProxy:
                 self._flows.wait()
                 sink.sendall(chunk)
         for end in (source, sink):
-            with suppress(OSError):
-                end.shutdown(socket.SHUT_RDWR)
-            end.close()
+            _close(end)
+        self._open -= {source, sink}
+
+
+def _close(end: socket.socket) -> None:
+    with suppress(OSError):
+        end.shutdown(socket.SHUT_RDWR)
+    end.close()
 
 
 @contextmanager

@@ -38,6 +38,7 @@ from venice_api.middleware import request_id_for
 PATH = "/v1/integrations/instagram/feed"
 REPEAT_SECONDS = 1.0
 SETTLE_SECONDS = 0.5
+RENEWAL_SECONDS = 1.0  # how long a request waits for another one that renews the answer
 FORGET_SECONDS = 30.0  # after its time: an answer that nobody asks for may hold posts that were deleted
 MAX_BYTES = 64 * 1024 * 1024
 MAX_HOSTS = 100  # of one answer, noted in half a second
@@ -56,6 +57,7 @@ answers_repeated = Counter(
     namespace=settings.METRICS_NAMESPACE,
 )
 
+Key = tuple[str, ...]
 Headers = Sequence[tuple[str, str]]
 
 
@@ -125,8 +127,9 @@ class Repeats:
     def __init__(self, *, max_bytes: int = MAX_BYTES) -> None:
         self._max_bytes = max_bytes
         self._bytes = 0
-        self._kept: OrderedDict[tuple[str, ...], Kept] = OrderedDict()
+        self._kept: OrderedDict[Key, Kept] = OrderedDict()
         self._uncounted: dict[Kept, None] = {}
+        self._renewals: dict[Key, threading.Event] = {}
         self._lock = threading.Lock()
         self._checks = threads.Executor(max_workers=2, thread_name_prefix="check-repeats")
         self._thread_of_pid = 0
@@ -148,14 +151,49 @@ class Repeats:
             left = kept.fresh_until_monotonic - now
             self._kept.move_to_end(key)
         if left <= 0:
-            if not may_ask or not self._check(key, kept):
+            kept = self._renew(key, kept) if may_ask else None
+            if kept is None:
                 return None
         elif left < REPEAT_SECONDS / 2 and not may_ask and not kept.is_being_checked:
             kept.is_being_checked = True
-            self._checks.submit(self._check, key, kept)
+            self._checks.submit(self._check, kept)
         if not counters.reads.raise_within(throttles.read_limits(environ, kept.offer.instance_id)):
             return None  # the view refuses it
         return self._repeat(kept, environ, began)
+
+    def _renew(self, key: Key, kept: Kept) -> Kept | None:
+        """The answer, if it is still the same or another request is renewing it. None: this request has to do it.
+
+        One request asks the cache, and the view if need be. The others wait for it, as long as a view may take.
+        """
+        with self._lock:
+            renewal = self._renewals.get(key)
+            if renewal is None:
+                self._renewals[key] = threading.Event()
+        if renewal is None:
+            is_same = self._check(kept)
+            if is_same:
+                self._end_renewal(key)
+            return kept if is_same else None
+        renewal.wait(RENEWAL_SECONDS)
+        with self._lock:
+            renewed = self._kept.get(key)
+            return renewed if renewed and renewed.fresh_until_monotonic > monotonic() else None
+
+    def end(self, environ: Mapping[str, Any]) -> None:
+        """The view has answered, or failed."""
+        key = key_of(environ)
+        if key is not None and key in self._renewals:
+            self._end_renewal(key)
+
+    def _end_renewal(self, key: Key) -> None:
+        with self._lock:
+            renewal = self._renewals.pop(key, None)
+            kept = self._kept.get(key)
+            if kept is not None and kept.fresh_until_monotonic <= monotonic():
+                self._drop(key)  # the view doesn't answer so any more
+        if renewal is not None:
+            renewal.set()
 
     def keep(self, environ: Mapping[str, Any], headers: Headers, began_monotonic: float) -> None:
         """Keep the view's answer if it may be repeated. `began_monotonic`: before anything was read for it."""
@@ -209,22 +247,19 @@ class Repeats:
             self._uncounted.clear()
             self._bytes = 0
 
-    def _check(self, key: tuple[str, ...], kept: Kept) -> bool:
-        """Whether the answer is still the same. It's then good for another REPEAT_SECONDS, otherwise it is dropped."""
+    def _check(self, kept: Kept) -> bool:
+        """Whether the answer is still the same. It's then good for another REPEAT_SECONDS."""
         began, now_seconds = monotonic(), time.time()
         try:
             left_seconds = kept.same_until_seconds - now_seconds
             is_same = left_seconds > 0 and kept.lookups.are_same(now_seconds=now_seconds)
-            with self._lock:
-                if is_same:
-                    kept.fresh_until_monotonic = began + min(REPEAT_SECONDS, left_seconds)
-                elif self._kept.get(key) is kept:
-                    self._drop(key)
+            if is_same:
+                kept.fresh_until_monotonic = began + min(REPEAT_SECONDS, left_seconds)
             return is_same
         finally:
             kept.is_being_checked = False
 
-    def _drop(self, key: tuple[str, ...]) -> None:
+    def _drop(self, key: Key) -> None:
         kept = self._kept.pop(key, None)
         if kept is not None:
             self._bytes -= kept.size_bytes
@@ -274,7 +309,7 @@ def offer(request: HttpRequest, offered: Offer) -> None:
     request.META[OFFER] = offered
 
 
-def key_of(environ: Mapping[str, Any]) -> tuple[str, ...] | None:
+def key_of(environ: Mapping[str, Any]) -> Key | None:
     """What an answer depends on. None for requests whose answers aren't repeated."""
     if environ["REQUEST_METHOD"] != "GET" or environ["PATH_INFO"] != PATH or environ.get("SCRIPT_NAME"):
         return None
