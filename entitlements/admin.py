@@ -8,9 +8,10 @@ from django import forms
 from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied
 from django.db import transaction
+from django.db.models import BigIntegerField
 from django.forms.formsets import DELETION_FIELD_NAME
 from django.forms.models import BaseInlineFormSet
-from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.loader import render_to_string
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
@@ -23,8 +24,31 @@ from entitlements.changes import Actor
 from entitlements.limits import effective_values
 from entitlements.matrix import MatrixForm
 from entitlements.matrix_history import page_of_history
-from entitlements.models import EntitlementChange, EntitlementOverride, Membership, Plan, Workspace
+from entitlements.models import (
+    EntitlementChange,
+    EntitlementOverride,
+    Invitation,
+    Membership,
+    Plan,
+    Workspace,
+)
 from entitlements.reviews import SIMULATED_DAYS, CellChange, effects_of
+from foundation.staff_pages import (
+    NamedAutocomplete,
+    ReadOnlyAdmin,
+    code_column,
+    coded,
+    end_state,
+    end_state_filter,
+    id_column,
+    moment_column,
+    text_column,
+    time_filter,
+    worded_filter,
+)
+
+MAY_ACT = "venice_api.act_for_customer"
+KEY_WORDS = {key.name: key.meaning.partition(". ")[0].rstrip(".") for key in keys.KEYS}
 
 
 def actor_of(request: HttpRequest) -> Actor:
@@ -35,7 +59,7 @@ def actor_of(request: HttpRequest) -> Actor:
 class PlanAdmin(admin.ModelAdmin):
     """Names and billing codes. The values of all plans are edited in the matrix."""
 
-    list_display = ("name", "key", "rank", "billing_code")
+    list_display = ("plan_name", "rank", "billing_code")
     fields = ("name", "key", "rank", "billing_code", "matrix_link")
     readonly_fields = ("key", "rank", "matrix_link")
     change_list_template = "admin/entitlements/plan_list.html"
@@ -45,6 +69,10 @@ class PlanAdmin(admin.ModelAdmin):
 
     def has_delete_permission(self, request: HttpRequest, obj: Plan | None = None) -> bool:
         return False
+
+    @admin.display(description="Name", ordering="name")
+    def plan_name(self, plan: Plan) -> SafeString | str:
+        return coded(plan.key, {plan.key: plan.name})
 
     @admin.display(description="Values")
     def matrix_link(self, plan: Plan) -> SafeString:
@@ -189,6 +217,7 @@ class OverrideForm(forms.ModelForm):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
+        self.fields["key"].choices = [("", "---------"), *KEY_WORDS.items()]  # type: ignore[attr-defined]
         if not self.instance._state.adding:
             self.fields["typed_value"].initial = _typed(self.instance)
             self.fields["key"].disabled = True
@@ -242,22 +271,35 @@ class MembershipInline(admin.TabularInline):
     extra = 0
     autocomplete_fields = ("user",)
 
+    def formfield_for_foreignkey(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
+        if db_field.name == "user":
+            kwargs["widget"] = NamedAutocomplete(db_field, self.admin_site)
+        return super().formfield_for_foreignkey(db_field, request, **kwargs)
+
 
 @admin.register(Workspace)
 class WorkspaceAdmin(admin.ModelAdmin):
-    list_display = ("name", "plan", "id", "created_at")
+    list_display = ("short_name", "plan_name", "short_id", "created")
     list_filter = ("plan",)
     list_select_related = ("plan",)
     search_fields = ("name", "id")
     search_help_text = "Search by name or id."
-    fields = ("id", "name", "plan", "effective_limits", "changes_link", "usage_link", "created_at")
-    readonly_fields = ("id", "effective_limits", "changes_link", "usage_link", "created_at")
+    fields = ("id", "name", "plan", "effective_limits", "changes_link", "usage_link", "created")
+    readonly_fields = ("id", "effective_limits", "changes_link", "usage_link", "created")
     inlines = (MembershipInline, OverrideInline)
     # Deleting a workspace also deletes its widgets and feeds, so it is done one at a time, with the confirmation page.
     actions = None
 
+    short_name = text_column("name", 50)
+    short_id = id_column("id", "ID")
+    created = moment_column("created_at", "Created")
+
     class Media:
         css = {"all": ("entitlements/admin.css",)}
+
+    @admin.display(description="Plan", ordering="plan__rank")
+    def plan_name(self, workspace: Workspace) -> SafeString | str:
+        return coded(workspace.plan.key, {workspace.plan.key: workspace.plan.name})
 
     @admin.display(description="Effective limits")
     def effective_limits(self, workspace: Workspace) -> SafeString | str:
@@ -335,22 +377,95 @@ def _roles_in(workspace: Workspace) -> dict[str, str]:
     return {row.user.get_username(): row.role for row in rows}
 
 
-@admin.register(EntitlementChange)
-class EntitlementChangeAdmin(admin.ModelAdmin):
-    """What was changed, when and by whom. Read-only."""
+@admin.register(Invitation)
+class InvitationAdmin(ReadOnlyAdmin):
+    """Who is invited, to which workspace, by whom and until when. Without the link's code."""
 
-    list_display = ("at", "actor", "subject", "key", "old_value", "new_value", "note")
-    list_filter = ("key", "actor", "at")
+    list_display = ("to", "role", "owner", "by", "sent", "until", "state")
+    list_filter = (end_state_filter("accepted_at", "accepted"), "role")
+    search_fields = ("email", "inviter", "workspace__name", "workspace__id")
+    search_help_text = "Search by address, inviter, workspace name or id."
+    list_select_related = ("workspace",)
+    ordering = ("-sent_at",)
+    fields = ("email", "role", "workspace", "inviter", "sent", "until", "state", "accepted", "withdrawn")
+    change_form_template = "admin/withdrawable_change.html"
+
+    to = text_column("email", 40, "To")
+    owner = text_column("workspace", 30)
+    by = text_column("inviter", 30, "Invited by")
+    sent = moment_column("sent_at", "Sent")
+    until = moment_column("expires_at", "Works until")
+    accepted = moment_column("accepted_at", "Accepted")
+    withdrawn = moment_column("withdrawn_at", "Withdrawn")
+
+    @admin.display(description="State")
+    def state(self, invitation: Invitation) -> str:
+        return end_state(invitation, "accepted_at", "accepted")
+
+    def get_urls(self) -> list[URLPattern]:
+        withdrawal = path(
+            "<int:id>/withdraw/",
+            self.admin_site.admin_view(self.withdraw_view),
+            name="entitlements_invitation_withdraw",
+        )
+        return [withdrawal, *super().get_urls()]
+
+    def render_change_form(
+        self, request: HttpRequest, context: dict[str, Any], *args: Any, **kwargs: Any
+    ) -> HttpResponse:
+        invitation = context["original"]
+        if request.user.has_perm(MAY_ACT) and self.state(invitation) == "open":
+            context["withdrawal"] = reverse("admin:entitlements_invitation_withdraw", args=[invitation.pk])
+        return super().render_change_form(request, context, *args, **kwargs)
+
+    def withdraw_view(self, request: HttpRequest, id: int) -> HttpResponse:
+        """Ask, then withdraw the invitation."""
+        if not request.user.has_perm(MAY_ACT):
+            raise PermissionDenied
+        is_id = id <= BigIntegerField.MAX_BIGINT
+        invitation = Invitation.objects.filter(pk=id).select_related("workspace").first() if is_id else None
+        if invitation is None:
+            raise Http404
+        page = reverse("admin:entitlements_invitation_change", args=[invitation.pk])
+        if request.method != "POST":
+            context = {
+                **self.admin_site.each_context(request),
+                "title": f"Withdraw the invitation of {invitation.email}?",
+                "opts": self.opts,
+                "act_name": "entitlements_invitation_withdraw",
+                "lost": [
+                    f"The link in the mail to {invitation.email}: it stops working, and they can't join "
+                    f"{invitation.workspace} with it."
+                ],
+                "button": "Withdraw the invitation",
+                "back": page,
+            }
+            return TemplateResponse(request, "admin/confirm_act.html", context)
+        try:
+            members.withdraw_by_staff(invitation, actor=actor_of(request), now=timezone.now())
+        except members.NoSuchMember:
+            self.message_user(request, "The invitation was no longer open.", messages.WARNING)
+        else:
+            self.message_user(request, "The invitation is withdrawn.")
+        return HttpResponseRedirect(page)
+
+
+@admin.register(EntitlementChange)
+class EntitlementChangeAdmin(ReadOnlyAdmin):
+    """What was changed, when and by whom."""
+
+    list_display = ("when", "who", "about", "what", "old", "new", "why")
+    list_filter = (("key", worded_filter(KEY_WORDS)), "actor", ("at", time_filter("time")))
     search_fields = ("subject", "workspace__name", "workspace__id", "actor", "note")
     search_help_text = "Search by workspace name or id, plan, actor or note."
     date_hierarchy = "at"
     show_facets = admin.ShowFacets.NEVER
+    fields = ("when", "actor", "subject", "what", "old_value", "new_value", "note")
 
-    def has_add_permission(self, request: HttpRequest) -> bool:
-        return False
-
-    def has_change_permission(self, request: HttpRequest, obj: EntitlementChange | None = None) -> bool:
-        return False
-
-    def has_delete_permission(self, request: HttpRequest, obj: EntitlementChange | None = None) -> bool:
-        return False
+    when = moment_column("at", "Time")
+    who = text_column("actor", 20, "Who")
+    about = text_column("subject", 30, "Plan or workspace")
+    what = code_column("key", KEY_WORDS, "What")
+    old = text_column("old_value", 20, "From")
+    new = text_column("new_value", 20, "To")
+    why = text_column("note", 40, "Note")

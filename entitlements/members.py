@@ -108,11 +108,20 @@ def resend(workspace_id: UUID, invitation_id: int, *, actor: Actor, now: datetim
 @transaction.atomic
 def withdraw(workspace_id: UUID, invitation_id: int, *, actor: Actor, now: datetime) -> None:
     """Withdraw an open invitation. Raises NoSuchMember."""
-    workspace = _lock(workspace_id, actor)
+    _withdraw(_lock(workspace_id, actor), invitation_id, actor=actor, now=now)
+
+
+@transaction.atomic
+def withdraw_by_staff(invitation: Invitation, *, actor: Actor, now: datetime) -> None:
+    """The same, by staff, who need not be owners. Raises NoSuchMember."""
+    _withdraw(_lock(invitation.workspace_id), invitation.pk, actor=actor, now=now, by=", by staff")
+
+
+def _withdraw(workspace: Workspace, invitation_id: int, *, actor: Actor, now: datetime, by: str = "") -> None:
     if not _open(workspace).filter(pk=invitation_id).update(withdrawn_at=now):
         raise NoSuchMember
     invitation = Invitation.objects.get(pk=invitation_id)
-    _note(actor, workspace, "invitation", f"{invitation.role}, open", "withdrawn", invitation.email)
+    _note(actor, workspace, "invitation", f"{invitation.role}, open", "withdrawn", f"{invitation.email}{by}")
 
 
 def find_invitation(code: str) -> Invitation | None:

@@ -83,12 +83,29 @@ def links_of(key: FeedKey, *, now: datetime) -> list[LinkFacts]:
 def withdraw_link(key: FeedKey, link_id: UUID, *, actor: Actor, now: datetime) -> bool:
     """Withdraw an open link, and cancel the logins begun with it. Returns whether it was open."""
     rows = ConnectLink.objects.filter(pk=link_id, workspace_id=key.workspace_id, instance_id=key.instance_id)
-    if not rows.exists():
-        return False
+    return rows.exists() and _withdraw(link_id, actor=actor, now=now)
+
+
+@transaction.atomic
+def withdraw_by_staff(link_id: UUID, *, actor: Actor, now: datetime) -> bool:
+    """The same, whoever's widget it is for."""
+    return _withdraw(link_id, actor=actor, now=now)
+
+
+def _withdraw(link_id: UUID, *, actor: Actor, now: datetime) -> bool:
     login_fences.cancel_for_link(link_id)
-    if not rows.filter(used_at__isnull=True, withdrawn_at__isnull=True).update(withdrawn_at=now):
+    open_rows = ConnectLink.objects.filter(pk=link_id, used_at__isnull=True, withdrawn_at__isnull=True)
+    if not open_rows.update(withdrawn_at=now):
         return False
-    audit.note_act(Action.LINK_WITHDRAWN, key, actor=actor, at=now)
+    row = ConnectLink.objects.get(pk=link_id)
+    audit.note(
+        Action.LINK_WITHDRAWN,
+        audit.Outcome.DONE,
+        workspace_id=row.workspace_id,
+        instance_id=row.instance_id,
+        actor=actor,
+        at=now,
+    )
     return True
 
 

@@ -80,7 +80,10 @@ PATHS = (
     "/admin/entitlements/plan/{}/change/", "/admin/entitlements/entitlementchange/",
     "/admin/paris_integration/auditevent/", "/admin/paris_integration/auditevent/{}/change/",
     "/admin/paris_integration/dailyusage/", "/admin/paris_integration/connection/",
-    "/admin/paris_integration/feed/",
+    "/admin/paris_integration/feed/", "/admin/venice_api/widgetinstance/{instance}/change/",
+    "/admin/venice_api/widgetinstance/{instance}/posts/", "/admin/venice_api/widgetinstance/add/",
+    "/admin/entitlements/invitation/", "/admin/entitlements/invitation/{}/withdraw/",
+    "/admin/paris_integration/connectlink/", "/admin/paris_integration/connectlink/{}/withdraw/",
 )  # fmt: skip
 NAMES = (
     "instanceId", "sourceType", "sourceValue", "maxPosts", "filterType", "token", "state", "code", "error",
@@ -93,6 +96,8 @@ FIELDS = (
     "username", "password", "csrfmiddlewaretoken", "next", "name", "source_type", "source_value", "max_posts",
     "post", "act", "filter_type", "allowed_origins", "account", "signed_request", "action", "_selected_action",
     "units", "hours", "note", "index", "select_across", "preview", "key", "typed_value", "email", "password1", "role",
+    "workspace", "initial-name", "initial-allowed_origins", "initial-columns", "columns", "layout", "header_text",
+    "required_words", "needs_approval", "show", "unpin",
 )  # fmt: skip
 METHODS = (
     "GET", "GET", "GET", "POST", "POST", "HEAD", "OPTIONS", "PUT", "PATCH", "DELETE", "TRACE", "CONNECT",

@@ -18,6 +18,7 @@ from paris_integration.models import AuditEvent
 from tests.conftest import Cast
 from tests.venice_api.test_editor import SETTINGS
 from venice_api.models import WidgetInstance
+from venice_api.moderation import Act, moderate
 
 NOW = datetime(2026, 11, 23, 12, 20, tzinfo=UTC)
 LIST = "/admin/venice_api/widgetinstance/"
@@ -65,18 +66,18 @@ def test_an_unchanged_save_writes_no_event(people: Cast, instance: WidgetInstanc
 def test_changes_by_support_staff_are_audited(desk: Client, instance: WidgetInstance) -> None:
     url = f"{LIST}{quote(instance.pk)}/change/"
     form = desk.get(url).context["adminform"].form
-    typed = {name: form[name].value() for name in form.fields} | {"allowed_origins": "[]"}
-    desk.post(url, typed | {"hidden_post_ids": json.dumps([POST, "2"]), "max_posts": 3})
-    desk.post(
-        url, typed | {"hidden_post_ids": "[]", "allowed_origins": '["https://shop.example"]', "max_posts": 3}
-    )
+    typed = {name: form[name].value() for name in form.fields}
+    moderate(instance.pk, Act.HIDE, [POST])
+    desk.post(url, typed | {"max_posts": 3})
+    desk.post(url, typed | {"max_posts": 3, "allowed_origins": "https://shop.example"})
+    desk.post(f"{LIST}{quote(instance.pk)}/posts/", {"show": POST})
     desk.post(f"{LIST}{quote(instance.pk)}/rotate-token/", {"note": "stolen"})
 
     assert trail(instance.pk) == [
+        ("service", "post_hidden", ""),
         ("desk", "settings_changed", "posts shown"),
-        ("desk", "post_hidden", "2 posts"),
         ("desk", "settings_changed", "allowed sites"),
-        ("desk", "post_shown", "2 posts"),
+        ("desk", "post_shown", ""),
         ("desk", "token_rotated", "stolen"),
     ]
 
@@ -84,7 +85,7 @@ def test_changes_by_support_staff_are_audited(desk: Client, instance: WidgetInst
 def test_a_new_widget(people: Cast, desk: Client) -> None:
     people.editor.post(reverse("editor-new", args=[people.workspace.pk]), SETTINGS)
     by_editor = WidgetInstance.objects.get()
-    typed = SETTINGS | {"workspace": people.workspace.pk, "hidden_post_ids": "[]", "allowed_origins": "[]"}
+    typed = SETTINGS | {"workspace": people.workspace.pk}
     assert desk.post(f"{LIST}add/", typed).status_code == 302
     by_desk = WidgetInstance.objects.exclude(pk=by_editor.pk).get()
     out = StringIO()

@@ -61,7 +61,7 @@ def _switch(label: str, help_text: str = "") -> forms.BooleanField:
     return forms.BooleanField(label=label, required=False, widget=widget, help_text=help_text)
 
 
-class DesignForm(forms.Form):
+class LooksFields(forms.Form):
     """All looks of a widget. A field has the name of the widget's attribute, with underscores."""
 
     layout = _choice("Layout", {"grid": "Grid", "carousel": "Carousel", "masonry": "Masonry"})
@@ -100,27 +100,32 @@ class DesignForm(forms.Form):
 
     FOR_PROFILES: ClassVar = ("follow_button",)
 
-    def __init__(self, instance: WidgetInstance, data: Any = None) -> None:
-        self.saved = _looks_of(instance)
-        super().__init__(data, initial=_values_of(self.saved), label_suffix="")
-        is_profile = instance.source_type == SourceType.PROFILE
-        self.fields["header"].help_text = (
-            "The account's picture and name." if is_profile else "The hashtag, above the posts."
-        )
-        if not is_profile:  # what is saved for them stays
-            for name in self.FOR_PROFILES:
-                del self.fields[name]
-
     def clean_header_text(self) -> str:
         text: str = self.cleaned_data["header_text"]
         return clean_text("header_text", text, limit=appearance.MAX_HEADER_TEXT) if text else ""
 
+    def fit_to(self, instance: WidgetInstance) -> None:
+        """Say what the header shows, and drop what a hashtag's widget doesn't have. What is saved for it stays."""
+        is_profile = instance.source_type == SourceType.PROFILE
+        self.fields["header"].help_text = (
+            "The account's picture and name." if is_profile else "The hashtag, above the posts."
+        )
+        if not is_profile:
+            for name in self.FOR_PROFILES:
+                del self.fields[name]
+
+
+class DesignForm(LooksFields):
+    """The form of the Design page."""
+
+    def __init__(self, instance: WidgetInstance, data: Any = None) -> None:
+        self.saved = looks_of(instance)
+        super().__init__(data, initial=values_of(self.saved), label_suffix="")
+        self.fit_to(instance)
+
     def looks(self) -> Appearance:
         """The looks in the form. A field with an error counts as saved."""
-        typed = getattr(self, "cleaned_data", {})
-        values = _values_of(self.saved) | typed
-        columns = Columns(wide=values.pop("columns"), narrow=values.pop("columns_narrow"))
-        return Appearance(columns=columns, **values)
+        return with_values(self.saved, getattr(self, "cleaned_data", {}))
 
 
 @login_required
@@ -216,24 +221,31 @@ def _show(
 
 def _attributes(looks: Appearance) -> SafeString:
     """The attributes of `<instagram-feed>` that give it these looks."""
-    values = {name.replace("_", "-"): value for name, value in _values_of(looks).items()}
+    values = {name.replace("_", "-"): value for name, value in values_of(looks).items()}
     words = {True: "on", False: "off"}
     return flatatt(
         {name: words[value] if isinstance(value, bool) else str(value) for name, value in values.items()}
     )
 
 
-def _looks_of(instance: WidgetInstance) -> Appearance:
+def looks_of(instance: WidgetInstance) -> Appearance:
     """The saved looks, or the default ones if none are saved, or none readable."""
     saved = appearance.to_send(instance.appearance)
     return appearance.default_for(instance.source_type) if saved is None else appearance.parse(saved)
 
 
-def _values_of(looks: Appearance) -> dict[str, Any]:
+def values_of(looks: Appearance) -> dict[str, Any]:
     """The looks by the names of the form's fields."""
     values = msgspec.structs.asdict(looks)
     columns = values.pop("columns")
     return values | {"columns": columns.wide, "columns_narrow": columns.narrow}
+
+
+def with_values(looks: Appearance, values: dict[str, Any]) -> Appearance:
+    """The looks with some values replaced, by the names of the form's fields."""
+    merged = values_of(looks) | values
+    columns = Columns(wide=merged.pop("columns"), narrow=merged.pop("columns_narrow"))
+    return Appearance(columns=columns, **merged)
 
 
 def _session_key(instance: WidgetInstance) -> str:

@@ -217,7 +217,7 @@ def _set_words(typed: QueryDict, row: WidgetInstance) -> Done:
 def _set_approval(typed: QueryDict, row: WidgetInstance) -> Done:
     needed = typed.get("needed") == "yes"
     # What visitors see when approval is switched on stays; only new posts wait. Undoing restores the setting alone.
-    approving = [] if typed.get("undoes") or not needed else [post.id for post in _all_posts(row)]
+    approving = [] if typed.get("undoes") or not needed else [post.id for post in all_posts(row)]
     before = moderation.set_approval(row.pk, needed=needed, approving=approving)
     if before == needed:
         return Done("Nothing was changed.")
@@ -234,7 +234,8 @@ def _describe(typed: QueryDict, row: WidgetInstance) -> Done:
     return Done("The description was saved.", undo)
 
 
-def _all_posts(row: WidgetInstance) -> tuple[paris.EncodedPost, ...]:
+def all_posts(row: WidgetInstance) -> tuple[paris.EncodedPost, ...]:
+    """The posts of the widget's feed, whatever visitors see of them."""
     view = paris.look_at_feed(from_row(row).feed_key(), paris.Selection(MOST_POSTS), now=timezone.now())
     return view.posts
 
@@ -249,8 +250,8 @@ _FILTERS: Mapping[str, tuple[str, Callable[[Tile], bool]]] = {
 
 
 def _answer(request: HttpRequest, row: WidgetInstance, may_edit: bool, done: Done | None) -> HttpResponse:
-    found = _all_posts(row)
-    tiles = _tiles(found, from_row(row))
+    found = all_posts(row)
+    tiles = tiles_of(found, from_row(row))
     asks_approval = needs_approval(row)
     chosen = request.GET.get("show", "")
     chosen = chosen if chosen in _FILTERS else ""
@@ -284,7 +285,7 @@ def _answer(request: HttpRequest, row: WidgetInstance, may_edit: bool, done: Don
     return page(request, template, context, status=status)
 
 
-def _tiles(found: Sequence[paris.EncodedPost], instance: Instance) -> list[Tile]:
+def tiles_of(found: Sequence[paris.EncodedPost], instance: Instance) -> list[Tile]:
     """All posts of the feed: the pinned ones first, then in the order of the feed."""
     selection = instance.selection()
     shown = {post.id for post in paris.select(found, selection)}

@@ -1,19 +1,45 @@
-"""What staff can do for a widget's owner: each act with its texts, its form, and the message when it is done."""
+"""What staff can do for a widget's owner: each act with its kind, its texts, its form, and the message when it is done.
+
+KINDS has the kind of every act in the admin, by the name of its page.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from enum import StrEnum
 from typing import Any
 
 from django import forms
 
 from paris_integration import public as paris
 from venice_api import wording
+from venice_api.editor.posts import MOST_POSTS
 from venice_api.instances import Instance, rotate_embed_token
+from venice_api.sightings import sightings_of
 
+MOST_SITES = 10
 MAX_PAUSE_HOURS = int(paris.MAX_PAUSE / timedelta(hours=1))
+
+
+class Kind(StrEnum):
+    """What an act means for the customer. Each kind has a look, and destructive acts ask first."""
+
+    HARMLESS = "harmless"
+    COSTS = "costs"  # uses quota, stops something for a while, or may prolong a wait
+    DESTRUCTIVE = "destructive"  # deletes, disconnects or revokes
+
+    @property
+    def words(self) -> str:
+        return _KIND_WORDS[self]
+
+
+_KIND_WORDS = {
+    Kind.HARMLESS: "",
+    Kind.COSTS: "Costs the customer something",
+    Kind.DESTRUCTIVE: "Can't be undone",
+}
 
 
 class NoteForm(forms.Form):
@@ -50,13 +76,18 @@ class Done:
 
 @dataclass(frozen=True, slots=True)
 class Act:
-    """`effect`: what will happen, for the confirmation page. `do` receives the form's cleaned data."""
+    """`effect`: what will happen, for the confirmation page. `do` receives the form's cleaned data.
+
+    `lost`: what a destructive act takes away now, in sentences.
+    """
 
     name: str
     title: str
+    kind: Kind
     effect: str
     form: type[forms.Form]
     do: Callable[[Instance, dict[str, Any], paris.Actor, datetime], Done]
+    lost: Callable[[Instance, datetime], list[str]] = lambda instance, now: []
 
 
 def _refresh(instance: Instance, typed: dict[str, Any], actor: paris.Actor, now: datetime) -> Done:
@@ -117,10 +148,29 @@ def _ask_to_reconnect(instance: Instance, typed: dict[str, Any], actor: paris.Ac
     return Done(f"Sent to {reached} {'person' if reached == 1 else 'people'}.")
 
 
+def _lost_posts(instance: Instance, now: datetime) -> list[str]:
+    view = paris.look_at_feed(instance.feed_key(), paris.Selection(MOST_POSTS), now=now)
+    number = len(view.posts)
+    return [
+        f"{number} stored {'post' if number == 1 else 'posts'}, and the copies of pictures only they use."
+    ]
+
+
+def _lost_pages(instance: Instance, now: datetime) -> list[str]:
+    """The sites on which the widget stops."""
+    pages = sightings_of(instance.instance_id, now=now).pages
+    if not pages:
+        return ["The embed code. No site showed it in the last 30 days."]
+    named = [f"The posts on {page.host}." for page in pages[:MOST_SITES]]
+    more = len(pages) - len(named)
+    return [*named, f"The posts on {more} more {'site' if more == 1 else 'sites'}."] if more else named
+
+
 ACTS = (
     Act(
         "refresh",
         "Refresh now",
+        Kind.COSTS,
         "Fetches the posts now. This uses one of the customer's manual refreshes; grant one first if none are left.",
         NoteForm,
         _refresh,
@@ -128,6 +178,7 @@ ACTS = (
     Act(
         "grant",
         "Grant refreshes for today",
+        Kind.HARMLESS,
         "Lets the customer refresh more often today than the plan allows.",
         GrantForm,
         _grant,
@@ -135,6 +186,7 @@ ACTS = (
     Act(
         "clear-backoff",
         "Retry now",
+        Kind.HARMLESS,
         "Removes the wait after a failed attempt, so that the next refresh can run immediately. Also ends a pause.",
         NoteForm,
         _clear_backoff,
@@ -142,6 +194,7 @@ ACTS = (
     Act(
         "open-window",
         "Lift the rate limit",
+        Kind.COSTS,
         "Allows calls again before the time Instagram gave, for every widget that uses the same account. "
         "If Instagram still refuses them, the wait gets longer.",
         NoteForm,
@@ -150,6 +203,7 @@ ACTS = (
     Act(
         "pause",
         "Pause",
+        Kind.COSTS,
         "Fetches nothing for this widget until the pause ends. Visitors still see the existing posts.",
         PauseForm,
         _pause,
@@ -157,22 +211,37 @@ ACTS = (
     Act(
         "purge",
         "Purge posts",
+        Kind.DESTRUCTIVE,
         "Deletes all stored posts of this widget. They are fetched again when the next visitor views it.",
         NoteForm,
         _purge,
+        _lost_posts,
     ),
     Act(
         "rotate-token",
         "Replace embed code",
+        Kind.DESTRUCTIVE,
         "The current embed code stops working immediately on every page, until the owner pastes the new code there.",
         NoteForm,
         _rotate,
+        _lost_pages,
     ),
     Act(
         "ask-reconnect",
         "Send reconnect email",
+        Kind.HARMLESS,
         "Emails the workspace's editors and owners a link to reconnect the widget's Instagram account.",
         NoteForm,
         _ask_to_reconnect,
     ),
 )
+
+WIDGET_PAGE = "venice_api_widgetinstance"
+# Django's own pages that delete ask first, too. The plan matrix shows what a change does before it is saved.
+KINDS: Mapping[str, Kind] = {
+    **{f"{WIDGET_PAGE}_{act.name}": act.kind for act in ACTS},
+    f"{WIDGET_PAGE}_posts": Kind.HARMLESS,  # an editor can hide or pin the post again
+    "auth_user_remove_factor": Kind.DESTRUCTIVE,
+    "entitlements_invitation_withdraw": Kind.DESTRUCTIVE,
+    "paris_integration_connectlink_withdraw": Kind.DESTRUCTIVE,
+}

@@ -12,6 +12,7 @@ from django.contrib.admin.utils import unquote
 from django.contrib.auth.admin import GroupAdmin, UserAdmin
 from django.contrib.auth.models import Group, User
 from django.core.exceptions import PermissionDenied
+from django.forms import CheckboxSelectMultiple
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import get_object_or_404
 from django.template.response import TemplateResponse
@@ -30,7 +31,11 @@ REMOVED = "Two-step sign-in switched off by staff."
 
 @admin.register(User)
 class PersonAdmin(UserAdmin):  # type: ignore[type-arg]
-    readonly_fields = ("two_step_sign_in",)
+    readonly_fields = ("last_login", "date_joined", "two_step_sign_in")
+    filter_horizontal = ()
+
+    def formfield_for_manytomany(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
+        return _as_checkboxes(super().formfield_for_manytomany(db_field, request, **kwargs))
 
     def get_fieldsets(self, request: HttpRequest, obj: User | None = None) -> Any:
         shown = super().get_fieldsets(request, obj)
@@ -76,6 +81,21 @@ class PersonAdmin(UserAdmin):  # type: ignore[type-arg]
 @admin.register(Group)
 class RoleAdmin(GroupAdmin):
     """The roles of staff."""
+
+    filter_horizontal = ()
+
+    def formfield_for_manytomany(
+        self, db_field: Any, request: HttpRequest | None = None, **kwargs: Any
+    ) -> Any:
+        return _as_checkboxes(super().formfield_for_manytomany(db_field, request, **kwargs))
+
+
+def _as_checkboxes(field: Any) -> Any:
+    """Django's lists with arrows between them can't be used with a screen reader."""
+    if field is not None:
+        field.widget = CheckboxSelectMultiple(choices=field.widget.choices)
+        field.help_text = ""
+    return field
 
 
 def _has_factor(person: User) -> bool:

@@ -8,6 +8,7 @@ from typing import Any
 from django import template
 
 from entitlements.models import Workspace
+from venice_api.support.acts import KINDS, Kind
 from venice_api.support.front_page import FrontPage, front_page
 from venice_api.support.workspace_page import Overview, overview
 
@@ -24,3 +25,9 @@ def attention(context: Mapping[str, Any]) -> FrontPage | None:
 def workspace_overview(context: Mapping[str, Any], workspace: Workspace) -> Overview:
     """The workspace's widgets, connections, usage and changes, of what the signed-in person may see."""
     return overview(workspace, context["request"].user)
+
+
+@register.simple_tag
+def act_kind(page: str) -> Kind:
+    """The kind of the act with this page."""
+    return KINDS[page]
