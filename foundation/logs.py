@@ -8,13 +8,13 @@ import json
 import logging
 import math
 import re
+import time
 import traceback
-from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar, Token
 from datetime import UTC, datetime
-from typing import Any, NamedTuple
+from typing import Any
 
 MASK = "***"
 REQUEST_ID_HEADER = "feeds_request_id"  # in queued messages: the request that caused them; a hint only
@@ -119,29 +119,23 @@ def current_request_id() -> str:
     return str(_context.get().get("request_id", ""))
 
 
-class PreparedLine(NamedTuple):
-    """`created`: seconds since the epoch. `fields`: the members of a JSON object after `message`, with the comma before
-    them.
-    """
-
-    created: float
-    message: str
-    fields: str
-
-
 class PreparedLines:
     """Lines that are written at once, because a write takes longer than a repeated answer.
 
-    Their writer has redacted what came from outside.
+    `lines`: as JSON, from `json_line`; their writer has redacted what came from outside. `summary`: for people.
     """
 
-    def __init__(self, lines: Sequence[PreparedLine]) -> None:
-        self.lines = lines
+    def __init__(self, lines: Sequence[str], summary: str) -> None:
+        self.lines, self.summary = lines, summary
 
     def __str__(self) -> str:
-        """For the human format."""
-        counts = Counter(line.message for line in self.lines)
-        return ", ".join(f"{message} ({number} times)" for message, number in counts.items())
+        return self.summary
+
+
+def json_line(logger_name: str, message: str, fields: str) -> str:
+    """A line of level INFO. `fields`: the members of a JSON object after `message`, with the comma before them."""
+    now = _time(time.time())
+    return f'{{"time": "{now}", "level": "INFO", "logger": "{logger_name}", "message": "{message}"{fields}}}'
 
 
 class RedactionFilter(logging.Filter):
@@ -183,11 +177,7 @@ class JsonFormatter(logging.Formatter):
 
     def format(self, record: logging.LogRecord) -> str:
         if isinstance(record.msg, PreparedLines):
-            named = f'"level": "{record.levelname}", "logger": "{record.name}"'
-            return "\n".join(
-                f'{{"time": "{_time(created)}", {named}, "message": "{message}"{fields}}}'
-                for created, message, fields in record.msg.lines
-            )
+            return "\n".join(record.msg.lines)
         line: dict[str, object] = {
             "time": _time(record.created),
             "level": record.levelname,
