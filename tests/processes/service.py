@@ -27,6 +27,7 @@ from tests.processes import forking
 from tests.processes.forking import ROOT as ROOT
 from tests.processes.forking import Forked
 
+REPEAT_SECONDS = 1.0  # venice_api.api.repeats
 FEED_PATH = "/v1/integrations/instagram/feed"
 
 _AGE = """
@@ -120,6 +121,11 @@ class Service:
 
     def read(self, token: str, *, web: int = 0, query: str = "") -> Answer:
         return get(self.feed_url(token, web=web, query=query))
+
+    def read_anew(self, token: str, *, web: int = 0) -> Answer:
+        """Read after a change, when answers from before it are no longer repeated."""
+        time.sleep(REPEAT_SECONDS)
+        return self.read(token, web=web)
 
     def read_at_once(self, token: str, readers: int) -> list[Answer]:
         """As many readers as asked for, spread over the web processes, all at the same moment."""

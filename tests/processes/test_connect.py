@@ -67,7 +67,7 @@ def test_connect_by_instagram_and_disconnect(service: Service, browser: Browser)
 
         disconnect(page)
         expect(page.get_by_text("No account is connected")).to_be_visible()
-        after = service.read(token).json
+        after = service.read_anew(token).json
         assert (after["posts"], after["warnings"]) == ([], ["CONNECT_REQUIRED"])
         wait_until(lambda: any(path.endswith("/me/permissions") for path in asked(service)), 5)
 
@@ -142,7 +142,7 @@ def test_meta_orders_the_deletion_of_a_persons_data(service: Service, browser: B
         assert service.read(token).json["posts"]
         ordered = send(is_forged=False)
         assert ordered.status == 200
-        after = service.read(token).json
+        after = service.read_anew(token).json
         assert (after["posts"], after["warnings"]) == ([], ["CONNECT_REQUIRED"])
         receipt = ordered.json()
         assert isinstance(receipt, dict)
