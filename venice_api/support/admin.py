@@ -24,6 +24,7 @@ from venice_api.accounts.views import admin_sign_in
 from venice_api.instances import Instance, from_row
 from venice_api.models import WidgetInstance
 from venice_api.support.acts import ACTS, Act
+from venice_api.support.filters import NeedsAttention
 from venice_api.support.finding import find
 
 # The same sign-in page as the editor's.
@@ -48,7 +49,7 @@ class GlancingList(ChangeList):
 class WidgetInstanceAdmin(admin.ModelAdmin):
     list_display = ("widget", "source", "health", "workspace", "id", "updated_at")
     list_per_page = 50
-    list_filter = ("source_type", "workspace__plan")
+    list_filter = (NeedsAttention, "source_type", "workspace__plan")
     search_fields = ("id", "name", "source_value", "workspace__name", "workspace__id")
     search_help_text = "Search by widget ID or name, workspace name or ID, source, or connected username."
     list_select_related = ("workspace",)
