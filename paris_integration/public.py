@@ -18,7 +18,7 @@ from paris_integration.connections.connect_links import (
     withdraw_link,
 )
 from paris_integration.connections.key_rotation import RotationReport, also_rotate, rotate_encryption_keys
-from paris_integration.connections.links import instances_connected_as
+from paris_integration.connections.links import instances_connected_as, instances_of
 from paris_integration.connections.logins import (
     Attempt,
     begin_login,
@@ -69,15 +69,24 @@ from paris_integration.support.acts import (
     purge,
 )
 from paris_integration.support.attention import (
+    MOST_COUNTED,
     Attention,
     DayOfUsage,
-    cause_of_failing,
     failing_instance_ids,
+    late_instance_ids,
+    picture_waiting_instance_ids,
     usage_of_days,
     what_needs_attention,
 )
 from paris_integration.support.explaining import Explanation, explain_instance
-from paris_integration.support.workspaces import ActLine, ConnectionLine, connections_of, last_acts
+from paris_integration.support.workspaces import (
+    MOST_CONNECTIONS,
+    ActLine,
+    ConnectionLine,
+    connections_of,
+    count_connections,
+    last_acts,
+)
 from paris_integration.tasks import refresh_due_now
 from paris_integration.types import (
     Actor,
@@ -111,6 +120,8 @@ from paris_integration.types import (
 __all__ = [
     "MAX_PAUSE",
     "MAX_UNITS",
+    "MOST_CONNECTIONS",
+    "MOST_COUNTED",
     "SERVICE",
     "ActLine",
     "Action",
@@ -165,11 +176,11 @@ __all__ = [
     "announce_worker_metrics",
     "ask_to_reconnect",
     "begin_login",
-    "cause_of_failing",
     "choose_account",
     "clear_backoff",
     "complete_login",
     "connections_of",
+    "count_connections",
     "count_feed_request",
     "deauthorise",
     "delete_data",
@@ -186,8 +197,10 @@ __all__ = [
     "glance_at",
     "grant_units",
     "instances_connected_as",
+    "instances_of",
     "is_text_on_first_key",
     "last_acts",
+    "late_instance_ids",
     "links_of",
     "look_at_feed",
     "make_link",
@@ -203,6 +216,7 @@ __all__ = [
     "parse_source_type",
     "pause",
     "picture_status",
+    "picture_waiting_instance_ids",
     "preview_source",
     "purge",
     "read_feed",

@@ -111,6 +111,7 @@ class WidgetInstance(models.Model):
                 name="instance_max_posts_range",
             )
         ]
+        indexes = [models.Index(fields=["source_value"], name="instance_source")]
 
     def __str__(self) -> str:
         return self.name or self.id
@@ -160,7 +161,10 @@ class PageSighting(models.Model):
 
     class Meta:
         constraints = [models.UniqueConstraint(fields=["instance", "host"], name="page_sighting_once")]
-        indexes = [models.Index(fields=["last_seen_at"], name="page_sighting_age")]
+        indexes = [
+            models.Index(fields=["last_seen_at"], name="page_sighting_age"),
+            models.Index(fields=["host"], name="page_sighting_host"),
+        ]
 
     def __str__(self) -> str:
         return f"{self.instance_id} {self.host}"

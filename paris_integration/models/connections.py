@@ -66,6 +66,8 @@ class Connection(models.Model):
             models.Index(fields=["account_id"], name="connection_account"),
             models.Index(fields=["app_user_id"], name="connection_app_user"),
             models.Index(fields=["login", "tried_at"], name="connection_tried"),
+            models.Index(fields=["username"], name="connection_username"),
+            models.Index(fields=["state", "expires_at"], name="connection_state"),
             models.Index(
                 fields=["check_at"], name="connection_check", condition=models.Q(check_at__isnull=False)
             ),

@@ -193,6 +193,9 @@ class Feed(models.Model):
             ),
             models.Index(fields=["instance_id"], name="feed_instance"),
             models.Index(
+                fields=["fault", "instance_id"], name="feed_failing", condition=models.Q(outcome="failed")
+            ),
+            models.Index(
                 fields=["pictures_due_at"],
                 name="feed_pictures_due",
                 condition=models.Q(pictures_due_at__isnull=False),

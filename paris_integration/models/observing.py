@@ -5,6 +5,12 @@ from __future__ import annotations
 from django.db import models
 
 from entitlements.models import Workspace
+from paris_integration.types import BlockReason
+
+# Refreshes that a member asked for and that the workspace's plan didn't allow.
+LIMIT_REACHED = models.Q(
+    action="forced_refresh", outcome="refused", reason__in=sorted(reason.value for reason in BlockReason)
+)
 
 
 class AuditEvent(models.Model):
@@ -65,6 +71,7 @@ class AuditEvent(models.Model):
             models.Index(fields=["instance_id", "at"], name="audit_by_instance"),
             models.Index(fields=["workspace", "at"], name="audit_by_workspace"),
             models.Index(fields=["at"], name="audit_age"),
+            models.Index(fields=["at", "workspace"], name="audit_limit_reached", condition=LIMIT_REACHED),
         ]
 
     def __str__(self) -> str:

@@ -19,6 +19,7 @@ from prometheus_client.registry import Collector
 from entitlements.metric_labels import OTHER_WORKSPACES, labels
 from foundation import faults, statements, threads
 from foundation.cache import StoreAway, guarded_load
+from outbox.unsent import waiting_for_the_server
 from paris_integration import clock
 from paris_integration.models import (
     Connection,
@@ -65,7 +66,14 @@ def _read_all(now: datetime) -> list[GaugeMetricFamily]:
         if connection.vendor == "postgresql":
             with connection.cursor() as cursor:
                 cursor.execute(f"SET LOCAL statement_timeout = {STATEMENT_TIMEOUT_MS}")
-        return [*_connections(now), *_backlog(now), *_provider(now), *_units(now), *_pictures(now)]
+        return [
+            *_connections(now),
+            *_backlog(now),
+            *_provider(now),
+            *_units(now),
+            *_pictures(now),
+            *_mails(now),
+        ]
 
 
 def _connections(now: datetime) -> Iterator[GaugeMetricFamily]:
@@ -186,6 +194,19 @@ def _pictures(now: datetime) -> Iterator[GaugeMetricFamily]:
         "instagram_picture_stores_full",
         "Workspaces whose pictures have reached MEDIA_BYTES_PER_WORKSPACE.",
         value=full,
+    )
+
+
+def _mails(now: datetime) -> Iterator[GaugeMetricFamily]:
+    found = waiting_for_the_server().aggregate(number=Count("pk"), first=Min("queued_at"))
+    age = (now - found["first"]).total_seconds() if found["first"] else 0.0
+    yield GaugeMetricFamily(
+        "instagram_mails_waiting",
+        "Mails that wait for the mail server or a worker.",
+        value=found["number"],
+    )
+    yield GaugeMetricFamily(
+        "instagram_mails_waiting_age_seconds", "How long the oldest mail has been waiting.", value=age
     )
 
 

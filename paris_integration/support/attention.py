@@ -1,6 +1,7 @@
-"""What needs the attention of staff, counted in the database with a fixed number of queries.
+"""What needs the attention of staff, counted in the database.
 
-Nothing here asks the provider, Redis or a worker, so that the answer also comes while they are away.
+Nothing here asks the provider, Redis or a worker, so that the answer also comes while they are away. The number of
+queries depends only on the number of causes. `benchmarks.desk` measures them.
 """
 
 from __future__ import annotations
@@ -11,13 +12,23 @@ from typing import Any
 from uuid import UUID
 
 from django.conf import settings
-from django.db.models import Count, Max, Min, OuterRef, Q, QuerySet, Subquery, Sum
+from django.db.models import Count, Max, Q, QuerySet, Sum
 
+from entitlements.models import Workspace
 from paris_integration import clock
-from paris_integration.models import Connection, DailyUsage, Feed, PictureUse, ProviderWindow
+from paris_integration.models import (
+    AuditEvent,
+    Connection,
+    DailyUsage,
+    Feed,
+    Incident,
+    PictureUse,
+    ProviderWindow,
+)
 from paris_integration.models.media import NOT_WAITING
+from paris_integration.models.observing import LIMIT_REACHED
 from paris_integration.observing import usage
-from paris_integration.types import ConnectionState, Warning, warning_of_fault
+from paris_integration.types import ConnectionState, Login, Warning, warning_of_fault
 
 ENDS_WITHIN = timedelta(days=7)
 LATE_AFTER = timedelta(minutes=15)
@@ -25,8 +36,17 @@ PICTURES_LATE_AFTER = timedelta(hours=1)
 REFUSALS_OF = timedelta(days=7)
 DAYS = 14
 MOST_LINES = 10
+MOST_COUNTED = 10_000
 _DEAD = (ConnectionState.RECONNECT_REQUIRED, ConnectionState.PERMISSION_MISSING, ConnectionState.DEAUTHORISED)
 _USABLE = (ConnectionState.ACTIVE, ConnectionState.EXPIRING)
+
+
+@dataclass(frozen=True, slots=True)
+class OpenIncident:
+    """Meta refuses so many connections of this login that our app is the likely cause."""
+
+    login: Login
+    began_at: datetime
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,37 +67,45 @@ class EndingConnection:
 
 
 @dataclass(frozen=True, slots=True)
-class FailingFeeds:
-    """Feeds whose last refresh failed with one cause. `widgets`: how many widgets they belong to."""
+class FailingWidgets:
+    """Widgets whose feed is read, but whose last refresh failed.
 
+    `fault`: as stored; `cause`: its warning, None if no fault was stored. `widgets`: MOST_COUNTED at most. `tried_at`:
+    the latest attempt.
+    """
+
+    fault: str
     cause: Warning | None
     widgets: int
-    first_at: datetime | None
+    tried_at: datetime | None
 
 
 @dataclass(frozen=True, slots=True)
 class ThrottledCredential:
-    """`credential`: a connection's id, or `public` for the operator's account."""
+    """A credential that waits for Meta's rate limit. `connection_id` None: the operator's account, or deleted."""
 
     credential: str
-    username: str | None
+    connection_id: UUID | None
+    username: str
     until: datetime
 
 
 @dataclass(frozen=True, slots=True)
 class LimitedWorkspace:
+    """A workspace whose members asked for more refreshes than its plan allows. `latest_at`: the last refusal."""
+
     workspace_id: UUID
     name: str
     refusals: int
+    latest_at: datetime
 
 
 @dataclass(frozen=True, slots=True)
 class Waiting:
-    """Work that waits too long. `instance_id`: the widget that has waited longest."""
+    """Widgets whose work waits too long. `number`: MOST_COUNTED at most. `since`: the one that has waited longest."""
 
     number: int
     since: datetime | None
-    instance_id: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,55 +121,49 @@ class DayOfUsage:
 class Attention:
     """Lists hold at most MOST_LINES, the worst first; the numbers beside them count all.
 
-    `late_feeds`: feeds that are read but due for longer than LATE_AFTER, which means that beat or the worker is silent
-    or behind.
+    `late`: widgets that are read, but whose feed has been due for longer than LATE_AFTER: beat or the worker is silent
+    or behind. `pictures`: widgets with a picture that has waited for longer than PICTURES_LATE_AFTER.
     """
 
+    incidents: tuple[OpenIncident, ...]
     dead: tuple[DeadConnections, ...]
     ending: tuple[EndingConnection, ...]
     ending_number: int
     ends_before: datetime
-    failing: tuple[FailingFeeds, ...]
+    failing: tuple[FailingWidgets, ...]
     throttled: tuple[ThrottledCredential, ...]
     throttled_number: int
     limited: tuple[LimitedWorkspace, ...]
     limited_number: int
+    limited_since: datetime
     pictures: Waiting
-    late_feeds: Waiting
-    late_before: datetime
+    late: Waiting
     days: tuple[DayOfUsage, ...]
 
 
 def what_needs_attention(*, now: datetime) -> Attention:
-    ends_before, late_before = now + ENDS_WITHIN, now - LATE_AFTER
-    usable = Connection.objects.filter(state__in=[state.value for state in _USABLE])
-    ending = usable.filter(expires_at__lt=ends_before)
+    ending = _ending(now)
     throttled = _throttled(now)
-    limited = _limited(now)
-    active_since = now - timedelta(days=settings.ACTIVE_FEED_DAYS)
-    late = Feed.objects.filter(next_refresh_at__lt=late_before, last_read_at__gte=active_since)
-    pictures = PictureUse.objects.filter(
-        picture__isnull=True, wanted_since__lt=now - PICTURES_LATE_AFTER
-    ).exclude(reason__in=NOT_WAITING)
+    refusals = _refusals(now)
     return Attention(
-        dead=_dead(),
-        ending=tuple(
-            EndingConnection(pk, username, workspace, ends_at)
-            for pk, username, workspace, ends_at in ending.order_by("expires_at").values_list(
-                "pk", "username", "workspace__name", "expires_at"
-            )[:MOST_LINES]
-            if ends_at is not None
+        incidents=tuple(
+            OpenIncident(Login(login), began_at)
+            for login, began_at in Incident.objects.filter(ended_at__isnull=True)
+            .order_by("began_at")
+            .values_list("login", "began_at")
         ),
+        dead=_dead(),
+        ending=tuple(EndingConnection(*row) for row in ending[:MOST_LINES]),
         ending_number=ending.count(),
-        ends_before=ends_before,
-        failing=_failing(),
+        ends_before=now + ENDS_WITHIN,
+        failing=_failing(now),
         throttled=_credentials(throttled),
         throttled_number=throttled.count(),
-        limited=tuple(LimitedWorkspace(*row) for row in limited[:MOST_LINES]),
-        limited_number=limited.count(),
-        pictures=_waiting(pictures, "wanted_since", "feed__instance_id"),
-        late_feeds=_waiting(late, "next_refresh_at", "instance_id"),
-        late_before=late_before,
+        limited=_limited(refusals),
+        limited_number=refusals.aggregate(number=Count("workspace", distinct=True))["number"],
+        limited_since=now - REFUSALS_OF,
+        pictures=_waiting(_late_pictures(now), "wanted_since", "feed__instance_id"),
+        late=_waiting(_late_feeds(now), "next_refresh_at", "instance_id"),
         days=usage_of_days(DAYS, now=now),
     )
 
@@ -159,34 +181,62 @@ def usage_of_days(days: int, *, now: datetime, workspace_id: UUID | None = None)
     return tuple(_day(first + timedelta(days=ago), found) for ago in range(days))
 
 
-def cause_of_failing(instance_id: OuterRef) -> Subquery:
-    """The fault of the instance's failing feed, for a query about instances of another app. NULL if none fails."""
-    failing = Feed.objects.filter(instance_id=instance_id, outcome=Feed.Outcome.FAILED)
-    return Subquery(failing.order_by("-attempted_at").values("fault")[:1])
+def failing_instance_ids(fault: str, *, now: datetime) -> QuerySet[Any, Any]:
+    """The ids of the widgets counted in `FailingWidgets`, in order, to be used inside a query."""
+    return _failing_feeds(now).filter(fault=fault).order_by("instance_id").values("instance_id")
 
 
-def failing_instance_ids() -> QuerySet[Any, Any]:
-    """The ids of instances with a failing feed, to be used inside a query."""
-    return Feed.objects.filter(outcome=Feed.Outcome.FAILED).order_by().values("instance_id")
+def late_instance_ids(*, now: datetime) -> QuerySet[Any, Any]:
+    """The ids of the widgets counted in `Attention.late`, to be used inside a query."""
+    return _late_feeds(now).order_by().values("instance_id")
+
+
+def picture_waiting_instance_ids(*, now: datetime) -> QuerySet[Any, Any]:
+    """The ids of the widgets counted in `Attention.pictures`, to be used inside a query."""
+    return _late_pictures(now).order_by().values("feed__instance_id")
+
+
+def _failing_feeds(now: datetime) -> QuerySet[Feed]:
+    active_since = now - timedelta(days=settings.ACTIVE_FEED_DAYS)
+    return Feed.objects.filter(outcome=Feed.Outcome.FAILED, last_read_at__gte=active_since)
+
+
+def _late_feeds(now: datetime) -> QuerySet[Feed]:
+    active_since = now - timedelta(days=settings.ACTIVE_FEED_DAYS)
+    return Feed.objects.filter(next_refresh_at__lt=now - LATE_AFTER, last_read_at__gte=active_since)
+
+
+def _late_pictures(now: datetime) -> QuerySet[PictureUse]:
+    late = PictureUse.objects.filter(picture__isnull=True, wanted_since__lt=now - PICTURES_LATE_AFTER)
+    return late.exclude(reason__in=NOT_WAITING)
 
 
 def _dead() -> tuple[DeadConnections, ...]:
     rows = Connection.objects.filter(state__in=[state.value for state in _DEAD]).order_by().values("state")
-    counted = rows.annotate(number=Count("pk"), latest=Max("state_changed_at")).order_by("-latest")
-    return tuple(
-        DeadConnections(ConnectionState(row["state"]), row["number"], row["latest"]) for row in counted
-    )
+    counted = rows.annotate(number=Count("pk"), latest=Max("state_changed_at"))
+    found = [DeadConnections(ConnectionState(row["state"]), row["number"], row["latest"]) for row in counted]
+    return tuple(sorted(found, key=lambda dead: (-dead.number, _DEAD.index(dead.state))))
 
 
-def _failing() -> tuple[FailingFeeds, ...]:
-    rows = Feed.objects.filter(outcome=Feed.Outcome.FAILED).order_by().values("fault")
-    counted = rows.annotate(widgets=Count("instance_id", distinct=True), first=Min("attempted_at")).order_by(
-        "-widgets", "fault"
-    )
-    return tuple(
-        FailingFeeds(warning_of_fault(row["fault"]) if row["fault"] else None, row["widgets"], row["first"])
-        for row in counted
-    )
+def _ending(now: datetime) -> QuerySet[Any, Any]:
+    usable = Connection.objects.filter(state__in=[state.value for state in _USABLE])
+    ending = usable.filter(expires_at__lt=now + ENDS_WITHIN).order_by("expires_at")
+    return ending.values_list("pk", "username", "workspace__name", "expires_at")
+
+
+def _failing(now: datetime) -> tuple[FailingWidgets, ...]:
+    # The widgets are counted one fault at a time: COUNT(DISTINCT …) would sort all of them.
+    rows = _failing_feeds(now).order_by().values("fault").annotate(tried_at=Max("attempted_at"))
+    found = [
+        FailingWidgets(
+            row["fault"],
+            warning_of_fault(row["fault"]) if row["fault"] else None,
+            failing_instance_ids(row["fault"], now=now).distinct()[:MOST_COUNTED].count(),
+            row["tried_at"],
+        )
+        for row in rows
+    ]
+    return tuple(sorted(found, key=lambda group: (-group.widgets, group.fault)))
 
 
 def _throttled(now: datetime) -> QuerySet[ProviderWindow]:
@@ -199,38 +249,49 @@ def _throttled(now: datetime) -> QuerySet[ProviderWindow]:
 
 def _credentials(throttled: QuerySet[ProviderWindow]) -> tuple[ThrottledCredential, ...]:
     rows = list(throttled.values_list("credential", "parked_until")[:MOST_LINES])
-    ids = [credential for credential, _ in rows if _is_uuid(credential)]
-    names = {
-        str(pk): name for pk, name in Connection.objects.filter(pk__in=ids).values_list("pk", "username")
-    }
-    return tuple(
-        ThrottledCredential(credential, names.get(credential), until)
-        for credential, until in rows
-        if until is not None
-    )
+    ids = {credential: found for credential, _ in rows if (found := _uuid(credential))}
+    names = dict(Connection.objects.filter(pk__in=ids.values()).values_list("pk", "username"))
+
+    def read(credential: str, until: datetime) -> ThrottledCredential:
+        connection_id = ids.get(credential)
+        known = connection_id if connection_id in names else None
+        return ThrottledCredential(credential, known, names[known] if known else "", until)
+
+    return tuple(read(credential, until) for credential, until in rows if until is not None)
 
 
-def _is_uuid(text: str) -> bool:
+def _uuid(text: str) -> UUID | None:
     try:
-        UUID(text)
+        return UUID(text)
     except ValueError:
-        return False
-    return True
+        return None
 
 
-def _limited(now: datetime) -> QuerySet[Any, Any]:
-    since = (now - REFUSALS_OF).date()
-    rows = DailyUsage.objects.filter(day__gt=since, blocked_refreshes__gt=0).order_by()
-    summed = rows.values("workspace_id", "workspace__name").annotate(refusals=Sum("blocked_refreshes"))
-    return summed.order_by("-refusals", "workspace_id").values_list(
-        "workspace_id", "workspace__name", "refusals"
+def _refusals(now: datetime) -> QuerySet[AuditEvent]:
+    return AuditEvent.objects.filter(
+        LIMIT_REACHED, at__gte=now - REFUSALS_OF, workspace__isnull=False
+    ).order_by()
+
+
+def _limited(refusals: QuerySet[AuditEvent]) -> tuple[LimitedWorkspace, ...]:
+    counted = refusals.values("workspace_id").annotate(number=Count("pk"), latest=Max("at"))
+    rows = list(counted.order_by("-number", "-latest")[:MOST_LINES])
+    names = dict(
+        Workspace.objects.filter(pk__in=[row["workspace_id"] for row in rows]).values_list("pk", "name")
+    )
+    return tuple(
+        LimitedWorkspace(
+            row["workspace_id"], names.get(row["workspace_id"], ""), row["number"], row["latest"]
+        )
+        for row in rows
     )
 
 
 def _waiting(rows: QuerySet[Any], since: str, instance: str) -> Waiting:
-    number = rows.count()
-    first = rows.order_by(since).values_list(since, instance).first() if number else None
-    return Waiting(number, *(first or (None, "")))
+    first = rows.order_by(since).values_list(since, flat=True).first()
+    if first is None:
+        return Waiting(0, None)
+    return Waiting(rows.order_by().values(instance).distinct()[:MOST_COUNTED].count(), first)
 
 
 def _day(day: date, found: dict[date, dict[str, Any]]) -> DayOfUsage:

@@ -7,20 +7,24 @@ from datetime import datetime
 from uuid import UUID
 
 from paris_integration.models import AuditEvent, Connection
+from paris_integration.types import ConnectionState, Login
+
+MOST_CONNECTIONS = 50
 
 
 @dataclass(frozen=True, slots=True)
 class ConnectionLine:
     connection_id: UUID
     username: str
-    login: str
-    state: str
-    cause: str
+    login: Login
+    state: ConnectionState
     ends_at: datetime | None
 
 
 @dataclass(frozen=True, slots=True)
 class ActLine:
+    """`action` and `outcome` in words. `instance_id` "": the act wasn't about one widget."""
+
     at: datetime
     actor: str
     action: str
@@ -28,13 +32,18 @@ class ActLine:
     instance_id: str
 
 
-def connections_of(workspace_id: UUID, *, limit: int = 50) -> list[ConnectionLine]:
-    """The workspace's connections, the latest change of state first."""
-    rows = Connection.objects.filter(workspace_id=workspace_id).defer("token").order_by("-state_changed_at")
+def connections_of(workspace_id: UUID) -> list[ConnectionLine]:
+    """MOST_CONNECTIONS of the workspace's connections: those with the latest change of state."""
+    rows = Connection.objects.filter(workspace_id=workspace_id).order_by("-state_changed_at", "pk")
+    columns = rows.values_list("pk", "username", "login", "state", "expires_at")
     return [
-        ConnectionLine(row.pk, row.username, row.login, row.state, row.cause, row.expires_at)
-        for row in rows[:limit]
+        ConnectionLine(pk, username, Login(login), ConnectionState(state), ends_at)
+        for pk, username, login, state, ends_at in columns[:MOST_CONNECTIONS]
     ]
+
+
+def count_connections(workspace_id: UUID) -> int:
+    return Connection.objects.filter(workspace_id=workspace_id).count()
 
 
 def last_acts(workspace_id: UUID, *, limit: int) -> list[ActLine]:

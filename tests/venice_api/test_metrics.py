@@ -19,6 +19,7 @@ from entitlements import metric_labels
 from entitlements.metric_labels import labels
 from entitlements.models import Plan, Workspace
 from foundation import cache as foundation_cache
+from outbox.models import Mail
 from paris_integration.errors import ProviderUnavailable, TokenRejected
 from paris_integration.observing import gauges
 from paris_integration.public import refresh_due_now
@@ -190,3 +191,20 @@ def test_the_gauges_cost_a_bounded_number_of_queries(
     with django_assert_max_num_queries(14):
         page = scrape()
     assert page[("instagram_database_up", ())] == 1
+
+
+def test_mails_that_wait_for_the_mail_server_are_counted() -> None:
+    now = timezone.now()
+    for hours, fault, is_given_up in (
+        (2, "ConnectionRefusedError", False),
+        (1, "", False),
+        (5, "SMTPRecipientsRefused 450", False),
+        (9, "ConnectionRefusedError", True),
+    ):
+        Mail.objects.create(
+            kind="invitation", recipient="ann@shop.example", fault=fault, queued_at=now - timedelta(hours=hours),
+            next_try_at=None if is_given_up else now, expires_at=now,
+        )  # fmt: skip
+    page = scrape()
+    assert page[("instagram_mails_waiting", ())] == 2
+    assert page[("instagram_mails_waiting_age_seconds", ())] == pytest.approx(7_200, abs=60)

@@ -30,6 +30,7 @@ from venice_api.instances import Instance, from_row, needs_approval
 from venice_api.models import WidgetInstance
 from venice_api.policies import editor_policy
 from venice_api.support.acts import ACTS, WIDGET_PAGE, Act
+from venice_api.support.filters import NeedsAttention
 from venice_api.support.finding import find
 from venice_api.support.marked_posts import marked_posts
 from venice_api.support.widget_form import LOOKS, SETTINGS, WidgetForm, looks_in_words
@@ -67,7 +68,7 @@ class WidgetInstanceAdmin(admin.ModelAdmin):
     form = WidgetForm
     list_display = ("widget", "source", "health", "owner", "short_id", "updated")
     list_per_page = 50
-    list_filter = ("source_type", "workspace__plan")
+    list_filter = (NeedsAttention, "source_type", "workspace__plan")
     search_fields = ("id", "name", "source_value", "workspace__name", "workspace__id")
     search_help_text = "Search by widget ID or name, workspace name or ID, source, or connected username."
     list_select_related = ("workspace",)

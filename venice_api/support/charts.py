@@ -21,8 +21,8 @@ class Chart:
     """`points`: of an SVG polyline. `days`: each day with its number, for readers that see no picture."""
 
     name: str
-    total: int
-    most: int
+    total: str
+    most: str
     points: str
     days: tuple[tuple[str, int], ...]
 
@@ -40,4 +40,4 @@ def _chart(name: str, days: Sequence[paris.DayOfUsage], numbers: list[int]) -> C
         for place, number in enumerate(numbers)
     )
     dated = tuple((day.day.isoformat(), number) for day, number in zip(days, numbers, strict=True))
-    return Chart(name, sum(numbers), most, " ".join(points), dated)
+    return Chart(name, f"{sum(numbers):,}", f"{most:,}", " ".join(points), dated)

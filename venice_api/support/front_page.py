@@ -1,4 +1,4 @@
-"""The first page of the support desk: what needs attention, each line with the page where it can be dealt with.
+"""The first page of the support desk: what needs attention, worst first. Each line leads to where it is dealt with.
 
 Each staff member sees only what their permissions allow.
 """
@@ -10,30 +10,30 @@ from dataclasses import dataclass
 from datetime import datetime
 from urllib.parse import urlencode
 
-from django.contrib.admin.utils import quote
-from django.db.models import Count, OuterRef
 from django.http import HttpRequest
 from django.urls import reverse
 from django.utils import timezone
 
+from outbox.unsent import Unsent, unsent
 from paris_integration import public as paris
 from venice_api.models import PageSighting
 from venice_api.support.charts import Chart, charts_of
+from venice_api.support.filters import CAUSES, FAILING, LATE, PICTURES, NeedsAttention
+from venice_api.support.workspace_page import LOGINS
 
+SITES_OF_WIDGETS = 1_000  # more would take too long on a day when everything fails
 _STATES = {
-    paris.ConnectionState.RECONNECT_REQUIRED: "must be reconnected by their owners",
-    paris.ConnectionState.PERMISSION_MISSING: "lack a permission",
-    paris.ConnectionState.DEAUTHORISED: "were withdrawn by their owners",
+    paris.ConnectionState.RECONNECT_REQUIRED: ("must be connected again", "must be connected again"),
+    paris.ConnectionState.PERMISSION_MISSING: ("lacks a permission", "lack a permission"),
+    paris.ConnectionState.DEAUTHORISED: ("was withdrawn by its owner", "were withdrawn by their owners"),
 }
-_CAUSES = {
-    paris.Warning.SOURCE_NOT_FOUND: "the profile or hashtag doesn't exist, or isn't public",
-    paris.Warning.PROVIDER_RATE_LIMITED: "Instagram's rate limit",
-    paris.Warning.PROVIDER_UNAVAILABLE: "Instagram couldn't be reached",
-    paris.Warning.PROVIDER_ERROR: "Instagram sent an answer that couldn't be used",
-    paris.Warning.RECONNECT_REQUIRED: "the account must be reconnected",
-    paris.Warning.PERMISSION_MISSING: "a permission is missing",
-    paris.Warning.HASHTAG_QUOTA_EXHAUSTED: "30 different hashtags a week are used up",
-}
+# A section is shown to people with all of these permissions, which its links need.
+_WIDGETS = ("paris_integration.view_feed", "venice_api.view_widgetinstance")
+_CONNECTIONS = ("paris_integration.view_connection",)
+_LIMITS = ("paris_integration.view_auditevent", "entitlements.view_workspace")
+_RATES = ("paris_integration.view_providerwindow",)
+_MAIL = ("outbox.view_mail",)
+_USAGE = ("paris_integration.view_dailyusage",)
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,124 +64,175 @@ class FrontPage:
 
 def front_page(request: HttpRequest) -> FrontPage | None:
     """None for people who may see none of it."""
-    allowed = {
-        name
-        for name in ("connection", "feed", "providerwindow", "dailyusage")
-        if request.user.has_perm(f"paris_integration.view_{name}")
-    }
-    if not allowed:
+
+    def may(*permissions: str) -> bool:
+        return request.user.has_perms(permissions)
+
+    if not any(may(*group) for group in (_WIDGETS, _CONNECTIONS, _LIMITS, _RATES, _MAIL, _USAGE)):
         return None
-    found = paris.what_needs_attention(now=timezone.now())
-    by_right = {
-        "feed": [
-            Section("Beat or worker silent", tuple(_late(found))),
-            Section("Feeds failing", tuple(_failing(found))),
-            Section("Pictures waiting", tuple(_pictures(found))),
-        ],
-        "connection": [Section("Connections", tuple(_connections(found)))],
-        "providerwindow": [Section("Throttled by Instagram", tuple(_throttled(found)))],
-        "dailyusage": [Section("Limits reached in the last 7 days", tuple(_limited(found)))],
-    }
-    sections = tuple(
-        section for name, group in by_right.items() if name in allowed for section in group if section.lines
+    now = timezone.now()
+    found = paris.what_needs_attention(now=now)
+    # Worst first: what affects everyone, then many customers, then one.
+    shown = (
+        Section("Instagram refuses our app", tuple(_incidents(found)) if may(*_CONNECTIONS) else ()),
+        Section("Beat or worker silent", tuple(_late(found)) if may(*_WIDGETS) else ()),
+        Section("Widgets that can't be refreshed", tuple(_failing(found, now)) if may(*_WIDGETS) else ()),
+        Section("Connections to repair", tuple(_dead(found)) if may(*_CONNECTIONS) else ()),
+        Section("Rate limits at Instagram", tuple(_throttled(found, request)) if may(*_RATES) else ()),
+        Section("Unsent mail", tuple(_mails(unsent(now=now))) if may(*_MAIL) else ()),
+        Section("Connections that end within 7 days", tuple(_ending(found)) if may(*_CONNECTIONS) else ()),
+        Section("Plan limits reached in the last 7 days", tuple(_limited(found)) if may(*_LIMITS) else ()),
+        Section("Pictures waiting", tuple(_pictures(found)) if may(*_WIDGETS) else ()),
     )
-    charts = charts_of(found.days) if "dailyusage" in allowed else ()
+    sections = tuple(section for section in shown if section.lines)
+    charts = charts_of(found.days) if may(*_USAGE) else ()
     return FrontPage(sections, charts, is_calm=not sections)
 
 
+def _incidents(found: paris.Attention) -> Iterator[Line]:
+    for incident in found.incidents:
+        yield Line(
+            f"{LOGINS[incident.login]}: many connections were refused at once. Tell the operator; "
+            "don't ask editors to reconnect.",
+            _list("paris_integration_connection", login__exact=incident.login.value),
+            incident.login.value,
+            incident.began_at,
+            "since",
+        )
+
+
 def _late(found: paris.Attention) -> Iterator[Line]:
-    late = found.late_feeds
-    if late.number:
-        before = found.late_before.isoformat()
+    if found.late.number:
+        number = _number(found.late.number, "widget is", "widgets are")
         yield Line(
-            f"{_number(late.number, 'feed is', 'feeds are')} due for a refresh, but not refreshed.",
-            _list("paris_integration_feed", next_refresh_at__lt=before, o="10"),
-            at=late.since,
-            at_word="due since",
+            f"{number} due for a refresh that no worker made.", _widgets(LATE), "", found.late.since, "since"
         )
 
 
-def _failing(found: paris.Attention) -> Iterator[Line]:
-    sites = _sites_by_cause() if found.failing else {}
+def _failing(found: paris.Attention, now: datetime) -> Iterator[Line]:
     for group in found.failing:
-        code = group.cause.value if group.cause else ""
-        cause = _CAUSES.get(group.cause, code) if group.cause else "no cause was recorded"
-        shown_on = _number(sites.get(code, 0), "site", "sites")
+        cause = CAUSES.get(group.cause, group.fault) if group.cause else "no cause was recorded"
+        about = "at least " if group.widgets > SITES_OF_WIDGETS else ""
+        sites = _number(_sites(group.fault, now), "site", "sites")
         yield Line(
-            f"{_number(group.widgets, 'widget', 'widgets')}, shown on {shown_on}: {cause}.",
-            _list("paris_integration_feed", outcome__exact="failed", fault__exact=code),
-            code,
-            group.first_at,
-            "first tried",
+            f"{_number(group.widgets, 'widget', 'widgets')} on {about}{sites}: {cause}.",
+            _widgets(f"{FAILING}{group.fault}"),
+            group.fault,
+            group.tried_at,
+            "last tried",
         )
 
 
-def _sites_by_cause() -> dict[str, int]:
-    """How many host names showed the failing widgets in the last 30 days, by cause."""
-    failing = PageSighting.objects.filter(instance_id__in=paris.failing_instance_ids())
-    caused = failing.annotate(cause=paris.cause_of_failing(OuterRef("instance_id"))).order_by()
-    return dict(caused.values_list("cause").annotate(sites=Count("host", distinct=True)))
+def _sites(fault: str, now: datetime) -> int:
+    """How many host names showed the widgets with this fault in the last 30 days; of SITES_OF_WIDGETS at most."""
+    widgets = paris.failing_instance_ids(fault, now=now)[:SITES_OF_WIDGETS]
+    shown = PageSighting.objects.filter(instance_id__in=widgets)
+    return shown.order_by().values("host").distinct().count()
 
 
-def _pictures(found: paris.Attention) -> Iterator[Line]:
-    waiting = found.pictures
-    if waiting.number:
-        yield Line(
-            f"{_number(waiting.number, 'picture waits', 'pictures wait')} for a copy. Open the oldest one's widget.",
-            _widget(waiting.instance_id),
-            at=waiting.since,
-            at_word="since",
-        )
-
-
-def _connections(found: paris.Attention) -> Iterator[Line]:
+def _dead(found: paris.Attention) -> Iterator[Line]:
     for dead in found.dead:
+        one, many = _STATES[dead.state]
         yield Line(
-            f"{_number(dead.number, 'connection', 'connections')}: {_STATES[dead.state]}.",
+            f"{_number(dead.number, f'connection {one}', f'connections {many}')}.",
             _list("paris_integration_connection", state__exact=dead.state.value),
             dead.state.value,
             dead.latest_at,
             "the latest",
         )
-    for ending in found.ending:
-        page = reverse("admin:paris_integration_connection_change", args=[ending.connection_id])
-        yield Line(f"@{ending.username} of {ending.workspace} ends soon.", page, "", ending.ends_at, "ends")
-    if found.ending_number > len(found.ending):
-        yield Line(
-            f"All {found.ending_number:,} connections that end within 7 days.",
-            _list(
-                "paris_integration_connection",
-                state__in="active,expiring",
-                expires_at__lt=found.ends_before.isoformat(),
-            ),
-        )
 
 
-def _throttled(found: paris.Attention) -> Iterator[Line]:
+def _throttled(found: paris.Attention, request: HttpRequest) -> Iterator[Line]:
+    may_open = request.user.has_perms(_CONNECTIONS)
     for credential in found.throttled:
         name = "The operator's account" if credential.credential == "public" else "A deleted connection"
+        page = _list("paris_integration_providerwindow", credential__exact=credential.credential)
+        if credential.connection_id and may_open:
+            page = _connection(credential.connection_id)
         yield Line(
             f"@{credential.username}" if credential.username else name,
-            _list("paris_integration_providerwindow", q=credential.credential),
+            page,
             credential.credential,
             credential.until,
             "until",
         )
     if found.throttled_number > len(found.throttled):
-        yield Line(f"All {found.throttled_number:,} rate limits.", _list("paris_integration_providerwindow"))
+        yield Line(
+            f"All {found.throttled_number:,} rate limits",
+            _list("paris_integration_providerwindow", parked_until__gt=timezone.now().isoformat()),
+        )
+
+
+def _mails(found: Unsent) -> Iterator[Line]:
+    if found.waiting:
+        yield Line(
+            f"{_number(found.waiting, 'mail has', 'mails have')} waited for more than 15 minutes.",
+            _list("outbox_mail", next_try_at__isnull="False", queued_at__lt=found.waiting_before.isoformat()),
+            "",
+            found.oldest_at,
+            "since",
+        )
+    if found.given_up:
+        yield Line(
+            f"{_number(found.given_up, 'mail was', 'mails were')} given up in the last 7 days.",
+            _list("outbox_mail", next_try_at__isnull="True", queued_at__gte=found.given_up_since.isoformat()),
+            "",
+            found.latest_at,
+            "the latest",
+        )
+
+
+def _ending(found: paris.Attention) -> Iterator[Line]:
+    for ending in found.ending:
+        words = f"@{ending.username} of {ending.workspace}"
+        yield Line(words, _connection(ending.connection_id), "", ending.ends_at, "ends")
+    if found.ending_number > len(found.ending):
+        page = _list(
+            "paris_integration_connection",
+            state__in="active,expiring",
+            expires_at__lt=found.ends_before.isoformat(),
+        )
+        yield Line(f"All {found.ending_number:,} connections that end", page)
 
 
 def _limited(found: paris.Attention) -> Iterator[Line]:
     for workspace in found.limited:
         yield Line(
-            f"{workspace.name}: {_number(workspace.refusals, 'refresh', 'refreshes')} refused.",
-            _list("paris_integration_dailyusage", workspace__id__exact=str(workspace.workspace_id)),
+            f"{workspace.name}: {_number(workspace.refusals, 'manual refresh', 'manual refreshes')} refused.",
+            reverse("admin:entitlements_workspace_change", args=[workspace.workspace_id]),
+            "",
+            workspace.latest_at,
+            "the latest",
         )
     if found.limited_number > len(found.limited):
-        yield Line(
-            f"All {found.limited_number:,} workspaces.",
-            _list("paris_integration_dailyusage", blocked_refreshes__gt="0"),
+        page = _list(
+            "paris_integration_auditevent",
+            action__exact="forced_refresh",
+            outcome__exact="refused",
+            reason__in=",".join(sorted(reason.value for reason in paris.BlockReason)),
+            at__gte=found.limited_since.isoformat(),
         )
+        yield Line(f"Refusals of all {found.limited_number:,} workspaces", page)
+
+
+def _pictures(found: paris.Attention) -> Iterator[Line]:
+    if found.pictures.number:
+        number = _number(found.pictures.number, "widget has", "widgets have")
+        yield Line(
+            f"{number} waited for copies of pictures for more than an hour.",
+            _widgets(PICTURES),
+            "",
+            found.pictures.since,
+            "since",
+        )
+
+
+def _widgets(kind: str) -> str:
+    return _list("venice_api_widgetinstance", **{NeedsAttention.parameter_name: kind})
+
+
+def _connection(connection_id: object) -> str:
+    return reverse("admin:paris_integration_connection_change", args=[connection_id])
 
 
 def _list(model: str, **query: str) -> str:
@@ -189,9 +240,5 @@ def _list(model: str, **query: str) -> str:
     return f"{address}?{urlencode(query)}" if query else address
 
 
-def _widget(instance_id: str) -> str:
-    return reverse("admin:venice_api_widgetinstance_change", args=[quote(instance_id)])
-
-
 def _number(number: int, one: str, many: str) -> str:
-    return f"{number:,} {one if number == 1 else many}"
+    return f"{number:,}{'+' if number == paris.MOST_COUNTED else ''} {one if number == 1 else many}"

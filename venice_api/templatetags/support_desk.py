@@ -6,11 +6,14 @@ from collections.abc import Mapping
 from typing import Any
 
 from django import template
+from django.utils import timezone
 
 from entitlements.models import Workspace
+from paris_integration import public as paris
+from venice_api.models import WidgetInstance
 from venice_api.support.acts import KINDS, Kind
 from venice_api.support.front_page import FrontPage, front_page
-from venice_api.support.workspace_page import Overview, overview
+from venice_api.support.workspace_page import Overview, Widget, overview, widgets_of
 
 register = template.Library()
 
@@ -31,3 +34,12 @@ def workspace_overview(context: Mapping[str, Any], workspace: Workspace) -> Over
 def act_kind(page: str) -> Kind:
     """The kind of the act with this page."""
     return KINDS[page]
+
+
+@register.simple_tag(takes_context=True)
+def connected_widgets(context: Mapping[str, Any], connection: Any) -> list[Widget] | None:
+    """The widgets that use the connection, with their health. None for people who may not view widgets."""
+    if not context["request"].user.has_perm("venice_api.view_widgetinstance"):
+        return None
+    rows = WidgetInstance.objects.filter(pk__in=paris.instances_of(connection.pk))
+    return widgets_of(rows.select_related("workspace").order_by("-updated_at"), timezone.now())

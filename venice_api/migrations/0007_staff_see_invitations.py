@@ -23,7 +23,7 @@ def grant(apps, schema_editor):
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("venice_api", "0005_appearance_and_moderation"),
+        ("venice_api", "0006_support_desk_indexes"),
         ("entitlements", "0005_invitations"),
         ("paris_integration", "0015_connect_links"),
     ]
