@@ -197,6 +197,8 @@ def test_a_repeated_answer_is_the_views_in_every_part(warm: dict[str, str], view
         {"REQUEST_METHOD": "HEAD"},
         {"REQUEST_METHOD": "OPTIONS"},
         {"HTTP_COOKIE": "sessionid=x"},
+        {"HTTP_CACHE_CONTROL": "max-age=0"},
+        {"HTTP_PRAGMA": "no-cache"},
         {"CONTENT_LENGTH": "2"},
         {"PATH_INFO": repeats.PATH + "/"},
         {"SCRIPT_NAME": "/x"},

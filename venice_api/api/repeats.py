@@ -6,7 +6,8 @@ REPEAT_SECONDS, or until the view says that the answer may change by itself. The
 whether the values from which it was made are still the same; if so, it is good for another REPEAT_SECONDS.
 
 The view stays the only place that decides what is answered. A repeated answer counts like any other: towards throttles,
-metrics, daily usage, sightings and the access log. `GET` requests with an embed token and without cookies are repeated.
+metrics, daily usage, sightings and the access log. Repeated are answers to `GET` requests with an embed token, without
+cookies and without `Cache-Control`.
 """
 
 from __future__ import annotations
@@ -46,7 +47,15 @@ OFFER = "venice.repeatable"  # in the WSGI environment: what the view says about
 LOOKUPS = "venice.lookups"
 JSON = "application/json"
 _OF_ONE_ANSWER = ("X-Request-ID", "Content-Type", "Content-Length")
-_NOT_REPEATED = ("HTTP_COOKIE", "HTTP_X_FORWARDED_HOST", "HTTP_X_FORWARDED_SSL", "HTTP_X_FORWARDED_PROTOCOL")
+# A client that sends Cache-Control or Pragma wants no kept answer: the editor's previews do so.
+_NOT_REPEATED = (
+    "HTTP_COOKIE",
+    "HTTP_CACHE_CONTROL",
+    "HTTP_PRAGMA",
+    "HTTP_X_FORWARDED_HOST",
+    "HTTP_X_FORWARDED_SSL",
+    "HTTP_X_FORWARDED_PROTOCOL",
+)
 
 access_logger = logging.getLogger("access")
 monotonic = time.monotonic
