@@ -58,7 +58,9 @@ class Prepared(Generic[Row]):
         compiler = copy.copy(plan.compiler)
         compiler.connection = connection
         compiler.as_sql = lambda: (plan.sql, tuple(params))
-        return list(plan.queryset._iterable_class(_Bound(compiler)))  # type: ignore[attr-defined]
+        iterable: Any = plan.queryset._iterable_class
+        rows: list[Row] = list(iterable(_Bound(compiler)))
+        return rows
 
     def first(self, **values: Any) -> Row | None:
         """The first row for these values, or None."""
