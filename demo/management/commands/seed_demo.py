@@ -1,4 +1,4 @@
-"""`seed_demo`: create the demo's tables and rows, with the password from DEMO_PASSWORD, and print the widgets as JSON."""
+"""`seed_demo`: migrate, create the demo's rows with the password from DEMO_PASSWORD, and print the widgets as JSON."""
 
 from __future__ import annotations
 
