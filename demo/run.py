@@ -184,7 +184,7 @@ def bring_up(processes: Processes, addresses: Addresses) -> dict[str, object]:
         "--host", addresses.host, "--port", str(addresses.standin_port), "--quiet",
     )  # fmt: skip
     with _one_at_a_time(processes.asking):
-        _collect_static_files(processes)
+        collect_static_files(processes)
         say("Preparing the database …")
         seeded: dict[str, object] = json.loads(processes.manage("seed_demo"))
     say("Starting web, worker and beat …")
@@ -206,7 +206,7 @@ def bring_up(processes: Processes, addresses: Addresses) -> dict[str, object]:
     return seeded
 
 
-def _collect_static_files(processes: Processes) -> None:
+def collect_static_files(processes: Processes) -> None:
     """Run collectstatic if a file or package has changed since the last run: it takes seconds."""
     note, made_from = _var_dir() / "staticfiles-made-from", _static_sources(processes.static_root)
     if note.exists() and note.read_text() == made_from and Path(processes.static_root).is_dir():
