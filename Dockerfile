@@ -20,7 +20,8 @@ COPY entitlements entitlements
 COPY paris_integration paris_integration
 COPY venice_api venice_api
 COPY templates templates
-RUN python manage.py collectstatic --noinput --verbosity 0 && rm -rf /var/lib/feeds/*
+# Compiled here, because containers cannot write to the image and would compile at every start.
+RUN python manage.py collectstatic --noinput --verbosity 0 && rm -rf /var/lib/feeds/* && python -m compileall -q .
 USER feeds
 EXPOSE 8000
 # For the web process, the default command. compose.yaml overrides it for worker, pictures and beat.

@@ -12,12 +12,13 @@ install: $(STAMP)
 	@$(BIN)/python manage.py collectstatic --noinput --verbosity 0
 	@$(BIN)/python -m compileall -q $(CODE)
 
-# uv takes a second, pip a minute. If uv can't be installed, pip installs from the same file.
+# uv takes a second, pip a minute. If uv can't be installed, pip installs from the same file. Both compile the packages:
+# the production processes write no bytecode, and would compile two thousand files at every start.
 $(STAMP): requirements-dev.txt
 	@echo "Installing packages …"
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	@if $(BIN)/pip install --quiet --disable-pip-version-check uv==$(UV_VERSION) 2>/dev/null \
-	   && $(BIN)/uv pip sync --quiet --python $(BIN)/python --require-hashes requirements-dev.txt; then true; \
+	   && $(BIN)/uv pip sync --quiet --compile-bytecode --python $(BIN)/python --require-hashes requirements-dev.txt; then true; \
 	 else echo "uv is not available: installing with pip"; \
 	   $(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements-dev.txt; fi
 	@touch $(STAMP)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import base64
 import contextlib
 import fcntl
+import hashlib
 import json
 import os
 import secrets
@@ -99,6 +100,7 @@ class Processes:
     def __init__(self, environment: dict[str, str], asking: Asking) -> None:
         self.asking = asking
         self._environment = environment
+        self.static_root = environment["STATIC_ROOT"]
         self._running: dict[str, subprocess.Popen[bytes]] = {}
 
     def start(
@@ -182,10 +184,8 @@ def bring_up(processes: Processes, addresses: Addresses) -> dict[str, object]:
         "--host", addresses.host, "--port", str(addresses.standin_port), "--quiet",
     )  # fmt: skip
     with _one_at_a_time(processes.asking):
-        say("Preparing static files …")
-        processes.manage("collectstatic", "--noinput", "--verbosity", "0")
+        collect_static_files(processes)
         say("Preparing the database …")
-        processes.manage("migrate", "--noinput", "--verbosity", "0")
         seeded: dict[str, object] = json.loads(processes.manage("seed_demo"))
     say("Starting web, worker and beat …")
     processes.start(
@@ -204,6 +204,28 @@ def bring_up(processes: Processes, addresses: Addresses) -> dict[str, object]:
     for token in tokens(seeded):
         _wait_for(processes, f"{addresses.web}/v1/integrations/instagram/feed?token={token}")
     return seeded
+
+
+def collect_static_files(processes: Processes) -> None:
+    """Run collectstatic if a file or package has changed since the last run: it takes seconds."""
+    note, made_from = _var_dir() / "staticfiles-made-from", _static_sources(processes.static_root)
+    if note.exists() and note.read_text() == made_from and Path(processes.static_root).is_dir():
+        return
+    say("Preparing static files …")
+    note.unlink(missing_ok=True)
+    processes.manage("collectstatic", "--noinput", "--verbosity", "0")
+    note.write_text(made_from)
+
+
+def _static_sources(static_root: str) -> str:
+    """A digest of the names, sizes and times of our own static files, of the list of packages, and of where they go."""
+    files = [
+        BASE_DIR / "requirements.txt",
+        BASE_DIR / "config" / "settings.py",
+        *BASE_DIR.glob("*/static/**/*"),
+    ]
+    facts = [(str(file), (stat := file.stat()).st_size, stat.st_mtime_ns) for file in sorted(files)]
+    return hashlib.sha256(json.dumps([static_root, facts]).encode()).hexdigest()
 
 
 @contextlib.contextmanager

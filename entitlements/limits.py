@@ -18,6 +18,7 @@ from entitlements.keys import Value
 from entitlements.models import EntitlementChange, EntitlementOverride, Plan, PlanEntitlement, Workspace
 from foundation import cache
 from foundation.cache import AwareDatetime
+from foundation.prepared import Prepared
 
 logger = logging.getLogger(__name__)
 
@@ -132,7 +133,9 @@ def load_ladder(workspace_id: UUID) -> Ladder:
     """The workspace's grants with those of the higher plans, in one query. Raises WorkspaceNotFound."""
     overrides: list[Override] = []
     plans: dict[int, tuple[str, str, dict[str, Value]]] = {}
-    for rank, plan_key, plan_name, row_id, key, value, ends_at, is_override in _ladder_rows(workspace_id):
+    for rank, plan_key, plan_name, row_id, key, value, ends_at, is_override in _ladders.rows(
+        workspace_id=workspace_id
+    ):
         _, _, values = plans.setdefault(rank, (plan_key, plan_name, {}))
         # A plan without values has one row without a key.
         if key is None or not _is_usable(key, value, row_id, "override" if is_override else "plan"):
@@ -252,6 +255,9 @@ def _ladder_rows(workspace_id: UUID) -> QuerySet[Any, tuple[Any, ...]]:
         SqlValue(True),
     )
     return plan_values.union(override_values, all=True)
+
+
+_ladders: Prepared[tuple[Any, ...]] = Prepared(_ladder_rows, workspace_id=UUID)
 
 
 def _is_usable(key: str, value: Any, row_id: int, kind: str) -> bool:

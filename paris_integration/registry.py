@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import cache
+from typing import TYPE_CHECKING
 
 from django.conf import settings
 
@@ -11,8 +12,11 @@ from paris_integration.providers.base import Provider
 from paris_integration.providers.files import FileClient
 from paris_integration.providers.graph import GraphProvider
 from paris_integration.providers.http import HttpClient
-from paris_integration.providers.oauth import App, MetaLogins, Urls
+from paris_integration.providers.login_values import App, Urls
 from paris_integration.types import Login, Secret
+
+if TYPE_CHECKING:
+    from paris_integration.providers.oauth import MetaLogins
 
 
 def _http_client() -> HttpClient:
@@ -43,6 +47,9 @@ def file_client() -> FileClient:
 @cache
 def logins() -> MetaLogins:
     """The logins at Meta, with the apps that the operator has configured."""
+    # Here, because it is slow to import, and most processes see no login.
+    from paris_integration.providers.oauth import MetaLogins
+
     apps = {
         Login.INSTAGRAM: App(settings.INSTAGRAM_APP_ID, Secret(settings.INSTAGRAM_APP_SECRET)),
         Login.FACEBOOK: App(

@@ -6,8 +6,14 @@ from collections.abc import Iterable
 from uuid import UUID
 
 from foundation import cache
+from foundation.prepared import Prepared
 from paris_integration.models import Connection, ConnectionLink
 from paris_integration.types import ConnectionFacts, ConnectionState, FeedKey, Login
+
+_links: Prepared[ConnectionLink] = Prepared(
+    lambda instance_id: ConnectionLink.objects.filter(pk=instance_id).select_related("connection"),
+    instance_id=str,
+)
 
 
 def recall(key: FeedKey) -> ConnectionFacts | None:
@@ -43,7 +49,7 @@ def find_connections(keys: Iterable[FeedKey]) -> dict[str, ConnectionFacts]:
 
 
 def _load(instance_id: str) -> ConnectionFacts | None:
-    link = ConnectionLink.objects.filter(pk=instance_id).select_related("connection").first()
+    link = _links.first(instance_id=instance_id)
     return facts_of(link.connection) if link else None
 
 

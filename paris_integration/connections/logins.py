@@ -24,7 +24,7 @@ from paris_integration.connections import connect_links, lifecycle, login_fences
 from paris_integration.connections.lifecycle import GivenUp, Grant
 from paris_integration.errors import LoginFailed
 from paris_integration.models import LoginAttempt
-from paris_integration.providers.oauth import Account, LoginResult
+from paris_integration.providers.login_values import Account, LoginResult
 from paris_integration.types import Actor, FeedKey, Login, Source, SourceType
 from paris_integration.waiting import order_places
 

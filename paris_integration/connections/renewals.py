@@ -24,7 +24,7 @@ from paris_integration.errors import ProviderError, TokenRejected
 from paris_integration.models import Connection, HashtagSearch
 from paris_integration.observing import audit, metrics
 from paris_integration.observing.audit import Action, Outcome
-from paris_integration.providers.oauth import Token
+from paris_integration.providers.login_values import Token
 from paris_integration.types import ConnectionState, Login
 
 logger = logging.getLogger(__name__)

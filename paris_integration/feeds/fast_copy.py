@@ -16,6 +16,7 @@ from django.conf import settings
 
 from foundation import cache
 from foundation.cache import AwareDatetime
+from foundation.prepared import Prepared
 from paris_integration.feeds import pictures
 from paris_integration.feeds.pictures import Reach
 from paris_integration.models import Feed
@@ -29,6 +30,8 @@ from paris_integration.types import (
     Mode,
     Post,
 )
+
+_ids: Prepared[tuple[UUID]] = Prepared(lambda pk: Feed.objects.filter(pk=pk).values_list("pk"), pk=UUID)
 
 
 class FeedCopy(msgspec.Struct, frozen=True, array_like=True):
@@ -96,7 +99,7 @@ def publish(row: Feed) -> None:
 def _is_gone(feed_id: UUID) -> bool:
     """Whether the row was deleted. False while the database is away."""
     try:
-        return not cache.guarded_load(lambda: Feed.objects.filter(pk=feed_id).exists())
+        return not cache.guarded_load(lambda: _ids.rows(pk=feed_id))
     except cache.StoreAway:
         return False
 

@@ -2,19 +2,26 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from django.db import transaction
 
+from foundation.prepared import Prepared
 from paris_integration import clock
 from paris_integration.feeds import schedule
 from paris_integration.models import ProviderWindow
 from paris_integration.providers.base import Usage
 
+NOTE_AGAIN = timedelta(minutes=1)
+
+_windows: Prepared[ProviderWindow] = Prepared(
+    lambda credential: ProviderWindow.objects.filter(credential=credential), credential=str
+)
+
 
 def parked_until(credential: str, *, now: datetime) -> datetime | None:
     """When this credential may be used again; None if it may be used now."""
-    row = ProviderWindow.objects.filter(credential=credential, parked_until__gt=now).first()
+    row = _windows.first(credential=credential)
     counted = _counted_until(row, now) if row else None
     return counted if counted is not None and counted > now else None
 
@@ -47,8 +54,10 @@ def open_window(credential: str) -> None:
 
 def note_success(credential: str, usage: Usage, *, now: datetime) -> datetime | None:
     """Record a successful call and its usage headers. Returns the end of the wait they ask for, or None."""
-    _note_usage(credential, usage, now)
-    row = ProviderWindow.objects.filter(credential=credential).first()
+    row = _windows.first(credential=credential)
+    if usage != Usage() and not _is_noted(row, usage, now):
+        _note_usage(credential, usage, now)
+        row = _windows.first(credential=credential)
     if row is None:
         return None
     if row.throttles and usage == Usage():
@@ -57,9 +66,18 @@ def note_success(credential: str, usage: Usage, *, now: datetime) -> datetime | 
     return counted if counted is not None and counted > now else None
 
 
+def _is_noted(row: ProviderWindow | None, usage: Usage, now: datetime) -> bool:
+    """Whether the row already says the same. All public feeds share one row, and would wait for each other's writes."""
+    return (
+        row is not None
+        and row.usage_percent == usage.percent
+        and row.throttles == 0
+        and abs(now - row.updated_at) < NOTE_AGAIN
+        and schedule.parking(usage.percent, usage.regain_minutes) is None
+    )
+
+
 def _note_usage(credential: str, usage: Usage, now: datetime) -> None:
-    if usage == Usage():
-        return
     ProviderWindow.objects.bulk_create(
         [ProviderWindow(credential=credential, usage_percent=usage.percent)],
         update_conflicts=True,

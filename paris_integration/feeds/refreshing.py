@@ -20,6 +20,7 @@ from django.db.models import Q
 
 from entitlements.limits import Limits, WorkspaceNotFound
 from foundation import logs
+from foundation.prepared import Prepared
 from paris_integration import clock, registry
 from paris_integration.connections import health, incidents
 from paris_integration.errors import PermissionMissing, ProviderError, RateLimited, TokenRejected
@@ -40,6 +41,9 @@ CLAIM_LASTS = timedelta(seconds=60)  # a feed whose message got lost is due agai
 IN_DOUBT_MARGIN = timedelta(seconds=5)
 OPERATOR_FAULT = "operator credentials"  # begins the detail of a fault that only the operator can mend
 LEASE_MARGIN = timedelta(seconds=10)  # beyond the provider's deadline: normalising and one write
+
+
+_feeds: Prepared[Feed] = Prepared(lambda pk: Feed.objects.with_orders().filter(pk=pk), pk=UUID)
 
 
 class Result(StrEnum):
@@ -90,12 +94,12 @@ class Flight:
     limits: Limits
     now: datetime
     kind: Kind
-    on_landing: OnLanding = lambda _: None
+    on_landing: OnLanding | None = None
 
 
 def refresh_feed(feed_id: UUID, *, now: datetime) -> RefreshOutcome:
     """Refresh the feed if it is due and no other refresh is running. Expected outcomes are returned, not raised."""
-    row = Feed.objects.with_orders().filter(pk=feed_id).first()
+    row = _feeds.first(pk=feed_id)
     if row is None:
         return RefreshOutcome(Result.GONE)
     with logs.bound(workspace=str(row.workspace_id), instance=row.instance_id):
@@ -292,11 +296,15 @@ def _land_partial(flight: Flight, fault: ProviderError) -> RefreshOutcome:
 
 
 def _land(flight: Flight, landed: RefreshOutcome, /, **values: Any) -> RefreshOutcome:
-    # One transaction: `on_landing` settles the ledger line, and the charge must match what was written.
-    with transaction.atomic():
+    if flight.on_landing is None:
         if not lease.write(flight.held, **values):
             landed = RefreshOutcome(Result.FENCED, landed.fault)
-        flight.on_landing(landed)
+    else:
+        # One transaction: `on_landing` settles the ledger line, and the charge must match what was written.
+        with transaction.atomic():
+            if not lease.write(flight.held, **values):
+                landed = RefreshOutcome(Result.FENCED, landed.fault)
+            flight.on_landing(landed)
     if landed.result is not Result.FENCED:
         _adopt(flight.row, fence=flight.held.fence + 1, lease_expires_at=None, **values)
         fast_copy.publish(flight.row)

@@ -334,13 +334,16 @@ def _earliest_expiry(post: ExternalPost, fetched_at: datetime) -> datetime | Non
     urls = [post.get("mediaUrl"), post.get("thumbnailUrl")]
     for child in post.get("children", []):
         urls += [child.get("mediaUrl"), child.get("thumbnailUrl")]
-    expiries = [expiry for url in urls if url and (expiry := link_expiry(url, fetched_at))]
+    # A set, because an image has the same link twice.
+    expiries = [expiry for url in set(urls) if url and (expiry := link_expiry(url, fetched_at))]
     return min(expiries, default=None)
 
 
 def link_expiry(url: str, fetched_at: datetime) -> datetime | None:
     """When the CDN link expires, if its URL says so."""
     # `oe` is the expiry in hexadecimal Unix seconds. Meta doesn't document it, so only plausible times are used.
+    if "oe=" not in url:
+        return None
     text = parse_qs(urlsplit(url).query).get("oe", [""])[0]
     if not re.fullmatch(r"[0-9A-Fa-f]{6,9}", text):
         return None

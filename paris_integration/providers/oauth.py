@@ -8,7 +8,6 @@ Sources: "Business Login for Instagram" (2026-03-13), "Manual flow" and "Get sta
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -27,6 +26,7 @@ from paris_integration.errors import (
 from paris_integration.providers.faults import fault_of
 from paris_integration.providers.graph import appsecret_proof
 from paris_integration.providers.http import Deadline, HttpAnswer, HttpClient
+from paris_integration.providers.login_values import Account, App, LoginResult, Token, Urls
 from paris_integration.types import Login, Secret
 
 INSTAGRAM_SCOPES = ("instagram_business_basic",)
@@ -41,54 +41,6 @@ FACEBOOK_NEEDS = ("instagram_basic",)
 MAX_ACCOUNT_PAGES = 10
 MAX_TOKEN_LIFETIME = timedelta(days=366)
 MAX_USERNAME = 60
-
-
-@dataclass(frozen=True, slots=True)
-class App:
-    """A Meta app of one login. `config_id`: a Facebook Login for Business configuration, or empty."""
-
-    client_id: str
-    secret: Secret
-    config_id: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class Account:
-    """A professional account behind a login."""
-
-    account_id: str
-    username: str
-
-
-@dataclass(frozen=True, slots=True)
-class Token:
-    """`expires_at` None without `never_expires`: Meta didn't say when the token expires."""
-
-    secret: Secret
-    expires_at: datetime | None
-    never_expires: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class LoginResult:
-    """A long-lived token and the accounts it may read. `app_user_id`: the person's id for this app."""
-
-    token: Token
-    app_user_id: str
-    accounts: tuple[Account, ...]
-    scopes: tuple[str, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Urls:
-    """Meta's base URLs, without a trailing slash."""
-
-    instagram_www: str
-    instagram_api: str
-    instagram_graph: str
-    facebook_www: str
-    facebook_graph: str
-    version: str
 
 
 class _Strategy(BaseStrategy):  # type: ignore[type-arg]

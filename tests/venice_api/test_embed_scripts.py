@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import brotli
 import pytest
 from django.test import Client
 
@@ -22,9 +23,9 @@ LANGUAGES = {"en", "de", "fr", "es", "it", "pt", "nl", "pl", "tr", "ja", "ar"}
 
 
 def test_the_script_that_every_page_loads_is_small() -> None:
-    script, _ = script_of("widget")
+    bodies = script_of("widget")
 
-    assert len(gzip.compress(script, 9)) <= CORE_MAX_BYTES
+    assert len(bodies["br"].content) < len(bodies["gzip"].content) <= CORE_MAX_BYTES
 
 
 def test_the_minified_script_is_that_of_the_source() -> None:
@@ -46,6 +47,52 @@ def test_any_site_can_load_the_scripts(client: Client, name: str) -> None:
     assert response["Access-Control-Allow-Origin"] == "*"
     assert response["Cross-Origin-Resource-Policy"] == "cross-origin"
     assert client.get(f"/embed/{name}.js", headers={"if-none-match": response["ETag"]}).status_code == 304
+
+
+@pytest.mark.cached
+@pytest.mark.parametrize("name", FILES)
+@pytest.mark.parametrize(
+    ("accepted", "encoding"),
+    [
+        ("gzip, deflate, br, zstd", "br"),
+        ("GZIP;q=0.5", "gzip"),
+        ("br;q=0, gzip", "gzip"),
+        ("br; q=0.000, *", None),
+        ("deflate", None),
+        ("", None),
+    ],
+)
+def test_a_script_comes_compressed_if_the_browser_can_read_that(
+    client: Client, name: str, accepted: str, encoding: str | None
+) -> None:
+    unpack = {"br": brotli.decompress, "gzip": gzip.decompress, None: bytes}[encoding]
+    headers = {"accept-encoding": accepted}
+
+    response = client.get(f"/embed/{name}.js", headers=headers)
+
+    assert response.headers.get("Content-Encoding") == encoding
+    assert unpack(response.content) == (FOLDER / FILES[name]).read_bytes()
+    assert response["Vary"] == "Accept-Encoding"
+    unchanged = client.get(f"/embed/{name}.js", headers={**headers, "if-none-match": response["ETag"]})
+    assert (unchanged.status_code, unchanged["ETag"]) == (304, response["ETag"])
+
+
+@pytest.mark.cached
+def test_each_encoding_of_a_script_has_its_own_etag(client: Client) -> None:
+    answers = [
+        client.get("/embed/widget.js", headers={"accept-encoding": name}) for name in ("br", "gzip", "")
+    ]
+
+    assert len({answer["ETag"] for answer in answers}) == 3
+    other = client.get("/embed/widget.js", headers={"if-none-match": answers[0]["ETag"]})
+    assert other.status_code == 200
+
+
+@pytest.mark.cached
+def test_a_browser_shows_the_script_it_has_while_it_asks_for_a_new_one(client: Client) -> None:
+    assert client.get("/embed/widget.js")["Cache-Control"] == (
+        "public, max-age=300, stale-while-revalidate=86400"
+    )
 
 
 def test_every_module_that_the_widget_imports_is_served() -> None:

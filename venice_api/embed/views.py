@@ -8,6 +8,7 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.template.loader import render_to_string
 from django.utils import timezone
+from django.utils.cache import patch_vary_headers
 from django.utils.http import parse_etags
 from django.views.decorators.http import require_http_methods, require_safe
 from rest_framework.exceptions import APIException, PermissionDenied
@@ -23,7 +24,7 @@ from venice_api.api.inputs import single_values
 from venice_api.api.problems import Problem, problem_of
 from venice_api.appearance import to_send
 from venice_api.embed.plain import PlainPost, read_plain
-from venice_api.embed.scripts import script_of
+from venice_api.embed.scripts import PLAIN, accepted_body
 from venice_api.embed_code import Reserve
 from venice_api.instances import Instance, find_instance
 from venice_api.policies import frame_policy
@@ -39,12 +40,15 @@ SCRIPT_CACHING = "public, max-age=300, stale-while-revalidate=86400"
 @require_safe
 def script(request: HttpRequest, name: str) -> HttpResponse:
     """The web component, or a module that it imports. Any site may load them."""
-    script, etag = script_of(name)
-    if etag in parse_etags(request.headers.get("If-None-Match", "")):
+    body = accepted_body(name, request.headers.get("Accept-Encoding", ""))
+    if body.etag in parse_etags(request.headers.get("If-None-Match", "")):
         response = HttpResponse(status=304)
     else:
-        response = HttpResponse(script, content_type="text/javascript; charset=utf-8")
-    response["ETag"] = etag
+        response = HttpResponse(body.content, content_type="text/javascript; charset=utf-8")
+        if body.encoding != PLAIN:
+            response["Content-Encoding"] = body.encoding
+    response["ETag"] = body.etag
+    patch_vary_headers(response, ("Accept-Encoding",))
     response["Cache-Control"] = SCRIPT_CACHING
     response["Access-Control-Allow-Origin"] = "*"
     response["Cross-Origin-Resource-Policy"] = "cross-origin"
