@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any
 
 from django.contrib import admin
-from django.db.models import Sum
+from django.db.models import QuerySet, Sum
 from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
 from django.utils import timezone
 
+from foundation import large_lists
+from foundation.large_lists import IndexedValues, LargeList
 from paris_integration.models import (
     AuditEvent,
     Connection,
@@ -34,16 +35,8 @@ class ReadOnlyAdmin(admin.ModelAdmin):
         return False
 
 
-class NamedValues(admin.AllValuesFieldListFilter):
-    """Filters by the values in a column. Shows the empty value as "none", so that it can be clicked."""
-
-    def choices(self, changelist: Any) -> Iterator[Any]:
-        for choice in super().choices(changelist):
-            yield {**choice, "display": choice["display"] or "none"}
-
-
 @admin.register(Feed)
-class FeedAdmin(ReadOnlyAdmin):
+class FeedAdmin(LargeList, ReadOnlyAdmin):
     list_display = (
         "source",
         "workspace",
@@ -58,9 +51,14 @@ class FeedAdmin(ReadOnlyAdmin):
     )
     list_filter = ("outcome", "fault", "mode", "source_type")
     search_fields = ("instance_id", "source_value", "workspace__name", "workspace__id")
+    search_exactly = ("instance_id", "source_value")
     list_select_related = ("workspace",)
     exclude = ("posts_encoded", "copies")  # large, and unreadable as JSON text
     ordering = ("-attempted_at",)
+    sortable_by = ("attempted_at", "next_refresh_at")
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Feed]:
+        return super().get_queryset(request).defer("posts_encoded", "copies", "profile")
 
     @admin.display(ordering="source_value")
     def source(self, feed: Feed) -> str:
@@ -81,33 +79,42 @@ class IncidentAdmin(ReadOnlyAdmin):
 
 
 @admin.register(ForcedRefresh)
-class ForcedRefreshAdmin(ReadOnlyAdmin):
+class ForcedRefreshAdmin(LargeList, ReadOnlyAdmin):
     """The ledger: one line per unit."""
 
     list_display = ("reserved_at", "workspace", "instance_id", "source_value", "username", "state", "fault")
-    list_filter = ("state", "fault", "reserved_at")
-    search_fields = ("instance_id", "source_value", "username", "workspace__name", "workspace__id")
+    list_filter = ("state", ("fault", IndexedValues), "reserved_at")
+    search_fields = ("instance_id", "source_value", "username")
+    search_exactly = ("instance_id",)
+    search_help_text = (
+        "Search by widget ID, workspace name or ID, or by source or username in the newest 10,000 rows."
+    )
     list_select_related = ("workspace",)
     ordering = ("-reserved_at",)
 
 
 @admin.register(AuditEvent)
-class AuditEventAdmin(ReadOnlyAdmin):
+class AuditEventAdmin(LargeList, ReadOnlyAdmin):
     list_display = ("at", "actor", "action", "outcome", "reason", "workspace", "instance_id", "note")
-    list_filter = ("action", "outcome", ("reason", NamedValues), "at")
-    search_fields = ("instance_id", "actor", "workspace__name", "workspace__id", "note")
+    list_filter = ("action", "outcome", ("reason", IndexedValues), "at")
+    search_fields = ("instance_id", "actor", "note")
+    search_exactly = ("instance_id", "actor")
+    search_help_text = (
+        "Search by widget ID, person, workspace name or ID, or by part of a note in the newest 10,000 rows."
+    )
     list_select_related = ("workspace",)
-    date_hierarchy = "at"
-    show_facets = admin.ShowFacets.NEVER  # counting would read the whole table for every filter
+    ordering = ("-at", "-id")
 
 
 @admin.register(Connection)
-class ConnectionAdmin(ReadOnlyAdmin):
+class ConnectionAdmin(LargeList, ReadOnlyAdmin):
     """State and expiry of connections, without the token."""
 
     list_display = ("account", "login", "workspace", "state", "cause", "ends", "next_renewal_at")
     list_filter = ("state", "login")
-    search_fields = ("username", "account_id", "workspace__name", "workspace__id", "links__instance_id")
+    search_fields = ("username", "account_id")
+    search_exactly = ("username", "account_id", "links__instance_id")
+    search_help_text = "Search by username, account id, widget ID, workspace name or ID."
     list_select_related = ("workspace",)
     exclude = ("token", "renewal_lease_expires_at")
 
@@ -124,18 +131,16 @@ class ConnectionAdmin(ReadOnlyAdmin):
 
 
 @admin.register(DailyUsage)
-class DailyUsageAdmin(ReadOnlyAdmin):
-    """Usage per workspace and day (UTC), with totals of the filtered rows."""
+class DailyUsageAdmin(LargeList, ReadOnlyAdmin):
+    """Usage per workspace and day (UTC), with totals of the filtered rows unless they are too many."""
 
     list_display = ("workspace", "day", *usage.COLUMNS)
     list_filter = ("day",)
-    search_fields = ("workspace__name", "workspace__id")
+    search_fields = ("workspace__name",)
     search_help_text = "Search by workspace name or id."
     list_select_related = ("workspace",)
     list_display_links = None
-    date_hierarchy = "day"
-    ordering = ("-day", "workspace__name")
-    show_facets = admin.ShowFacets.NEVER
+    ordering = ("-day", "-workspace_id")
     change_list_template = "admin/paris_integration/dailyusage_list.html"
 
     def changelist_view(
@@ -144,6 +149,9 @@ class DailyUsageAdmin(ReadOnlyAdmin):
         response = super().changelist_view(request, extra_context)
         found = getattr(response, "context_data", {}).get("cl")
         if isinstance(response, TemplateResponse) and response.context_data is not None and found is not None:
+            # Adding up all days of all workspaces would read millions of rows.
+            if found.result_count >= large_lists.MOST_LISTED:
+                return response
             sums = found.queryset.order_by().aggregate(**{name: Sum(name) for name in usage.COLUMNS})
             response.context_data["totals"] = [
                 (name.replace("_", " "), sums[name] or 0) for name in usage.COLUMNS
