@@ -97,10 +97,10 @@ def widget_of(number: int) -> str:
 
 
 def posts() -> str:
-    """25 stored posts of about 600 bytes each."""
+    """12 stored posts of about 500 bytes each."""
     dice = random.Random(1)  # noqa: S311
     found = []
-    for number in range(25):
+    for number in range(12):
         link = f"https://scontent.example/v/{dice.getrandbits(256):x}?oe={dice.getrandbits(64):x}"
         post = {
             "id": str(17_000_000_000_000_000 + number),

@@ -35,7 +35,7 @@ class LargeList(admin.ModelAdmin):  # type: ignore[type-arg]
 
     `search_exactly`: lookups that find all rows, each with an index of its own. `owner_field`: the foreign key to a row
     with an id and a name, also searched. A search that finds nothing this way looks for a part of `search_fields` in
-    the newest MOST_LISTED rows. `ordering` needs an index, and so does each column in `sortable_by`.
+    the newest MOST_LISTED rows. `ordering`, the newest first, needs an index, and so does each column in `sortable_by`.
     """
 
     paginator = FirstRows
@@ -58,8 +58,17 @@ class LargeList(admin.ModelAdmin):  # type: ignore[type-arg]
         # One query decides, so that a page of exact results isn't mixed with others.
         if self.model._default_manager.filter(exact).order_by().values("pk")[:1]:
             return queryset.filter(exact), False
-        newest = self.model._default_manager.order_by(*self.ordering or ("-pk",)).values("pk")[:MOST_LISTED]
-        return super().get_search_results(request, queryset.filter(pk__in=newest), text)
+        return super().get_search_results(request, self._newest(queryset), text)
+
+    def _newest(self, queryset: QuerySet[Any]) -> QuerySet[Any]:
+        """Those of the newest MOST_LISTED rows of the table. None if the list has no order by time."""
+        if not self.ordering:
+            return queryset.none()
+        # A limit for a range of the index. The rows themselves in a subquery would make the planner read the table.
+        column = str(self.ordering[0]).removeprefix("-")
+        times = self.model._default_manager.filter(**{f"{column}__isnull": False}).order_by(f"-{column}")
+        oldest = times.values_list(column, flat=True)[MOST_LISTED - 1 : MOST_LISTED]
+        return queryset.filter(**{f"{column}__gte": first for first in oldest})
 
     def _exact(self, lookup: str, name: str) -> Q:
         if not self.model._meta.get_field(lookup.partition("__")[0]).one_to_many:
