@@ -2,8 +2,8 @@
 
 DATABASE_URL=postgres://... REDIS_URL=redis://... python -m benchmarks.scale --feeds 1000 100000 --plans
 
-Prints one table with a column per number of feeds. `--plans` writes the query plans of the largest to
-benchmarks/plans/. 1,000,000 feeds take 15 GB of disk.
+Prints one table with a column per number of feeds. Rounds alternate between them. `--plans` writes the query plans of
+the largest to benchmarks/plans/. 1,000,000 feeds take 15 GB of disk.
 """
 
 from __future__ import annotations
@@ -19,8 +19,8 @@ import statistics
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -37,10 +37,8 @@ LISTED_WIDGETS = 200
 CLAIMED = 500
 CLAIM_BATCH = 100  # as beat claims them
 PROCESSES = 8
-READS = 100
+READS = 60
 EXPIRED = 2_000
-ENOUGH_MILLISECONDS = 1_000  # quick measures are repeated until they took this long together
-MOST_ROUNDS = 30
 CHARGE_SECONDS = 2.0
 HOUR, DAY = "interval '1 hour'", "interval '1 day'"
 
@@ -277,17 +275,27 @@ def fill(feeds: int, rows: int, now: datetime) -> None:
         cursor.execute("CHECKPOINT")
 
 
+def wait_for_turn() -> None:
+    """Say that a round is over, and wait until the processes with other numbers of feeds have had theirs."""
+    print("ready", flush=True)
+    sys.stdin.readline()
+
+
 # Measures -------------------------------------------------------------------------------------------------------------
 
 
 class Measurer:
     """Runs the measures and keeps the statements of each, for the plans."""
 
-    def __init__(self, feeds: int, rounds: int, plans: bool) -> None:
+    def __init__(self, feeds: int, rounds: int, plans: bool, only: Sequence[str]) -> None:
         self.feeds = feeds
+        self.only = only
         self.rounds = rounds
         self.plans = plans
         self.found: Measures = {}
+
+    def wants(self, name: str) -> bool:
+        return not self.only or any(name.startswith(word) for word in self.only)
 
     def measure(
         self,
@@ -301,6 +309,8 @@ class Measurer:
         """The median time of `act` in milliseconds. `before` and `after` each round aren't timed."""
         from django.db import connection
 
+        if not self.wants(name):
+            return
         took = []
         statements: dict[str, tuple[Any, float]] = {}
 
@@ -310,9 +320,8 @@ class Measurer:
             statements.setdefault(sql, (params, time.perf_counter() - began))
             return result
 
-        for turn in range((rounds or MOST_ROUNDS) + 1):
-            if rounds is None and len(took) >= self.rounds and sum(took) > ENOUGH_MILLISECONDS:
-                break
+        for turn in range((rounds or self.rounds) + 1):
+            wait_for_turn()
             if before:
                 before()
             gc.collect()
@@ -354,7 +363,9 @@ class Measurer:
         (PLANS / f"{file}.txt").write_text("\n".join(lines).rstrip() + "\n")
 
 
-def measure(feeds: int, rows: int, rounds: int, plans: bool) -> Measures:
+def measure(
+    feeds: int, rows: int, rounds: int, *, plans: bool, is_filled: bool, only: Sequence[str]
+) -> Measures:
     import django
 
     django.setup()
@@ -368,18 +379,20 @@ def measure(feeds: int, rows: int, rounds: int, plans: bool) -> Measures:
     settings.PUBLIC_MODE_IG_USER_ID = settings.PUBLIC_MODE_ACCESS_TOKEN = "1"  # nothing is fetched
     logging.disable(logging.WARNING)
     now = datetime.now(UTC)
-    measurer = Measurer(feeds, rounds, plans)
+    measurer = Measurer(feeds, rounds, plans, only)
     with statements.limited_to(None):
         call_command("migrate", verbosity=0)
         began = time.monotonic()
-        fill(feeds, rows, now)
-        print(
-            f"  {feeds:>9,} feeds, {rows:,} rows: filled in {time.monotonic() - began:.0f} s", file=sys.stderr
-        )
+        if not is_filled:
+            fill(feeds, rows, now)
+        seconds = time.monotonic() - began
+        print(f"  {feeds:>9,} feeds, {rows:,} rows: filled in {seconds:.0f} s", file=sys.stderr, flush=True)
         measurer.found["ledger and audit rows, each"] = rows
         _claiming(measurer, now)
         _reading(measurer)
-        boss = User.objects.create_superuser("boss")
+        boss, _ = User.objects.update_or_create(
+            username="boss", defaults={"is_staff": True, "is_superuser": True}
+        )
         _pages(measurer, boss)
         _sweeping(measurer, now)
         _charging(measurer)
@@ -475,7 +488,7 @@ def _pages(measurer: Measurer, boss: Any) -> None:
         "List of workspaces": "/admin/entitlements/workspace/",
     }.items():
         where = path
-        if path.endswith("p=last"):
+        if path.endswith("p=last") and measurer.wants(name):
             pages = re.findall(r"[?]p=(\d+)", staff.get(audit).content.decode())
             where = f"{audit}?p={max(map(int, pages))}"
 
@@ -491,6 +504,8 @@ def _pages(measurer: Measurer, boss: Any) -> None:
         assert answer.content.count(b"Wall ") >= LISTED_WIDGETS
 
     measurer.measure(f"Editor: list of {LISTED_WIDGETS} widgets", list_widgets)
+    if not measurer.wants("Editor"):
+        return
     with CaptureQueriesContext(connection) as queries:
         list_widgets()
     measurer.found[f"Editor: list of {LISTED_WIDGETS} widgets, queries"] = len(queries)
@@ -520,6 +535,8 @@ def _charging(measurer: Measurer) -> None:
     """Charges per second of eight processes: each for its own widget, and all for the same one."""
     from django.db import connection
 
+    if not measurer.wants("Charging"):
+        return
     running = [
         subprocess.Popen(
             [sys.executable, "-m", "benchmarks.scale", "--charge", str(number)],
@@ -533,6 +550,7 @@ def _charging(measurer: Measurer) -> None:
         rates: dict[str, list[float]] = {"bare": [], "ours": []}
         for _ in range(measurer.rounds):
             for way in rates:
+                wait_for_turn()
                 rates[way].append(_rate(running, f"{way} {where}"))
         bare, ours = (statistics.median(rates[way]) for way in ("bare", "ours"))
         measurer.found[f"Charging, {name}: bare UPDATE, per second"] = bare
@@ -634,15 +652,67 @@ def table(results: dict[int, Measures]) -> str:
     return "\n".join(lines)
 
 
+@contextmanager
+def _started(feeds: int, url: str, arguments: argparse.Namespace) -> Iterator[subprocess.Popen[str]]:
+    """A process that fills the database and waits for its first turn."""
+    command = [
+        sys.executable, "-m", "benchmarks.scale", "--one", "--feeds", str(feeds),
+        "--rows", str(arguments.rows), "--rounds", str(arguments.rounds),
+        *(["--plans"] if arguments.plans and feeds == max(arguments.feeds) else []),
+        *(["--filled", url] if arguments.filled else []),
+        *(["--only", *arguments.only] if arguments.only else []),
+    ]  # fmt: skip
+    process = subprocess.Popen(
+        command,
+        env={**os.environ, "DATABASE_URL": url},
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    try:
+        _expect(process)
+        yield process
+    finally:
+        process.kill()
+        process.wait()
+
+
+def _expect(process: subprocess.Popen[str]) -> str:
+    assert process.stdout is not None
+    line = process.stdout.readline()
+    assert line, "the process has ended"
+    return line
+
+
+def _alternating(running: dict[int, subprocess.Popen[str]]) -> dict[int, Measures]:
+    """Give each process its turn, round by round, so that other work on the machine slows all of them alike."""
+    results: dict[int, Measures] = {}
+    while len(results) < len(running):
+        for feeds, process in running.items():
+            if feeds in results:
+                continue
+            assert process.stdin is not None
+            process.stdin.write("go\n")
+            process.stdin.flush()
+            line = _expect(process)
+            if line != "ready\n":
+                results[feeds] = json.loads(line)
+    return results
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--feeds", type=int, nargs="+", default=[1_000, 100_000])
     parser.add_argument("--rows", type=int, default=ROWS_PER_FEED, help="ledger and audit rows per feed")
-    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--rounds", type=int, default=7)
     parser.add_argument(
         "--plans", action="store_true", help="write the plans of the largest to benchmarks/plans/"
+    )
+    parser.add_argument("--only", nargs="+", metavar="NAME", help="measures whose names begin like this")
+    parser.add_argument(
+        "--filled", nargs="+", metavar="URL", help="databases filled before, instead of new ones"
     )
     parser.add_argument("--one", action="store_true", help=argparse.SUPPRESS)
     parser.add_argument("--charge", type=int, help=argparse.SUPPRESS)
@@ -654,25 +724,26 @@ def main() -> None:
     if arguments.one:
         feeds = arguments.feeds[0]
         rows = min(feeds * arguments.rows, MOST_ROWS)
-        print(json.dumps(measure(feeds, rows, arguments.rounds, arguments.plans)))
+        found = measure(
+            feeds,
+            rows,
+            arguments.rounds,
+            plans=arguments.plans,
+            is_filled=bool(arguments.filled),
+            only=arguments.only or (),
+        )
+        print(json.dumps(found))
         return
-    results: dict[int, Measures] = {}
-    for feeds in arguments.feeds:
-        # Each size in a process and a database of its own.
-        with fresh_database(os.environ["DATABASE_URL"]) as url:
-            command = [
-                sys.executable, "-m", "benchmarks.scale", "--one", "--feeds", str(feeds),
-                "--rows", str(arguments.rows), "--rounds", str(arguments.rounds),
-                *(["--plans"] if arguments.plans and feeds == max(arguments.feeds) else []),
-            ]  # fmt: skip
-            done = subprocess.run(
-                command,
-                env={**os.environ, "DATABASE_URL": url},
-                stdout=subprocess.PIPE,
-                text=True,
-                check=True,
-            )
-            results[feeds] = json.loads(done.stdout)
+    with ExitStack() as stack:
+        running = {}
+        for number, feeds in enumerate(arguments.feeds):
+            # Each size has a process and a database of its own.
+            if arguments.filled:
+                url = arguments.filled[number]
+            else:
+                url = stack.enter_context(fresh_database(os.environ["DATABASE_URL"]))
+            running[feeds] = stack.enter_context(_started(feeds, url, arguments))
+        results = _alternating(running)
     print(table(results))
 
 

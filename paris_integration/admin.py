@@ -51,11 +51,14 @@ class FeedAdmin(LargeList, ReadOnlyAdmin):
     )
     list_filter = ("outcome", "fault", "mode", "source_type")
     search_fields = ("instance_id", "source_value", "workspace__name", "workspace__id")
-    search_exactly = ("instance_id", "source_value")
+    search_exactly = ("instance_id",)
+    search_help_text = (
+        "Search by widget ID, workspace name or ID, or by source in the 10,000 feeds that were read last."
+    )
     list_select_related = ("workspace",)
     exclude = ("posts_encoded", "copies")  # large, and unreadable as JSON text
-    ordering = ("-attempted_at",)
-    sortable_by = ("attempted_at", "next_refresh_at")
+    ordering = ("-last_read_at", "-created_at")
+    sortable_by = ("next_refresh_at",)
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Feed]:
         return super().get_queryset(request).defer("posts_encoded", "copies", "profile")

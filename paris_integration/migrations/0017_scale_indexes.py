@@ -39,14 +39,6 @@ class Migration(migrations.Migration):
             index=models.Index(fields=['last_read_at', 'created_at'], name='feed_unread'),
         ),
         AddIndexBesideWrites(
-            model_name='feed',
-            index=models.Index(fields=['attempted_at'], name='feed_attempted'),
-        ),
-        AddIndexBesideWrites(
-            model_name='feed',
-            index=models.Index(fields=['source_value'], name='feed_source'),
-        ),
-        AddIndexBesideWrites(
             model_name='forcedrefresh',
             index=models.Index(fields=['reserved_at'], name='forced_by_time'),
         ),

@@ -192,10 +192,8 @@ class Feed(models.Model):
                 fields=["next_refresh_at"], name="feed_due", condition=models.Q(next_refresh_at__isnull=False)
             ),
             models.Index(fields=["instance_id"], name="feed_instance"),
+            # For the clean-up and the admin's list. Each index makes claims slower, as they change an indexed time.
             models.Index(fields=["last_read_at", "created_at"], name="feed_unread"),
-            # For the admin's list.
-            models.Index(fields=["attempted_at"], name="feed_attempted"),
-            models.Index(fields=["source_value"], name="feed_source"),
             models.Index(
                 fields=["pictures_due_at"],
                 name="feed_pictures_due",

@@ -173,8 +173,7 @@ def test_people_without_the_right_get_no_list(client: Client, where: str) -> Non
         (ForcedRefresh.objects.filter(state="in_doubt"), "forced_in_doubt"),
         (DailyUsage.objects.order_by("-day", "-workspace_id"), "daily_usage_by_day"),
         (DailyUsage.objects.filter(day__lt=NOW.date()), "daily_usage_by_day"),
-        (Feed.objects.order_by("-attempted_at", "-id"), "feed_attempted"),
-        (Feed.objects.filter(source_value="acme"), "feed_source"),
+        (Feed.objects.order_by("-last_read_at", "-created_at", "-id"), "feed_unread"),
         (
             Feed.objects.filter(Q(last_read_at__lt=NOW) | Q(last_read_at__isnull=True, created_at__lt=NOW)),
             "feed_unread",
