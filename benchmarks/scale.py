@@ -3,7 +3,7 @@
 DATABASE_URL=postgres://... REDIS_URL=redis://... python -m benchmarks.scale --feeds 1000 100000 --plans
 
 Prints one table with a column per number of feeds. Rounds alternate between them. `--plans` writes the query plans of
-the largest to benchmarks/plans/. 1,000,000 feeds take 15 GB of disk.
+the largest to benchmarks/plans/.
 """
 
 from __future__ import annotations
