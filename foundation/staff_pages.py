@@ -14,6 +14,8 @@ from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
+from foundation.large_lists import IndexedValues
+
 Words = Mapping[str, str] | Callable[[str], str]  # of codes
 
 NOTHING = "-"
@@ -98,10 +100,10 @@ def _column(name: str, show: Callable[[Any], Any], description: str) -> Callable
     return column
 
 
-def worded_filter(words: Words) -> type[admin.AllValuesFieldListFilter]:
+def worded_filter(words: Words) -> type[IndexedValues]:
     """A filter by the values in a column, named in words. The empty value is "none"."""
 
-    class Worded(admin.AllValuesFieldListFilter):
+    class Worded(IndexedValues):
         def choices(self, changelist: Any) -> Iterator[Any]:
             for number, choice in enumerate(super().choices(changelist)):
                 code, count = _without_count(choice, changelist)

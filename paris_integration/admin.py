@@ -20,6 +20,8 @@ from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
+from foundation import large_lists
+from foundation.large_lists import LargeList
 from foundation.staff_pages import (
     NOTHING,
     ReadOnlyAdmin,
@@ -94,7 +96,7 @@ class OfWidget(ReadOnlyAdmin):
 
 
 @admin.register(Feed)
-class FeedAdmin(OfWidget):
+class FeedAdmin(LargeList, OfWidget):
     list_display = ("source", "owner", "read_with", "fetched", "result", "waits", "next_refresh")
     list_filter = (
         ("outcome", listed_filter(admin_words.OUTCOMES)),
@@ -103,8 +105,12 @@ class FeedAdmin(OfWidget):
         ("source_type", listed_filter(admin_words.SOURCES)),
     )
     search_fields = ("instance_id", "source_value", "workspace__name", "workspace__id")
-    search_help_text = "Search by source, widget ID, workspace name or ID."
-    ordering = ("-attempted_at",)
+    search_exactly = ("instance_id",)
+    search_help_text = (
+        "Search by widget ID, workspace name or ID, or by source in the 10,000 feeds that were read last."
+    )
+    ordering = ("-last_read_at", "-created_at")
+    sortable_by = ("next_refresh",)
     fields = (
         "whole_source", "workspace", "widget_page", "read_with", "result", "fault_detail", "failures", "attempted",
         "fetched", "warnings", "waits", "blocked", "paused", "slowed", "next_refresh", "last_read", "pictures_due",
@@ -204,7 +210,7 @@ class IncidentAdmin(ReadOnlyAdmin):
 
 
 @admin.register(ForcedRefresh)
-class ForcedRefreshAdmin(OfWidget):
+class ForcedRefreshAdmin(LargeList, OfWidget):
     """The ledger: one line per unit."""
 
     list_display = ("reserved", "owner", "widget", "source", "by", "result")
@@ -213,8 +219,11 @@ class ForcedRefreshAdmin(OfWidget):
         ("fault", worded_filter(admin_words.FAULTS)),
         ("reserved_at", time_filter("time")),
     )
-    search_fields = ("instance_id", "source_value", "username", "workspace__name", "workspace__id")
-    search_help_text = "Search by widget ID, source, username, workspace name or ID."
+    search_fields = ("instance_id", "source_value", "username")
+    search_exactly = ("instance_id",)
+    search_help_text = (
+        "Search by widget ID, workspace name or ID, or by source or username in the newest 10,000 rows."
+    )
     ordering = ("-reserved_at",)
     fields = ("reserved", "settled", "workspace", "widget_page", "whole_source", "username", "result")
 
@@ -229,7 +238,7 @@ class ForcedRefreshAdmin(OfWidget):
 
 
 @admin.register(AuditEvent)
-class AuditEventAdmin(OfWidget):
+class AuditEventAdmin(LargeList, OfWidget):
     list_display = ("when", "who", "act", "result", "owner", "widget", "why")
     list_filter = (
         ("action", listed_filter(admin_words.ACTIONS)),
@@ -237,10 +246,12 @@ class AuditEventAdmin(OfWidget):
         ("reason", worded_filter(admin_words.REASONS)),
         ("at", time_filter("time")),
     )
-    search_fields = ("instance_id", "actor", "workspace__name", "workspace__id", "note")
-    search_help_text = "Search by widget ID, person, workspace name or ID, or note."
-    date_hierarchy = "at"
-    show_facets = admin.ShowFacets.NEVER  # counting would read the whole table for every filter
+    search_fields = ("instance_id", "actor", "note")
+    search_exactly = ("instance_id", "actor")
+    search_help_text = (
+        "Search by widget ID, person, workspace name or ID, or by part of a note in the newest 10,000 rows."
+    )
+    ordering = ("-at", "-id")
     fields = ("when", "actor", "act", "result", "workspace", "widget_page", "note")
 
     when = moment_column("at", "Time")
@@ -257,7 +268,7 @@ class AuditEventAdmin(OfWidget):
 
 
 @admin.register(Connection)
-class ConnectionAdmin(ReadOnlyAdmin):
+class ConnectionAdmin(LargeList, ReadOnlyAdmin):
     """State and expiry of connections, without the token."""
 
     list_display = ("account", "with_login", "owner", "condition", "why", "ends", "next_renewal")
@@ -265,7 +276,8 @@ class ConnectionAdmin(ReadOnlyAdmin):
         ("state", listed_filter(admin_words.STATES)),
         ("login", listed_filter(admin_words.LOGINS)),
     )
-    search_fields = ("username", "account_id", "workspace__name", "workspace__id", "links__instance_id")
+    search_fields = ("username", "account_id")
+    search_exactly = ("username", "account_id", "links__instance_id")
     search_help_text = "Search by username, account or widget ID, workspace name or ID."
     list_select_related = ("workspace",)
     fields = (
@@ -372,18 +384,16 @@ def _withdrawal_page(link: ConnectLink) -> str:
 
 
 @admin.register(DailyUsage)
-class DailyUsageAdmin(ReadOnlyAdmin):
-    """Usage per workspace and day (UTC), with totals of the filtered rows."""
+class DailyUsageAdmin(LargeList, ReadOnlyAdmin):
+    """Usage per workspace and day (UTC), with totals of the filtered rows unless they are too many."""
 
     list_display = ("owner", "on", *usage.COLUMNS)
     list_filter = ("day",)
-    search_fields = ("workspace__name", "workspace__id")
-    search_help_text = "Search by workspace name or id."
+    search_fields = ("workspace__name",)
+    search_help_text = "Search by workspace name or ID."
     list_select_related = ("workspace",)
     list_display_links = None
-    date_hierarchy = "day"
-    ordering = ("-day", "workspace__name")
-    show_facets = admin.ShowFacets.NEVER
+    ordering = ("-day", "-workspace_id")
     change_list_template = "admin/paris_integration/dailyusage_list.html"
     fields = ("workspace", "on", *usage.COLUMNS)
 
@@ -399,6 +409,9 @@ class DailyUsageAdmin(ReadOnlyAdmin):
         response = super().changelist_view(request, extra_context)
         found = getattr(response, "context_data", {}).get("cl")
         if isinstance(response, TemplateResponse) and response.context_data is not None and found is not None:
+            # Adding up all days of all workspaces would read millions of rows.
+            if found.result_count >= large_lists.MOST_LISTED:
+                return response
             sums = found.queryset.order_by().aggregate(**{name: Sum(name) for name in usage.COLUMNS})
             response.context_data["totals"] = [
                 (name.replace("_", " "), sums[name] or 0) for name in usage.COLUMNS

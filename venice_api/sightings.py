@@ -18,6 +18,7 @@ from django.conf import settings
 from django.db import connection
 from django.db.models import Model
 
+from foundation.batches import delete_in_batches
 from foundation.buffers import Buffer, registered
 from venice_api.models import DailyReads, PageSighting, WidgetInstance
 
@@ -87,9 +88,9 @@ def sightings_of(instance_id: str, *, now: datetime) -> Sightings:
 
 def remove_old(*, now: datetime) -> int:
     """Delete what is older than KEPT_DAYS. Returns how many rows."""
-    pages_gone, _ = PageSighting.objects.filter(last_seen_at__lte=now - timedelta(days=KEPT_DAYS)).delete()
-    days_gone, _ = DailyReads.objects.filter(day__lte=now.date() - timedelta(days=KEPT_DAYS)).delete()
-    return pages_gone + days_gone
+    pages = PageSighting.objects.filter(last_seen_at__lte=now - timedelta(days=KEPT_DAYS))
+    days = DailyReads.objects.filter(day__lte=now.date() - timedelta(days=KEPT_DAYS))
+    return delete_in_batches(pages) + delete_in_batches(days)
 
 
 def _write_page(key: tuple[str, str], seen_at: datetime) -> None:

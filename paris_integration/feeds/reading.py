@@ -14,6 +14,8 @@ from datetime import datetime, timedelta
 from uuid import UUID
 
 from django.conf import settings
+from django.db.models import DateTimeField, Value
+from django.db.models.functions import Coalesce
 from msgspec import to_builtins
 
 from foundation import metrics, threads
@@ -247,7 +249,9 @@ def _copies_pictures(found: Situation) -> bool:
 
 
 def _write_read_mark(feed_id: UUID, selection: Selection, now: datetime) -> None:
-    Feed.objects.filter(pk=feed_id).update(last_read_at=now)
+    # Beat has stopped checking a feed that wasn't read for long.
+    checked_at = Coalesce("next_refresh_at", Value(now, DateTimeField()))
+    Feed.objects.filter(pk=feed_id).update(last_read_at=now, next_refresh_at=checked_at)
     row = Feed.objects.filter(pk=feed_id).first()
     if row is None:
         return

@@ -38,6 +38,7 @@ from paris_integration.types import Dataset, FeedKey, FeedState, Mode, Warning
 logger = logging.getLogger(__name__)
 
 CLAIM_LASTS = timedelta(seconds=60)  # a feed whose message got lost is due again after this
+FORGOTTEN_AT_ONCE = 1_000
 IN_DOUBT_MARGIN = timedelta(seconds=5)
 OPERATOR_FAULT = "operator credentials"  # begins the detail of a fault that only the operator can mend
 LEASE_MARGIN = timedelta(seconds=10)  # beyond the provider's deadline: normalising and one write
@@ -140,13 +141,31 @@ def claim_due(*, now: datetime, limit: int) -> list[UUID]:
         active = active.select_for_update(skip_locked=True)
     # A time further ahead than beat ever schedules was written by a wrong clock: such feeds are due as well.
     far_ahead = now + schedule.LOOK_AT_LEAST_EVERY + clock.CLOCK_TOLERANCE
-    ids: list[UUID] = []
     with transaction.atomic():
         # Two queries, each a range of the index. One query with OR would read the whole index.
-        for is_due in (Q(next_refresh_at__lte=now), Q(next_refresh_at__gt=far_ahead)):
-            ids += active.filter(is_due).values_list("pk", flat=True)[: limit - len(ids)]
+        due = list(active.filter(next_refresh_at__lte=now).values_list("pk", "next_refresh_at")[:limit])
+        ids = [pk for pk, _ in due]
+        ids += active.filter(next_refresh_at__gt=far_ahead).values_list("pk", flat=True)[: limit - len(ids)]
         Feed.objects.filter(pk__in=ids).update(next_refresh_at=now + CLAIM_LASTS)
+        _forget_unread(now, passed=due[-1][1] if len(due) == limit else now)
     return ids
+
+
+def _forget_unread(now: datetime, *, passed: datetime | None) -> None:
+    """Stop checking feeds that nobody reads any more, so that the next claims needn't pass over them.
+
+    `passed`: how far the claim came. The next read of such a feed schedules it again.
+    """
+    active_since = now - timedelta(days=settings.ACTIVE_FEED_DAYS)
+    unread = Q(last_read_at__lt=active_since) | Q(last_read_at__isnull=True)
+    unread |= Q(last_read_at__gt=now + clock.CLOCK_TOLERANCE)
+    rows = Feed.objects.filter(unread, next_refresh_at__lte=passed).order_by("next_refresh_at")
+    if connection.features.has_select_for_update_skip_locked:
+        rows = rows.select_for_update(skip_locked=True)
+    ids = list(rows.values_list("pk", flat=True)[:FORGOTTEN_AT_ONCE])
+    # A process whose clock is wrong must not take the feeds of others for unread.
+    if ids and abs(clock.database_now() - now) <= clock.CLOCK_TOLERANCE:
+        Feed.objects.filter(pk__in=ids).update(next_refresh_at=None)
 
 
 def on_limits_changed(sender: object, *, workspace_ids: Any, now: datetime, **_: object) -> None:

@@ -72,6 +72,13 @@ class AuditEvent(models.Model):
             models.Index(fields=["workspace", "at"], name="audit_by_workspace"),
             models.Index(fields=["at"], name="audit_age"),
             models.Index(fields=["at", "workspace"], name="audit_limit_reached", condition=LIMIT_REACHED),
+            # For the filters and the search of the admin's list, the newest first.
+            models.Index(fields=["action", "at"], name="audit_by_action"),
+            models.Index(fields=["actor", "at"], name="audit_by_actor"),
+            models.Index(
+                fields=["outcome", "at"], name="audit_not_done", condition=~models.Q(outcome="done")
+            ),
+            models.Index(fields=["reason", "at"], name="audit_by_reason", condition=~models.Q(reason="")),
         ]
 
     def __str__(self) -> str:
@@ -91,7 +98,8 @@ class DailyUsage(models.Model):
 
     class Meta:
         constraints = [models.UniqueConstraint(fields=["workspace", "day"], name="daily_usage_once")]
-        indexes = [models.Index(fields=["day"], name="daily_usage_age")]
+        # By day, the newest first: what is past its time, and the admin's list.
+        indexes = [models.Index(fields=["day", "workspace"], name="daily_usage_by_day")]
         verbose_name_plural = "daily usage"
 
     def __str__(self) -> str:

@@ -75,6 +75,13 @@ class ForcedRefresh(models.Model):
             models.Index(fields=["reserved_at"], name="forced_open", condition=models.Q(state="reserved")),
             models.Index(fields=["workspace", "reserved_at"], name="forced_by_workspace"),
             models.Index(fields=["settled_at"], name="forced_age"),
+            # For the admin's list, the newest first.
+            models.Index(fields=["reserved_at"], name="forced_by_time"),
+            models.Index(fields=["instance_id", "reserved_at"], name="forced_by_instance"),
+            models.Index(
+                fields=["fault", "reserved_at"], name="forced_by_fault", condition=~models.Q(fault="")
+            ),
+            models.Index(fields=["settled_at"], name="forced_in_doubt", condition=models.Q(state="in_doubt")),
         ]
 
     def __str__(self) -> str:

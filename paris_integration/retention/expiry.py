@@ -11,6 +11,7 @@ from django.conf import settings
 from django.db import connection, transaction
 from django.db.models import Q, QuerySet
 
+from foundation.batches import delete_in_batches
 from paris_integration import clock
 from paris_integration.models import (
     AuditEvent,
@@ -77,7 +78,7 @@ def remove_expired(*, now: datetime) -> dict[str, int]:
         ),
         ("previewWindows", PreviewWindow.objects.filter(starts_at__lt=now - WINDOWS_LAST)),
     )
-    removed = {name: _remove(rows) for name, rows in old}
+    removed = {name: delete_in_batches(rows, batch=BATCH) for name, rows in old}
     return {**removed, "feeds": remove_unread_feeds(now=now)}
 
 
@@ -112,11 +113,3 @@ def _remove_batch_of_feeds(*, before: datetime) -> list[Feed]:
     rows = list(feeds[:FEED_BATCH])
     Feed.objects.filter(pk__in=[row.pk for row in rows]).delete()
     return rows
-
-
-def _remove(rows: QuerySet[Any]) -> int:
-    removed = 0
-    while ids := list(rows.values_list("pk", flat=True)[:BATCH]):
-        rows.filter(pk__in=ids).delete()  # still by age: a row may have been used again since it was listed
-        removed += len(ids)
-    return removed

@@ -22,6 +22,7 @@ from django.utils.html import format_html_join
 from django.utils.safestring import SafeString, mark_safe
 
 from foundation import staff_pages
+from foundation.large_lists import LargeList
 from paris_integration import public as paris
 from venice_api import explaining, moderation, wording
 from venice_api.accounts.views import admin_sign_in
@@ -62,14 +63,15 @@ class GlancingList(ChangeList):
 
 
 @admin.register(WidgetInstance)
-class WidgetInstanceAdmin(admin.ModelAdmin):
+class WidgetInstanceAdmin(LargeList):
     """People who may change widgets have fields; the others see the same in words."""
 
     form = WidgetForm
     list_display = ("widget", "source", "health", "owner", "short_id", "updated")
     list_per_page = 50
     list_filter = (NeedsAttention, "source_type", "workspace__plan")
-    search_fields = ("id", "name", "source_value", "workspace__name", "workspace__id")
+    search_fields = ("id", "name", "source_value")
+    search_exactly = ("id", "source_value", "name__icontains")
     search_help_text = "Search by widget ID or name, workspace name or ID, source, or connected username."
     list_select_related = ("workspace",)
     readonly_fields = (
@@ -91,9 +93,9 @@ class WidgetInstanceAdmin(admin.ModelAdmin):
     ) -> tuple[QuerySet[WidgetInstance], bool]:
         """Also search by the connected account, which only Paris knows."""
         found, may_repeat = super().get_search_results(request, queryset, search_term)
-        username = search_term.strip().removeprefix("@")
-        if username:
-            found |= queryset.filter(pk__in=paris.instances_connected_as(username))
+        connected = paris.instances_connected_as(search_term.strip().removeprefix("@"))
+        if connected and found is not queryset:
+            found |= queryset.filter(pk__in=connected)
         return found, may_repeat
 
     def get_changelist(self, request: HttpRequest, **kwargs: object) -> type[ChangeList]:

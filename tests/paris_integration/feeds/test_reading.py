@@ -513,6 +513,39 @@ def test_beat_claims_due_and_recently_read_feeds_once(key: FeedKey, filled: Feed
     assert refreshing.claim_due(now=NOW + timedelta(days=8), limit=10) == []
 
 
+def test_beat_stops_checking_unread_feeds_until_the_next_read(
+    key: FeedKey, filled: Feed, time_machine: Any
+) -> None:
+    def next_check() -> datetime | None:
+        return Feed.objects.values_list("next_refresh_at", flat=True).get()
+
+    unread = NOW + timedelta(days=8)
+    assert refreshing.claim_due(now=unread, limit=10) == []
+    assert next_check() is not None  # that process's clock is wrong
+
+    time_machine.move_to(unread, tick=False)
+    assert refreshing.claim_due(now=unread, limit=10) == []
+    assert next_check() is None
+    assert read(key, unread).is_stale
+    assert next_check() == unread
+    assert refreshing.claim_due(now=unread, limit=10) == [filled.pk]
+
+
+def test_a_claim_passes_over_unread_feeds_once(
+    key: FeedKey, filled: Feed, provider: FakeProvider, time_machine: Any
+) -> None:
+    time_machine.move_to(NOW, tick=False)
+    provider.accounts["other.one"] = [media(1)]
+    read(replace(key, instance_id="wgt_2", source=Source(SourceType.PROFILE, "other.one")))
+    Feed.objects.exclude(pk=filled.pk).update(
+        last_read_at=NOW - timedelta(days=30), next_refresh_at=NOW - HOUR
+    )
+    Feed.objects.filter(pk=filled.pk).update(next_refresh_at=NOW - timedelta(minutes=1))
+
+    assert refreshing.claim_due(now=NOW, limit=1) == [filled.pk]
+    assert not Feed.objects.filter(next_refresh_at__lte=NOW).exists()
+
+
 def test_doubled_and_late_messages_change_nothing(
     filled: Feed, provider: FakeProvider, time_machine: Any
 ) -> None:
@@ -543,8 +576,9 @@ def test_an_upgrade_takes_effect_at_once(workspace: Workspace, key: FeedKey, fil
 
 
 def test_changing_the_source_retires_the_old_feed_without_losing_its_times(
-    key: FeedKey, filled: Feed, provider: FakeProvider
+    key: FeedKey, filled: Feed, provider: FakeProvider, time_machine: Any
 ) -> None:
+    time_machine.move_to(NOW, tick=False)
     retire_other_sources(replace(key, source=Source(SourceType.PROFILE, "new.name")))
 
     assert refreshing.claim_due(now=NOW + JITTERED_HOUR, limit=10) == []
