@@ -12,6 +12,7 @@ from typing import Any
 from uuid import UUID
 
 from django.conf import settings
+from django.core.cache import cache
 from django.db.models import Count, Max, Q, QuerySet, Sum
 
 from entitlements.models import Workspace
@@ -35,6 +36,9 @@ LATE_AFTER = timedelta(minutes=15)
 PICTURES_LATE_AFTER = timedelta(hours=1)
 REFUSALS_OF = timedelta(days=7)
 DAYS = 14
+WRITTEN_AFTER = timedelta(days=2)  # counts wait in memory while the database is away
+KEPT_FOR = timedelta(days=20)
+SUMS = 4
 MOST_LINES = 10
 MOST_COUNTED = 10_000
 _DEAD = (ConnectionState.RECONNECT_REQUIRED, ConnectionState.PERMISSION_MISSING, ConnectionState.DEAUTHORISED)
@@ -164,21 +168,47 @@ def what_needs_attention(*, now: datetime) -> Attention:
         limited_since=now - REFUSALS_OF,
         pictures=_waiting(_late_pictures(now), "wanted_since", "feed__instance_id"),
         late=_waiting(_late_feeds(now), "next_refresh_at", "instance_id"),
-        days=usage_of_days(DAYS, now=now),
+        days=usage_of_all(DAYS, now=now),
     )
 
 
-def usage_of_days(days: int, *, now: datetime, workspace_id: UUID | None = None) -> tuple[DayOfUsage, ...]:
-    """The usage of the last days (UTC), the oldest first; of one workspace, or of all together."""
-    first = now.date() - timedelta(days=days - 1)
-    rows = DailyUsage.objects.filter(day__gte=first, day__lte=now.date())
-    if workspace_id is not None:
-        rows = rows.filter(workspace_id=workspace_id)
-    sums = {name: Sum(name) for name in usage.COLUMNS}
-    found: dict[date, dict[str, Any]] = {
-        row["day"]: dict(row) for row in rows.order_by().values("day").annotate(**sums)
+def usage_of_days(days: int, *, now: datetime, workspace_id: UUID) -> tuple[DayOfUsage, ...]:
+    """The workspace's usage of the last days (UTC), the oldest first."""
+    return _summed(_last_days(days, now), DailyUsage.objects.filter(workspace_id=workspace_id))
+
+
+def usage_of_all(days: int, *, now: datetime) -> tuple[DayOfUsage, ...]:
+    """The usage of all workspaces together on the last days (UTC), the oldest first.
+
+    Sums of days whose counts are all written are kept in the cache: adding them up reads every row of these days.
+    """
+    wanted = _last_days(days, now)
+    keys = {f"paris:usage:v1:{day}": day for day in wanted if now.date() - day >= WRITTEN_AFTER}
+    known = {
+        keys[key]: DayOfUsage(keys[key], *sums)
+        for key, sums in cache.get_many(keys).items()
+        if isinstance(sums, list) and len(sums) == SUMS and all(isinstance(number, int) for number in sums)
     }
-    return tuple(_day(first + timedelta(days=ago), found) for ago in range(days))
+    counted = _summed([day for day in wanted if day not in known], DailyUsage.objects.all())
+    kept = {key: day for key, day in keys.items() if day not in known}
+    found = known | {of_day.day: of_day for of_day in counted}
+    for key, day in kept.items():
+        of_day = found[day]
+        sums = [of_day.reads, of_day.refreshes, of_day.refusals, of_day.provider_errors]
+        cache.set(key, sums, timeout=int(KEPT_FOR.total_seconds()))
+    return tuple(found[day] for day in wanted)
+
+
+def _last_days(days: int, now: datetime) -> list[date]:
+    return [now.date() - timedelta(days=ago) for ago in reversed(range(days))]
+
+
+def _summed(days: list[date], rows: QuerySet[DailyUsage]) -> tuple[DayOfUsage, ...]:
+    """The sums of these rows by day."""
+    sums = {name: Sum(name) for name in usage.COLUMNS}
+    of_days = rows.filter(day__in=days).order_by().values("day").annotate(**sums)
+    found: dict[date, dict[str, Any]] = {row["day"]: dict(row) for row in of_days}
+    return tuple(_day(day, found) for day in days)
 
 
 def failing_instance_ids(fault: str, *, now: datetime) -> QuerySet[Any, Any]:

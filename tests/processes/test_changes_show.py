@@ -129,9 +129,9 @@ def test_repeated_answers_are_counted_exactly(tmp_path: Path) -> None:
         assert {answer.status for answer in answers} == {200}
         ids = {answer.headers["X-Request-ID"] for answer in answers}
         assert len(ids) == reads
+        time.sleep(1)  # repeated answers are counted and logged every half second
         logged = re.findall(r'"request_id": "([0-9a-f]{32})".*"route": "feed", "status": 200', service.log())
         assert sorted(logged) == sorted(ids)
-        time.sleep(1)  # repeated answers are counted every half second
         page = get(f"http://127.0.0.1:{service.web_ports[0]}/metrics").body.decode()
         counted = re.findall(r"^instagram_feed_requests_total\{.*\} ([0-9.]+)$", page, re.MULTILINE)
         assert sum(map(float, counted)) == reads

@@ -170,8 +170,8 @@ def test_filters_are_named_in_words(odd_rows: WidgetInstance) -> None:
     trail = client.get("/admin/paris_integration/auditevent/").content.decode()
     assert re.search(r'href="\?reason=A_CODE_OF_A_LATER_RELEASE">\s*a code of a later release', trail)
     assert re.search(r'href="\?reason=">\s*none', trail)
-    counted = client.get("/admin/paris_integration/connection/?_facets=True").content.decode()
-    assert "must be reconnected (0)" in counted
+    connections = client.get("/admin/paris_integration/connection/?_facets=True").content.decode()
+    assert re.search(r"must be reconnected\s*<", connections)  # counting would read the whole table
     for state, number in (("open", 1), ("used", 0), ("withdrawn", 0), ("expired", 0), ("nonsense", 1)):
         found = client.get(f"/admin/paris_integration/connectlink/?state={state}").context["cl"]
         assert found.queryset.count() == number, state
