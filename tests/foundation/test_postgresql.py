@@ -165,6 +165,36 @@ def test_a_server_that_opens_connections_slowly_is_not_away_while_it_answers_oth
             slow["slow"].close_pool()
 
 
+def test_after_a_restart_of_the_server_no_request_gets_a_broken_connection(
+    turns: int,
+) -> None:
+    with stalling_proxy(connection.settings_dict["HOST"], 5432) as proxy:
+        database = {**settings.DATABASES["default"], "HOST": "127.0.0.1", "PORT": str(proxy.port)}
+        handler = ConnectionHandler({"default": database, "restarted": database})
+
+        def ask(barrier: threading.Barrier) -> int:
+            try:
+                with handler["restarted"].cursor() as cursor:
+                    barrier.wait(10)
+                    cursor.execute("SELECT 1")
+                    return int(cursor.fetchone()[0])
+            finally:
+                handler["restarted"].close()
+
+        try:
+            with ThreadPoolExecutor(max_workers=turns) as pool:
+                together = threading.Barrier(3)
+                asked = [pool.submit(ask, together) for _ in range(3)]
+                assert [answer.result(20) for answer in asked] == [1] * 3
+                proxy.refuse()
+                time.sleep(0.2)
+                proxy.listen()
+                alone = threading.Barrier(1)
+                assert [pool.submit(ask, alone).result(20) for _ in range(turns)] == [1] * turns
+        finally:
+            handler["restarted"].close_pool()
+
+
 def test_waiters_get_connections_in_the_order_of_their_requests() -> None:
     semaphore = backend().FairSemaphore(1)
     assert semaphore.acquire(0)
