@@ -214,9 +214,6 @@ else:
     # for Meta give their connection back first, so a thread whose turn it is (foundation.postgresql) gets a
     # connection within a second unless the server is away.
     _database["ENGINE"] = "foundation.postgresql"
-    # After a restart of the server, the connections that the pool held are broken. Each would fail a request, and look
-    # like a missing server.
-    _database["CONN_HEALTH_CHECKS"] = True
     _database["OPTIONS"] = {
         **_database.get("OPTIONS", {}),
         "connect_timeout": 2,

@@ -22,7 +22,7 @@ from django.db.backends.postgresql import base
 from psycopg import capabilities
 from psycopg.abc import PQGen
 from psycopg.pq import TransactionStatus
-from psycopg_pool import PoolTimeout
+from psycopg_pool import ConnectionPool, PoolTimeout
 
 from foundation import statements, threads
 from foundation.cache import Breaker
@@ -30,6 +30,7 @@ from foundation.faults import PoolBusy, ServerAway
 
 BUSY_SECONDS = 10.0
 LONGEST_BUSY_SECONDS = 30.0  # for work that waits for others anyway
+CHECKED_AFTER_IDLE_SECONDS = 1.0
 Result = TypeVar("Result")
 
 server_breaker = Breaker(open_seconds=1.0)
@@ -44,6 +45,18 @@ class BoundedConnection(psycopg.Connection[Any]):
 
     A time-out of TCP would not help: the kernel goes on acknowledging what is sent to a stopped server process.
     """
+
+    idle_since_monotonic = float("inf")  # a new one works
+
+    def is_broken(self) -> bool:
+        """Whether the server has ended the connection while it was idle. Raises what a hanging server raises."""
+        if time.monotonic() - self.idle_since_monotonic > CHECKED_AFTER_IDLE_SECONDS:
+            try:
+                ConnectionPool.check_connection(self)
+            except psycopg.OperationalError:
+                if not self.broken:
+                    raise
+        return self.broken
 
     def wait(self, gen: PQGen[Result], interval: float = 0.1, timeout: float | None = None) -> Result:
         limit = statements.limit_seconds()
@@ -165,7 +178,13 @@ class DatabaseWrapper(base.DatabaseWrapper):
         while True:
             began = time.monotonic()
             try:
-                return super().get_new_connection(conn_params)
+                connection = super().get_new_connection(conn_params)
+                # After a restart of the server, those in the pool are broken. Each would fail a request, and look like
+                # a missing server. The pool's own check waits a second after a broken one.
+                while isinstance(connection, BoundedConnection) and connection.is_broken():
+                    self.pool.putconn(connection)
+                    connection = super().get_new_connection(conn_params)
+                return connection
             except PoolTimeout:
                 answered_meanwhile = server_breaker.last_success_at_monotonic > began
                 if not answered_meanwhile or time.monotonic() > give_up_at:
@@ -184,6 +203,8 @@ class DatabaseWrapper(base.DatabaseWrapper):
 
     def _close(self) -> None:
         give_turn_back, self._give_turn_back = self._give_turn_back, None
+        if isinstance(self.connection, BoundedConnection):
+            self.connection.idle_since_monotonic = time.monotonic()
         try:
             super()._close()  # type: ignore[misc]
         finally:

@@ -166,8 +166,9 @@ def test_a_server_that_opens_connections_slowly_is_not_away_while_it_answers_oth
 
 
 def test_after_a_restart_of_the_server_no_request_gets_a_broken_connection(
-    turns: int,
+    turns: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(backend(), "CHECKED_AFTER_IDLE_SECONDS", 0.1)
     with stalling_proxy(connection.settings_dict["HOST"], 5432) as proxy:
         database = {**settings.DATABASES["default"], "HOST": "127.0.0.1", "PORT": str(proxy.port)}
         handler = ConnectionHandler({"default": database, "restarted": database})
@@ -183,9 +184,9 @@ def test_after_a_restart_of_the_server_no_request_gets_a_broken_connection(
 
         try:
             with ThreadPoolExecutor(max_workers=turns) as pool:
-                together = threading.Barrier(3)
-                asked = [pool.submit(ask, together) for _ in range(3)]
-                assert [answer.result(20) for answer in asked] == [1] * 3
+                together = threading.Barrier(turns)
+                asked = [pool.submit(ask, together) for _ in range(turns)]
+                assert [answer.result(20) for answer in asked] == [1] * turns
                 proxy.refuse()
                 time.sleep(0.2)
                 proxy.listen()
