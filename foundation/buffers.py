@@ -8,9 +8,7 @@ from __future__ import annotations
 
 import atexit
 import logging
-import os
 import threading
-import time
 from collections.abc import Callable
 from typing import Any, Generic, TypeVar
 
@@ -46,7 +44,8 @@ class Buffer(Generic[Key, Value]):
 
     def note(self, key: Key, value: Value) -> None:
         self._add(key, value)
-        _writer.ensure_started()
+        if _writer.ensure_started():
+            atexit.register(threads.run, flush_all)
 
     def flush(self) -> None:
         """Write the values. Those that can't be written now are kept for later."""
@@ -78,29 +77,8 @@ class Buffer(Generic[Key, Value]):
                 self._held[key] = value
 
 
-class _Writer:
-    """The thread that writes all buffers of the process."""
-
-    def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self._thread_of_pid = 0  # the process that has the thread: a forked child has none and starts its own
-
-    def ensure_started(self) -> None:
-        if self._thread_of_pid == os.getpid() or not settings.USAGE_FLUSH_SECONDS:
-            return
-        with self._lock:
-            if self._thread_of_pid == os.getpid():
-                return
-            self._thread_of_pid = os.getpid()
-        atexit.register(threads.run, flush_all)
-        threads.repeat(self._write_later, name="buffers")
-
-    def _write_later(self) -> None:
-        time.sleep(settings.USAGE_FLUSH_SECONDS)
-        flush_all()
-
-
-_writer = _Writer()
+# Not flush_all itself, which is defined below.
+_writer = threads.Repeater(lambda: flush_all(), seconds=lambda: settings.USAGE_FLUSH_SECONDS, name="buffers")
 _preparations: list[Callable[[], object]] = []
 _buffers: list[Buffer[Any, Any]] = []
 

@@ -8,12 +8,10 @@ number that protects a single machine.
 
 from __future__ import annotations
 
-import os
 import threading
 import time
 from collections.abc import Mapping, Sequence
 
-from django.conf import settings
 from django.core.cache import caches
 
 from foundation import threads
@@ -55,18 +53,18 @@ class BatchedCounters:
         self._window = 0
         self._totals: dict[str, int] = {}
         self._new: dict[str, int] = {}  # part of the totals, and not in Redis yet
-        self._thread_of_pid = 0
+        self._settler = threads.Repeater(self.settle, seconds=lambda: SETTLE_SECONDS, name="read-counts")
 
     def raise_all(self, names: Sequence[str], *, now_seconds: float | None = None) -> list[int]:
         """Count once for each name; the new totals."""
-        self._ensure_settling()
+        self._settler.ensure_started()
         with self._lock:
             self._begin_window(now_seconds)
             return [self._raise(name) for name in names]
 
     def raise_within(self, limits: Mapping[str, int], *, now_seconds: float | None = None) -> bool:
         """Count once for each name, unless that would exceed the limit of one of them."""
-        self._ensure_settling()
+        self._settler.ensure_started()
         with self._lock:
             self._begin_window(now_seconds)
             totals = self._totals
@@ -108,19 +106,6 @@ class BatchedCounters:
         self._totals[name] = total
         self._new[name] = self._new.get(name, 0) + 1
         return total
-
-    def _ensure_settling(self) -> None:
-        if self._thread_of_pid == os.getpid() or not settings.USAGE_FLUSH_SECONDS:
-            return
-        with self._lock:
-            if self._thread_of_pid == os.getpid():
-                return
-            self._thread_of_pid = os.getpid()
-        threads.repeat(self._settle_later, name="read-counts")
-
-    def _settle_later(self) -> None:
-        time.sleep(SETTLE_SECONDS)
-        self.settle()
 
 
 reads = BatchedCounters()

@@ -7,7 +7,9 @@ with a connection, the pool loses this connection for good. So code that may use
 from __future__ import annotations
 
 import logging
+import os
 import threading
+import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
@@ -15,6 +17,7 @@ from contextvars import ContextVar, copy_context
 from functools import partial
 from typing import Any, ParamSpec, TypeVar
 
+from django.conf import settings
 from django.db import connections
 from django.db.backends.base.base import BaseDatabaseWrapper
 
@@ -87,6 +90,36 @@ def repeat(step: Callable[[], object], *, name: str) -> threading.Thread:
             run(step)
 
     return _start_daemon(loop, name)
+
+
+class Repeater:
+    """Calls `step` every `seconds` in a daemon thread of each process that asks for it: a fork inherits no threads.
+
+    An exception of `step` is logged, and the thread goes on. None while USAGE_FLUSH_SECONDS is 0.
+    """
+
+    def __init__(self, step: Callable[[], object], *, seconds: Callable[[], float], name: str) -> None:
+        self._step, self._seconds, self._name = step, seconds, name
+        self._lock = threading.Lock()
+        self._process_id = 0
+
+    def ensure_started(self) -> bool:
+        """Whether this call started the thread."""
+        if self._process_id == os.getpid() or not settings.USAGE_FLUSH_SECONDS:
+            return False
+        with self._lock:
+            if self._process_id == os.getpid():
+                return False
+            self._process_id = os.getpid()
+        repeat(self._step_later, name=self._name)
+        return True
+
+    def _step_later(self) -> None:
+        time.sleep(self._seconds())
+        try:
+            self._step()
+        except Exception:
+            logger.exception("work in a thread failed: %s", self._name)
 
 
 class Executor(ThreadPoolExecutor):

@@ -431,7 +431,7 @@ class PatientWorker(ThreadWorker):  # type: ignore[misc]
             return None
         try:
             answer = self._repeat(environ)
-        except Exception:
+        except Exception:  # the main loop must go on, whatever fails: a thread then answers this request
             self.log.exception("repeating an answer failed")
             return None
         if answer is None:

@@ -142,3 +142,26 @@ def test_repeated_steps_continue_without_the_context_of_their_caller() -> None:
 
     assert enough.wait(5)
     assert found == ["nothing"] * 3
+
+
+def test_a_repeater_starts_once_and_goes_on_after_an_error(
+    settings: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    calls: list[int] = []
+    enough = threading.Event()
+
+    def step() -> None:
+        calls.append(1)
+        if len(calls) == 1:
+            raise ValueError("once")
+        if len(calls) >= 3:
+            enough.set()
+
+    repeater = threads.Repeater(step, seconds=lambda: 0.01 if len(calls) < 3 else 1_000, name="test")
+    settings.USAGE_FLUSH_SECONDS = 0
+    assert not repeater.ensure_started()
+    settings.USAGE_FLUSH_SECONDS = 5
+    assert [repeater.ensure_started() for _ in range(3)] == [True, False, False]
+    assert enough.wait(10)
+    assert calls == [1, 1, 1]
+    assert "work in a thread failed: test" in caplog.text

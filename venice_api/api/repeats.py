@@ -14,7 +14,6 @@ from __future__ import annotations
 
 import json
 import logging
-import os
 import threading
 import time
 from collections import OrderedDict
@@ -139,7 +138,7 @@ class Repeats:
         self._renewals: dict[Key, threading.Event] = {}
         self._lock = threading.Lock()
         self._checks = threads.Executor(max_workers=2, thread_name_prefix="check-repeats")
-        self._thread_of_pid = 0
+        self._settler = threads.Repeater(self._tidy, seconds=lambda: SETTLE_SECONDS, name="repeats")
 
     def find(self, environ: Mapping[str, Any], *, may_ask: bool) -> Answer | None:
         """The answer to this request, counted and logged; None: the view must answer.
@@ -292,24 +291,14 @@ class Repeats:
             if host and len(kept.hosts) < MAX_HOSTS:
                 kept.hosts.add(host)
             self._uncounted[kept] = None
-        self._ensure_settling()
+        self._settler.ensure_started()
         if has_already:
             return Answer(
                 "304 Not Modified", kept.headers_without_body, kept.lines_without_body, request_id, b""
             )
         return Answer("200 OK", kept.headers, kept.lines, request_id, kept.offer.body)
 
-    def _ensure_settling(self) -> None:
-        if self._thread_of_pid == os.getpid() or not settings.USAGE_FLUSH_SECONDS:
-            return
-        with self._lock:
-            if self._thread_of_pid == os.getpid():
-                return
-            self._thread_of_pid = os.getpid()
-        threads.repeat(self._settle_later, name="repeats")
-
-    def _settle_later(self) -> None:
-        time.sleep(SETTLE_SECONDS)
+    def _tidy(self) -> None:
         self.settle()
         self.forget_old()
 
