@@ -1,5 +1,4 @@
 import os
-import time
 from collections.abc import Iterable, Mapping
 from typing import Any
 from wsgiref.types import StartResponse, WSGIEnvironment
@@ -43,7 +42,7 @@ def _read_feed(environ: WSGIEnvironment, start_response: StartResponse) -> Itera
     if answer is not None:
         start_response(answer.status, [*answer.headers, ("X-Request-ID", answer.request_id)])
         return [answer.body]
-    began_monotonic = time.monotonic()
+    began_monotonic = repeats.monotonic()
     sent: list[tuple[str, str]] = []
 
     def start(status: str, headers: list[tuple[str, str]], *error: Any) -> Any:

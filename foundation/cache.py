@@ -9,15 +9,17 @@ are dataclasses or msgspec structs; msgspec turns them into JSON and, checking e
 from __future__ import annotations
 
 import functools
+import hashlib
 import json
 import logging
+import re
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from datetime import datetime
-from typing import Annotated, Any, Generic, TypeVar, cast
+from typing import Annotated, Any, Generic, NamedTuple, TypeVar, cast
 
 import msgspec
 import redis
@@ -210,15 +212,17 @@ class ResilientRedisCache(RedisCache):
     def incr(self, key: Any, delta: int = 1, version: Any = None) -> int:
         return int(self._guarded(lambda: super(ResilientRedisCache, self).incr(key, delta, version), delta))
 
-    def get_stored(self, keys: Sequence[str]) -> dict[str, bytes]:
-        """The bytes under these keys, as Redis has them, in one round trip. Without Redis: none."""
+    def get_starts(self, keys: Sequence[str], length: int) -> list[bytes]:
+        """The first bytes under these keys, as Redis has them, in one round trip. Without Redis: none."""
 
-        def call() -> dict[str, bytes]:
+        def call() -> list[bytes]:
             made = [self.make_and_validate_key(key) for key in keys]
-            found = self._cache.get_client(made[0]).mget(made)
-            return {key: value for key, value in zip(keys, found, strict=True) if isinstance(value, bytes)}
+            with self._cache.get_client(made[0]).pipeline(transaction=False) as pipeline:
+                for key in made:
+                    pipeline.getrange(key, 0, length - 1)
+                return cast("list[bytes]", pipeline.execute())
 
-        return cast("dict[str, bytes]", self._guarded(call, {}))
+        return cast("list[bytes]", self._guarded(call, [b""] * len(keys)))
 
     def raise_counts(self, counts: Mapping[str, int], timeout_seconds: int) -> list[int] | None:
         """Add to each key in a single round trip; the new counts, None without Redis."""
@@ -243,30 +247,42 @@ class StoreAway(Exception):
     """The database doesn't answer, and there is no copy in the cache."""
 
 
+class Mark(NamedTuple):
+    """What distinguishes a cached value from others under its key, and when it was last read from the database."""
+
+    digest: str
+    checked_at_seconds: float  # since the epoch
+
+
 class Lookups:
     """Which cached values a block used. While the cache holds the same ones, and they needn't be checked against the
     database again, the block would find the same.
     """
 
     def __init__(self) -> None:
-        self._marks: dict[str, int] = {}
+        self._digests: dict[str, str] = {}
         self._is_whole = True
-        self._checked_at = float("inf")  # of the oldest
 
-    def note(self, key: str, stored: Any, checked_at: float) -> None:
-        # Marks instead of the values: a feed has up to 100 kB.
-        self._marks[key] = hash(stored)
-        self._checked_at = min(self._checked_at, checked_at)
+    @property
+    def keys(self) -> Collection[str]:
+        """No keys if the block found something that isn't in the cache."""
+        return self._digests.keys() if self._is_whole else ()
+
+    def note(self, key: str, digest: str) -> None:
+        self._digests[key] = digest
 
     def note_load(self) -> None:
         """A value isn't in the cache, or is out of date there."""
         self._is_whole = False
 
-    def are_same(self, *, now_seconds: float) -> bool:
-        """Whether the cache still has the same values. One round trip to Redis."""
-        if not self._is_whole or not self._marks or not is_checked(self._checked_at, now_seconds):
-            return False
-        return {key: hash(value) for key, value in find_stored(tuple(self._marks)).items()} == self._marks
+    def are_same(self, found: Mapping[str, Mark], *, now_seconds: float) -> bool:
+        """Whether the cache still has the same values, according to what `find_marks` found."""
+        return bool(self.keys) and all(
+            (mark := found.get(key)) is not None
+            and mark.digest == digest
+            and is_checked(mark.checked_at_seconds, now_seconds)
+            for key, digest in self._digests.items()
+        )
 
 
 _lookups: ContextVar[Lookups | None] = ContextVar("cache_lookups", default=None)
@@ -282,17 +298,31 @@ def noting(lookups: Lookups) -> Iterator[None]:
         _lookups.reset(token)
 
 
-def find_stored(keys: Sequence[str]) -> dict[str, Any]:
-    """What the cache holds under these keys: bytes with Redis. Without the cache: nothing."""
+_MARK_BYTES = 100
+_MARKS_AT_ONCE = 500
+_MARK = re.compile(r'\A"?\{\\?"digest\\?":\\?"([0-9a-f]+)\\?",\\?"checked_at\\?":([0-9.e+]+),')
+
+
+def find_marks(keys: Iterable[str]) -> dict[str, Mark]:
+    """The marks of what the cache holds under these keys. Without the cache: none."""
+    keys = list(keys)
     backend = caches["default"]  # not `cache`, which is a proxy that hides its class
+    starts: dict[str, str] = {}
     if isinstance(backend, ResilientRedisCache):
-        return backend.get_stored(keys)
-    return dict(backend.get_many(keys))
+        for first in range(0, len(keys), _MARKS_AT_ONCE):
+            some = keys[first : first + _MARKS_AT_ONCE]
+            found = backend.get_starts(some, _MARK_BYTES)
+            starts |= zip(some, (start.decode("ascii", "replace") for start in found), strict=True)
+    else:
+        starts = {key: str(value) for key, value in backend.get_many(keys).items()}
+    matches = ((key, _MARK.match(start)) for key, start in starts.items())
+    return {key: Mark(match[1], float(match[2])) for key, match in matches if match}
 
 
-class _Copy(msgspec.Struct, Generic[Value]):
-    """What is cached under a key."""
+class _Copy(msgspec.Struct, Generic[Value], kw_only=True):
+    """What is cached under a key. `_MARK` finds the first two fields without reading the value."""
 
+    digest: str = ""  # of the encoded value; previous releases wrote none
     checked_at: float  # seconds since the epoch
     value: Value
 
@@ -346,14 +376,14 @@ def remember(
         if lookups is not None:
             lookups.note_load()
         return copy.value
-    stored = None
+    digest = None
     if fresh is not None:  # requests may ask for any number of things that don't exist
-        stored = store(key, fresh, now_seconds)
+        digest = store(key, fresh, now_seconds)
     if lookups is not None:
-        if stored is None:
+        if digest is None:
             lookups.note_load()
         else:
-            lookups.note(key, stored, now_seconds)
+            lookups.note(key, digest)
     return fresh
 
 
@@ -368,15 +398,14 @@ def _layer_of(key: str) -> str:
     return key.split(":", 2)[1] if key.count(":") >= 2 else "other"
 
 
-def store(key: str, value: object, now_seconds: float | None = None) -> object:
-    """Put a value that has just been read from, or written to, the database under `key`.
-
-    Returns what `find_stored` finds as long as nobody else stores or deletes it.
-    """
+def store(key: str, value: object, now_seconds: float | None = None) -> str:
+    """Put a value that has just been read from, or written to, the database under `key`. Returns its digest."""
+    encoded = msgspec.json.encode(value)
+    digest = hashlib.blake2b(encoded, digest_size=12).hexdigest()
     checked_at = time.time() if now_seconds is None else now_seconds
-    text = msgspec.json.encode(_Copy(checked_at, value)).decode()
-    cache.set(key, text)
-    return JsonSerializer().dumps(text) if isinstance(caches["default"], ResilientRedisCache) else text
+    copy = _Copy(digest=digest, checked_at=checked_at, value=msgspec.Raw(encoded))
+    cache.set(key, msgspec.json.encode(copy).decode())
+    return digest
 
 
 def forget(*keys: str) -> None:
@@ -385,13 +414,15 @@ def forget(*keys: str) -> None:
 
 def _find_copy(key: str, kind: Any, lookups: Lookups | None) -> _Copy[Any] | None:
     try:
-        stored = find_stored([key]).get(key)
-        if stored is None:
+        text = cache.get(key)
+        if text is None:
             return None
-        text = JsonSerializer().loads(stored) if isinstance(stored, bytes) else stored
         copy = _decoder_of(kind).decode(text)
         if lookups is not None:
-            lookups.note(key, stored, copy.checked_at)
+            if copy.digest:
+                lookups.note(key, copy.digest)
+            else:
+                lookups.note_load()
         return copy
     except Exception:  # noqa: BLE001 - nothing in the cache may fail a reader
         logger.warning("unreadable cache entry ignored: %s", key)

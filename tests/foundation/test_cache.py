@@ -17,12 +17,16 @@ from django.db import OperationalError
 from foundation.cache import (
     RECHECK_AFTER_SECONDS,
     Breaker,
+    Lookups,
     ResilientRedisCache,
     StoreAway,
     database_breaker,
+    find_marks,
     forget,
+    noting,
     redis_breaker,
     remember,
+    store,
 )
 from tests.marks import needs_redis
 
@@ -126,6 +130,50 @@ def test_forgetting_takes_effect_at_once() -> None:
     forget("test:key")
 
     assert store.ask(1) == "new"
+
+
+def test_values_are_the_same_until_another_one_is_stored_or_the_check_is_old() -> None:
+    looked_up = Lookups()
+    with noting(looked_up):
+        remember("test:key", lambda: "x" * 50_000, str, now_seconds=100)
+        remember("test:other", lambda: 'quoted "and" \\ ünï', str, now_seconds=100)
+
+    def are_same(now_seconds: float) -> bool:
+        return looked_up.are_same(find_marks(looked_up.keys), now_seconds=now_seconds)
+
+    assert are_same(101)
+    assert not are_same(100 + RECHECK_AFTER_SECONDS)
+    store("test:key", "x" * 50_000, 120)  # another process has checked it
+    store("test:other", 'quoted "and" \\ ünï', 121)
+    assert are_same(100 + RECHECK_AFTER_SECONDS)
+    store("test:key", "x" * 49_999, 122)
+    assert not are_same(123)
+    store("test:key", "x" * 50_000, 124)
+    assert are_same(125)
+    forget("test:other")
+    assert not are_same(125)
+
+
+def test_a_value_that_was_not_found_is_never_the_same() -> None:
+    looked_up = Lookups()
+    with noting(looked_up):
+        remember("test:key", lambda: "here", str, now_seconds=100)
+        remember("test:nothing", lambda: None, str, now_seconds=100)
+    assert not looked_up.are_same(find_marks(looked_up.keys), now_seconds=101)
+
+
+@pytest.mark.parametrize(
+    "stored",
+    [
+        '{"checked_at":100.5,"value":"of an earlier release"}',
+        '{"digest":"',
+        "[]",
+        '{"digest":"ab","checked_at":x,',
+    ],
+)
+def test_what_has_no_mark_is_not_the_same(stored: str) -> None:
+    cache.set("test:key", stored)
+    assert find_marks(["test:key", "test:missing"]) == {}
 
 
 def test_the_old_value_is_used_while_the_store_is_unavailable() -> None:

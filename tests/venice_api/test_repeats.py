@@ -171,6 +171,35 @@ def test_an_answer_is_repeated_for_a_second_and_then_compared(
     assert view_calls == []
 
 
+def test_answers_in_use_stay_good_without_a_request_that_waits(
+    warm: dict[str, str], view_calls: list[int], clock: Any
+) -> None:
+    for _ in range(20):
+        assert application.repeat(environ(warm)) is not None
+        clock.shift(0.7)
+        repeats.repeats.check_used()
+    assert view_calls == []
+
+
+def test_a_change_sends_one_request_to_the_view_and_the_others_need_not_wait(
+    warm: dict[str, str], instance: WidgetInstance, clock: Any, act: Callable[..., Any], view_calls: list[int]
+) -> None:
+    request = environ(warm)
+    before = application.repeat(request)
+    instance.max_posts = 1
+    act(instance.save)
+    clock.shift(0.7)
+    repeats.repeats.check_used()
+    assert application.repeat(request) is None
+    other = application.repeat(request)
+    assert before is not None
+    assert other is not None
+    assert other.body == before.body
+    for _ in range(3):
+        assert len(read(warm).json["posts"]) == 1
+    assert len(view_calls) == 1
+
+
 def test_a_repeated_answer_is_the_views_in_every_part(warm: dict[str, str], view_calls: list[int]) -> None:
     etag = dict(read(warm).headers)["ETag"]
     for headers in (

@@ -2,8 +2,10 @@
 
 Widgets on busy pages read the same feed many times a second. The first read is answered by the view. What it answers is
 kept as bytes, under everything in the request that the answer depends on, and sent again to equal requests: for
-REPEAT_SECONDS, or until the view says that the answer may change by itself. Then one round trip to the cache tells
-whether the values from which it was made are still the same; if so, it is good for another REPEAT_SECONDS.
+REPEAT_SECONDS, or until the view says that the answer may change by itself. Before that time is over, a thread asks the
+cache whether the values from which the answers in use were made are still the same, all in one round trip. Those that
+are stay good for another REPEAT_SECONDS. For each of the others, one request goes to the view early, so that the rest
+needn't wait for it.
 
 The view stays the only place that decides what is answered. A repeated answer counts like any other: towards throttles,
 metrics, daily usage, sightings and the access log. Repeated are answers to `GET` requests with an embed token, without
@@ -29,7 +31,7 @@ from django.utils.http import parse_etags
 from prometheus_client import Counter
 
 from foundation import buffers, counters, logs, threads
-from foundation.cache import Lookups
+from foundation.cache import Lookups, find_marks
 from paris_integration import public as paris
 from venice_api import sightings
 from venice_api.api import feed_results, throttles
@@ -38,6 +40,9 @@ from venice_api.middleware import request_id_for
 PATH = "/v1/integrations/instagram/feed"
 REPEAT_SECONDS = 1.0
 SETTLE_SECONDS = 0.5
+CHECK_SECONDS = 0.2
+CHECK_EARLY_SECONDS = 0.5  # before an answer's time is over
+IN_USE_SECONDS = 3.0  # since the last request; other answers are checked when they are asked for
 RENEWAL_SECONDS = 1.0  # how long a request waits for another one that renews the answer
 FORGET_SECONDS = 30.0  # after its time: an answer that nobody asks for may hold posts that were deleted
 MAX_BYTES = 64 * 1024 * 1024
@@ -107,7 +112,8 @@ class Kept:
         self.lookups = lookups
         self.fresh_until_monotonic = fresh_until_monotonic
         self.same_until_seconds = 0.0 if offer.view.same_until is None else offer.view.same_until.timestamp()
-        self.is_being_checked = False
+        self.used_at_monotonic = monotonic()
+        self.must_be_renewed = self.is_sent_to_view = False
         self.repeated = self.not_modified = 0
         self.hosts: set[str] = set()
         self._logged = (
@@ -137,8 +143,8 @@ class Repeats:
         self._lines: list[str] = []
         self._renewals: dict[Key, threading.Event] = {}
         self._lock = threading.Lock()
-        self._checks = threads.Executor(max_workers=2, thread_name_prefix="check-repeats")
         self._settler = threads.Repeater(self._tidy, seconds=lambda: SETTLE_SECONDS, name="repeats")
+        self._checker = threads.Repeater(self.check_used, seconds=lambda: CHECK_SECONDS, name="check-repeats")
 
     def find(self, environ: Mapping[str, Any], *, may_ask: bool) -> Answer | None:
         """The answer to this request, counted and logged; None: the view must answer.
@@ -154,18 +160,30 @@ class Repeats:
             kept = self._kept.get(key)
             if kept is None:
                 return None
-            left = kept.fresh_until_monotonic - now
+            kept.used_at_monotonic = now
             self._kept.move_to_end(key)
-        if left <= 0:
+        if kept.fresh_until_monotonic <= now:
             kept = self._renew(key, kept) if may_ask else None
             if kept is None:
                 return None
-        elif left < REPEAT_SECONDS / 2 and not may_ask and not kept.is_being_checked:
-            kept.is_being_checked = True
-            self._checks.submit(self._check, kept)
+        elif kept.must_be_renewed and self._claim_renewal(key, kept, is_last_stop=may_ask):
+            return None
         if not counters.reads.raise_within(throttles.read_limits(environ, kept.offer.instance_id)):
             return None  # the view refuses it
         return self._repeat(kept, environ, began)
+
+    def _claim_renewal(self, key: Key, kept: Kept, *, is_last_stop: bool) -> bool:
+        """Make this request the one that goes to the view before the answer's time is over, if it's the first.
+
+        It passes here twice: when the main loop has read it, and last in the thread that then takes it.
+        """
+        with self._lock:
+            if is_last_stop:
+                is_first = key not in self._renewals
+                self._renewals.setdefault(key, threading.Event())
+            else:
+                is_first, kept.is_sent_to_view = not kept.is_sent_to_view, True
+            return is_first
 
     def _renew(self, key: Key, kept: Kept) -> Kept | None:
         """The answer, if it is still the same or another request is renewing it. None: this request has to do it.
@@ -177,7 +195,7 @@ class Repeats:
             if renewal is None:
                 self._renewals[key] = threading.Event()
         if renewal is None:
-            is_same = self._check(kept)
+            is_same = self._check([kept]) == []
             if is_same:
                 self._end_renewal(key)
             return kept if is_same else None
@@ -257,17 +275,31 @@ class Repeats:
             self._lines.clear()
             self._bytes = 0
 
-    def _check(self, kept: Kept) -> bool:
-        """Whether the answer is still the same. It's then good for another REPEAT_SECONDS."""
+    def check_used(self) -> None:
+        """Check the answers in use whose time will soon be over."""
+        now = monotonic()
+        due: list[Kept] = []
+        with self._lock:
+            for kept in reversed(self._kept.values()):  # the ones used last come first
+                if kept.used_at_monotonic < now - IN_USE_SECONDS:
+                    break
+                if now < kept.fresh_until_monotonic < now + CHECK_EARLY_SECONDS and not kept.must_be_renewed:
+                    due.append(kept)
+        for kept in self._check(due):
+            kept.must_be_renewed = True
+
+    def _check(self, answers: Sequence[Kept]) -> list[Kept]:
+        """Those that may not be the same any more. The others are good for another REPEAT_SECONDS."""
         began, now_seconds = monotonic(), time.time()
-        try:
+        marks = find_marks({key for kept in answers for key in kept.lookups.keys})
+        different = []
+        for kept in answers:
             left_seconds = kept.same_until_seconds - now_seconds
-            is_same = left_seconds > 0 and kept.lookups.are_same(now_seconds=now_seconds)
-            if is_same:
+            if left_seconds > 0 and kept.lookups.are_same(marks, now_seconds=now_seconds):
                 kept.fresh_until_monotonic = began + min(REPEAT_SECONDS, left_seconds)
-            return is_same
-        finally:
-            kept.is_being_checked = False
+            else:
+                different.append(kept)
+        return different
 
     def _drop(self, key: Key) -> None:
         kept = self._kept.pop(key, None)
@@ -292,6 +324,7 @@ class Repeats:
                 kept.hosts.add(host)
             self._uncounted[kept] = None
         self._settler.ensure_started()
+        self._checker.ensure_started()
         if has_already:
             return Answer(
                 "304 Not Modified", kept.headers_without_body, kept.lines_without_body, request_id, b""
