@@ -14,6 +14,7 @@ from django.dispatch import receiver
 from django.utils import timezone
 
 from foundation.cache import StoreAway, forget, remember
+from foundation.prepared import Prepared
 from paris_integration import public as paris
 from paris_integration.public import (
     FeedKey,
@@ -27,6 +28,10 @@ from paris_integration.public import (
 from venice_api.acting import current_actor
 from venice_api.models import WidgetInstance
 from venice_api.values import FilterChoice, parse_filter
+
+_instances: Prepared[WidgetInstance] = Prepared(
+    lambda instance_id: WidgetInstance.objects.filter(pk=instance_id), instance_id=str
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +97,7 @@ def find_instance(instance_id: str) -> Instance | None:
 
 
 def load_instance(instance_id: str) -> Instance | None:
-    row = WidgetInstance.objects.filter(pk=instance_id).first()
+    row = _instances.first(instance_id=instance_id)
     return from_row(row) if row else None
 
 

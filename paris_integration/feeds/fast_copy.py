@@ -31,6 +31,14 @@ from paris_integration.types import (
     Post,
 )
 
+_feeds: Prepared[Feed] = Prepared(
+    lambda **columns: Feed.objects.filter(**columns),
+    workspace_id=UUID,
+    instance_id=str,
+    source_type=str,
+    source_value=str,
+    mode=str,
+)
 _ids: Prepared[tuple[UUID]] = Prepared(lambda pk: Feed.objects.filter(pk=pk).values_list("pk"), pk=UUID)
 
 
@@ -83,7 +91,7 @@ def find(key: FeedKey, mode: Mode) -> FeedCopy | None:
 
 def load(key: FeedKey, mode: Mode) -> FeedCopy | None:
     """The feed of this key from the database, or None."""
-    row = Feed.objects.of_key(key, mode).first()
+    row = _feeds.first(**key.columns, mode=mode.value)
     return copy_of(row) if row else None
 
 
