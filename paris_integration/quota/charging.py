@@ -42,11 +42,12 @@ def take_and_charge(
 ) -> tuple[Lease, ForcedRefresh] | None:
     """The lease, and the ledger line of a charged unit. None: nothing was written.
 
-    `limits`: those at `seen_at`, when the caller looked, by the database's clock. Raises IntegrityError if the workspace
-    was deleted meanwhile.
+    `limits`: those at `seen_at`, when the caller looked, by the database's clock. Raises IntegrityError if the
+    workspace is deleted meanwhile.
     """
+    key = row.key
     # In a plan without units, those that staff granted decide whether the refresh costs one at all.
-    sells = is_source_in_plan(row.key.source, limits) and limits.force_per_day_max != 0
+    sells = is_source_in_plan(key.source, limits) and limits.force_per_day_max != 0
     if not sells or connection.vendor != "postgresql":
         return None
     with connection.cursor() as cursor:
@@ -70,7 +71,7 @@ def take_and_charge(
     if line_id is None:
         return None
     held = Lease(row.pk, row.fence + 1)
-    line = ledger.line_of(row.key, held, actor=actor, at=charged_at)
+    line = ledger.line_of(key, held, actor=actor, at=charged_at)
     line.pk = line_id
     line._state.adding = False
     return held, line
