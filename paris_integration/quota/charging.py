@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 from datetime import datetime, timedelta
+from typing import Any
 
 from django.db import connection
 
@@ -50,23 +51,21 @@ def take_and_charge(
     sells = is_source_in_plan(key.source, limits) and limits.force_per_day_max != 0
     if not sells or connection.vendor != "postgresql":
         return None
+    values: list[Any] = [
+        row.pk,
+        row.fence,
+        lasts,
+        clock.LEASE_CEILING,
+        WindowKind.HOUR.start_of(seen_at),
+        limits.force_per_day_max,
+        limits.force_per_hour_max or None,
+        json.dumps({name: getattr(limits, field) for name, field in _DECISIVE_KEYS}),
+        actor.user_id,
+        actor.name[:150],
+        None if actor.user_id is None else idempotency_key,
+    ]
     with connection.cursor() as cursor:
-        cursor.execute(
-            _CHARGE,
-            [
-                row.pk,
-                row.fence,
-                lasts,
-                clock.LEASE_CEILING,
-                WindowKind.HOUR.start_of(seen_at),
-                limits.force_per_day_max,
-                limits.force_per_hour_max or None,
-                json.dumps({name: getattr(limits, field) for name, field in _DECISIVE_KEYS}),
-                actor.user_id,
-                actor.name[:150],
-                None if actor.user_id is None else idempotency_key,
-            ],
-        )
+        cursor.execute(_CHARGE, values)
         line_id, charged_at = cursor.fetchone()
     if line_id is None:
         return None

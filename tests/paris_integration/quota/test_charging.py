@@ -8,19 +8,20 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
-from django.db import IntegrityError, connection, transaction
+from django.db import IntegrityError, ProgrammingError, connection, transaction
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from entitlements.limits import fresh_limits_for
 from entitlements.models import EntitlementOverride, Plan, PlanEntitlement, Workspace
+from foundation.faults import is_store_fault
 from paris_integration import clock
 from paris_integration.errors import RefreshRefused
 from paris_integration.feeds import lease
 from paris_integration.feeds.lease import Lease
 from paris_integration.models import Feed, ForcedRefresh, QuotaWindow, RefreshReceipt
 from paris_integration.quota import charging, ledger
-from paris_integration.quota.allowance import WindowKind
+from paris_integration.quota.allowance import HOUR, WindowKind
 from paris_integration.types import Actor, SourceType
 from tests.databases import wait_for_room_in_the_hour
 from tests.marks import needs_postgres
@@ -35,7 +36,7 @@ LASTS = timedelta(seconds=20)
 SECOND, MINUTE = timedelta(seconds=1), timedelta(minutes=1)
 NOBODY = Actor(None, "")
 
-caps = st.one_of(st.none(), st.integers(0, 3))
+caps = st.one_of(st.none(), st.integers(0, 3), st.integers(1, 6))
 # Values by key, and when an override ends. The text is a value that another release might have stored.
 values = st.one_of(
     st.tuples(st.sampled_from([DAY_KEY, HOUR_KEY]), st.one_of(caps, caps, st.just("many"))),
@@ -77,15 +78,15 @@ class State:
         )
 
 
-tallies = st.one_of(st.none(), st.tuples(st.integers(0, 4), st.sampled_from([0, 0, 1, 2])))
+tallies = st.one_of(st.none(), st.tuples(st.integers(0, 4), st.sampled_from([0, 0, 1, 5])))
 states = st.builds(
     State,
-    source=st.sampled_from([SourceType.PROFILE, SourceType.PROFILE, SourceType.HASHTAG]),
+    source=st.sampled_from([*[SourceType.PROFILE] * 3, SourceType.HASHTAG]),
     plan=st.fixed_dictionaries(
         {
             DAY_KEY: caps,
             HOUR_KEY: caps,
-            ENABLED_KEYS["profile"]: st.sampled_from([True, True, False]),
+            ENABLED_KEYS["profile"]: st.sampled_from([True, True, True, True, False]),
             ENABLED_KEYS["hashtag"]: st.booleans(),
         }
     ),
@@ -95,6 +96,7 @@ states = st.builds(
     later_overrides=st.one_of(st.just([]), st.just([]), overrides),
     flight=st.one_of(
         st.just((0, None)),
+        st.just((0, None)),
         st.tuples(
             st.sampled_from([0, 0, 1]),
             st.sampled_from(
@@ -103,8 +105,8 @@ states = st.builds(
         ),
     ),
     actor=st.sampled_from([EDITOR, EDITOR, NOBODY]),
-    key=st.sampled_from([None, None, "click-1"]),
-    receipt=st.sampled_from([None, None, None, MINUTE, timedelta(hours=25)]),
+    key=st.sampled_from([None, "click-1"]),
+    receipt=st.sampled_from([None, None, None, MINUTE, timedelta(hours=25), timedelta(hours=25)]),
 )
 
 
@@ -198,10 +200,11 @@ def outcome_of(charge: Callable[[], Any], row: Feed) -> tuple[Any, dict[str, Any
     return result, found
 
 
+@pytest.mark.slow
 def test_one_statement_charges_what_the_charge_under_locks_would() -> None:
     seen: dict[str, int] = {"charged": 0, "left to the locks": 0, "refused": 0}
 
-    @settings(max_examples=150, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
+    @settings(max_examples=120, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
     @given(state=states)
     def check(state: State) -> None:
         with transaction.atomic():
@@ -238,7 +241,7 @@ def test_one_statement_charges_what_the_charge_under_locks_would() -> None:
             transaction.set_rollback(True)
 
     check()
-    assert min(seen.values()) >= 10, f"too few of one kind to mean anything: {seen}"
+    assert min(seen.values()) >= 5, f"too few of one kind to mean anything: {seen}"
 
 
 def same_line(one: ForcedRefresh, other: ForcedRefresh) -> bool:
@@ -250,38 +253,44 @@ def same_line(one: ForcedRefresh, other: ForcedRefresh) -> bool:
     return all(getattr(one, f) == getattr(other, f) for f in fields if f not in ("id", "reserved_at"))
 
 
-@pytest.mark.parametrize("hours", [-1, 1])
-def test_a_decision_for_another_hour_charges_nothing(hours: int) -> None:
-    row = Feed.objects.create(
+@pytest.fixture
+def row() -> Feed:
+    wait_for_room_in_the_hour()
+    return Feed.objects.create(
         workspace=Workspace.objects.create(name="Acme", plan=Plan.objects.get(key="business")),
         instance_id="wgt_1", source_type="profile", source_value="acme", mode="public",
     )  # fmt: skip
-    now = clock.database_now()
-    limits = fresh_limits_for(row.workspace_id, now=now)
-    seen_at = now + hours * WindowKind.HOUR.length
 
-    taken = charging.take_and_charge(
+
+def take(row: Feed, *, seen_at: datetime) -> tuple[Lease, ForcedRefresh] | None:
+    limits = fresh_limits_for(row.workspace_id, now=seen_at)
+    return charging.take_and_charge(
         row, limits, seen_at=seen_at, lasts=LASTS, actor=EDITOR, idempotency_key=None
     )
 
-    assert taken is None
+
+@pytest.mark.parametrize("hours", [-1, 1])
+def test_a_decision_for_another_hour_charges_nothing(row: Feed, hours: int) -> None:
+    assert take(row, seen_at=clock.database_now() + hours * HOUR) is None
+
     assert (QuotaWindow.objects.count(), ForcedRefresh.objects.count()) == (0, 0)
 
 
-def test_the_lease_lasts_from_the_charge() -> None:
-    row = Feed.objects.create(
-        workspace=Workspace.objects.create(name="Acme", plan=Plan.objects.get(key="business")),
-        instance_id="wgt_1", source_type="profile", source_value="acme", mode="public",
-    )  # fmt: skip
-    wait_for_room_in_the_hour()
-    now = clock.database_now()
-    limits = fresh_limits_for(row.workspace_id, now=now)
+def test_the_lease_lasts_from_the_charge(row: Feed) -> None:
+    began_at = clock.database_now()
 
-    charging.take_and_charge(row, limits, seen_at=now, lasts=LASTS, actor=EDITOR, idempotency_key=None)
+    assert take(row, seen_at=began_at) is not None
 
     row.refresh_from_db()
     assert row.lease_expires_at is not None
+    assert began_at + LASTS - SECOND <= row.lease_expires_at <= clock.database_now() + LASTS + SECOND
+
+
+def test_with_the_schema_of_an_earlier_release_the_store_is_at_fault(row: Feed) -> None:
     with connection.cursor() as cursor:
-        cursor.execute("SELECT clock_timestamp()")
-        (ended_at,) = cursor.fetchone()
-    assert now + LASTS - SECOND <= row.lease_expires_at <= ended_at + LASTS
+        cursor.execute("DROP FUNCTION paris_integration_charge_unit")
+
+    with pytest.raises(ProgrammingError) as error, transaction.atomic():
+        take(row, seen_at=clock.database_now())
+
+    assert is_store_fault(error.value)
