@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import argparse
 import gc
+import itertools
 import json
 import logging
 import os
@@ -40,6 +41,8 @@ PROCESSES = 8
 READS = 60
 EXPIRED = 2_000
 CHARGE_SECONDS = 2.0
+CHARGED_WORKSPACES = 50
+CHARGES = {"own": "own widgets", "fifty": "fifty widgets each", "same": "the same widget"}
 HOUR, DAY = "interval '1 hour'", "interval '1 day'"
 
 Measures = dict[str, float]
@@ -155,11 +158,11 @@ def fill(feeds: int, rows: int, now: datetime) -> None:
     override = EntitlementOverride.objects.create(
         workspace=home, key="instagram.refresh.forcePerDay.max", value=1_000_000
     )
-    copy_row(override, max(workspaces // 20, PROCESSES), workspace_id=numbered_uuid(1))
+    copy_row(override, max(workspaces // 20, CHARGED_WORKSPACES), workspace_id=numbered_uuid(1))
     hourly = EntitlementOverride.objects.create(
         workspace=home, key="instagram.refresh.forcePerHour.max", value=1_000_000
     )
-    copy_row(hourly, max(workspaces // 20, PROCESSES), workspace_id=numbered_uuid(1))
+    copy_row(hourly, max(workspaces // 20, CHARGED_WORKSPACES), workspace_id=numbered_uuid(1))
 
     row = WidgetInstance.objects.create(workspace=home, source_type="profile", source_value="x")
     copy_row(
@@ -532,7 +535,11 @@ def _sweeping(measurer: Measurer, now: datetime) -> None:
 
 
 def _charging(measurer: Measurer) -> None:
-    """Charges per second of eight processes: each for its own widget, and all for the same one."""
+    """Charges per second of eight processes, against a bare conditional UPDATE of one window.
+
+    Each charges its own widget, fifty of its own in as many workspaces, or the same widget as the others. Both ways
+    commit each time, over the same connections, in turn.
+    """
     from django.db import connection
 
     if not measurer.wants("Charging"):
@@ -546,17 +553,20 @@ def _charging(measurer: Measurer) -> None:
         )
         for number in range(PROCESSES)
     ]
-    for name, where in (("own widgets", "own"), ("the same widget", "same")):
-        rates: dict[str, list[float]] = {"bare": [], "ours": []}
+    for where, name in CHARGES.items():
+        rates: dict[str, list[float]] = {"bare UPDATE": [], "ours": [], "ours under locks": []}
         for _ in range(measurer.rounds):
             for way in rates:
                 wait_for_turn()
-                rates[way].append(_rate(running, f"{way} {where}"))
-        bare, ours = (statistics.median(rates[way]) for way in ("bare", "ours"))
-        measurer.found[f"Charging, {name}: bare UPDATE, per second"] = bare
-        measurer.found[f"Charging, {name}: ours, per second"] = ours
-        measurer.found[f"Charging, {name}: ours to bare"] = ours / bare
-        print(f"  charging, {name}: {ours:.0f} to {bare:.0f} per second", file=sys.stderr, flush=True)
+                rates[way].append(_rate(running, f"{where} {way}"))
+        for way, found in rates.items():
+            measurer.found[f"Charging, {name}: {way}, per second"] = statistics.median(found)
+        # The two halves of a pair had the same other work beside them.
+        ratio = statistics.median(
+            ours / bare for ours, bare in zip(rates["ours"], rates["bare UPDATE"], strict=True)
+        )
+        measurer.found[f"Charging, {name}: ours to bare"] = ratio
+        print(f"  charging, {name}: {rates}, {ratio:.2f}", file=sys.stderr, flush=True)
     for process in running:
         process.communicate()
     if measurer.plans:
@@ -567,7 +577,7 @@ def _charging(measurer: Measurer) -> None:
             return execute(sql, params, many, context)
 
         with connection.execute_wrapper(keep):
-            _chargers(0)["ours"]()
+            _chargers([_charged(0)])["ours"]()
         measurer.explain("Charging a unit", found)
 
 
@@ -588,9 +598,21 @@ def charge(number: int) -> None:
     import django
 
     django.setup()
-    chargers = {"own": _chargers(number), "same": _chargers(0)}
+    from paris_integration.models import Feed
+
+    workspaces = max(Feed.objects.count() // FEEDS_PER_WORKSPACE, CHARGED_WORKSPACES)
+    # A lease is of one process. So the processes charge the same widget for feeds of different modes.
+    same = _charged(0)
+    same.pk, same.mode = uuid_of(4, number), f"process {number}"
+    same.save(force_insert=True)
+    fifty = [_charged(number * workspaces + place) for place in range(CHARGED_WORKSPACES)]
+    chargers = {
+        "own": _chargers(fifty[number : number + 1]),
+        "fifty": _chargers(fifty),
+        "same": _chargers([same]),
+    }
     for line in sys.stdin:
-        way, where = line.split()
+        where, way = line.strip().split(" ", 1)
         act, done = chargers[where][way], 0
         act()
         print("ready", flush=True)
@@ -602,39 +624,62 @@ def charge(number: int) -> None:
         print(done, flush=True)
 
 
-def _chargers(number: int) -> dict[str, Callable[[], object]]:
+def _charged(number: int) -> Any:
+    from paris_integration.models import Feed
+
+    return Feed.objects.get(pk=uuid_of(2, number))
+
+
+def _chargers(feeds: Sequence[Any]) -> dict[str, Callable[[], object]]:
+    """Ways to charge the next of these feeds. A lease ends at once, so that the feed can be charged again."""
     from django.db import connection, transaction
 
-    from paris_integration.feeds.lease import Lease
-    from paris_integration.models import Feed, QuotaWindow
-    from paris_integration.quota import ledger
+    from entitlements.limits import fresh_limits_for
+    from paris_integration.feeds import lease
+    from paris_integration.models import QuotaWindow
+    from paris_integration.quota import charging, ledger
     from paris_integration.types import Actor
 
-    feed = Feed.objects.without_posts().get(pk=uuid_of(2, number))
-    state = feed.state_at(datetime.now(UTC))
-    window = QuotaWindow.objects.filter(instance_id=feed.instance_id, kind="day")[0]
+    turns = itertools.cycle(feeds)
+    now = datetime.now(UTC)
+    limits = {feed.pk: fresh_limits_for(feed.workspace_id, now=now) for feed in feeds}
+    windows = {
+        feed.pk: QuotaWindow.objects.get(instance_id=feed.instance_id, kind="day", starts_at__lte=now)
+        for feed in feeds
+    }
+    states = {feed.pk: feed.state_at(now) for feed in feeds}
+    person, at_once = Actor(7, "editor"), timedelta(0)
 
     def bare() -> None:
         with connection.cursor() as cursor:
             cursor.execute(
                 "UPDATE paris_integration_quotawindow SET used = used + 1 WHERE id = %s AND used < 1000000000",
-                [window.pk],
+                [windows[next(turns).pk].pk],
             )
             assert cursor.rowcount == 1
 
     def ours() -> None:
+        feed = next(turns)
+        seen_at = datetime.now(UTC)
+        taken = charging.take_and_charge(
+            feed, limits[feed.pk], seen_at=seen_at, lasts=at_once, actor=person, idempotency_key=None
+        )
+        assert taken is not None
+        feed.fence += 1
+
+    def under_locks() -> None:
+        feed = next(turns)
         with transaction.atomic():
+            held = lease.acquire(feed.pk, seen_fence=feed.fence, lasts=at_once)
+            assert held is not None
+            seen_at = datetime.now(UTC)
             line = ledger.reserve(
-                feed.key,
-                state,
-                Lease(feed.pk, 1),
-                seen_at=datetime.now(UTC),
-                actor=Actor(7, "editor"),
-                idempotency_key=None,
+                feed.key, states[feed.pk], held, seen_at=seen_at, actor=person, idempotency_key=None
             )
             assert line is not None
+        feed.fence += 1
 
-    return {"bare": bare, "ours": ours}
+    return {"bare UPDATE": bare, "ours": ours, "ours under locks": under_locks}
 
 
 # The command ----------------------------------------------------------------------------------------------------------

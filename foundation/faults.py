@@ -11,7 +11,7 @@ from django.db import DatabaseError, InterfaceError, InternalError, OperationalE
 
 DRIVER_ERRORS = (DatabaseError, InterfaceError)
 _AWAY = (OperationalError, InterfaceError)
-_UNDEFINED_COLUMN, _UNDEFINED_TABLE = "42703", "42P01"
+_UNDEFINED = ("42703", "42P01", "42883")  # a column, a table, a function
 
 
 class PoolBusy(OperationalError):
@@ -25,7 +25,7 @@ class ServerAway(OperationalError):
 def is_store_fault(error: BaseException) -> bool:
     """The database is away, hangs, is read-only or has the schema of another release: trying again later may help."""
     if isinstance(error, ProgrammingError):
-        return sqlstate_of(error) in (_UNDEFINED_COLUMN, _UNDEFINED_TABLE)
+        return sqlstate_of(error) in _UNDEFINED
     return isinstance(error, (*_AWAY, InternalError))  # a read-only server raises InternalError
 
 

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import atexit
 import secrets
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from functools import cache
 from urllib.parse import urlsplit, urlunsplit
 
@@ -41,3 +43,11 @@ def _execute(server: str, statement: str) -> None:
     url = urlunsplit(urlsplit(server)._replace(scheme="postgresql"))
     with psycopg.connect(url, autocommit=True) as connection:
         connection.execute(statement.encode())
+
+
+def wait_for_room_in_the_hour(seconds: float = 15.0) -> None:
+    """Wait for the next hour if this one is about to end. For tests that charge units by the database's own clock."""
+    now = datetime.now(UTC)
+    left = 3600 - now.minute * 60 - now.second
+    if left < seconds:
+        time.sleep(left + 1)

@@ -32,7 +32,7 @@ from paris_integration.feeds.situation import LoadedSituation
 from paris_integration.models import Feed, ForcedRefresh
 from paris_integration.observing import audit, metrics
 from paris_integration.observing.audit import Action, Outcome
-from paris_integration.quota import allowance, ledger, members, receipts
+from paris_integration.quota import allowance, charging, ledger, members, receipts
 from paris_integration.quota.ledger import Standing
 from paris_integration.quota.receipts import Repeatable
 from paris_integration.types import Actor, BlockReason, FeedKey, FeedView, Selection, Warning
@@ -130,7 +130,7 @@ class _Attempt:
                 view = self._answer_without_call("BACKOFF")
                 # A successful call can reach the rate limit, too. Then the row has no fault to warn about.
                 return replace(view, warnings=view.warnings | ({hold.why} if hold is not None else set()))
-            held, line = self._reserve(row, standing.book.at, idempotency_key)
+            held, line = self._reserve(loaded, row, standing.book.at, idempotency_key)
             if held is not None:
                 return self._fly(Flight(row, held, route, loaded.limits, self.now, Kind.FORCED), loaded, line)
         raise TooBusy("too many other refreshes came first")
@@ -139,9 +139,22 @@ class _Attempt:
         return members.look_at_feed(self.key, self.selection, now=self.now)
 
     def _reserve(
-        self, row: Feed, seen_at: datetime, idempotency_key: str | None
+        self, loaded: LoadedSituation, row: Feed, seen_at: datetime, idempotency_key: str | None
     ) -> tuple[Lease | None, ForcedRefresh | None]:
         """Take the lease and charge the unit, both or neither. Returns no lease if another flight came first."""
+        taken = charging.take_and_charge(
+            row,
+            resolve(loaded.ladder.own, seen_at),
+            seen_at=seen_at,
+            lasts=refreshing.lease_lasts(),
+            actor=self.actor,
+            idempotency_key=idempotency_key,
+        )
+        return taken or self._reserve_under_locks(row, seen_at, idempotency_key)
+
+    def _reserve_under_locks(
+        self, row: Feed, seen_at: datetime, idempotency_key: str | None
+    ) -> tuple[Lease | None, ForcedRefresh | None]:
         try:
             with transaction.atomic():
                 held = lease.acquire(row.pk, seen_fence=row.fence, lasts=refreshing.lease_lasts())

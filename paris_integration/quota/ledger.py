@@ -108,20 +108,26 @@ def reserve(
     )
     if _windows(key, book.at).filter(unchanged).update(used=F("used") + 1) != len(WindowKind):
         raise StoreUnavailable("another charge came first")
-    line = ForcedRefresh.objects.create(
+    line = line_of(key, held, actor=actor, at=book.at)
+    line.save(force_insert=True)
+    if idempotency_key is not None and actor.user_id is not None:
+        request = Repeatable(actor.user_id, key.instance_id, idempotency_key)
+        receipts.open_for(request, line, now=book.at)
+    return line
+
+
+def line_of(key: FeedKey, held: Lease, *, actor: Actor, at: datetime) -> ForcedRefresh:
+    """The ledger line, not saved, of a unit charged at this time for the flight `held`."""
+    return ForcedRefresh(
         **key.columns,
         feed_id=held.feed_id,
         fence=held.fence,
         user_id=actor.user_id,
         username=actor.name[:150],
-        reserved_at=book.at,
-        day_starts_at=WindowKind.DAY.start_of(book.at),
-        hour_starts_at=WindowKind.HOUR.start_of(book.at),
+        reserved_at=at,
+        day_starts_at=WindowKind.DAY.start_of(at),
+        hour_starts_at=WindowKind.HOUR.start_of(at),
     )
-    if idempotency_key is not None and actor.user_id is not None:
-        request = Repeatable(actor.user_id, key.instance_id, idempotency_key)
-        receipts.open_for(request, line, now=book.at)
-    return line
 
 
 def settle(line: ForcedRefresh, state: State, *, fault: str = "") -> bool:
