@@ -39,6 +39,23 @@ def test_nginx_accepts_the_files(tmp_path: Path) -> None:
     assert "warn" not in done.stderr
 
 
+def test_files_of_certificate_challenges_are_served_without_asking_the_service(tmp_path: Path) -> None:
+    folder = tmp_path / "nginx"
+    with running_proxy(folder, web_port=free_port()) as base:
+        challenges = folder / "acme" / ".well-known" / "acme-challenge"
+        challenges.mkdir(parents=True)
+        (challenges / "a-token").write_text("a-token.of-the-account")
+
+        found = get(f"{base}/.well-known/acme-challenge/a-token")
+        missing = get(f"{base}/.well-known/acme-challenge/another")
+        others = get(f"{base}/.well-known/security.txt")
+
+    assert (found.status, found.body) == (200, b"a-token.of-the-account")
+    assert found.headers["Content-Type"] == "text/plain"
+    assert missing.status == 404
+    assert others.status == 502  # no service runs
+
+
 def test_feeds_are_cached_by_token_and_origin_and_outlive_the_service(tmp_path: Path) -> None:
     folder = tmp_path / "nginx"
     with running_service(tmp_path) as service:
