@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import os
+import pwd
 import re
 import shutil
 import subprocess
@@ -145,3 +146,45 @@ def test_processes_have_time_to_finish_and_are_started_again(services: Any, name
     assert unit.last("KillMode") == "mixed"
     assert unit.last("Restart") == "always"
     assert unit.last("StartLimitIntervalSec") == "0"
+
+
+def test_commands_run_with_the_settings_of_the_units(tmp_path: Path) -> None:
+    """deploy/manage in a folder of this test, with the current user instead of the units'."""
+    checkout, etc = tmp_path / "checkout", tmp_path / "etc"
+    common = checkout / "deploy" / "systemd" / "instagram-feeds-.service.d" / "common.conf"
+    shutil.copytree(ROOT / "deploy", checkout / "deploy")
+    (checkout / ".venv" / "bin").mkdir(parents=True)
+    # Prints what manage.py would get.
+    python = checkout / ".venv" / "bin" / "python"
+    python.write_text('#!/bin/sh\npwd; id -un; echo "$@"; env\n')
+    python.chmod(0o755)
+    (etc / "secrets").mkdir(parents=True)
+    for name, path in read_unit("web").credentials.items():
+        (etc / "secrets" / Path(path).name).write_text(f"the {name}\n")
+    link = "https://billing.example/?workspace={workspace}&plan={plan}"
+    (etc / ".env").write_text(f"# settings\nTRUSTED_PROXIES=2\nUPGRADE_URL={link}\nLOG_LEVEL='DEBUG'\n")
+    user = pwd.getpwuid(os.geteuid()).pw_name
+    common.write_text(
+        common.read_text().replace(SETTINGS, str(etc)).replace("User=instagram-feeds", f"User={user}")
+    )
+    needs("root, who may change users", os.geteuid() == 0)
+
+    done = subprocess.run(
+        (checkout / "deploy" / "manage", "create_staff", "two words"), capture_output=True, text=True
+    )
+    folder, name, arguments, *rest = done.stdout.splitlines()
+    environment = dict(line.split("=", 1) for line in rest)
+
+    assert (folder, name, arguments) == (str(checkout), user, "manage.py create_staff two words")
+    assert environment["SECRET_KEY"] == "the secret_key"
+    assert environment["DATABASE_PASSWORD"] == "the database_password"
+    assert environment["DATABASE_URL"] == read_unit("web").environment["DATABASE_URL"]
+    assert environment["TRUSTED_PROXIES"] == "2"  # .env wins
+    assert environment["UPGRADE_URL"] == link
+    assert environment["LOG_LEVEL"] == "DEBUG"
+    assert not [name for name in environment if name.endswith("_FILE")]
+
+    common.write_text(common.read_text().replace(f"User={user}", "User=nobody-of-this-name"))
+    failed = subprocess.run((checkout / "deploy" / "manage", "check"), capture_output=True, text=True)
+    assert failed.returncode == 1
+    assert "nobody-of-this-name" in failed.stderr
