@@ -116,6 +116,15 @@ def test_a_second_run_changes_nothing_but_owners_and_modes(tmp_path: Path) -> No
     assert changed == {"instagram_app_secret", "metrics_token"}
 
 
+def test_the_owner_of_the_checkout_can_read_the_settings(tmp_path: Path) -> None:
+    """docker compose reads .env as the user who calls it."""
+    os.chown(tmp_path, 1234, 1234)
+    setup(tmp_path, "feeds.example")
+
+    assert (tmp_path / ".env").stat().st_uid == 1234
+    assert (tmp_path / "secrets").stat().st_uid == 0
+
+
 def test_it_asks_for_the_host_name(tmp_path: Path) -> None:
     done = setup(tmp_path, answer="Feeds.Example\n")
 
