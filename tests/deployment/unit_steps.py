@@ -1,10 +1,11 @@
 """`python -m tests.deployment.unit_steps [COMMAND …]`: run the units of deploy/systemd/ without systemd.
 
+
 Follows docs/operations.md, "Without containers": `deploy/setup`, then the units' commands with their environment and
-credentials, as an unprivileged user if root runs this. web must report that it is ready. Reads a feed that web has
-filled and that worker and beat have refreshed, and stops the main process of each unit. Uses a new database on the
-server of DATABASE_URL, REDIS_URL, and the stand-in instead of Meta. `COMMAND …`: runs the units' commands, such as a
-sandbox.
+credentials, as another user if root runs this and others can read the interpreter. web must report that it is ready.
+Reads a feed that web has filled and that worker and beat have refreshed, and stops the main process of each unit. Uses
+a new database on the server of DATABASE_URL, REDIS_URL, and the stand-in instead of Meta. `COMMAND …`: runs the units'
+commands, such as a sandbox.
 
 It doesn't check the limits that only systemd sets: see test_systemd.py.
 """
@@ -23,6 +24,7 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 from instagram_standin.server import OPERATOR_ID, OPERATOR_TOKEN, StandIn
@@ -33,6 +35,10 @@ from tests.processes.service import free_port
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 NOBODY = 65534
+UNPRIVILEGED = (
+    "setpriv", f"--reuid={NOBODY}", f"--regid={NOBODY}", "--clear-groups", "--no-new-privs",
+    "--inh-caps=-all", "--bounding-set=-all",
+)  # fmt: skip
 
 
 @dataclass
@@ -57,8 +63,22 @@ class Host:
         self.folder.chmod(0o755)
         self.give(self.folder / "var")
 
+    @cached_property
+    def gives_away(self) -> bool:
+        """Whether the processes can run as another user."""
+        if os.geteuid() != 0:
+            return False
+        code = "import sys; print(sys.base_prefix)"
+        found = subprocess.run(
+            (*UNPRIVILEGED, "--", sys.executable, "-c", code), cwd="/", capture_output=True, text=True
+        )
+        able = found.stdout.strip() == sys.base_prefix
+        if not able:
+            say(f"As root: other users can't run {sys.executable}.")
+        return able
+
     def give(self, path: Path) -> None:
-        if os.geteuid() == 0:
+        if self.gives_away:
             os.chown(path, NOBODY, NOBODY)
 
     def environment(self, unit: Unit) -> dict[str, str]:
@@ -74,9 +94,8 @@ class Host:
         return {"LANG": "C.UTF-8", **own, **dict(line.split("=", 1) for line in lines), **self.more}
 
     def command(self, command: Sequence[str]) -> list[str]:
-        unprivileged = ("setpriv", f"--reuid={NOBODY}", f"--regid={NOBODY}", "--clear-groups",
-                        "--no-new-privs", "--inh-caps=-all", "--bounding-set=-all", "--")  # fmt: skip
-        return [*(unprivileged if os.geteuid() == 0 else ()), *self.through, *map(self.moved, command)]
+        unprivileged = (*UNPRIVILEGED, "--") if self.gives_away else ()
+        return [*unprivileged, *self.through, *map(self.moved, command)]
 
     def run(self, command: Sequence[str], **more: str) -> str:
         """Run a command of manage.py as the unit `web` would. Returns its standard output."""
