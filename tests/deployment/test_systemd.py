@@ -122,6 +122,7 @@ def test_the_settings_are_those_of_the_containers(services: Any, name: str) -> N
     assert unit.credentials == {name: f"{SETTINGS}/secrets/{name}" for name in secret.values()}
     assert unit.last("EnvironmentFile") == f"{SETTINGS}/.env"
     assert unit.environment["TRUSTED_PROXIES"] == "1"
+    assert unit.environment.get("PICTURE_THREADS") == fixed.get("PICTURE_THREADS")
 
 
 def test_migrations_come_first_and_everything_starts_and_stops_with_the_target() -> None:
