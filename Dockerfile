@@ -1,10 +1,10 @@
 # One image for web, worker, pictures and beat, which differ in their command.
-FROM python:3.11.13-slim AS packages
+FROM python:3.13.15-slim-trixie AS packages
 COPY requirements.txt .
 RUN python -m venv /venv \
  && /venv/bin/pip install --no-cache-dir --require-hashes -r requirements.txt
 
-FROM python:3.11.13-slim
+FROM python:3.13.15-slim-trixie
 ENV PATH=/venv/bin:$PATH PYTHONDONTWRITEBYTECODE=1 PYTHONUNBUFFERED=1 HOST=0.0.0.0 PORT=8000 VAR_DIR=/var/lib/feeds \
     MEDIA_ROOT=/var/lib/feeds-media
 # A new volume on a folder gets its owner.

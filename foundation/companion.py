@@ -6,7 +6,6 @@ import logging
 import os
 import signal
 import subprocess
-import sys
 import threading
 from collections.abc import Mapping, Sequence
 
@@ -68,7 +67,8 @@ def end_with_parent() -> None:
     """For the companion: end, as on SIGTERM, when the process that started it has ended."""
 
     def watch() -> None:
-        while sys.stdin.buffer.read(1):
+        # Not sys.stdin: Python ends only when its lock is free, and aborts after a while.
+        while os.read(0, 1):
             pass
         os.kill(os.getpid(), signal.SIGTERM)
 

@@ -113,8 +113,9 @@ def is_public(address: IPAddress) -> bool:
             return is_public(ipaddress.IPv4Address(int(address) & 0xFFFF_FFFF))
         if address.scope_id is not None or address not in _GLOBAL_UNICAST:
             return False
-        # An IPv4-mapped address isn't global unicast, and Teredo isn't global.
-        if address.sixtofour is not None and not is_public(address.sixtofour):
+        # An IPv4-mapped address isn't global unicast, and Teredo isn't global. 6to4 is retired (RFC 7526), but Python
+        # counts it as private only from 3.13 on.
+        if address.sixtofour is not None:
             return False
     elif address in _6TO4_RELAYS:
         return False

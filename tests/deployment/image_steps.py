@@ -147,7 +147,9 @@ def build(folder: Path) -> Image:
     image = Image(folder / "root", clean_context(folder / "context"))
     (image.root / "bin").mkdir(parents=True)
     # The base image's `python`: the interpreter these tests were installed from, without their packages.
-    (image.root / "bin" / "python").symlink_to(Path(sys.base_prefix) / "bin" / "python3.11")
+    (image.root / "bin" / "python").symlink_to(
+        Path(sys.base_prefix) / "bin" / f"python3.{sys.version_info.minor}"
+    )
     for keyword, rest in instructions((image.context / "Dockerfile").read_text()):
         say(f"{keyword} {rest}")
         follow(image, keyword, rest)

@@ -45,17 +45,18 @@ def prepare(
         str(folder / "crt"),
     )
     subprocess.run((*make, *names), check=True, capture_output=True)
-    plain = f"listen 127.0.0.1:{port};\n        include locations.conf;"
     changes = {
         **(changes or {}),
         "pid /tmp/nginx.pid;": f"pid {folder}/pid;",
         "server web:8000;": f"server 127.0.0.1:{web_port};",
         # The tests use plain HTTP, so the includes of the TLS server are added to the other server.
-        "listen 8080;\n        return 301 https://$host$request_uri;": plain,
+        "listen 8080;": f"listen 127.0.0.1:{port};",
+        "location / {\n            return 301 https://$host$request_uri;\n        }": "include locations.conf;",
         "listen 8443 ssl;": f"listen 127.0.0.1:{tls_port} ssl;",
         "/run/secrets/tls_certificate": str(folder / "crt"),
         "/run/secrets/tls_key": str(folder / "key"),
         "/srv/media": str(media or folder / "media"),
+        "/srv/acme": str(folder / "acme"),
         "/var/cache/nginx/feeds": str(folder / "cache"),
         "/dev/stdout": str(folder / "access.log"),
         "/dev/stderr": str(folder / "error.log"),

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import http.client
 import os
+import re
+import shutil
 import signal
+import subprocess
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -16,7 +19,7 @@ from django.http import HttpResponse
 
 from tests.conftest import needs
 from tests.deployment.origin import Origin, running_origin
-from tests.deployment.proxy import ASK_THE_SERVICE, NGINX, check, prepare, running_proxy
+from tests.deployment.proxy import ASK_THE_SERVICE, FILES, NGINX, check, prepare, running_proxy
 from tests.processes.service import FEED_PATH, Answer, free_port, get, running_service, wait_until
 from venice_api.api import http_caching
 
@@ -37,6 +40,57 @@ def test_nginx_accepts_the_files(tmp_path: Path) -> None:
 
     assert done.returncode == 0, done.stderr
     assert "warn" not in done.stderr
+
+
+def test_the_guides_changes_for_a_host_without_containers_fit_the_files(tmp_path: Path) -> None:
+    """Runs the commands of docs/operations.md. Then only folders of the host are replaced by those of the test."""
+    guide = (FILES.parent.parent / "docs" / "operations.md").read_text()
+    (commands,) = re.findall(r"^ *(sed -i -e .*?)^ *nginx -t", guide, flags=re.DOTALL | re.MULTILINE)
+    folder = prepare(tmp_path / "nginx", web_port=free_port(), port=free_port(), tls_port=free_port()).parent
+    before = "".join(source.read_text() for source in FILES.glob("*.conf"))
+    for source in FILES.glob("*.conf"):
+        shutil.copy(source, folder)
+    subprocess.run(("sh", "-ec", commands), cwd=folder, check=True)
+
+    changes = re.findall(r"-e 's([/#])(.+?)\1(.+?)\1'", commands)
+    assert len(changes) == 10
+    after = "".join((folder / source.name).read_text() for source in FILES.glob("*.conf"))
+    for _, old, new in changes:
+        assert old in before, old
+        assert new in after
+    for inside in ("/run/secrets", "/srv/", "/tmp/", "/dev/", "web:8000", ":8080", ":8443"):
+        assert inside not in after.replace("#", "")
+    for text, place in {
+        "/etc/instagram-feeds/secrets/tls_certificate.pem": folder / "crt",
+        "/etc/instagram-feeds/secrets/tls_key.pem": folder / "key",
+        "/run/nginx.pid": folder / "pid",
+        "/var/": f"{folder}/",
+        "user www-data;": "user root;",
+    }.items():
+        for file in FILES.glob("*.conf"):
+            (folder / file.name).write_text((folder / file.name).read_text().replace(text, str(place)))
+    for name in ("log/nginx", "cache/nginx"):
+        (folder / name).mkdir(parents=True)
+    done = check(folder / "nginx.conf")
+
+    assert done.returncode == 0, done.stderr
+
+
+def test_files_of_certificate_challenges_are_served_without_asking_the_service(tmp_path: Path) -> None:
+    folder = tmp_path / "nginx"
+    with running_proxy(folder, web_port=free_port()) as base:
+        challenges = folder / "acme" / ".well-known" / "acme-challenge"
+        challenges.mkdir(parents=True)
+        (challenges / "a-token").write_text("a-token.of-the-account")
+
+        found = get(f"{base}/.well-known/acme-challenge/a-token")
+        missing = get(f"{base}/.well-known/acme-challenge/another")
+        others = get(f"{base}/.well-known/security.txt")
+
+    assert (found.status, found.body) == (200, b"a-token.of-the-account")
+    assert found.headers["Content-Type"] == "text/plain"
+    assert missing.status == 404
+    assert others.status == 502  # no service runs
 
 
 def test_feeds_are_cached_by_token_and_origin_and_outlive_the_service(tmp_path: Path) -> None:

@@ -85,3 +85,15 @@ def test_its_environment_has_the_changes(tmp_path: Path) -> None:
     beside.start()
     wait_until(lambda: log.exists() and log.read_text() == "pictures")
     beside.stop()
+
+
+def test_it_ends_in_order_while_the_process_that_started_it_lives() -> None:
+    code = "from foundation import companion; companion.end_with_parent(); print('began', flush=True)"
+    with subprocess.Popen(
+        (sys.executable, "-c", code), stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    ) as beside:
+        status = beside.wait(timeout=20)
+        assert beside.stderr is not None
+        errors = beside.stderr.read().decode()
+
+    assert (status, errors) == (0, "")
