@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import json
 import re
 import shutil
 from collections.abc import Iterator
@@ -15,6 +16,7 @@ from django.urls import URLPattern, URLResolver, get_resolver
 
 from config import gunicorn
 from foundation.heartbeat import OLD_AFTER_SECONDS
+from tests.conftest import run_python
 from tests.deployment.manifests import (
     FOLDER,
     OVERLAYS,
@@ -184,6 +186,30 @@ def test_each_name_is_a_setting_of_the_service(overlay: str) -> None:
     for pod in ours(overlay).values():
         for name in names(settings_of(overlay, pod["spec"]["containers"][0])) - {"POD_IP"}:
             assert f"`{name}`" in readme, name
+
+
+def test_the_settings_load_and_mean_what_they_should(overlay: str, tmp_path: Path) -> None:
+    """With secret files in this test's folder."""
+    found = settings_of(overlay, ours(overlay)["web"]["spec"]["containers"][0])
+    for key in yaml.safe_load(EXAMPLE.read_text())["stringData"]:
+        (tmp_path / key).write_text(
+            {
+                "secret_key": "k" * 40,
+                "token_encryption_keys": "A" * 43 + "=",
+                "email_url": "smtp://mail.test",
+            }.get(key, "")
+        )
+    (tmp_path / "database_password").write_text("of-the-database\n")
+    script = """
+import json, config.settings as s
+print(json.dumps([s.DATABASES["default"]["PASSWORD"], s.EMAIL_HOST, s.MEDIA_STORAGE, s.ALLOWED_HOSTS[:2]]))
+"""
+    environment = {name: value.replace("/run/secrets", str(tmp_path)) for name, value in found.items()}
+    environment["ALLOWED_HOSTS"] = environment["ALLOWED_HOSTS"].replace("$(POD_IP)", "10.1.2.3")
+    done = run_python("-c", script, env={**environment, "VAR_DIR": str(tmp_path)})
+    assert json.loads(done.stdout or "null") == [
+        "of-the-database", "mail.test", "file" if overlay == "small" else "s3", ["feeds.example", "10.1.2.3"],
+    ], done.stderr  # fmt: skip
 
 
 def test_settings_that_an_operator_fills_in_are_in_one_file(overlay: str, compose: Any) -> None:
