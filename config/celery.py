@@ -12,7 +12,9 @@ app = Celery("instagram_feed_service")
 app.config_from_object("django.conf:settings", namespace="CELERY")
 app.autodiscover_tasks(["outbox", "paris_integration", "venice_api"])
 
-from config import process_hooks  # noqa: E402, F401 - connects its receivers
+from config import heartbeat, process_hooks  # noqa: E402, F401 - connect their receivers
+
+app.steps["consumer"].add(heartbeat.ConsumerBeats)
 
 
 @setup_logging.connect

@@ -56,8 +56,9 @@ def start_pictures(sender: Any, **_: Any) -> None:
         "--concurrency", str(settings.PICTURE_THREADS), "--loglevel", settings.LOG_LEVEL,
         "--without-gossip", "--without-mingle",
     )  # fmt: skip
-    # Its metrics are in the directory that the page of this worker reads.
-    started = companion.Companion(command, {_IS_COMPANION: "1", "WORKER_METRICS_PORT": "0"})
+    # Its metrics are in the directory that the page of this worker reads. The heartbeat file is of this worker alone.
+    changes = {_IS_COMPANION: "1", "WORKER_METRICS_PORT": "0", "HEARTBEAT_FILE": ""}
+    started = companion.Companion(command, changes)
     started.start()
     _companions.append(started)
 

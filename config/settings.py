@@ -295,6 +295,10 @@ elif _broker_kind == "filesystem":
         "polling_interval": 0.1,
     }
 
+# The file that a worker or beat touches while its loop lives, for probes. Each process needs a file of its own.
+_heartbeat_file: str = env.str("HEARTBEAT_FILE", default="")
+HEARTBEAT_FILE = Path(_heartbeat_file) if _heartbeat_file else None
+
 # --- Sign-in, sessions, transport security: follow the scheme of PUBLIC_BASE_URL ------------------------------------
 
 LOGIN_URL = "/accounts/login/"

@@ -60,8 +60,11 @@ def test_one_image_runs_every_part_and_migrations_come_first(compose: Any) -> No
         waits_for = ours[name]["depends_on"]
         assert waits_for["migrate"] == {"condition": "service_completed_successfully"}
         assert waits_for["redis"] == {"condition": "service_healthy"}
-    for name in ("postgres", "redis", "web", "worker", "pictures", "proxy"):
+    for name in ("postgres", "redis", "web", "worker", "pictures", "beat", "proxy"):
         assert services[name]["healthcheck"]["test"]
+    for name in ("worker", "pictures", "beat"):
+        assert services[name]["environment"]["HEARTBEAT_FILE"].startswith("/tmp/"), "of this container alone"
+        assert services[name]["healthcheck"]["test"] == ["CMD", "python", "-m", "foundation.heartbeat"]
     assert [name for name, service in services.items() if "ports" in service] == ["proxy"]
 
 
