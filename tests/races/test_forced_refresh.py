@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.figures import figure, many
 from tests.marks import needs_postgres
 from tests.processes.service import running_service
 from tests.races.forced_refresh import repeat, run
@@ -14,10 +15,18 @@ pytestmark = [pytest.mark.processes, needs_postgres]
 
 
 def test_racing_posts_neither_exceed_the_limit_nor_lose_units(tmp_path: Path) -> None:
-    with running_service(tmp_path, webs=3, LOG_LEVEL="ERROR") as service:
-        for cap in (1, 40):
-            verdict = run(service, cap=cap, posts=150, clients=24, with_kills=False)
-            assert verdict.complaints(with_kills=False) == [], verdict
+    with running_service(tmp_path, webs=many(3, 8), LOG_LEVEL="ERROR") as service:
+        for cap, posts in ((1, many(150, 2_000)), (many(40, 96), many(150, 3_000)), (2_000, many(0, 4_000))):
+            if posts == 0:
+                continue
+            verdict = run(service, cap=cap, posts=posts, clients=many(24, 64), with_kills=False)
+            complaints = verdict.complaints(with_kills=False)
+            figure(
+                "Q1", f"one widget, cap {cap:,}", is_met=not complaints, processes=len(service.webs), answers=verdict.answers,
+                provider_calls=verdict.provider_calls, units_used=verdict.used, ledger=verdict.lines,
+                audit=verdict.events, complaints=complaints or "none", seconds=verdict.seconds,
+            )  # fmt: skip
+            assert complaints == [], verdict
 
 
 def test_racing_repeats_cost_one_unit_a_day(tmp_path: Path) -> None:

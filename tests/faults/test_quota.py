@@ -1,0 +1,3 @@
+"""Forced refreshes under faults: no unit is over-spent, and none is lost."""
+
+from __future__ import annotations
