@@ -17,7 +17,10 @@ def is_long_run() -> bool:
 
 
 def many(few: int, under_make_faults: int) -> int:
-    return under_make_faults if is_long_run() else few
+    """FAULTS_SHARE, such as 0.1, makes the long run shorter, while one writes its tests."""
+    if not is_long_run():
+        return few
+    return max(few, round(under_make_faults * float(os.environ.get("FAULTS_SHARE", "1"))))
 
 
 def figure(name: str, part: str, *, is_met: bool, **measured: object) -> None:

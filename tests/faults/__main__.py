@@ -31,7 +31,9 @@ def main() -> int:
     extra = [argument for argument in sys.argv[1:] if argument.startswith("-")]
     unknown = set(wanted) - set(FIGURES)
     if unknown:
-        print(f"There is no figure {', '.join(sorted(unknown))}. Figures: {' '.join(FIGURES)}", file=sys.stderr)
+        print(
+            f"There is no figure {', '.join(sorted(unknown))}. Figures: {' '.join(FIGURES)}", file=sys.stderr
+        )
         return 2
     began = time.monotonic()
     with tempfile.TemporaryDirectory(prefix="figures-") as folder, running_stores() as stores:
@@ -49,7 +51,9 @@ def main() -> int:
         measured = [report.Line(**json.loads(line)) for line in lines.read_text().splitlines()]
     DOCUMENT.write_text(report.updated(DOCUMENT.read_text(), measured))
     missed = [f"{line.name} {line.part}" for line in measured if not line.is_met]
-    print(f"\n{len(measured)} lines of figures in {time.monotonic() - began:.0f} s; goals missed: {missed or 'none'}")
+    print(
+        f"\n{len(measured)} lines of figures in {time.monotonic() - began:.0f} s; goals missed: {missed or 'none'}"
+    )
     return max(statuses)
 
 

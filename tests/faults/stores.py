@@ -45,7 +45,9 @@ class Postgres:
         (self.folder / "postgres.port").write_text(str(free_port()))
         if os.geteuid() == 0:
             shutil.chown(self.data, "postgres", "postgres")
-        self._run("initdb", "-D", str(self.data), "-U", "postgres", "-A", "trust", "-E", "UTF8", "--locale=C.UTF-8")
+        self._run(
+            "initdb", "-D", str(self.data), "-U", "postgres", "-A", "trust", "-E", "UTF8", "--locale=C.UTF-8"
+        )
         options = {"listen_addresses": "'127.0.0.1'", "unix_socket_directories": "''", "max_connections": 200}
         with (self.data / "postgresql.conf").open("a") as file:
             file.writelines(f"{name} = {value}\n" for name, value in options.items())
@@ -53,7 +55,9 @@ class Postgres:
 
     def start(self) -> None:
         log = str(self.data / "server.log")
-        self._run("pg_ctl", "-D", str(self.data), "-l", log, "-o", f"-p {self.port}", "-w", "-t", "60", "start")
+        self._run(
+            "pg_ctl", "-D", str(self.data), "-l", log, "-o", f"-p {self.port}", "-w", "-t", "60", "start"
+        )
 
     def stop(self, mode: str = "immediate") -> None:
         """`immediate` leaves without a checkpoint, as a crash does."""
@@ -145,7 +149,9 @@ class Stores:
             self.redis.start()
         self.redis.client().flushall()
         with suppress(psycopg.OperationalError):
-            psycopg.connect(self.postgres.url.replace("postgres://", "postgresql://", 1), connect_timeout=5).close()
+            psycopg.connect(
+                self.postgres.url.replace("postgres://", "postgresql://", 1), connect_timeout=5
+            ).close()
             return
         self.postgres.start()
 
