@@ -14,6 +14,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from itertools import takewhile
 from pathlib import Path
 
 from tests.faults import report
@@ -27,8 +28,9 @@ PYTEST = [sys.executable, "-m", "pytest", "-q", "-s", "-p", "no:xdist", "-p", "n
 
 
 def main() -> int:
-    wanted = [argument for argument in sys.argv[1:] if not argument.startswith("-")] or list(FIGURES)
-    extra = [argument for argument in sys.argv[1:] if argument.startswith("-")]
+    wanted = list(takewhile(lambda argument: not argument.startswith("-"), sys.argv[1:]))
+    extra = sys.argv[1 + len(wanted) :]
+    wanted = wanted or list(FIGURES)
     unknown = set(wanted) - set(FIGURES)
     if unknown:
         print(

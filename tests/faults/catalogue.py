@@ -53,4 +53,74 @@ FIGURES: dict[str, Figure] = {
         "a missing event",
         (f"{FORCED}test_killed_processes_neither_exceed_the_limit_nor_leave_units_open",),
     ),
+    "C1": Figure(
+        "one call for 1,000 cold reads at once over 4 processes, with the provider at 0.3 s, 3 s and beyond the wait",
+        "a second call, a 500, or no answer",
+        (f"{FAULTS}test_herds.py::test_a_herd_of_cold_readers_costs_one_call",),
+    ),
+    "C2": Figure(
+        "1,000 cold reads of a failing provider: at most 3 calls",
+        "more than 10",
+        (f"{FAULTS}test_herds.py::test_a_herd_at_a_failing_provider",),
+    ),
+    "C3": Figure(
+        "500 readers who arrive while the result is written: still one call",
+        "a second call",
+        (f"{FAULTS}test_herds.py::test_readers_who_arrive_while_the_result_is_committed",),
+    ),
+    "C4": Figure(
+        "a leader that is paused or killed: at most 2 calls, and never older over newer in 200 trials",
+        "older data over newer",
+        (
+            f"{FAULTS}test_herds.py::test_a_leader_that_was_paused_beyond_its_lease_writes_nothing",
+            f"{FAULTS}test_herds.py::test_a_killed_leader",
+        ),
+    ),
+    "A5": Figure(
+        "recovery: requests right 2 s after a web process is killed; a feed refreshable 30 s and fresh 60 s after a "
+        "worker is killed in its call, or after the provider is back",
+        "twice as long",
+        (
+            f"{FAULTS}test_herds.py::test_a_killed_leader",
+            f"{FAULTS}test_recovery.py::test_a_killed_web_process_is_replaced",
+            f"{FAULTS}test_recovery.py::test_a_feed_is_fresh_soon_after_the_provider_is_back",
+            f"{FAULTS}test_recovery.py::test_calls_during_an_outage_and_after_a_throttle",
+        ),
+    ),
+    "A1": Figure(
+        "all reads of filled feeds are answered 200 with a warning while Meta is away; p99 at most 250 ms and twice the "
+        "healthy one",
+        "a read without its posts",
+        (f"{FAULTS}test_outages.py::test_reads_during_outages_of_meta",),
+    ),
+    "A2": Figure(
+        "Redis refusing or hung: all warm reads 200, p99 at most 500 ms, normal within 5 s of its return",
+        "less than 99.9 %, or a 500",
+        (f"{FAULTS}test_outages.py::test_reads_while_redis_is_in_trouble",),
+    ),
+    "A3": Figure(
+        "PostgreSQL gone or hung: 99 % of warm reads 200, each within 1 s, no 500, normal within 5 s, no restart",
+        "a 500, or a read longer than 3 s",
+        (f"{FAULTS}test_outages.py::test_reads_while_postgresql_is_in_trouble",),
+    ),
+    "A6": Figure(
+        "at most 3 calls per refresh, 1.1 in the mean; after a throttle no call before its stated end",
+        "more than 1.5, or a call before that time",
+        (f"{FAULTS}test_recovery.py::test_calls_during_an_outage_and_after_a_throttle",),
+    ),
+    "A7": Figure(
+        "two beats, four workers, every message twice, 500 due feeds: exactly 500 calls",
+        "a second call within the TTL",
+        (f"{FAULTS}test_recovery.py::test_two_beats_four_workers_and_every_message_twice",),
+    ),
+    "A8": Figure(
+        "bombs, drips and huge bodies: at most 50 MB more, over within 10 s ± 1, the last good posts kept",
+        "more than 15 s, or the posts lost",
+        (f"{FAULTS}test_recovery.py::test_hostile_bodies",),
+    ),
+    "A9": Figure(
+        "a full disk: all reads 200, refreshes refused without a charge, right within 5 s, nothing corrupt",
+        "corruption, or a success that wasn't one",
+        (f"{FAULTS}test_recovery.py::test_a_full_disk_of_the_database",),
+    ),
 }

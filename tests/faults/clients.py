@@ -140,7 +140,7 @@ class Seen:
 
 @dataclass
 class Readers:
-    """Clients that read again and again, each on a connection of its own that it keeps. `phase` labels what they see."""
+    """Clients that read again and again, each on its own connection, which it keeps. `phase` labels what they see."""
 
     targets: Sequence[tuple[int, str]]
     clients: int = 50

@@ -16,10 +16,11 @@ COMMIT = b"COMMIT\0"
 
 
 class Wire(StallingProxy):
-    """`delay_seconds`: before each COMMIT is passed on. `lost`: how many answers to a COMMIT were dropped."""
+    """`holds`: set while a statement is held up. `lost`: how many answers to a COMMIT were dropped."""
 
     def __init__(self, target: tuple[str, int]) -> None:
-        self.delay_seconds = 0.0
+        self.holds = threading.Event()
+        self._to_hold: tuple[bytes, float] | None = None
         self.lost = 0
         self._to_lose = 0
         self._doomed: set[socket.socket] = set()
@@ -30,15 +31,17 @@ class Wire(StallingProxy):
         """Pass the next COMMIT on, and break its connection as soon as the server answers."""
         self._to_lose += 1
 
-    def is_calm(self) -> bool:
-        return self._to_lose == 0
+    def hold(self, statement: bytes, *, seconds: float) -> None:
+        """Pass the next request with these bytes on only after so many seconds."""
+        self._to_hold = (statement, seconds)
 
     def _pass(self, chunk: bytes, source: socket.socket, sink: socket.socket, *, is_request: bool) -> None:
-        if is_request and COMMIT in chunk:
-            if self.delay_seconds:
-                time.sleep(self.delay_seconds)
-            if self._takes_one():
-                self._doomed.add(sink)  # the server's end of this connection
+        if is_request and self._to_hold is not None and self._to_hold[0] in chunk:
+            seconds, self._to_hold = self._to_hold[1], None
+            self.holds.set()
+            time.sleep(seconds)
+        if is_request and COMMIT in chunk and self._takes_one():
+            self._doomed.add(sink)  # the server's end of this connection
         if not is_request and source in self._doomed:
             self.lost += 1
             raise ConnectionAbortedError
