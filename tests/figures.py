@@ -24,15 +24,16 @@ def many(few: int, under_make_faults: int) -> int:
 
 
 def figure(name: str, part: str, *, is_met: bool, **measured: object) -> None:
-    """Print one line of figures, and keep it for docs/reliability.md.
+    """Under `make faults`, print one line of figures and keep it for docs/reliability.md.
 
     `name`: such as "Q1". `is_met`: whether the goal is reached; whether it is a failure, the test's own assertions say.
     """
+    if not is_long_run():
+        return
     line = ", ".join(f"{label.replace('_', ' ')} {_text(value)}" for label, value in measured.items())
     print(f"{name} {part}: {line} ({'goal met' if is_met else 'GOAL MISSED'})", flush=True)
-    if is_long_run():
-        with Path(os.environ[FILE]).open("a", encoding="utf-8") as file:
-            file.write(json.dumps({"name": name, "part": part, "line": line, "is_met": is_met}) + "\n")
+    with Path(os.environ[FILE]).open("a", encoding="utf-8") as file:
+        file.write(json.dumps({"name": name, "part": part, "line": line, "is_met": is_met}) + "\n")
 
 
 def _text(value: object) -> str:

@@ -19,6 +19,9 @@ FORCED = "tests/races/test_forced_refresh.py::"
 MODEL = "tests/paris_integration/quota/test_forced_model.py::"
 
 FAULTS = "tests/faults/"
+EDGES = f"{FAULTS}test_edges.py::"
+FEEDS = "tests/processes/test_feed_races.py::"
+CONNECTIONS = "tests/races/test_connections.py::test_concurrent_changes_of_connections_leave_no_errors"
 
 FIGURES: dict[str, Figure] = {
     "Q1": Figure(
@@ -88,8 +91,8 @@ FIGURES: dict[str, Figure] = {
         ),
     ),
     "A1": Figure(
-        "all reads of filled feeds are answered 200 with a warning while Meta is away; p99 at most 250 ms and twice the "
-        "healthy one",
+        "all reads of filled feeds are answered 200 with a warning while Meta is away; p99 at most 250 ms and twice "
+        "the healthy one",
         "a read without its posts",
         (f"{FAULTS}test_outages.py::test_reads_during_outages_of_meta",),
     ),
@@ -122,5 +125,88 @@ FIGURES: dict[str, Figure] = {
         "a full disk: all reads 200, refreshes refused without a charge, right within 5 s, nothing corrupt",
         "corruption, or a success that wasn't one",
         (f"{FAULTS}test_recovery.py::test_a_full_disk_of_the_database",),
+    ),
+    "A4": Figure(
+        "with 200 clients stuck on one feed, others are read without an error, p99 at most twice the one before",
+        "an error",
+        (f"{FEEDS}test_a_hanging_key_leaves_the_others_alone",),
+    ),
+    "O1": Figure(
+        "100 callbacks at once: one exchange; 200 wrong states: no exchange and no token",
+        "a second exchange",
+        (CONNECTIONS, f"{EDGES}test_callbacks"),
+    ),
+    "O2": Figure(
+        "50 renewals of one token at once, with a slow answer: one call",
+        "a second call",
+        (CONNECTIONS,),
+    ),
+    "O3": Figure(
+        "1,000 disconnects against refreshes, over processes: no token, link, copy or post is left",
+        "anything left",
+        (CONNECTIONS,),
+    ),
+    "O4": Figure(
+        "a rotation of 1,000 tokens, killed 20 times: all can be read at each stop, none is on an old key at the end",
+        "a token lost",
+        (CONNECTIONS,),
+    ),
+    "D2": Figure(
+        "metrics, over processes, equal the counts of clients and provider",
+        "more than 1 % off",
+        ("tests/races/test_metrics_load.py::test_one_scrape_matches_what_clients_and_provider_counted",),
+    ),
+    "Q4": Figure(
+        "`nextRefreshAllowedAt` is honest to the second in 500 random states",
+        "more than 1 % wrong",
+        (
+            f"{MODEL}test_the_allowance_is_enforced_as_announced_to_the_second",
+            f"{MODEL}test_announced_times_are_enforced_to_the_second",
+        ),
+        on_sqlite=True,
+    ),
+    "Q5": Figure(
+        "the service and a model of the contract agree in 2,000 histories of 50 steps",
+        "a divergence",
+        (f"{MODEL}test_model_and_service_agree_on_every_history",),
+        on_sqlite=True,
+    ),
+    "C5": Figure(
+        "no automatic call before the TTL in 10,000 simulated feed-days; 500 aligned feeds are spread so that no "
+        "second has more than 5 times the mean",
+        "an early call",
+        (f"{FAULTS}test_schedule.py",),
+        on_sqlite=True,
+    ),
+    "S3": Figure(
+        "tenants, redirects (60), signed requests (40) and embed tokens (40): all forgeries refused; foreign and "
+        "missing widgets look and last the same",
+        "one accepted",
+        (
+            f"{EDGES}test_walls_between_tenants",
+            f"{EDGES}test_redirects_lead_nowhere_else",
+            f"{EDGES}test_forged_signed_requests",
+            f"{EDGES}test_forged_embed_tokens",
+        ),
+    ),
+    "S4": Figure(
+        "200 foreign sources with a valid public token: no call; 30 spellings: one row",
+        "a call",
+        (f"{EDGES}test_a_public_token_buys_no_calls",),
+    ),
+    "S1": Figure(
+        "no secret in database, Redis, logs at DEBUG, answers and metrics, in any form; a planted control is found",
+        "a hit",
+        ("tests/processes/test_secrets.py::test_no_secret_is_found_anywhere",),
+    ),
+    "S5": Figure(
+        "security headers on every answer; the checks of a deployment pass, and unsafe settings don't start",
+        "a header missing on an answer to a write or from the editor",
+        (
+            "tests/venice_api/test_security_headers.py",
+            "tests/foundation/test_configuration.py::test_a_valid_production_configuration_passes_every_check",
+            "tests/foundation/test_configuration.py::test_production_refuses_to_start_with_a_default_secret",
+        ),
+        on_sqlite=True,
     ),
 }

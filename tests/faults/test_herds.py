@@ -91,7 +91,7 @@ def test_readers_who_arrive_while_the_result_is_committed(stores: Stores, tmp_pa
     with running_service(tmp_path, webs=0, LOG_LEVEL="ERROR") as service, between(service) as wire:
         service.start_web(4)
         token = service.instance(service.workspace(), "load.late")["embedToken"]
-        wire.hold(b'SET "posts_encoded"', seconds=2.0)
+        wire.hold(b'"posts_encoded" = ', seconds=2.0)
         with ThreadPoolExecutor(max_workers=1) as pool:
             first = pool.submit(service.read, token)
             wait_until(wire.holds.is_set, 20)

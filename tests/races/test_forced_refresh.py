@@ -22,8 +22,8 @@ def test_racing_posts_neither_exceed_the_limit_nor_lose_units(tmp_path: Path) ->
             verdict = run(service, cap=cap, posts=posts, clients=many(24, 64), with_kills=False)
             complaints = verdict.complaints(with_kills=False)
             figure(
-                "Q1", f"one widget, cap {cap:,}", is_met=not complaints, processes=len(service.webs), answers=verdict.answers,
-                provider_calls=verdict.provider_calls, units_used=verdict.used, ledger=verdict.lines,
+                "Q1", f"one widget, cap {cap:,}", is_met=not complaints, processes=len(service.webs),
+                answers=verdict.answers, provider_calls=verdict.provider_calls, units_used=verdict.used, ledger=verdict.lines,
                 audit=verdict.events, complaints=complaints or "none", seconds=verdict.seconds,
             )  # fmt: skip
             assert complaints == [], verdict
