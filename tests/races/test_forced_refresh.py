@@ -23,8 +23,8 @@ def test_racing_posts_neither_exceed_the_limit_nor_lose_units(tmp_path: Path) ->
             complaints = verdict.complaints(with_kills=False)
             figure(
                 "Q1", f"one widget, cap {cap:,}", is_met=not complaints, processes=len(service.webs),
-                answers=verdict.answers, provider_calls=verdict.provider_calls, units_used=verdict.used, ledger=verdict.lines,
-                audit=verdict.events, complaints=complaints or "none", seconds=verdict.seconds,
+                answers=verdict.answers, provider_calls=verdict.provider_calls, units_used=verdict.used,
+                ledger=verdict.lines, audit=verdict.events, complaints=complaints or "none", seconds=verdict.seconds,
             )  # fmt: skip
             assert complaints == [], verdict
 
