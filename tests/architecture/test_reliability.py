@@ -16,7 +16,7 @@ ROW = re.compile(r"^\| ([FT]\d+) \| [^|]+ \| ([^|]+) \|$", re.MULTILINE)
 NAMED = re.compile(r"`([\w/]+\.py)::(\w+)`")
 
 
-def tests_in(path: Path) -> set[str]:
+def functions_of(path: Path) -> set[str]:
     if not path.is_file():
         return set()
     return {node.name for node in ast.parse(path.read_text()).body if isinstance(node, ast.FunctionDef)}
@@ -30,7 +30,7 @@ def test_every_row_names_tests_that_exist() -> None:
         f"{name}: {path}::{test}"
         for name, named in rows.items()
         for path, test in named
-        if test not in tests_in(Path("tests", path))
+        if test not in functions_of(Path("tests", path))
     ]
     assert missing == []
 
@@ -40,7 +40,7 @@ def test_every_figure_is_measured_by_tests_that_exist() -> None:
     for name, figure in FIGURES.items():
         for test in figure.tests:
             path, _, function = test.partition("::")
-            found = tests_in(Path(path))
+            found = functions_of(Path(path))
             if not found or (function and function not in found):
                 missing.append(f"{name}: {test}")
     assert missing == []

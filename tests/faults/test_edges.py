@@ -228,6 +228,7 @@ def test_redirects_lead_nowhere_else(service: Service, home: dict[str, str]) -> 
     editor = walker(service, "ed")
     payloads = redirect_payloads(service.web_ports[0])
     escapes, answers = [], Counter[str]()
+    allowed = {"", *(f"127.0.0.1:{port}" for port in (service.web_ports[0], service.standin.port))}
     for payload in payloads:
         for path, query in (
             (f"{API}connect", {"instanceId": home["instanceId"], "redirectUri": payload}),
@@ -237,12 +238,7 @@ def test_redirects_lead_nowhere_else(service: Service, home: dict[str, str]) -> 
             answer = editor.get(path, **query)
             answers[str(answer.status_code)] += 1
             location = answer.headers.get("Location", "")
-            # Browsers read a backslash as a slash.
-            host = urlsplit(location.replace("\\", "/").strip()).hostname
-            is_to_meta = path.endswith("connect") and location.startswith(service.standin.url("/ig-www"))
-            if host not in (None, "127.0.0.1") or (
-                host == "127.0.0.1" and "evil" in location and not is_to_meta
-            ):
+            if "\r" in location or "\n" in location or host_of(location) not in allowed:
                 escapes.append((path, payload, location))
     figure(
         "S3", "redirects", is_met=not escapes, payloads=len(payloads), requests=sum(answers.values()), answers=answers,
@@ -250,6 +246,12 @@ def test_redirects_lead_nowhere_else(service: Service, home: dict[str, str]) -> 
     )  # fmt: skip
     assert len(payloads) >= 60
     assert escapes == []
+    assert host_of("\\\\evil.example") == "evil.example", "the judge sees what browsers see"
+
+
+def host_of(location: str) -> str:
+    """As browsers see it: a backslash is a slash, and spaces around it don't count."""
+    return urlsplit(location.replace("\\", "/").strip()).netloc
 
 
 def test_forged_signed_requests(service: Service) -> None:
