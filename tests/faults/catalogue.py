@@ -39,7 +39,7 @@ FIGURES: dict[str, Figure] = {
         (f"{FORCED}test_killed_processes_neither_exceed_the_limit_nor_leave_units_open",),
     ),
     "Q3": Figure(
-        "the same with Redis flushed every second, refusing, hung: none over-spent",
+        "the same with Redis flushed every second, refusing, hung, full: none over-spent",
         "a unit over-spent",
         (f"{FAULTS}test_quota.py::test_racing_posts_while_redis_is_in_trouble",),
     ),
@@ -208,5 +208,10 @@ FIGURES: dict[str, Figure] = {
             "tests/foundation/test_configuration.py::test_production_refuses_to_start_with_a_default_secret",
         ),
         on_sqlite=True,
+    ),
+    "M2": Figure(
+        "races and crashes on PostgreSQL with several processes; all of this within 15 minutes on two cores",
+        "a test that fails",
+        (),
     ),
 }

@@ -48,7 +48,13 @@ class Postgres:
         self._run(
             "initdb", "-D", str(self.data), "-U", "postgres", "-A", "trust", "-E", "UTF8", "--locale=C.UTF-8"
         )
-        options = {"listen_addresses": "'127.0.0.1'", "unix_socket_directories": "''", "max_connections": 200}
+        # Without fsync: it protects from power cuts, and processes die here.
+        options = {
+            "fsync": "off",
+            "listen_addresses": "'127.0.0.1'",
+            "unix_socket_directories": "''",
+            "max_connections": 200,
+        }
         with (self.data / "postgresql.conf").open("a") as file:
             file.writelines(f"{name} = {value}\n" for name, value in options.items())
         self.start()

@@ -106,9 +106,7 @@ def wrong_states(state: str) -> list[str]:
     spoilt += [state[:place] + chr(ord("a") + place % 26) + state[place + 1 :] for place in range(len(state))]
     spoilt += [state[:place] + state[place].swapcase() + state[place + 1 :] for place in range(len(state))]
     spoilt += [
-        state[:place] + odd + state[place:]
-        for place in range(0, len(state), 2)
-        for odd in ("%00", " ", "\u00e9")
+        state[:place] + odd + state[place:] for place in range(len(state)) for odd in ("%00", " ", "\u00e9")
     ]
     return list(dict.fromkeys([*spoilt, state[::-1], "null", "*", "' OR 1=1 --", "0" * len(state)]))
 
