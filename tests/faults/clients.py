@@ -200,3 +200,8 @@ class Readers:
 
 def statuses(seen: Sequence[Seen]) -> dict[str, int]:
     return dict(Counter(str(each.status or "none") for each in seen))
+
+
+def tracebacks(log: str) -> list[str]:
+    """The lines with a traceback, without those in which Celery reports a broker that is away."""
+    return [line for line in log.splitlines() if "Traceback" in line and '"logger": "celery' not in line]
