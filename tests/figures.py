@@ -10,6 +10,7 @@ import os
 from pathlib import Path
 
 FILE = "FAULTS_FIGURES"  # set by `make faults`
+SHARE = float(os.environ.get("FAULTS_SHARE", "1"))
 
 
 def is_long_run() -> bool:
@@ -20,7 +21,7 @@ def many(few: int, under_make_faults: int) -> int:
     """FAULTS_SHARE, such as 0.1, makes the long run shorter, while one writes its tests."""
     if not is_long_run():
         return few
-    return max(few, round(under_make_faults * float(os.environ.get("FAULTS_SHARE", "1"))))
+    return max(few, round(under_make_faults * SHARE))
 
 
 def figure(name: str, part: str, *, is_met: bool, **measured: object) -> None:
@@ -31,6 +32,8 @@ def figure(name: str, part: str, *, is_met: bool, **measured: object) -> None:
     if not is_long_run():
         return
     line = ", ".join(f"{label.replace('_', ' ')} {_text(value)}" for label, value in measured.items())
+    if SHARE != 1:
+        line += f", at {SHARE:g} of the whole numbers"
     print(f"{name} {part}: {line} ({'goal met' if is_met else 'GOAL MISSED'})", flush=True)
     with Path(os.environ[FILE]).open("a", encoding="utf-8") as file:
         file.write(json.dumps({"name": name, "part": part, "line": line, "is_met": is_met}) + "\n")

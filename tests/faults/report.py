@@ -27,11 +27,11 @@ class Line:
         return f"| {self.label} | {goal} | {self.line} | {'yes' if self.is_met else '**no**'} |"
 
 
-def updated(document: str, measured: list[Line]) -> str:
-    """The document with these lines in place of older ones. Others stay."""
+def updated(document: str, measured: list[Line], *, is_whole: bool = False) -> str:
+    """The document with these lines in place of older ones. Others stay, unless these are all."""
     before, rest = document.split(BEGIN)
     table, after = rest.split(END)
-    rows = {_label(row): row for row in table.strip().splitlines()[len(HEAD) :]}
+    rows = {} if is_whole else {_label(row): row for row in table.strip().splitlines()[len(HEAD) :]}
     rows |= {line.label: line.row.replace("\n", " ") for line in measured}
     ordered = sorted(rows.values(), key=lambda row: (_place(row), row))
     return f"{before}{BEGIN}\n" + "\n".join((*HEAD, *ordered)) + f"\n{END}{after}"
