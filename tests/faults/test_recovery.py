@@ -10,7 +10,7 @@ import tempfile
 import time
 from collections import Counter
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import datetime, timedelta
 from pathlib import Path
 from urllib.parse import urlsplit, urlunsplit
@@ -308,12 +308,9 @@ def _fill_the_disk(service: Service, folder: Path) -> None:
     for token in tokens:
         service.read(token)
     filler = folder / "filler"
-    with filler.open("wb") as file:
-        try:
-            while file.write(b"\0" * 4096):
-                file.flush()
-        except OSError:
-            pass
+    with filler.open("wb", buffering=0) as file, suppress(OSError):
+        while True:
+            file.write(b"\0" * 4096)
     orders = [refresh(service, member, pk)[0] for pk in made]
     statuses = Counter(orders)
     reads = Counter(service.read(token, web=number % 2).status for number in range(10) for token in tokens)
