@@ -77,9 +77,9 @@ def naive_race(service: Service, workspace: str, instance_id: str, *, cap: int, 
         f"{service.standin.facebook_graph_url}/v26.0/1?fields=business_discovery.username(load.naive)%7Bid%7D"
     )
     columns = (workspace, instance_id, "profile", "load.naive")
-    line = b"""INSERT INTO paris_integration_forcedrefresh (id, workspace_id, instance_id, source_type, source_value,
-        feed_id, fence, username, reserved_at, day_starts_at, hour_starts_at, state, fault) VALUES
-        (gen_random_uuid(), %s, %s, %s, %s, gen_random_uuid(), 1, '', now(), now(), now(), 'succeeded', '')"""
+    line = b"""INSERT INTO paris_integration_forcedrefresh (workspace_id, instance_id, source_type, source_value,
+        fence, username, reserved_at, day_starts_at, hour_starts_at, state, fault) VALUES
+        (%s, %s, %s, %s, 1, '', now(), now(), now(), 'succeeded', '')"""
     window = b"SELECT used FROM paris_integration_quotawindow WHERE instance_id = %s AND kind = 'day'"
     with psycopg.connect(url, autocommit=True) as database:
         database.execute(
