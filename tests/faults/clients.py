@@ -128,10 +128,10 @@ def words(answers: Sequence[Answer]) -> dict[str, int]:
 
 @dataclass(frozen=True)
 class Seen:
-    """`at`: when it was asked. `status`: 0 without an answer, and `error` says why."""
+    """`status`: 0 without an answer, and `error` says why."""
 
     phase: str
-    at: float
+    client: int
     status: int
     seconds: float
     warnings: str = ""
@@ -175,6 +175,10 @@ class Readers:
     def of(self, phase: str) -> list[Seen]:
         return [seen for seen in self.seen if seen.phase == phase]
 
+    def latest(self) -> list[Seen]:
+        """What each client saw last."""
+        return list({seen.client: seen for seen in list(self.seen)}.values())
+
     def _read(self, number: int) -> None:
         port, token = self.targets[number % len(self.targets)]
         connection = http.client.HTTPConnection("127.0.0.1", port, timeout=self.timeout_seconds)
@@ -193,7 +197,7 @@ class Readers:
                 connection.close()
                 problem = repr(error)
             took = time.monotonic() - began
-            self.seen.append(Seen(phase, began, status, took, warnings, problem))
+            self.seen.append(Seen(phase, number, status, took, warnings, problem))
             self._stop.wait(max(0.0, self.every_seconds - took))
         connection.close()
 

@@ -123,7 +123,7 @@ def test_reads_during_outages_of_meta(stores: Stores, tmp_path: Path) -> None:
             with outage(service), Readers(targets(service, tokens[name]), clients=CLIENTS) as readers:  # type: ignore[attr-defined]
 
                 def is_warned(readers: Readers = readers) -> bool:
-                    latest = readers.seen[-CLIENTS:]
+                    latest = readers.latest()
                     return len(latest) == CLIENTS and all("PROVIDER" in each.warnings for each in latest)
 
                 readers.phase = "before the warning"
