@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import os
+import sys
 from pathlib import Path
 
 FILE = "FAULTS_FIGURES"  # set by `make faults`
@@ -34,7 +35,9 @@ def figure(name: str, part: str, *, is_met: bool, **measured: object) -> None:
     line = ", ".join(f"{label.replace('_', ' ')} {_text(value)}" for label, value in measured.items())
     if SHARE != 1:
         line += f", at {SHARE:g} of the whole numbers"
-    print(f"{name} {part}: {line} ({'goal met' if is_met else 'GOAL MISSED'})", flush=True)
+    print(
+        f"{name} {part}: {line} ({'goal met' if is_met else 'GOAL MISSED'})", file=sys.__stdout__, flush=True
+    )
     with Path(os.environ[FILE]).open("a", encoding="utf-8") as file:
         file.write(json.dumps({"name": name, "part": part, "line": line, "is_met": is_met}) + "\n")
 

@@ -25,7 +25,7 @@ from tests.figures import FILE
 DOCUMENT = Path("docs/reliability.md")
 LONGEST_SECONDS = 15 * 60
 # No plug-in of parallel workers: the scenarios measure times, and share the stores.
-PYTEST = [sys.executable, "-m", "pytest", "-q", "-s", "-p", "no:xdist", "-p", "no:cacheprovider"]
+PYTEST = [sys.executable, "-m", "pytest", "-q", "--capture=sys", "-p", "no:xdist", "-p", "no:cacheprovider"]
 
 
 def main() -> int:
