@@ -10,16 +10,19 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
 import tempfile
 import time
+from concurrent.futures import ThreadPoolExecutor
 from itertools import takewhile
 from pathlib import Path
+from typing import IO
 
 from tests.faults import report
-from tests.faults.catalogue import FIGURES
+from tests.faults.catalogue import FIGURES, Lane
 from tests.faults.stores import running_stores
 from tests.figures import FILE, SHARE
 
@@ -49,13 +52,11 @@ def main() -> int:
         lines.touch()
         environment = {**os.environ, FILE: str(lines), "PYTHONDONTWRITEBYTECODE": ""}
         try:
-            with running_stores() as stores:
-                statuses.append(_run(_tests(wanted, on_sqlite=False), environment | stores, extra))
-            statuses.append(_run(_tests(wanted, on_sqlite=True), environment | WITHOUT_STORES, extra))
+            statuses += _run_all(wanted, environment, extra)
         finally:
             measured += [report.Line(**json.loads(line)) for line in lines.read_text().splitlines()]
             seconds = time.monotonic() - began
-            is_whole = set(wanted) == set(FIGURES) and not extra and statuses == [0, 0] and SHARE == 1
+            is_whole = set(wanted) == set(FIGURES) and not extra and not any(statuses) and SHARE == 1
             if is_whole:
                 text = f"{seconds:.0f} s on {os.cpu_count()} cores at a load of {os.getloadavg()[2]:.1f}"
                 measured.append(report.Line("M2", "the whole run", text, seconds <= LONGEST_SECONDS))
@@ -65,16 +66,44 @@ def main() -> int:
     return max(statuses)
 
 
-def _tests(wanted: list[str], *, on_sqlite: bool) -> list[str]:
-    """In the order of the catalogue, each once."""
-    chosen = (figure for name, figure in FIGURES.items() if name in wanted and figure.on_sqlite is on_sqlite)
-    return list(dict.fromkeys(test for figure in chosen for test in figure.tests))
+def _run_all(wanted: list[str], environment: dict[str, str], extra: list[str]) -> list[int]:
+    """The statuses of pytest. What the second lane prints is shown at the end."""
+
+    def second_lane(output: IO[bytes]) -> int:
+        with running_stores() as own:
+            with_stores = _run(tests[Lane.SECOND], environment | own, extra, output)
+        return max(with_stores, _run(tests[Lane.SQLITE], environment | WITHOUT_STORES, extra, output))
+
+    tests = _tests(wanted)
+    with running_stores() as stores, tempfile.TemporaryFile() as output, ThreadPoolExecutor() as pool:
+        statuses = [_run(tests[Lane.ALONE], environment | stores, extra)]
+        second = pool.submit(second_lane, output)
+        statuses += [_run(tests[Lane.FIRST], environment | stores, extra), second.result()]
+        output.seek(0)
+        sys.stdout.flush()
+        shutil.copyfileobj(output, sys.stdout.buffer)
+    return statuses
 
 
-def _run(tests: list[str], environment: dict[str, str], extra: list[str]) -> int:
+def _tests(wanted: list[str]) -> dict[Lane, list[str]]:
+    """The tests of each lane, in the order of the catalogue. A test of several figures runs once."""
+    tests: dict[Lane, list[str]] = {lane: [] for lane in Lane}
+    seen: set[str] = set()
+    for lane in (Lane.FIRST, Lane.SECOND, Lane.SQLITE, Lane.ALONE):
+        for name, figure in FIGURES.items():
+            if name in wanted and figure.lane is lane:
+                tests[lane] += [test for test in figure.tests if test not in seen]
+                seen |= set(figure.tests)
+    return tests
+
+
+def _run(
+    tests: list[str], environment: dict[str, str], extra: list[str], output: IO[bytes] | None = None
+) -> int:
     if not tests:
         return 0
-    return subprocess.run([*PYTEST, *extra, *tests], env=environment, check=False).returncode
+    command = [*PYTEST, *extra, *tests]
+    return subprocess.run(command, env=environment, stdout=output, stderr=output, check=False).returncode
 
 
 if __name__ == "__main__":

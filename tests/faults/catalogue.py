@@ -3,6 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from enum import Enum
+
+
+class Lane(Enum):
+    """The two lanes run side by side, each with its own servers; in the second, those without any come last."""
+
+    ALONE = "alone"  # what measures how long readers wait
+    FIRST = "first"
+    SECOND = "second"
+    SQLITE = "SQLite"
 
 
 @dataclass(frozen=True)
@@ -12,7 +22,7 @@ class Figure:
     goal: str
     hard: str
     tests: tuple[str, ...]
-    on_sqlite: bool = False
+    lane: Lane = Lane.FIRST
 
 
 FORCED = "tests/races/test_forced_refresh.py::"
@@ -89,22 +99,26 @@ FIGURES: dict[str, Figure] = {
             f"{FAULTS}test_recovery.py::test_a_feed_is_fresh_soon_after_the_provider_is_back",
             f"{FAULTS}test_recovery.py::test_calls_during_an_outage_and_after_a_throttle",
         ),
+        lane=Lane.ALONE,
     ),
     "A1": Figure(
         "all reads of filled feeds are answered 200 with a warning while Meta is away; p99 at most 250 ms and twice "
         "the healthy one",
         "a read without its posts",
         (f"{FAULTS}test_outages.py::test_reads_during_outages_of_meta",),
+        lane=Lane.ALONE,
     ),
     "A2": Figure(
         "Redis refusing or hung: all warm reads 200, p99 at most 500 ms, normal within 5 s of its return",
         "less than 99.9 %, or a 500",
         (f"{FAULTS}test_outages.py::test_reads_while_redis_is_in_trouble",),
+        lane=Lane.ALONE,
     ),
     "A3": Figure(
         "PostgreSQL gone or hung: 99 % of warm reads 200, each within 1 s, no 500, normal within 5 s, no restart",
         "a 500, or a read longer than 3 s",
         (f"{FAULTS}test_outages.py::test_reads_while_postgresql_is_in_trouble",),
+        lane=Lane.ALONE,
     ),
     "A6": Figure(
         "at most 3 calls per refresh, 1.1 in the mean; after a throttle no call before its stated end",
@@ -130,31 +144,37 @@ FIGURES: dict[str, Figure] = {
         "with 200 clients stuck on one feed, others are read without an error, p99 at most twice the one before",
         "an error",
         (f"{FEEDS}test_a_hanging_key_leaves_the_others_alone",),
+        lane=Lane.ALONE,
     ),
     "O1": Figure(
         "100 callbacks at once: one exchange; 200 wrong states: no exchange and no token",
         "a second exchange",
         (CONNECTIONS, f"{EDGES}test_callbacks"),
+        lane=Lane.SECOND,
     ),
     "O2": Figure(
         "50 renewals of one token at once, with a slow answer: one call",
         "a second call",
         (CONNECTIONS,),
+        lane=Lane.SECOND,
     ),
     "O3": Figure(
         "1,000 disconnects against refreshes, over processes: no token, link, copy or post is left",
         "anything left",
         (CONNECTIONS,),
+        lane=Lane.SECOND,
     ),
     "O4": Figure(
         "a rotation of 1,000 tokens, killed 20 times: all can be read at each stop, none is on an old key at the end",
         "a token lost",
         (CONNECTIONS,),
+        lane=Lane.SECOND,
     ),
     "D2": Figure(
         "metrics, over processes, equal the counts of clients and provider",
         "more than 1 % off",
         ("tests/races/test_metrics_load.py::test_one_scrape_matches_what_clients_and_provider_counted",),
+        lane=Lane.SECOND,
     ),
     "Q4": Figure(
         "`nextRefreshAllowedAt` is honest to the second in 500 random states",
@@ -163,20 +183,20 @@ FIGURES: dict[str, Figure] = {
             f"{MODEL}test_the_allowance_is_enforced_as_announced_to_the_second",
             f"{MODEL}test_announced_times_are_enforced_to_the_second",
         ),
-        on_sqlite=True,
+        lane=Lane.SQLITE,
     ),
     "Q5": Figure(
         "the service and a model of the contract agree in 2,000 histories of 50 steps",
         "a divergence",
         (f"{MODEL}test_model_and_service_agree_on_every_history",),
-        on_sqlite=True,
+        lane=Lane.SQLITE,
     ),
     "C5": Figure(
         "no automatic call before the TTL in 10,000 simulated feed-days; 500 aligned feeds are spread so that no "
         "second has more than 5 times the mean",
         "an early call",
         (f"{FAULTS}test_schedule.py",),
-        on_sqlite=True,
+        lane=Lane.SQLITE,
     ),
     "S3": Figure(
         "tenants, redirects (60), signed requests (40) and embed tokens (40): all forgeries refused; foreign and "
@@ -188,16 +208,19 @@ FIGURES: dict[str, Figure] = {
             f"{EDGES}test_forged_signed_requests",
             f"{EDGES}test_forged_embed_tokens",
         ),
+        lane=Lane.SECOND,
     ),
     "S4": Figure(
         "200 foreign sources with a valid public token: no call; 30 spellings: one row",
         "a call",
         (f"{EDGES}test_a_public_token_buys_no_calls",),
+        lane=Lane.SECOND,
     ),
     "S1": Figure(
         "no secret in database, Redis, logs at DEBUG, answers and metrics, in any form; a planted control is found",
         "a hit",
         ("tests/processes/test_secrets.py::test_no_secret_is_found_anywhere",),
+        lane=Lane.SECOND,
     ),
     "S5": Figure(
         "security headers on every answer; the checks of a deployment pass, and unsafe settings don't start",
@@ -207,7 +230,7 @@ FIGURES: dict[str, Figure] = {
             "tests/foundation/test_configuration.py::test_a_valid_production_configuration_passes_every_check",
             "tests/foundation/test_configuration.py::test_production_refuses_to_start_with_a_default_secret",
         ),
-        on_sqlite=True,
+        lane=Lane.SQLITE,
     ),
     "M2": Figure(
         "races and crashes on PostgreSQL with several processes; all of this within 15 minutes on two cores",

@@ -128,7 +128,7 @@ def test_reads_during_outages_of_meta(stores: Stores, tmp_path: Path) -> None:
 
                 readers.phase = "before the warning"
                 wait_until(is_warned, 90)
-                during = Reached(readers.during("outage", many(2, 8)))
+                during = Reached(readers.during("outage", many(2, 6)))
                 everything = Reached(readers.seen)
             warned = sum("PROVIDER" in each.warnings for each in during.seen) / len(during.seen)
             is_met = (
@@ -233,7 +233,7 @@ def test_reads_while_postgresql_is_in_trouble(
             healthy = Reached(readers.during("healthy", many(2, 5)))
             with ExitStack() as stack:
                 stack.enter_context(trouble(stores.postgres))  # type: ignore[arg-type]
-                during = Reached(readers.during("trouble", many(5, 40)))
+                during = Reached(readers.during("trouble", many(5, 35)))
                 refused_session = read_as(service, member)
             readers.phase = "after"
             returned_at = time.monotonic()

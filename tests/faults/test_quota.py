@@ -155,7 +155,7 @@ def test_racing_posts_while_redis_is_in_trouble(
     stores: Stores, tmp_path: Path, trouble: Callable[[Redis], Iterator[None]]
 ) -> None:
     with running_service(tmp_path, webs=4, LOG_LEVEL="ERROR") as service, trouble(stores.redis):  # type: ignore[attr-defined]
-        verdict = run(service, cap=40, posts=many(100, 500), clients=32, with_kills=False)
+        verdict = run(service, cap=40, posts=many(100, 300), clients=32, with_kills=False)
         log = service.log()
     complaints = verdict.complaints(with_kills=False)
     figure(

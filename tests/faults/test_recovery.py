@@ -72,7 +72,7 @@ def test_a_killed_web_process_is_replaced(stores: Stores, tmp_path: Path) -> Non
 
 
 def test_a_feed_is_fresh_soon_after_the_provider_is_back(stores: Stores, tmp_path: Path) -> None:
-    outage = many(5, 20)
+    outage = many(5, 10)
     with running_service(tmp_path, LOG_LEVEL="ERROR") as service:
         service.start_worker()
         service.start_beat()
@@ -98,7 +98,7 @@ def test_a_feed_is_fresh_soon_after_the_provider_is_back(stores: Stores, tmp_pat
 
 # --- A6 --------------------------------------------------------------------------------------------------------------
 
-THROTTLED_SECONDS = 30
+THROTTLED_SECONDS = 20
 
 
 def attempts(service: Service) -> int:
@@ -115,7 +115,7 @@ def test_calls_during_an_outage_and_after_a_throttle(stores: Stores, tmp_path: P
             service.start_worker(threads=16)
         service.start_beat()
         wait_until(lambda: len({call["username"] for call in service.standin.calls}) == feeds, 90)
-        time.sleep(many(5, 45))
+        time.sleep(many(5, 30))
         seconds = lasted(service)
         calls = Counter(call["username"] for call in service.standin.calls)
         wait_until(lambda: attempts(service) == len(service.standin.calls), 20)

@@ -262,7 +262,7 @@ def test_model_and_service_agree_on_every_history(time_machine: Any, provider: F
     run_state_machine_as_test(  # type: ignore[no-untyped-call]
         ForcedRefreshes,
         settings=settings(
-            max_examples=many(60, 300),
+            max_examples=many(60, 200),
             stateful_step_count=many(30, 50),
             deadline=None,
             derandomize=not is_long_run(),
@@ -273,8 +273,8 @@ def test_model_and_service_agree_on_every_history(time_machine: Any, provider: F
     figure(
         "Q5",
         "model and service",
-        is_met=many(60, 300) >= 2_000,
-        histories=many(60, 300),
+        is_met=many(60, 200) >= 2_000,
+        histories=many(60, 200),
         steps=50,
         divergences=0,
     )
