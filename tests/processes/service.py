@@ -74,11 +74,15 @@ def free_port() -> int:
 
 @dataclass
 class Service:
-    """Handles to the running processes. `feed_url` addresses one of the web processes."""
+    """Handles to the running processes. `feed_url` addresses one of the web processes.
+
+    `elsewhere`: what these processes, unlike commands, have in their environment, such as the addresses of proxies.
+    """
 
     standin: StandIn
     environment: dict[str, str]
     log_path: Path
+    elsewhere: dict[str, str] = field(default_factory=dict)
     web_ports: list[int] = field(default_factory=list)
     webs: list[Forked] = field(default_factory=list)
     processes: list[Forked] = field(default_factory=list)
@@ -172,7 +176,7 @@ class Service:
         return "\n".join(line for line in self.log().splitlines() if "answered 503" in line)
 
     def _start(self, environment: dict[str, str], *arguments: str) -> Forked:
-        whole = {**self.environment, **environment}
+        whole = {**self.environment, **self.elsewhere, **environment}
         process = forking.start(arguments, whole, stdout=self.log_path, stderr=self.log_path)
         self.processes.append(process)
         return process
@@ -303,7 +307,7 @@ def _manage(command: str, **settings: str) -> None:
         "VAR_DIR": str(_folder_of_this_run() / "var"),
         **settings,
     }
-    done = forking.run("manage.py", command, "--noinput", "--verbosity", "0", env=environment)
+    done = forking.run("manage.py", command, "--noinput", "--verbosity", "0", env=environment, timeout=180)
     assert done.returncode == 0, done.stderr
 
 

@@ -57,17 +57,21 @@ class StallingProxy:
         self._flows.wait()
         server = socket.create_connection(self._target)
         self._open |= {caller, server}
-        for source, sink in ((caller, server), (server, caller)):
-            threading.Thread(target=self._pass_on, args=(source, sink), daemon=True).start()
+        for source, sink, is_request in ((caller, server, True), (server, caller, False)):
+            threading.Thread(target=self._pass_on, args=(source, sink, is_request), daemon=True).start()
 
-    def _pass_on(self, source: socket.socket, sink: socket.socket) -> None:
+    def _pass_on(self, source: socket.socket, sink: socket.socket, is_request: bool) -> None:
         with suppress(OSError):
             while chunk := source.recv(CHUNK_BYTES):
                 self._flows.wait()
-                sink.sendall(chunk)
+                self._pass(chunk, source, sink, is_request=is_request)
         for end in (source, sink):
             _close(end)
         self._open -= {source, sink}
+
+    def _pass(self, chunk: bytes, source: socket.socket, sink: socket.socket, *, is_request: bool) -> None:
+        """For subclasses that do more than pass bytes on. OSError ends the connection."""
+        sink.sendall(chunk)
 
 
 def _close(end: socket.socket) -> None:

@@ -2,7 +2,7 @@
 rotation, and refusals of all connections at once.
 
     python -m tests.races.connections --rounds 1000 --logins 600 --renewals 50 --states 100 --rows 1000 --kills 20 \
-        --refusals 200
+        --refusals 200 --renewal-seconds 8
 
 Needs DATABASE_URL of a PostgreSQL server and REDIS_URL. Creates a database there. Prints one line per race.
 """
@@ -233,7 +233,9 @@ def withdrawer(
     report.put(left)
 
 
-def renewer(environment: dict[str, str], connection_id: str, at: str, threads: int, report: Any) -> None:
+def renewer(
+    environment: dict[str, str], connection_id: str, at: str, threads: int, answer_seconds: float, report: Any
+) -> None:
     _set_up(environment)
     from datetime import datetime
     from uuid import UUID
@@ -248,7 +250,7 @@ def renewer(environment: dict[str, str], connection_id: str, at: str, threads: i
     slow = logins.renew
 
     def renew(*args: Any, **kwargs: Any) -> Any:
-        time.sleep(0.3)
+        time.sleep(answer_seconds)
         return slow(*args, **kwargs)
 
     logins.renew = renew  # type: ignore[method-assign]
@@ -345,13 +347,22 @@ def race_logins(environment: dict[str, str], workspace_id: str, rounds: int) -> 
     return {"race": "logins", "rounds": rounds, "tokensLeft": left, "ok": not any(left.values())}
 
 
-def race_renewals(environment: dict[str, str], workspace_id: str, renewals: int) -> dict[str, Any]:
+def race_renewals(
+    environment: dict[str, str], workspace_id: str, renewals: int, answer_seconds: float
+) -> dict[str, Any]:
     report = SPAWN.Queue()
     connection_id, due_at = _in_process(environment, prepare_renewal, workspace_id)
-    _run(*[(renewer, (environment, connection_id, due_at, renewals // 2, report)) for _ in range(2)])
+    arguments = (environment, connection_id, due_at, renewals // 2, answer_seconds, report)
+    _run(*[(renewer, arguments) for _ in range(2)])
     said = [report.get(timeout=10) for _ in range(2)]
     calls = sum(each["calls"] for each in said)
-    return {"race": "renewals", "asked": renewals, "calls": calls, "ok": calls == 1}
+    return {
+        "race": "renewals",
+        "asked": renewals,
+        "answerSeconds": answer_seconds,
+        "calls": calls,
+        "ok": calls == 1,
+    }
 
 
 def race_refusals(environment: dict[str, str], workspace_id: str, refusals: int) -> dict[str, Any]:
@@ -502,6 +513,7 @@ def race_all(
     rows: int,
     kills: int,
     refusals: int,
+    renewal_seconds: float = 0.3,
 ) -> list[dict[str, Any]]:
     with running_service(folder, webs=0, LOG_LEVEL="ERROR") as service:
         workspace_id = service.workspace("business")
@@ -509,7 +521,7 @@ def race_all(
         return [
             race_disconnects(environment, workspace_id, rounds),
             race_logins(environment, workspace_id, logins),
-            race_renewals(environment, workspace_id, renewals),
+            race_renewals(environment, workspace_id, renewals, renewal_seconds),
             race_states(environment, workspace_id, states),
             race_refusals(environment, workspace_id, refusals),
             race_rotation(environment, workspace_id, rows, kills),
@@ -527,6 +539,7 @@ def main() -> int:
     parser.add_argument("--rows", type=int, default=1_000)
     parser.add_argument("--kills", type=int, default=20)
     parser.add_argument("--refusals", type=int, default=200)
+    parser.add_argument("--renewal-seconds", type=float, default=8.0)
     with tempfile.TemporaryDirectory() as folder:
         results = race_all(Path(folder), **vars(parser.parse_args()))
     for result in results:

@@ -59,10 +59,26 @@ class Verdict:
     events: Counter[str]
     open_after_wait: int
     seconds: float
+    kills: int = 0
 
     @property
     def kept(self) -> int:
         return self.lines["succeeded"] + self.lines["in_doubt"]
+
+    @property
+    def unaudited(self) -> dict[str, int]:
+        """Answers and settled lines without an event."""
+        return {
+            "successes": max(0, self.answers["200"] - self.events["done"]),
+            "refusals": max(0, self.answers["409 QUOTA_EXCEEDED"] - self.events["refused"]),
+            "lines in doubt": abs(self.lines["in_doubt"] - self.events["in_doubt"]),
+        }
+
+    @property
+    def surplus_events(self) -> int:
+        """Events of requests whose clients got no answer."""
+        answered = self.answers["200"] + self.answers["409 QUOTA_EXCEEDED"]
+        return self.events["done"] + self.events["refused"] - answered
 
     def complaints(self, *, with_kills: bool) -> list[str]:
         """The deviations. Empty when all counts agree."""
@@ -75,7 +91,13 @@ class Verdict:
             "nothing succeeded": self.lines["succeeded"] == 0,
             "unexpected answers": bool(set(self.answers) - {"200", "409 QUOTA_EXCEEDED", "503", "lost"}),
         }
-        if not with_kills:
+        if with_kills:
+            said |= {
+                "more units in doubt than kills": self.lines["in_doubt"] > self.kills,
+                **{f"{what} without an audit event": number > 0 for what, number in self.unaudited.items()},
+                "events without a request": self.surplus_events > self.answers["lost"],
+            }
+        else:
             said |= {
                 "provider calls and ledger disagree": self.provider_calls != self.lines["succeeded"],
                 "units in doubt": self.lines["in_doubt"] > 0,
@@ -87,9 +109,18 @@ class Verdict:
         return [complaint for complaint, holds in said.items() if holds]
 
 
-def run(service: Service, *, cap: int, posts: int, clients: int, with_kills: bool) -> Verdict:
+def run(
+    service: Service,
+    *,
+    cap: int,
+    posts: int,
+    clients: int,
+    with_kills: bool,
+    kill_every: tuple[float, float] = (0.5, 1.5),
+    name: str = "",
+) -> Verdict:
     """Run one race for a new widget. `service` has its web processes, worker and beat running."""
-    username = f"load.race{cap}{'k' if with_kills else ''}"
+    username = f"load.race{cap}{'k' if with_kills else ''}{name}"
     editor = f"editor-{username}"
     workspace = service.workspace("business", editor=editor, password=PASSWORD)
     service.manage("set_override", workspace, "instagram.refresh.forcePerDay.max", str(cap))
@@ -98,15 +129,31 @@ def run(service: Service, *, cap: int, posts: int, clients: int, with_kills: boo
     cookies = sign_in(service.web_ports[0], editor)
     received = Answers()
     began = time.monotonic()
-    with killing(service) if with_kills else nothing():
+    with killing(service, kill_every) if with_kills else nothing() as killed:
         _post_all(service, instance_id, cookies, received, posts=posts, clients=clients)
     seconds = time.monotonic() - began
+    return compare(
+        service, instance_id, username, cap=cap, answers=received.answers, seconds=seconds, kills=len(killed)
+    )
+
+
+def compare(
+    service: Service,
+    instance_id: str,
+    username: str,
+    *,
+    cap: int,
+    answers: Counter[str],
+    seconds: float,
+    kills: int = 0,
+) -> Verdict:
+    """The books of one widget, once all lines are settled."""
     with psycopg.connect(_postgres_url(service), autocommit=True) as database:
         open_lines = _wait_until_settled(database, instance_id)
         calls = sum(call["username"] == username for call in service.standin.calls)
         return Verdict(
             cap=cap,
-            answers=received.answers,
+            answers=answers,
             provider_calls=calls,
             used=_number(
                 database,
@@ -123,6 +170,7 @@ def run(service: Service, *, cap: int, posts: int, clients: int, with_kills: boo
             ),
             open_after_wait=open_lines,
             seconds=seconds,
+            kills=kills,
         )
 
 
@@ -182,31 +230,47 @@ def post(
 
 
 @contextmanager
-def killing(service: Service) -> Iterator[None]:
-    """Kill a web process about every second, and restart it on its port."""
+def killing(service: Service, every: tuple[float, float]) -> Iterator[list[int]]:
+    """Kill a random running web process this often, and restart it on its port. Yields the ids of the killed."""
     stop = threading.Event()
     chance = random.Random(7)  # noqa: S311 - the same deaths in every run
+    killed: list[int] = []
+    running = set(range(len(service.web_ports)))
+    shortest, longest = every
+
+    def restart(place: int) -> None:
+        service.restart_web(place)
+        running.add(place)
 
     def kill_and_restart() -> None:
-        while not stop.wait(0.5 + chance.random()):
-            place = chance.randrange(len(service.web_ports))
-            web = service.webs[place]
-            os.killpg(web.pid, signal.SIGKILL)
-            web.wait()
-            service.restart_web(place)
+        # Two at a time: a start takes longer than the time between two kills.
+        with ThreadPoolExecutor(max_workers=2) as restarts:
+            begun = []
+            while not stop.wait(shortest + (longest - shortest) * chance.random()):
+                if len(running) < 2:
+                    continue
+                place = chance.choice(sorted(running))
+                running.discard(place)
+                web = service.webs[place]
+                os.killpg(web.pid, signal.SIGKILL)
+                web.wait()
+                killed.append(web.pid)
+                begun.append(restarts.submit(restart, place))
+        for each in begun:
+            each.result()
 
-    thread = threading.Thread(target=kill_and_restart)
-    thread.start()
-    try:
-        yield
-    finally:
-        stop.set()
-        thread.join()
+    with ThreadPoolExecutor(max_workers=1) as thread:
+        killer = thread.submit(kill_and_restart)
+        try:
+            yield killed
+        finally:
+            stop.set()
+            killer.result()
 
 
 @contextmanager
-def nothing() -> Iterator[None]:
-    yield
+def nothing() -> Iterator[list[int]]:
+    yield []
 
 
 def _post_all(
@@ -230,7 +294,7 @@ def _post_all(
                 if next(numbers, None) is None:
                     break
             try:
-                answer = post(connection, instance_id, cookies, key)
+                answer = _post_to_a_running_one(connection, instance_id, cookies, key)
             except (OSError, http.client.HTTPException):
                 answer = "lost"
                 connection.close()
@@ -241,6 +305,21 @@ def _post_all(
 
     with ThreadPoolExecutor(max_workers=clients) as pool:
         list(pool.map(client, range(clients)))
+
+
+def _post_to_a_running_one(
+    connection: http.client.HTTPConnection, instance_id: str, cookies: Cookies, key: str | None
+) -> str:
+    """A refused connection carried no request, so it is tried again."""
+    give_up_at = time.monotonic() + 60
+    while True:
+        try:
+            return post(connection, instance_id, cookies, key)
+        except ConnectionRefusedError:
+            connection.close()
+            if time.monotonic() > give_up_at:
+                raise
+            time.sleep(0.05)
 
 
 def _wait_until_settled(database: psycopg.Connection, instance_id: str) -> int:

@@ -6,12 +6,36 @@ from pathlib import Path
 
 import pytest
 
+from tests.figures import figure, many
 from tests.marks import needs_postgres
 from tests.races.connections import race_all
 
 pytestmark = [pytest.mark.processes, needs_postgres]
 
 
+FIGURES = {
+    "states": ("O1", "callbacks with one state"),
+    "renewals": ("O2", "renewals of one token"),
+    "disconnect": ("O3", "disconnects against refreshes"),
+    "logins": ("O3", "withdrawals against logins"),
+    "rotation": ("O4", "rotations that are killed"),
+}
+
+
 def test_concurrent_changes_of_connections_leave_no_errors(tmp_path: Path) -> None:
-    results = race_all(tmp_path, rounds=25, logins=25, renewals=20, states=20, rows=60, kills=2, refusals=40)
+    results = race_all(
+        tmp_path,
+        rounds=many(25, 1_000),
+        logins=many(25, 300),
+        renewals=many(20, 50),
+        states=many(20, 100),
+        rows=many(60, 1_000),
+        kills=many(2, 20),
+        refusals=many(40, 200),
+        renewal_seconds=many(3, 80) / 10,
+    )
+    for result in results:
+        if result["race"] in FIGURES:
+            measured = {name: value for name, value in result.items() if name not in ("race", "ok")}
+            figure(*FIGURES[result["race"]], is_met=result["ok"], **measured)
     assert [result for result in results if not result["ok"]] == []

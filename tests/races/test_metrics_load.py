@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.figures import figure, many
 from tests.marks import needs_postgres
 from tests.processes.service import running_service
 from tests.races.metrics_load import ENVIRONMENT, run
@@ -17,7 +18,12 @@ def test_one_scrape_matches_what_clients_and_provider_counted(tmp_path: Path) ->
     with running_service(tmp_path, webs=2, **ENVIRONMENT) as service:
         service.start_worker()
         service.start_worker()
-        verdict = run(service, requests=300, refreshes=40)
+        verdict = run(service, requests=many(300, 5_000), refreshes=many(40, 200))
+        figure(
+            "D2", "one scrape", is_met=not verdict.differences, reads=sum(verdict.reads.values()),
+            refreshes=sum(verdict.posts.values()), provider_calls=verdict.provider_calls,
+            comparisons=verdict.compared, differences=verdict.differences or "none",
+        )  # fmt: skip
         assert verdict.differences == [], verdict
         assert verdict.compared == 19
         assert verdict.reads["warming"] >= 10

@@ -40,6 +40,7 @@ from paris_integration.quota import ledger
 from paris_integration.quota.allowance import Book, Tally, decide, next_forced_at
 from paris_integration.types import FeedState
 from tests.fakes import FakeProvider
+from tests.figures import figure, is_long_run, many
 
 START = datetime(2026, 11, 23, 20, 0, tzinfo=UTC)
 SECOND, HOUR = timedelta(seconds=1), timedelta(hours=1)
@@ -261,12 +262,21 @@ def test_model_and_service_agree_on_every_history(time_machine: Any, provider: F
     run_state_machine_as_test(  # type: ignore[no-untyped-call]
         ForcedRefreshes,
         settings=settings(
-            max_examples=60,
-            stateful_step_count=30,
+            max_examples=many(60, 200),
+            stateful_step_count=many(30, 50),
             deadline=None,
-            derandomize=True,
+            derandomize=not is_long_run(),
+            database=None,
             suppress_health_check=list(HealthCheck),
         ),
+    )
+    figure(
+        "Q5",
+        "model and service",
+        is_met=many(60, 200) >= 2_000,
+        histories=many(60, 200),
+        steps=50,
+        divergences=0,
     )
 
 
@@ -334,7 +344,12 @@ def is_enforced_as_announced(state: State, refused_until: RefusedUntil) -> bool:
 def test_the_allowance_is_enforced_as_announced_to_the_second() -> None:
     blocked = 0
 
-    @settings(max_examples=500, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
+    @settings(
+        max_examples=many(500, 5_000),
+        deadline=None,
+        derandomize=True,
+        suppress_health_check=list(HealthCheck),
+    )
     @given(state=states)
     def check(state: State) -> None:
         nonlocal blocked
@@ -355,6 +370,7 @@ def test_the_allowance_is_enforced_as_announced_to_the_second() -> None:
         blocked += is_enforced_as_announced(state, refused_until)
 
     check()
+    figure("Q4", "the decision", is_met=True, states=many(500, 5_000), refusals_checked=blocked, wrong=0)
     assert blocked > 150, "too few of the states were refusals to mean anything"
 
 
@@ -364,7 +380,9 @@ def test_announced_times_are_enforced_to_the_second(time_machine: Any, provider:
     blocked = 0
     numbers = itertools.count()
 
-    @settings(max_examples=30, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
+    @settings(
+        max_examples=many(30, 500), deadline=None, derandomize=True, suppress_health_check=list(HealthCheck)
+    )
     @given(state=states)
     def check(state: State) -> None:
         nonlocal blocked
@@ -392,6 +410,14 @@ def test_announced_times_are_enforced_to_the_second(time_machine: Any, provider:
         blocked += is_enforced_as_announced(state, refused_by_service_until)
 
     check()
+    figure(
+        "Q4",
+        "the service",
+        is_met=many(30, 500) >= 500,
+        states=many(30, 500),
+        refusals_checked=blocked,
+        wrong=0,
+    )
     assert blocked >= 10, "too few of the states were refusals to mean anything"
 
 
