@@ -514,8 +514,8 @@ def banner_for_staff(incident: OpenIncident) -> Banner:
     )
     return Banner(
         f"{LOGINS[incident.login]}: {_TROUBLES[incident.cause]}.",
-        f"Since {utc_words(incident.began_at)}. Widgets keep their posts, no connection changes its state, and nobody "
-        f"gets mail. {whom} for the next probe at {utc_words(incident.next_probe_at)}. Tell the operator "
+        f"Since {incident.began_at:%Y-%m-%d %H:%M} UTC. Widgets keep their posts, no connection changes its state, and nobody "
+        f"gets mail. {whom} for the next probe at {incident.next_probe_at:%Y-%m-%d %H:%M} UTC. Tell the operator "
         "(InstagramIncident in the runbook), and don't ask editors to reconnect.",
     )
 

@@ -18,6 +18,7 @@ from django.conf import settings
 from django.db import transaction
 from django.db.models import Count, Q, QuerySet
 
+from foundation.prepared import Prepared
 from paris_integration import clock
 from paris_integration.errors import (
     HashtagQuotaExhausted,
@@ -40,6 +41,10 @@ REFUSED_STATES = (ConnectionState.RECONNECT_REQUIRED.value, ConnectionState.PERM
 # Rate limits of one user, page or account. All others are the app's, also a status 429 without a code.
 _LIMITS_OF_ONE = (17, 32, 613, *range(80_000, 80_100))
 _NO_TROUBLE: dict[str, Any] = {"trouble": "", "trouble_at": None, "trouble_until": None}
+
+_open_incidents: Prepared[Incident] = Prepared(
+    lambda login: Incident.objects.filter(pk=login, ended_at__isnull=True), login=str
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +92,7 @@ def incident_of(login: Login, connection_id: UUID | None) -> Incident | None:
 
     `connection_id` None: the operator's account.
     """
-    incident = Incident.objects.filter(pk=login.value, ended_at__isnull=True).first()
+    incident = _open_incidents.first(login=login.value)
     if incident is None or incident.narrowed_at is None:
         return incident
     if connection_id is None:

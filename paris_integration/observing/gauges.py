@@ -225,10 +225,10 @@ def _graph_version(now: datetime) -> Iterator[GaugeMetricFamily]:
         "Whether the Graph host of a login serves the version in META_GRAPH_VERSION, by the last daily check.",
         labels=["kind"],
     )
-    for login in ours.served:
-        served.add_metric([login.value], 1.0)
-    for gone in ours.gone:
-        served.add_metric([gone.login.value], 0.0)
+    gone = [each.login for each in ours.gone]
+    for login in Login:
+        known = 1.0 if login in ours.served else 0.0 if login in gone else float("nan")
+        served.add_metric([login.value], known)
     yield served
 
 
