@@ -514,9 +514,9 @@ def banner_for_staff(incident: OpenIncident) -> Banner:
     )
     return Banner(
         f"{LOGINS[incident.login]}: {_TROUBLES[incident.cause]}.",
-        f"Since {incident.began_at:%Y-%m-%d %H:%M} UTC. Widgets keep their posts, no connection changes its state, and nobody "
-        f"gets mail. {whom} for the next probe at {incident.next_probe_at:%Y-%m-%d %H:%M} UTC. Tell the operator "
-        "(InstagramIncident in the runbook), and don't ask editors to reconnect.",
+        f"Since {incident.began_at:%Y-%m-%d %H:%M} UTC. Widgets keep their posts, no connection changes its state, "
+        f"and nobody gets mail. {whom} for the next probe at {incident.next_probe_at:%Y-%m-%d %H:%M} UTC. Tell the "
+        "operator (InstagramIncident in the runbook), and don't ask editors to reconnect.",
     )
 
 
