@@ -487,6 +487,12 @@ CELERY_BEAT_SCHEDULE["deliver-due-mails"] = {
     "schedule": 30.0,
     "options": {"expires": 30},
 }
+# The task asks Meta once a day. Beat counts intervals from its own start, so a day might never pass.
+CELERY_BEAT_SCHEDULE["check-graph-versions"] = {
+    "task": "paris_integration.tasks.check_graph_versions",
+    "schedule": 3_600.0,
+    "options": {"expires": 3_600},
+}
 CELERY_TASK_ROUTES = {"paris_integration.tasks.copy_pictures": {"queue": "pictures"}}
 AUDIT_RETENTION_DAYS = positive("AUDIT_RETENTION_DAYS", 365, at_most=36_500)
 LEDGER_RETENTION_DAYS = positive("LEDGER_RETENTION_DAYS", 90, at_most=36_500)

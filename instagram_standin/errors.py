@@ -53,6 +53,11 @@ def bad_token() -> GraphRefusal:
     return GraphRefusal("Invalid OAuth access token - Cannot parse access token", 190)
 
 
+def token_wanted() -> GraphRefusal:
+    words = "An active access token must be used to query information about the current user."
+    return GraphRefusal(words, 2500)
+
+
 def rejected_token(rejection: Rejection) -> GraphRefusal:
     """A token that was good once."""
     since = datetime.fromtimestamp(rejection.since, UTC).strftime("%A, %d-%b-%y %H:%M:%S UTC")

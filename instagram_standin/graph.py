@@ -63,9 +63,14 @@ class GraphHost(Host):
     def answer(self, call: Call) -> Answer:
         try:
             version, path = self._versioned_path(call.request)
-            answer = self.respond(call, path)
         except GraphRefusal as refusal:
             return refusal.answer()
+        try:
+            if call.token is None and path == ["me"]:
+                raise errors.token_wanted()
+            answer = self.respond(call, path)
+        except GraphRefusal as refusal:
+            answer = refusal.answer()
         return Answer(answer.status, answer.body, {**answer.headers, "facebook-api-version": version})
 
     def respond(self, call: Call, path: Sequence[str]) -> Answer:
@@ -162,7 +167,11 @@ class GraphHost(Host):
             raise errors.unknown_path(version)
         if not VERSION.fullmatch(version) or len(path) < 2:
             raise unversioned(request.method)
-        return version, path[:-1]
+        options = self.world.options
+        number = int(version[1:].partition(".")[0])
+        if number > options.newest_version:
+            raise errors.unknown_path("/".join(path[:-1]))
+        return f"v{max(number, options.oldest_version)}.0", path[:-1]
 
     def authorise(self, call: Call) -> Grant:
         """What the token stands for. Raises GraphRefusal for one that is not good."""

@@ -68,6 +68,9 @@ class Options:
     # An unknown tag: an empty list instead of code 24. The feature: Instagram Public Content Access.
     unknown_tag_is_empty: bool = False
     has_hashtag_feature: bool = True
+    # The Graph versions that are served. Older ones are answered by the oldest of these, newer ones aren't known.
+    oldest_version: int = 21
+    newest_version: int = 27
 
     def percentages(self) -> dict[str, int]:
         return {name: getattr(self, name) for name in ("call_count", "total_time", "total_cputime")}

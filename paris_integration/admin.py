@@ -48,6 +48,7 @@ from paris_integration.models import (
     DailyUsage,
     Feed,
     ForcedRefresh,
+    GraphVersion,
     Incident,
     ProviderWindow,
 )
@@ -199,14 +200,30 @@ def _uuid(text: str) -> UUID | None:
 class IncidentAdmin(ReadOnlyAdmin):
     """The latest incident of each login."""
 
-    list_display = ("login_words", "began", "ended", "narrowed", "probes", "next_probe")
-    fields = ("login_words", "began", "ended", "narrowed", "probes", "next_probe")
+    list_display = ("login_words", "cause_words", "began", "ended", "narrowed", "probes", "next_probe")
+    fields = ("login_words", "cause_words", "began", "ended", "narrowed", "probes", "next_probe")
 
     login_words = code_column("login", admin_words.LOGINS)
+    cause_words = code_column("cause", admin_words.TROUBLES)
     began = moment_column("began_at", "Began")
     ended = moment_column("ended_at", "Ended")
     narrowed = moment_column("narrowed_at", "Narrowed")
     next_probe = moment_column("next_probe_at", "Next probe")
+
+
+@admin.register(GraphVersion)
+class GraphVersionAdmin(ReadOnlyAdmin):
+    """How Meta's hosts answered the last probe of each version."""
+
+    list_display = ("version", "login_words", "state_words", "answered_as", "state_since", "checked")
+    fields = ("version", "login_words", "state_words", "answered_as", "state_since", "checked")
+    list_filter = ("login", "state")
+    ordering = ("-version", "login")
+
+    login_words = code_column("login", admin_words.LOGINS)
+    state_words = code_column("state", admin_words.VERSION_STATES)
+    state_since = moment_column("since", "Since")
+    checked = moment_column("checked_at", "Checked")
 
 
 @admin.register(ForcedRefresh)
@@ -282,7 +299,8 @@ class ConnectionAdmin(LargeList, ReadOnlyAdmin):
     list_select_related = ("workspace",)
     fields = (
         "account", "account_id", "with_login", "workspace", "condition", "cause", "state_changed", "ends", "obtained",
-        "permissions", "next_renewal", "renewal_failures", "tried", "refused", "next_check", "created",
+        "permissions", "next_renewal", "renewal_failures", "tried", "refused", "trouble_words", "trouble_since",
+        "told_until", "next_check", "created",
     )  # fmt: skip
 
     owner = text_column("workspace", 30)
@@ -293,8 +311,11 @@ class ConnectionAdmin(LargeList, ReadOnlyAdmin):
     state_changed = moment_column("state_changed_at", "State since")
     obtained = moment_column("obtained_at", "Token obtained")
     next_renewal = moment_column("next_renewal_at", "Next renewal")
-    tried = moment_column("tried_at", "Last answer of Meta")
+    tried = moment_column("tried_at", "Last call")
     refused = moment_column("refused_at", "Refused since")
+    trouble_words = code_column("trouble", admin_words.TROUBLES, "Last call failed with")
+    trouble_since = moment_column("trouble_at", "Failed at")
+    told_until = moment_column("trouble_until", "Meta asks to wait until")
     next_check = moment_column("check_at", "Checked next")
     created = moment_column("created_at", "Created")
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from paris_integration.models import AuditEvent, Feed, ForcedRefresh
-from paris_integration.types import BlockReason, ConnectionState, Login, Mode, Warning
+from paris_integration.types import BlockReason, ConnectionState, Login, Mode, Trouble, VersionState, Warning
 
 MODES = {Mode.PUBLIC.value: "public mode", Mode.CONNECTED.value: "its connection"}
 LOGINS = {Login.INSTAGRAM.value: "Instagram login", Login.FACEBOOK.value: "Facebook login"}
@@ -14,6 +14,18 @@ STATES = {
     ConnectionState.RECONNECT_REQUIRED.value: "must be reconnected",
     ConnectionState.PERMISSION_MISSING.value: "lacks a permission",
     ConnectionState.DEAUTHORISED.value: "withdrawn by its owner",
+}
+# What calls fail with in an incident, or with one connection.
+TROUBLES = {
+    Trouble.REFUSED.value: "Meta refuses",
+    Trouble.THROTTLED.value: "the app's rate limit",
+    Trouble.UNREACHABLE.value: "no answer of Meta",
+    Trouble.REJECTED.value: "calls are rejected",
+}
+VERSION_STATES = {
+    VersionState.ALIVE.value: "served",
+    VersionState.UPGRADED.value: "answered by another version",
+    VersionState.ABSENT.value: "not known to Meta",
 }
 OUTCOMES = {"": "never tried", **{code: str(words) for code, words in Feed.Outcome.choices if code}}
 # Why a refresh failed.

@@ -53,6 +53,7 @@ from paris_integration.feeds.sources import (
 from paris_integration.media.status import picture_status
 from paris_integration.media.storage import PictureFile, find_picture
 from paris_integration.observing.audit import SERVICE, Action, note_act
+from paris_integration.observing.graph_versions import OurVersion
 from paris_integration.observing.metrics import count_feed_request
 from paris_integration.observing.metrics_page import announce_worker_metrics, metrics_text
 from paris_integration.quota.forcing import force_refresh
@@ -72,8 +73,11 @@ from paris_integration.support.attention import (
     MOST_COUNTED,
     Attention,
     DayOfUsage,
+    OpenIncident,
     failing_instance_ids,
+    incidents_of,
     late_instance_ids,
+    open_incidents,
     picture_waiting_instance_ids,
     usage_of_days,
     what_needs_attention,
@@ -113,6 +117,7 @@ from paris_integration.types import (
     Selection,
     Source,
     SourceType,
+    Trouble,
     Warning,
     WordRules,
 )
@@ -154,6 +159,8 @@ __all__ = [
     "LinkState",
     "Login",
     "LoginFailed",
+    "OpenIncident",
+    "OurVersion",
     "ParisError",
     "PictureFile",
     "PictureStatus",
@@ -169,6 +176,7 @@ __all__ = [
     "StoreUnavailable",
     "TooBusy",
     "TooManyLinks",
+    "Trouble",
     "Warning",
     "WordRules",
     "account_erased",
@@ -196,6 +204,7 @@ __all__ = [
     "force_refresh",
     "glance_at",
     "grant_units",
+    "incidents_of",
     "instances_connected_as",
     "instances_of",
     "is_text_on_first_key",
@@ -210,6 +219,7 @@ __all__ = [
     "note_link_opened",
     "note_refresh_on_behalf",
     "offers",
+    "open_incidents",
     "open_text",
     "open_window",
     "parse_source",

@@ -13,6 +13,7 @@ from paris_integration.providers.files import FileClient
 from paris_integration.providers.graph import GraphProvider
 from paris_integration.providers.http import HttpClient
 from paris_integration.providers.login_values import App, Urls
+from paris_integration.providers.versions import VersionProbe
 from paris_integration.types import Login, Secret
 
 if TYPE_CHECKING:
@@ -36,6 +37,13 @@ def provider() -> Provider:
         timeout_seconds=settings.PROVIDER_TIMEOUT_SECONDS,
         app_secret=Secret(app_secret) if app_secret else None,
     )
+
+
+@cache
+def version_probe() -> VersionProbe:
+    """Asks both of Meta's Graph hosts which versions they serve."""
+    hosts = {Login.INSTAGRAM: settings.INSTAGRAM_GRAPH_URL, Login.FACEBOOK: settings.FACEBOOK_GRAPH_URL}
+    return VersionProbe(_http_client(), hosts=hosts, timeout_seconds=settings.PROVIDER_TIMEOUT_SECONDS)
 
 
 @cache

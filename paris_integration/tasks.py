@@ -22,6 +22,7 @@ from paris_integration.errors import StorageUnavailable
 from paris_integration.feeds import refreshing
 from paris_integration.feeds.dispatch import COPY_PICTURES_TASK, REFRESH_FEED_TASK
 from paris_integration.media import copying, sweeping
+from paris_integration.observing import graph_versions
 from paris_integration.quota import ledger
 from paris_integration.retention import expiry
 
@@ -199,6 +200,16 @@ def reconcile_hashtags() -> int:
         return renewals.reconcile_hashtags(now=timezone.now())
     except faults.DRIVER_ERRORS as error:
         logger.warning("hashtag ledgers not compared, database unavailable: %s", type(error).__name__)
+        return 0
+
+
+@shared_task(name="paris_integration.tasks.check_graph_versions")
+def check_graph_versions() -> int:
+    """Ask Meta which Graph versions it serves, once a day. Returns how many answers came."""
+    try:
+        return graph_versions.check_versions()
+    except faults.DRIVER_ERRORS as error:
+        logger.warning("Graph versions not checked, database unavailable: %s", type(error).__name__)
         return 0
 
 

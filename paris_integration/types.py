@@ -29,6 +29,23 @@ class Login(StrEnum):
     FACEBOOK = "facebook"
 
 
+class Trouble(StrEnum):
+    """What calls with a connection fail with, if Meta or our app may be the cause."""
+
+    REFUSED = "refused"  # Meta refuses the token or its permission to read its own account
+    THROTTLED = "throttled"  # a rate limit of the whole app
+    UNREACHABLE = "unreachable"  # no answer, or only an error of Meta's servers
+    REJECTED = "rejected"  # Meta rejects our calls: app secret, capability, API version, changed format
+
+
+class VersionState(StrEnum):
+    """How Meta answers calls to a version of the Graph API."""
+
+    ALIVE = "alive"
+    UPGRADED = "upgraded"  # it answers with another version
+    ABSENT = "absent"  # it knows no such version: not published yet, or gone
+
+
 class ConnectionState(StrEnum):
     """The state of a connection, as shown to its owner."""
 
@@ -399,7 +416,7 @@ class CauseCode(StrEnum):
     SOURCE_NOT_FOUND = "SOURCE_NOT_FOUND"
     # Nothing loads before a time.
     PAUSED = "PAUSED"  # by staff
-    INCIDENT = "INCIDENT"  # Meta refuses our app
+    INCIDENT = "INCIDENT"  # calls with many connections fail: Meta or our app is the cause
     RATE_LIMITED = "RATE_LIMITED"
     HASHTAG_QUOTA = "HASHTAG_QUOTA"
     PROVIDER_UNAVAILABLE = "PROVIDER_UNAVAILABLE"

@@ -105,9 +105,9 @@ _WORDS = {
     ),
     CauseCode.INCIDENT: Words(
         Warning.PROVIDER_UNAVAILABLE,
-        "Instagram refuses many connections at once, so the cause is our app. Don't ask editors to reconnect: tell the "
-        "operator.",
-        "Check the app's dashboard at Meta; see AppRefused in the runbook. `until` is the next probe.",
+        "Calls with many connections fail at once, so Instagram or our app is the cause. Don't ask editors to "
+        "reconnect: tell the operator.",
+        "See InstagramIncident in the runbook. `until` is the next probe.",
     ),
     CauseCode.RATE_LIMITED: Words(
         Warning.PROVIDER_RATE_LIMITED,

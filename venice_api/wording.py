@@ -20,13 +20,18 @@ from paris_integration.public import (
     ConnectionState,
     FeedView,
     Glance,
+    Login,
+    OpenIncident,
+    OurVersion,
     PictureStatus,
     RefreshBlocked,
     RefreshEffect,
     SourceType,
+    Trouble,
     Warning,
 )
 
+LOGINS = {Login.INSTAGRAM: "Instagram login", Login.FACEBOOK: "Facebook login"}
 ANOTHER_REFRESH = "Another refresh is running. Try again in a moment."
 
 
@@ -109,6 +114,13 @@ _NEW_WIDGET = {
     Warning.PROVIDER_RATE_LIMITED: "Instagram's rate limit was reached. The posts appear when it allows reading again.",
     Warning.PROVIDER_UNAVAILABLE: "We couldn't reach Instagram. Check again in a minute.",
     Warning.PROVIDER_ERROR: "Instagram sent a response that we couldn't use. Check again in a minute.",
+}
+# What an incident's cause means, for staff.
+_TROUBLES = {
+    Trouble.REFUSED: "Meta refuses many connections at once, so our app at Meta is the likely cause",
+    Trouble.THROTTLED: "Meta's rate limit for our whole app is reached",
+    Trouble.UNREACHABLE: "Meta doesn't answer, or only with errors of its own servers",
+    Trouble.REJECTED: "Meta rejects our app's calls: the app secret, its permissions or the Graph version may be wrong",
 }
 # Why pictures have no copy, by `PictureStatus.reason`, after "2 of 12 not copied: ".
 _PICTURE_REASONS = {
@@ -475,3 +487,54 @@ def picture_words(status: PictureStatus | None) -> str:
     if not status.reason:
         return f"{copied}, the others are being copied"
     return f"{copied}; {_PICTURE_REASONS.get(status.reason, _OTHER_PICTURE_REASON)}"
+
+
+class Banner(NamedTuple):
+    title: str
+    words: str
+
+
+def banner_for_editors(incidents: Collection[OpenIncident]) -> Banner | None:
+    """One banner for all incidents that concern an editor's widgets; None without any."""
+    if not incidents:
+        return None
+    # A failure of our app isn't Instagram's fault, so the title must not say that.
+    is_meta = any(incident.cause is Trouble.UNREACHABLE for incident in incidents)
+    return Banner(
+        "Instagram has trouble right now."
+        if is_meta
+        else "We can't load new posts from Instagram right now.",
+        "Your posts stay up, and updates resume automatically. You don't need to reconnect or change anything.",
+    )
+
+
+def banner_for_staff(incident: OpenIncident) -> Banner:
+    whom = (
+        "Connections that didn't fail work. The others wait" if incident.is_narrow else "All its calls wait"
+    )
+    return Banner(
+        f"{LOGINS[incident.login]}: {_TROUBLES[incident.cause]}.",
+        f"Since {incident.began_at:%Y-%m-%d %H:%M} UTC. Widgets keep their posts, no connection changes its state, "
+        f"and nobody gets mail. {whom} for the next probe at {incident.next_probe_at:%Y-%m-%d %H:%M} UTC. Tell the "
+        "operator (InstagramIncident in the runbook), and don't ask editors to reconnect.",
+    )
+
+
+def version_words(ours: OurVersion) -> list[tuple[str, datetime | None, str]]:
+    """What the operator must know about the Graph version: sentences, each with a time and the word before it."""
+    newer = f" Meta serves {', '.join(ours.newer)}." if ours.newer else ""
+    advice = f"Set META_GRAPH_VERSION to a newer version.{newer}"
+    found: list[tuple[str, datetime | None, str]] = []
+    for gone in ours.gone:
+        instead = (
+            f"answers calls to {ours.name} with {gone.answered_as}"
+            if gone.answered_as
+            else f"has no {ours.name}"
+        )
+        found.append((f"Meta's host of {LOGINS[gone.login]} {instead}. {advice}", gone.since, "since"))
+    if not found and ours.ending is not None and ours.time_left is not None:
+        days = max(ours.time_left.days, 0)
+        usual = "" if ours.ending.is_announced else " (by the usual life of versions)"
+        on = f"{ours.ending.on:%Y-%m-%d}"
+        found.append((f"Meta ends {ours.name} on {on}{usual}, in {days} days. {advice}", None, ""))
+    return found

@@ -2,6 +2,7 @@
 
 A refused search, discovery or field affects only its feed. If another call, or a renewal, reports an invalid token,
 the connection is checked first, by reading its own account. During an incident no connection changes state.
+Failures for which Meta or our app may be the cause are noted on the connection, so that many of them begin an incident.
 """
 
 from __future__ import annotations
@@ -14,10 +15,16 @@ from django.db.models import F, Q, QuerySet
 
 from paris_integration import clock, registry
 from paris_integration.connections import incidents, lifecycle, links
-from paris_integration.errors import ProviderError, ProviderUnavailable, TokenRejected, is_refusal
+from paris_integration.errors import (
+    ProviderError,
+    ProviderUnavailable,
+    RateLimited,
+    TokenRejected,
+    is_refusal,
+)
 from paris_integration.models import Connection, Incident
 from paris_integration.providers.base import OwnMediaRequest
-from paris_integration.types import ConnectionFacts, Login
+from paris_integration.types import ConnectionFacts, Login, Trouble
 
 CHECK_AGAIN = timedelta(minutes=10)  # after a check that Meta did not answer
 NARROW_LASTS = timedelta(days=1)
@@ -34,15 +41,18 @@ class Verdict(StrEnum):
 
 def after_success(facts: ConnectionFacts, *, is_own_account: bool) -> None:
     """Record that Meta answered a call with this connection."""
-    note = incidents.note_accepted if is_own_account else incidents.note_tried
+    note = incidents.note_accepted if is_own_account else incidents.note_worked
     note(facts, at=clock.database_now())
 
 
 def after_fault(facts: ConnectionFacts, fault: ProviderError, *, is_own_account: bool) -> ProviderError:
     """Update the connection after a failed call with it. Returns the fault to store on the feed."""
-    if is_own_account and is_refusal(fault) and fault.rejected_field is None:
+    trouble = incidents.trouble_of(fault, is_own_account=is_own_account)
+    if trouble is Trouble.REFUSED:
         return _refuse(facts, fault)
     at = clock.database_now()
+    if trouble is not None:
+        return _note_trouble(facts, trouble, fault, at)
     if fault.code is not None:
         incidents.note_tried(facts, at=at)
     if is_refusal(fault) and isinstance(fault, TokenRejected):
@@ -74,6 +84,10 @@ def check_connection(connection_id: UUID) -> Verdict:
     fault = _ask(facts)
     if fault is None:
         return Verdict.ACCEPTED
+    trouble = incidents.trouble_of(fault, is_own_account=True)
+    if trouble is not None and trouble is not Trouble.REFUSED:
+        _note_trouble(facts, trouble, fault, clock.database_now())
+        lifecycle.keep_rate_limit(facts, fault, now=clock.database_now())
     if not is_refusal(fault) or _refuse(facts, fault) is not fault:
         return Verdict.UNKNOWN
     rows.filter(token_version=facts.token_version).update(check_at=None)
@@ -89,37 +103,86 @@ def probe_incidents() -> None:
 
 
 def _probe(incident: Incident) -> None:
-    """Try a refused connection. If it is still refused, try one that wasn't, to see whether the app works at all."""
-    refused = _next(incidents.refused_in(incident))
-    if refused is not None:
-        fault = _ask(refused)
+    """Try a connection that failed. If it still fails, try another one, to see whether Meta and the app work at all."""
+    at = clock.database_now()
+    affected = incidents.affected_by(incident)
+    failing = _next(incidents.may_be_asked(affected, at=at))
+    still = None
+    if failing is not None:
+        fault = _ask(failing)
         if fault is None:
-            incidents.end(incident, at=clock.database_now())
+            _end(incident, works=failing)
             return
-        if is_refusal(fault):
-            _refused_again(incident, refused, fault)
+        still = _failed_again(incident, failing, fault)
         if incident.narrowed_at is not None:
             return
-    other = _next(lifecycle.usable(incident.login).exclude(pk__in=incidents.refused_in(incident)))
-    fault = _ask(other) if other is not None else None
-    at = clock.database_now()
-    if other is not None and fault is not None:
-        if is_refusal(fault):
-            incidents.note_refused(other, at=at)
-    elif refused is None:
-        incidents.end(incident, at=at)
-    elif other is not None:
-        incidents.narrow(incident, at=at)
+    usable = lifecycle.usable(incident.login).exclude(pk__in=affected)
+    other = _next(incidents.may_be_asked(usable, at=at))
+    if other is None:
+        if failing is None and not affected.exists():
+            _end(incident)
+        return
+    fault = _ask(other)
+    if fault is not None:
+        trouble = _note_fault(other, fault)
+        if trouble is not None and trouble.value != incident.cause and (failing is None or still is trouble):
+            incidents.change_cause(incident, trouble)
+    elif failing is None or (incident.cause != Trouble.REFUSED.value and still != incident.cause):
+        _end(incident)  # Meta answers, if only with a fault of the first connection's own
+    else:
+        incidents.narrow(incident, at=clock.database_now())
 
 
-def _refused_again(incident: Incident, facts: ConnectionFacts, fault: ProviderError) -> None:
-    """Mark the connection as refused once Meta has refused it for a day while accepting others."""
+def _failed_again(incident: Incident, facts: ConnectionFacts, fault: ProviderError) -> Trouble | None:
+    """Note that a connection of the incident still fails. Decides about it after a day in which others worked."""
     at = clock.database_now()
     if incident.narrowed_at is None or at - incident.narrowed_at < NARROW_LASTS:
-        incidents.note_refused(facts, at=at)
+        return _note_fault(facts, fault)
+    if is_refusal(fault):
+        lifecycle.mark_refused(facts, fault, now=at)
+        incidents.forget_refusal(facts)
+    elif incident.cause != Trouble.REFUSED.value:
+        _end(incident)  # the failures are these connections' own: from now on, each has its own back-off
+    return None
+
+
+def _end(incident: Incident, works: ConnectionFacts | None = None) -> None:
+    """End the incident. `works`: a connection that failed in it and now works."""
+    at = clock.database_now()
+    if not incidents.end(incident, at=at):
         return
-    lifecycle.mark_refused(facts, fault, now=at)
-    incidents.forget_refusal(facts)
+    # The app's rate limit is over, so nobody waits longer for it, except where Meta named a time.
+    over = incidents.may_be_asked(incidents.throttled_in(incident), at=at)
+    ids = set(over.values_list("pk", flat=True))
+    if works is not None and incident.cause == Trouble.THROTTLED.value:
+        ids.add(works.connection_id)
+    lifecycle.end_rate_limits(ids, now=at)
+
+
+def _note_fault(facts: ConnectionFacts, fault: ProviderError) -> Trouble | None:
+    """Note why a probe failed, without a change of the connection's state."""
+    at = clock.database_now()
+    trouble = incidents.trouble_of(fault, is_own_account=True)
+    if trouble is Trouble.REFUSED:
+        incidents.note_refused(facts, at=at)
+    elif trouble is not None:
+        incidents.note_trouble(facts, trouble, fault, at=at)
+        lifecycle.keep_rate_limit(facts, fault, now=at)
+    return trouble
+
+
+def _note_trouble(
+    facts: ConnectionFacts, trouble: Trouble, fault: ProviderError, at: datetime
+) -> ProviderError:
+    """Note a failure that may be Meta's or our app's. Returns the fault to store on the feed."""
+    if not incidents.note_trouble(facts, trouble, fault, at=at):
+        return fault
+    has_time = isinstance(fault, RateLimited) and fault.retry_after_seconds is not None
+    if not incidents.covers(facts.login, trouble, at=at) or has_time:
+        return fault
+    if incidents.incident_of(facts.login, facts.connection_id) is not None:
+        return _unavailable("calls with many connections fail", fault)
+    return fault
 
 
 def _refuse(facts: ConnectionFacts, fault: ProviderError) -> ProviderError:
@@ -127,7 +190,7 @@ def _refuse(facts: ConnectionFacts, fault: ProviderError) -> ProviderError:
     at = clock.database_now()
     if not incidents.note_refused(facts, at=at):
         return _unavailable("the token was replaced meanwhile", fault)
-    if incidents.covers(facts.login, at=at):
+    if incidents.covers(facts.login, Trouble.REFUSED, at=at):
         return _unavailable("many connections are refused", fault)
     lifecycle.mark_refused(facts, fault, now=at)
     return fault

@@ -17,6 +17,7 @@ from __future__ import annotations
 
 import logging
 import random
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import partial
@@ -25,12 +26,14 @@ from uuid import UUID
 from django.db import transaction
 from django.db.models import Q, QuerySet
 
+from paris_integration import clock
 from paris_integration.connections import incidents, links, login_fences, vault
-from paris_integration.errors import PermissionMissing, ProviderError, TokenRejected
+from paris_integration.errors import PermissionMissing, ProviderError, RateLimited, TokenRejected
 from paris_integration.models import (
     Connection,
     ConnectionLink,
     Feed,
+    ProviderWindow,
 )
 from paris_integration.models.feeds import FeedQuerySet
 from paris_integration.observing import audit
@@ -43,6 +46,7 @@ from paris_integration.types import (
     Login,
     Mode,
     Secret,
+    Warning,
 )
 
 logger = logging.getLogger(__name__)
@@ -248,6 +252,32 @@ def mark_working(facts: ConnectionFacts, *, now: datetime) -> None:
         transaction.on_commit(lambda: links.forget(instance_ids))
 
 
+def keep_rate_limit(facts: ConnectionFacts, fault: ProviderError, *, now: datetime) -> None:
+    """Make no call with the connection for as long as Meta asks, if the fault names a time. Never shortens a wait."""
+    if not isinstance(fault, RateLimited) or fault.retry_after_seconds is None:
+        return
+    until = now + min(timedelta(seconds=fault.retry_after_seconds), clock.LONG_CEILING)
+    window, _ = ProviderWindow.objects.get_or_create(credential=str(facts.connection_id))
+    shorter = Q(parked_until__isnull=True) | Q(parked_until__lt=until)
+    ProviderWindow.objects.filter(shorter, pk=window.pk).update(parked_at=now, parked_until=until)
+
+
+@transaction.atomic
+def end_rate_limits(connection_ids: Collection[UUID], *, now: datetime) -> None:
+    """Allow calls with these connections again, and let their feeds refresh at once."""
+    instance_ids = list(
+        ConnectionLink.objects.filter(connection__in=connection_ids).values_list("instance_id", flat=True)
+    )
+    feeds = Feed.objects.filter(instance_id__in=instance_ids, fault=Warning.PROVIDER_RATE_LIMITED.value)
+    ids = [feed.pk for feed in feeds.filter(mode=Mode.CONNECTED.value).hold()]
+    Feed.objects.filter(pk__in=ids).update(
+        blocked_at=None, blocked_until=None, failures=0, fault="", next_refresh_at=now
+    )
+    ProviderWindow.objects.filter(credential__in=[str(each) for each in connection_ids]).update(
+        parked_at=None, parked_until=None, throttles=0
+    )
+
+
 def usable(login: str) -> QuerySet[Connection]:
     """The connections of this login whose token may be used."""
     return Connection.objects.filter(login=login, state__in=USABLE_STATES, token__isnull=False)
@@ -267,6 +297,7 @@ def _put_token(row: Connection, grant: Grant, now: datetime) -> None:
     row.renewal_lease_expires_at = None
     row.refused_at = None
     row.check_at = None
+    row.trouble, row.trouble_at, row.trouble_until = "", None, None
 
 
 def next_renewal_at(

@@ -129,6 +129,9 @@ def _store(row: Connection, token: Token, now: datetime) -> bool:
         told_days=None,
         refused_at=None,
         check_at=None,
+        trouble="",
+        trouble_at=None,
+        trouble_until=None,
         renewal_failures=0,
         renewal_lease_expires_at=None,
         next_renewal_at=lifecycle.next_renewal_at(

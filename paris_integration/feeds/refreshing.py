@@ -28,7 +28,7 @@ from paris_integration.feeds import fast_copy, lease, pictures, rate_limits, rou
 from paris_integration.feeds.dispatch import dispatcher
 from paris_integration.feeds.routing import Call, Route
 from paris_integration.feeds.situation import Situation
-from paris_integration.models import Feed
+from paris_integration.models import Feed, Incident
 from paris_integration.models.feeds import forget_copies
 from paris_integration.observing import metrics
 from paris_integration.providers import normalize
@@ -402,8 +402,14 @@ def hold_of(route: Route, now: datetime) -> Hold | None:
 
 def incident_hold(route: Route, now: datetime) -> Hold | None:
     """The hold by an incident of the route's login, or None."""
-    until = incidents.held_until(route.via, now=now) if route.via is not None else None
+    incident = incident_of(route)
+    until = incidents.held_until(incident, now=now) if incident is not None else None
     return Hold(until, Warning.PROVIDER_UNAVAILABLE) if until is not None else None
+
+
+def incident_of(route: Route) -> Incident | None:
+    """The open incident because of which this route isn't called, or None."""
+    return incidents.incident_of(route.login, route.via.connection_id if route.via is not None else None)
 
 
 def hold_back(row: Feed, hold: Hold, *, now: datetime) -> None:

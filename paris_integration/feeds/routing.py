@@ -60,6 +60,11 @@ class Route:
         """The key of the rate limit that calls count against."""
         return str(self.via.connection_id) if self.via else PUBLIC_CREDENTIAL
 
+    @property
+    def login(self) -> Login:
+        """The login whose app and host calls use. The operator's account belongs to the app of Facebook login."""
+        return self.via.login if self.via else Login.FACEBOOK
+
 
 @dataclass(frozen=True, slots=True)
 class NoRoute:

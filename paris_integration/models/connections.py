@@ -9,7 +9,9 @@ from django.db.models.functions import Now
 
 from entitlements.models import Workspace
 from paris_integration.models.fields import SealedTokenField
-from paris_integration.types import ConnectionState, Login
+from paris_integration.types import ConnectionState, Login, Trouble, VersionState
+
+_TROUBLES = [(trouble.value, trouble.value) for trouble in Trouble]
 
 
 class Connection(models.Model):
@@ -49,11 +51,17 @@ class Connection(models.Model):
     # The last notice sent: days before expiry, or 0 for the one about reconnecting.
     told_days = models.PositiveSmallIntegerField(null=True, blank=True)
 
-    # Meta's last answers, on the database's clock. `tried_at`: the last call it answered. `refused_at`: when it last
-    # refused to read the account itself; null if it accepts. `check_at`: when to check whether the token still works.
+    # The last calls, on the database's clock. `tried_at`: the last one, answered or not. `refused_at`:
+    # when Meta last refused to read the account itself; null if it accepts. `check_at`: when to check whether the token
+    # still works.
     tried_at = models.DateTimeField(null=True, blank=True)
     refused_at = models.DateTimeField(null=True, blank=True)
     check_at = models.DateTimeField(null=True, blank=True)
+    # The last failure for which Meta or our app may be the cause, except refusals; empty after a success.
+    # `trouble_until`: how long Meta asked us to wait, if it did.
+    trouble = models.CharField(max_length=16, choices=_TROUBLES, blank=True, default="", db_default="")
+    trouble_at = models.DateTimeField(null=True, blank=True)
+    trouble_until = models.DateTimeField(null=True, blank=True)
 
     created_at = models.DateTimeField(auto_now_add=True)
 
@@ -78,14 +86,17 @@ class Connection(models.Model):
 
 
 class Incident(models.Model):
-    """The latest time that Meta refused many connections of one login at once. Open while `ended_at` is null.
+    """The latest time that calls with many connections of one login failed alike. Open while `ended_at` is null.
 
-    `narrowed_at`: since when a connection that wasn't refused is known to work, so that only the refused ones wait.
-    `probes`: the number of probes made. All times use the database's clock.
+    `cause`: what they failed with. `narrowed_at`: since when a connection that didn't fail is known to work, so that
+    only those that failed wait. `probes`: the number of probes made. All times use the database's clock.
     """
 
     login = models.CharField(
         primary_key=True, max_length=16, choices=[(login.value, login.value) for login in Login]
+    )
+    cause = models.CharField(
+        max_length=16, choices=_TROUBLES, default=Trouble.REFUSED.value, db_default=Trouble.REFUSED.value
     )
     began_at = models.DateTimeField()
     ended_at = models.DateTimeField(null=True, blank=True)
@@ -95,6 +106,29 @@ class Incident(models.Model):
 
     def __str__(self) -> str:
         return f"{self.login} since {self.began_at:%Y-%m-%d %H:%M}"
+
+
+class GraphVersion(models.Model):
+    """How the host of a login answered the last probe of a version of the Graph API.
+
+    `answered_as`: the version that Meta's answer names, if it names one. `since`: since when the state is the same.
+    """
+
+    login = models.CharField(max_length=16, choices=[(login.value, login.value) for login in Login])
+    version = models.CharField(max_length=8)
+    state = models.CharField(
+        max_length=16, choices=[(state.value, state.value) for state in VersionState], blank=True
+    )
+    answered_as = models.CharField(max_length=8, blank=True)
+    since = models.DateTimeField()
+    checked_at = models.DateTimeField()
+
+    class Meta:
+        verbose_name = "Graph API version"
+        constraints = [models.UniqueConstraint(fields=["login", "version"], name="graph_version_once")]
+
+    def __str__(self) -> str:
+        return f"{self.version} ({self.login})"
 
 
 class ConnectionLink(models.Model):

@@ -31,6 +31,7 @@ from paris_integration.models import (
     ProviderWindow,
 )
 from paris_integration.models.media import NOT_WAITING
+from paris_integration.observing import graph_versions
 from paris_integration.types import ConnectionState, Login
 
 STATEMENT_TIMEOUT_MS = 1_000
@@ -73,6 +74,7 @@ def _read_all(now: datetime) -> list[GaugeMetricFamily]:
             *_units(now),
             *_pictures(now),
             *_mails(now),
+            *_graph_version(now),
         ]
 
 
@@ -107,7 +109,7 @@ def _connections(now: datetime) -> Iterator[GaugeMetricFamily]:
     yield soonest
     incident = GaugeMetricFamily(
         "instagram_incident",
-        "Whether Meta refuses so many connections of a login that the app is the likely cause.",
+        "Whether calls with so many connections of a login fail that Meta or the app is the likely cause.",
         labels=["kind"],
     )
     lasting = set(Incident.objects.filter(ended_at__isnull=True).values_list("login", flat=True))
@@ -208,6 +210,26 @@ def _mails(now: datetime) -> Iterator[GaugeMetricFamily]:
     yield GaugeMetricFamily(
         "instagram_mails_waiting_age_seconds", "How long the oldest mail has been waiting.", value=age
     )
+
+
+def _graph_version(now: datetime) -> Iterator[GaugeMetricFamily]:
+    ours = graph_versions.our_version(now=now)
+    left = GaugeMetricFamily(
+        "instagram_graph_version_days_left", "Days until Meta ends the version in META_GRAPH_VERSION."
+    )
+    if ours.time_left is not None:
+        left.add_metric([], ours.time_left / timedelta(days=1))
+    yield left
+    served = GaugeMetricFamily(
+        "instagram_graph_version_served",
+        "Whether the Graph host of a login serves the version in META_GRAPH_VERSION, by the last daily check.",
+        labels=["kind"],
+    )
+    gone = [each.login for each in ours.gone]
+    for login in Login:
+        known = 1.0 if login in ours.served else 0.0 if login in gone else float("nan")
+        served.add_metric([login.value], known)
+    yield served
 
 
 def _count_by(rows: QuerySet[Connection] | QuerySet[ForcedRefresh], field: str) -> dict[str, int]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import ipaddress
 import json
 import logging
+import re
 import socket
 import threading
 import time
@@ -69,7 +70,8 @@ class Deadline:
 class HttpAnswer:
     """An answer: status, JSON (None if the body isn't JSON), and rate-limit headers.
 
-    `retry_after_seconds`: from Retry-After, between 0 and a day; None if missing or unreadable.
+    `retry_after_seconds`: from Retry-After, between 0 and a day; None if missing or unreadable. `api_version`: the
+    version of the Graph API that answered, if the answer names it.
     """
 
     status: int
@@ -77,6 +79,7 @@ class HttpAnswer:
     is_json: bool
     usage: Usage
     retry_after_seconds: float | None
+    api_version: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,6 +185,7 @@ class HttpClient:
                 is_json=is_json,
                 usage=usage_of(response.headers),
                 retry_after_seconds=retry_after_of(response.headers, now=datetime.now(UTC)),
+                api_version=_api_version_of(response.headers),
             )
 
     def _read(self, response: requests.Response, deadline: Deadline) -> bytes:
@@ -246,6 +250,11 @@ def retry_after_of(headers: Mapping[str, str], *, now: datetime) -> float | None
         moment = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
         return min(max((moment - now).total_seconds(), 0.0), RETRY_AFTER_CAP_SECONDS)
     return None
+
+
+def _api_version_of(headers: Mapping[str, str]) -> str | None:
+    text = headers.get("facebook-api-version", "")
+    return text if re.fullmatch(r"v[0-9]{1,3}\.[0-9]", text, re.ASCII) else None
 
 
 def _json_header(headers: Mapping[str, str], name: str) -> Any:

@@ -6,6 +6,7 @@ queries depends only on the number of causes. `benchmarks.desk` measures them.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import Any
@@ -16,7 +17,8 @@ from django.core.cache import cache
 from django.db.models import Count, Max, Q, QuerySet, Sum
 
 from entitlements.models import Workspace
-from paris_integration import clock
+from paris_integration import clock, registry
+from paris_integration.connections import incidents
 from paris_integration.models import (
     AuditEvent,
     Connection,
@@ -28,8 +30,9 @@ from paris_integration.models import (
 )
 from paris_integration.models.media import NOT_WAITING
 from paris_integration.models.observing import LIMIT_REACHED
-from paris_integration.observing import usage
-from paris_integration.types import ConnectionState, Login, Warning, warning_of_fault
+from paris_integration.observing import graph_versions, usage
+from paris_integration.observing.graph_versions import OurVersion
+from paris_integration.types import ConnectionState, Login, Mode, Trouble, Warning, warning_of_fault
 
 ENDS_WITHIN = timedelta(days=7)
 LATE_AFTER = timedelta(minutes=15)
@@ -47,10 +50,16 @@ _USABLE = (ConnectionState.ACTIVE, ConnectionState.EXPIRING)
 
 @dataclass(frozen=True, slots=True)
 class OpenIncident:
-    """Meta refuses so many connections of this login that our app is the likely cause."""
+    """Calls with many connections of this login fail alike.
+
+    `is_narrow`: others work, so only those that failed wait.
+    """
 
     login: Login
+    cause: Trouble
     began_at: datetime
+    next_probe_at: datetime
+    is_narrow: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,7 +135,8 @@ class Attention:
     """Lists hold at most MOST_LINES, the worst first; the numbers beside them count all.
 
     `late`: widgets that are read, but whose feed has been due for longer than LATE_AFTER: beat or the worker is silent
-    or behind. `pictures`: widgets with a picture that has waited for longer than PICTURES_LATE_AFTER.
+    or behind. `version`: the Graph version in use, if it ends within 60 days or is gone. `pictures`: widgets with a
+    picture that has waited for longer than PICTURES_LATE_AFTER.
     """
 
     incidents: tuple[OpenIncident, ...]
@@ -142,6 +152,7 @@ class Attention:
     limited_since: datetime
     pictures: Waiting
     late: Waiting
+    version: OurVersion | None
     days: tuple[DayOfUsage, ...]
 
 
@@ -150,12 +161,7 @@ def what_needs_attention(*, now: datetime) -> Attention:
     throttled = _throttled(now)
     refusals = _refusals(now)
     return Attention(
-        incidents=tuple(
-            OpenIncident(Login(login), began_at)
-            for login, began_at in Incident.objects.filter(ended_at__isnull=True)
-            .order_by("began_at")
-            .values_list("login", "began_at")
-        ),
+        incidents=open_incidents(now=now),
         dead=_dead(),
         ending=tuple(EndingConnection(*row) for row in ending[:MOST_LINES]),
         ending_number=ending.count(),
@@ -168,7 +174,49 @@ def what_needs_attention(*, now: datetime) -> Attention:
         limited_since=now - REFUSALS_OF,
         pictures=_waiting(_late_pictures(now), "wanted_since", "feed__instance_id"),
         late=_waiting(_late_feeds(now), "next_refresh_at", "instance_id"),
+        version=_version(now),
         days=usage_of_all(DAYS, now=now),
+    )
+
+
+def _version(now: datetime) -> OurVersion | None:
+    ours = graph_versions.our_version(now=now)
+    return ours if ours.needs_attention else None
+
+
+def open_incidents(*, now: datetime) -> tuple[OpenIncident, ...]:
+    return tuple(_opened(row, now) for row in _open_rows())
+
+
+def incidents_of(
+    workspaces: Iterable[UUID] | QuerySet[Any, Any], *, now: datetime
+) -> tuple[OpenIncident, ...]:
+    """The open incidents because of which widgets of these workspaces aren't refreshed. Usually makes one query."""
+    return tuple(_opened(row, now) for row in _open_rows() if _concerns(row, workspaces))
+
+
+def _open_rows() -> QuerySet[Incident]:
+    return Incident.objects.filter(ended_at__isnull=True).order_by("began_at")
+
+
+def _concerns(row: Incident, workspaces: Iterable[UUID] | QuerySet[Any, Any]) -> bool:
+    is_narrow = row.narrowed_at is not None
+    used = incidents.affected_by(row) if is_narrow else Connection.objects.filter(login=row.login)
+    if used.filter(workspace__in=workspaces).exists():
+        return True
+    # Public mode uses the app of Facebook login.
+    if is_narrow or row.login != Login.FACEBOOK.value or not registry.has_public_mode():
+        return False
+    return Feed.objects.filter(workspace__in=workspaces, mode=Mode.PUBLIC.value).exists()
+
+
+def _opened(row: Incident, now: datetime) -> OpenIncident:
+    return OpenIncident(
+        login=Login(row.login),
+        cause=Trouble(row.cause),
+        began_at=row.began_at,
+        next_probe_at=now + incidents.until_probe(row, at=now),
+        is_narrow=row.narrowed_at is not None,
     )
 
 

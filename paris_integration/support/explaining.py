@@ -153,7 +153,6 @@ def load(key: FeedKey, now: datetime) -> Facts:
     """Everything that decides about the instance's feed. Makes at most eleven queries."""
     loaded = situation.load(key, now)
     standing = members.standing_of(loaded)
-    via = loaded.route.via if isinstance(loaded.route, Route) else None
     link = None
     if loaded.connection is not None:
         link = ConnectionLink.objects.filter(pk=key.instance_id).select_related("connection").first()
@@ -164,7 +163,7 @@ def load(key: FeedKey, now: datetime) -> Facts:
         standing=standing,
         plan_changed_at=None if loaded.is_in_plan else _plan_changed_at(loaded),
         link=link,
-        incident=incidents.incident_of(via) if via is not None else None,
+        incident=refreshing.incident_of(loaded.route) if isinstance(loaded.route, Route) else None,
         pause=Pause.objects.filter(pk=key.instance_id).first() if standing.paused_until else None,
         window=ProviderWindow.objects.filter(pk=credential).first() if standing.parked_until else None,
         pictures=_pictures_of(loaded),

@@ -21,7 +21,7 @@ from paris_integration import registry
 from paris_integration.connections import lifecycle
 from paris_integration.connections.lifecycle import Grant
 from paris_integration.feeds import refreshing
-from paris_integration.models import Feed
+from paris_integration.models import Connection, Feed, Incident
 from paris_integration.providers.graph import GraphProvider
 from paris_integration.providers.http import HttpClient
 from paris_integration.public import FeedKey, Selection, Source, SourceType, Warning, read_feed
@@ -204,3 +204,56 @@ def test_a_tag_refused_to_one_account_is_found_by_another(workspace: Workspace, 
 
     assert read(refused).warnings == {Warning.SOURCE_NOT_FOUND}
     assert len(read(served).posts) == 1
+
+
+# Incidents
+
+
+@pytest.mark.parametrize(
+    ("fault", "cause"),
+    [
+        ({"fault": "reset"}, "unreachable"),
+        ({"fault": "html"}, "unreachable"),
+        ({"fault": "status", "status": 429}, "throttled"),
+        ({"fault": "status", "status": 403, "code": 4, "subcode": 1349210}, "throttled"),
+        ({"fault": "status", "status": 400, "code": 190}, "refused"),
+        ({"fault": "status", "status": 403, "code": 200}, "refused"),
+        ({"fault": "null"}, "rejected"),
+    ],
+)
+def test_one_of_metas_hosts_begins_the_incident_of_its_login_only(
+    workspace: Workspace, standin: StandIn, settings: Any, fault: dict[str, Any], cause: str
+) -> None:
+    settings.INCIDENT_CONNECTIONS = 1
+    plant(standin, *[IMAGE] * 3)
+    kept = connected(workspace, Login.FACEBOOK, OWN, STANDIN_IDS[0])
+    other = Workspace.objects.create(name="Other", plan=workspace.plan)
+    failing = connected(other, Login.INSTAGRAM, OWN, STANDIN_IDS[1])
+    standin.faults.add(path="/ig-graph", **fault)
+
+    read(failing)
+
+    assert list(Incident.objects.values_list("login", "cause")) == [("instagram", cause)]
+    assert len(read(kept).posts) == 3
+
+
+def test_a_wrong_app_secret_begins_an_incident_and_ends_no_connection(
+    workspace: Workspace, standin: StandIn, settings: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings.INCIDENT_CONNECTIONS = 1
+    plant(standin, *[IMAGE] * 3)
+    provider = GraphProvider(
+        HttpClient(),
+        facebook_graph_url=standin.facebook_graph_url,
+        instagram_graph_url=standin.url("/ig-graph"),
+        version="v26.0",
+        timeout_seconds=5,
+        app_secret=Secret("changed at Meta"),
+    )
+    monkeypatch.setattr(registry, "provider", lambda: provider)
+    key = connected(workspace, Login.FACEBOOK, OWN, STANDIN_IDS[0])
+
+    assert read(key).warnings == {Warning.PROVIDER_UNAVAILABLE}
+
+    assert list(Incident.objects.values_list("login", "cause")) == [("facebook", "rejected")]
+    assert Connection.objects.get().state == "active"

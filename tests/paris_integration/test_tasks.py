@@ -17,6 +17,7 @@ from outbox import tasks as mail_tasks
 from paris_integration import tasks
 from paris_integration.connections import notices, renewals
 from paris_integration.feeds import refreshing
+from paris_integration.observing import graph_versions
 from paris_integration.quota import ledger
 from paris_integration.retention import expiry
 from venice_api import sightings
@@ -32,6 +33,7 @@ JOBS: list[tuple[Callable[..., Any], tuple[str, ...], object, str, object]] = [
     (tasks.look_after_connections, (), renewals, "note_expiring", 0),
     (tasks.look_after_connections, (), notices, "send_due", 0),
     (tasks.reconcile_hashtags, (), renewals, "reconcile_hashtags", 0),
+    (tasks.check_graph_versions, (), graph_versions, "check_versions", 0),
     (venice_tasks.forget_failed_sign_ins, (), venice_tasks, "_forget_overdue", 0),
     (venice_tasks.remove_old_sightings, (), sightings, "remove_old", 0),
     (mail_tasks.deliver_due, (), sending, "deliver_due", 0),
@@ -79,6 +81,7 @@ NEW = {
     "paris_integration.tasks.enqueue_due_copies",
     "paris_integration.tasks.remove_unused_pictures",
     "paris_integration.tasks.repair_pictures",
+    "paris_integration.tasks.check_graph_versions",
     "venice_api.tasks.remove_old_sightings",
     "venice_api.tasks.remove_old_invitations",
     "outbox.tasks.deliver_due",

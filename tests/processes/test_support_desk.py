@@ -113,7 +113,8 @@ def test_every_page_is_accessible_and_fits(service: Service, browser: Browser) -
     widget = service.instance(workspace, "northern.trails", "--name", "Trails")["instanceId"]
     made = service.manage("shell", "-v", "0", "-c", TROUBLE.format(workspace=workspace, widget=widget))
     page = signed_in(service, browser, "root")
-    assert page.locator(".attention-group").count() == 7
+    assert page.locator(".attention-group").count() == 6
+    assert page.locator(".incidents p").count() == 1
     problems = {"first page": problems_of(page)}
     for name, address in {
         "search": f"venice_api/widgetinstance/find/?q={quote('Tra')}",

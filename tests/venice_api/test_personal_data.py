@@ -118,6 +118,7 @@ OURS = {  # ids, keys, codes and numbers that we make
     "paris_integration.AuditEvent": {"instance_id", "reason", "note"},
     "paris_integration.ConnectLink": {"code_hash", "instance_id"},
     "paris_integration.Connection": {"scopes", "cause"},
+    "paris_integration.GraphVersion": {"version", "answered_as"},
     "paris_integration.ConnectionLink": {"instance_id"},
     "paris_integration.DailyUsage": {
         "feed_requests", "automatic_refreshes", "forced_refreshes", "blocked_refreshes", "provider_errors",

@@ -97,7 +97,7 @@ def test_a_member_read(people: Cast, filled: Any, budget: Budget) -> None:
 
 def test_a_forced_refresh(people: Cast, filled: Any, provider: FakeProvider, budget: Budget) -> None:
     before = len(provider.calls)
-    with budget(24):
+    with budget(25):
         answer = refresh(people, filled)
     assert (answer.status_code, len(provider.calls)) == (200, before + 1)
 
@@ -111,7 +111,7 @@ def test_a_refused_refresh(people: Cast, filled: Any, budget: Budget) -> None:
 
 
 def test_the_editor_page(people: Cast, filled: Any, budget: Budget) -> None:
-    with budget(10):
+    with budget(12):
         answer = people.editor.get(f"/editor/{filled.pk}/")
     assert b"Last updated" in answer.content
 

@@ -28,6 +28,7 @@ from paris_integration.models import (
     DailyUsage,
     Feed,
     ForcedRefresh,
+    GraphVersion,
     Incident,
     ProviderWindow,
 )
@@ -73,6 +74,7 @@ def odd_rows(people: Cast, make_instance: Any) -> WidgetInstance:
     ProviderWindow.objects.create(credential=str(connection.pk), parked_until=NOW + timedelta(minutes=5))
     ProviderWindow.objects.create(credential="no connection")
     Incident.objects.create(login="facebook", began_at=NOW, next_probe_at=NOW)
+    GraphVersion.objects.create(login="facebook", version="v26.0", since=NOW, checked_at=NOW)
     ForcedRefresh.objects.create(
         **of_source, fence=1, username=(ODD * 9)[:150], reserved_at=NOW, day_starts_at=NOW, hour_starts_at=NOW,
         state="later", fault=LATER,

@@ -18,6 +18,7 @@ from paris_integration.models import (
     Connection,
     DailyUsage,
     Feed,
+    GraphVersion,
     Incident,
     PictureUse,
     ProviderWindow,
@@ -204,12 +205,84 @@ def test_long_lists_end_with_a_link_to_all(people: Cast) -> None:
         assert client.get(found[words]).context["cl"].result_count == 12
 
 
-def test_an_incident_comes_first(rows: dict[str, Any]) -> None:
-    Incident.objects.create(login="instagram", began_at=NOW - HOUR, next_probe_at=NOW)
+@pytest.mark.parametrize(
+    ("cause", "words"),
+    [
+        ("refused", "Meta refuses many connections at once, so our app at Meta is the likely cause."),
+        ("throttled", "Meta's rate limit for our whole app is reached."),
+        ("unreachable", "Meta doesn't answer, or only with errors of its own servers."),
+        (
+            "rejected",
+            "Meta rejects our app's calls: the app secret, its permissions or the Graph version may be",
+        ),
+    ],
+)
+def test_an_incident_is_a_banner(people: Cast, cause: str, words: str) -> None:
+    Incident.objects.create(login="instagram", cause=cause, began_at=NOW - HOUR, next_probe_at=NOW)
+    page = " ".join(html.unescape(re.sub(r"<[^>]+>", " ", shown(role("Support")))).split())
+    assert f"Instagram login: {words}" in page
+    assert "Since 2026-11-23 11:20 UTC." in page
+    assert "All its calls wait for the next probe at 2026-11-23 12:20 UTC." in page
+    assert page.count("Instagram login:") == 1
+    assert "Nothing needs attention." not in page
+
+
+def test_the_banner_ends_with_the_incident_and_says_if_it_is_narrow(people: Cast) -> None:
+    row = Incident.objects.create(
+        login="facebook", began_at=NOW - HOUR, next_probe_at=NOW, narrowed_at=NOW - HOUR / 2
+    )
     client = role("Support")
-    words, href = lines(shown(client))[0]
-    assert words.startswith("Instagram login: many connections were refused at once.")
-    assert client.get(href).context["cl"].result_count == 4
+    assert "Connections that didn't fail work. The others wait" in html.unescape(shown(client))
+    row.ended_at = NOW
+    row.save()
+    assert "Facebook login" not in shown(client)
+    assert "Nothing needs attention." in shown(client)
+
+
+@pytest.mark.parametrize(
+    ("at", "words"),
+    [
+        (datetime(2028, 9, 4, tzinfo=UTC), None),
+        (
+            datetime(2028, 9, 6, tzinfo=UTC),
+            "Meta ends v26.0 on 2028-11-04 (by the usual life of versions), in 59 days. "
+            "Set META_GRAPH_VERSION to a newer version. Meta serves v27.0, v28.0.",
+        ),
+    ],
+)
+def test_the_end_of_our_graph_version_is_announced_60_days_ahead(
+    people: Cast, clock: Any, at: datetime, words: str | None
+) -> None:
+    for version in ("v25.0", "v26.0", "v28.0", "v27.0"):
+        GraphVersion.objects.create(
+            login="facebook", version=version, state="alive", since=NOW, checked_at=NOW
+        )
+    clock.move_to(at, tick=False)
+    page = html.unescape(shown(role("Support")))
+    if words is None:
+        assert "Nothing needs attention." in page
+    else:
+        assert words in page
+
+
+def test_a_graph_version_that_another_one_answers_for_is_shown_to_staff(people: Cast) -> None:
+    GraphVersion.objects.create(
+        login="instagram",
+        version="v26.0",
+        state="upgraded",
+        answered_as="v27.0",
+        since=NOW - DAY,
+        checked_at=NOW,
+    )
+    client = role("Support")
+    page = html.unescape(re.sub(r"<[^>]+>", "", shown(client)))
+    assert "Meta's host of Instagram login answers calls to v26.0 with v27.0." in page
+    assert "since 2026-11-22 12:20 UTC" in page
+    boss = Client()
+    boss.force_login(User.objects.create_superuser("boss", password="x"))
+    ((words, href),) = lines(shown(boss))
+    assert words.startswith("Meta's host of Instagram login")
+    assert list(boss.get(href).context["cl"].result_list) == list(GraphVersion.objects.all())
 
 
 @pytest.mark.parametrize(

@@ -9,9 +9,11 @@ from django.contrib.messages.storage.base import Message
 from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import render
+from django.utils import timezone
 
-from entitlements.memberships import Role, can_edit
+from entitlements.memberships import Role, can_edit, workspaces_of
 from paris_integration import public as paris
+from venice_api import wording
 from venice_api.models import WidgetInstance
 from venice_api.policies import editor_policy
 
@@ -44,11 +46,18 @@ def user_id(request: HttpRequest) -> int:
 def page(
     request: HttpRequest, template: str, context: dict[str, object], *, status: int = 200
 ) -> HttpResponse:
-    # Called by templates that show messages; the others leave them for the next page.
-    response = render(request, template, {**context, "notices": partial(_notices, request)}, status=status)
+    # Called by the templates that show them; the others leave messages for the next page.
+    asked = {"notices": partial(_notices, request), "banner": partial(_banner, request)}
+    response = render(request, template, {**context, **asked}, status=status)
     response["Content-Security-Policy"] = editor_policy()
     response["Cache-Control"] = "private, no-store"
     return response
+
+
+def _banner(request: HttpRequest) -> wording.Banner | None:
+    """What to say about incidents that concern the user's workspaces."""
+    workspaces = workspaces_of(user_id(request)).values("pk")
+    return wording.banner_for_editors(paris.incidents_of(workspaces, now=timezone.now()))
 
 
 def _notices(request: HttpRequest) -> list[Message]:

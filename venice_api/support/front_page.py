@@ -16,10 +16,10 @@ from django.utils import timezone
 
 from outbox.unsent import Unsent, unsent
 from paris_integration import public as paris
+from venice_api import wording
 from venice_api.models import PageSighting
 from venice_api.support.charts import Chart, charts_of
 from venice_api.support.filters import CAUSES, FAILING, LATE, PICTURES, NeedsAttention
-from venice_api.support.workspace_page import LOGINS
 
 SITES_OF_WIDGETS = 1_000  # more would take too long on a day when everything fails
 _STATES = {
@@ -38,7 +38,7 @@ _USAGE = ("paris_integration.view_dailyusage",)
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """`code`: the name in the API or database, shown on hover. `at`: since when or until when."""
+    """`href` "": leads nowhere. `code`: the name in the API or database, shown on hover. `at`: since or until when."""
 
     words: str
     href: str
@@ -74,7 +74,7 @@ def front_page(request: HttpRequest) -> FrontPage | None:
     found = paris.what_needs_attention(now=now)
     # Worst first: what affects everyone, then many customers, then one.
     shown = (
-        Section("Instagram refuses our app", tuple(_incidents(found)) if may(*_CONNECTIONS) else ()),
+        Section("Graph API version", tuple(_version(found, request)) if may(*_CONNECTIONS) else ()),
         Section("Beat or worker silent", tuple(_late(found)) if may(*_WIDGETS) else ()),
         Section("Widgets that can't be refreshed", tuple(_failing(found, now)) if may(*_WIDGETS) else ()),
         Section("Connections to repair", tuple(_dead(found)) if may(*_CONNECTIONS) else ()),
@@ -86,19 +86,16 @@ def front_page(request: HttpRequest) -> FrontPage | None:
     )
     sections = tuple(section for section in shown if section.lines)
     charts = charts_of(found.days) if may(*_USAGE) else ()
-    return FrontPage(sections, charts, is_calm=not sections)
+    return FrontPage(sections, charts, is_calm=not sections and not found.incidents)
 
 
-def _incidents(found: paris.Attention) -> Iterator[Line]:
-    for incident in found.incidents:
-        yield Line(
-            f"{LOGINS[incident.login]}: many connections were refused at once. Tell the operator; "
-            "don't ask editors to reconnect.",
-            _list("paris_integration_connection", login__exact=incident.login.value),
-            incident.login.value,
-            incident.began_at,
-            "since",
-        )
+def _version(found: paris.Attention, request: HttpRequest) -> Iterator[Line]:
+    if found.version is None:
+        return
+    may_open = request.user.has_perm("paris_integration.view_graphversion")
+    page = _list("paris_integration_graphversion") if may_open else ""
+    for words, at, at_word in wording.version_words(found.version):
+        yield Line(words, page, found.version.name, at, at_word)
 
 
 def _late(found: paris.Attention) -> Iterator[Line]:

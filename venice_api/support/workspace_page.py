@@ -23,7 +23,6 @@ T = TypeVar("T")
 DAYS = 30
 MOST_WIDGETS = 50
 MOST_CHANGES = 10
-LOGINS = {paris.Login.INSTAGRAM: "Instagram login", paris.Login.FACEBOOK: "Facebook login"}
 _MEANINGS = {key.name: key.meaning.partition(". ")[0].rstrip(".") for key in keys.KEYS}
 
 
@@ -120,7 +119,7 @@ def _connections(workspace: Workspace) -> list[Connection]:
         Connection(
             row.connection_id,
             row.username,
-            LOGINS[row.login],
+            wording.LOGINS[row.login],
             wording.connection_words(row.state),
             row.state.value,
             not wording.connection_fault(row.state),

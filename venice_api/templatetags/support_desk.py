@@ -10,6 +10,7 @@ from django.utils import timezone
 
 from entitlements.models import Workspace
 from paris_integration import public as paris
+from venice_api import wording
 from venice_api.models import WidgetInstance
 from venice_api.support.acts import KINDS, Kind
 from venice_api.support.front_page import FrontPage, front_page
@@ -28,6 +29,17 @@ def attention(context: Mapping[str, Any]) -> FrontPage | None:
 def workspace_overview(context: Mapping[str, Any], workspace: Workspace) -> Overview:
     """The workspace's widgets, connections, usage and changes, of what the signed-in person may see."""
     return overview(workspace, context["request"].user)
+
+
+@register.inclusion_tag("admin/venice_api/incidents.html", takes_context=True)
+def incident_banner(context: Mapping[str, Any], workspace: Workspace | None = None) -> dict[str, object]:
+    """A banner for each incident, or only for those that concern the workspace."""
+    now = timezone.now()
+    found = (
+        paris.open_incidents(now=now) if workspace is None else paris.incidents_of([workspace.pk], now=now)
+    )
+    may_open = context["request"].user.has_perm("paris_integration.view_incident")
+    return {"banners": [wording.banner_for_staff(incident) for incident in found], "may_open": may_open}
 
 
 @register.simple_tag

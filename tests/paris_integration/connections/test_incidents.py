@@ -9,16 +9,13 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-from django.contrib.auth.models import User
 from django.core import mail
 from django.utils import timezone
 
 from config.celery import app
-from entitlements.models import Membership, Plan, Workspace
 from paris_integration import tasks
-from paris_integration.connections import health, lifecycle, links, notices, renewals
+from paris_integration.connections import health, lifecycle, notices, renewals
 from paris_integration.connections.incidents import BurstLimits, is_incident, probe_wait
-from paris_integration.connections.lifecycle import Grant
 from paris_integration.errors import (
     PermissionMissing,
     ProviderError,
@@ -29,19 +26,17 @@ from paris_integration.errors import (
 from paris_integration.models import AuditEvent, Connection, Feed, Incident
 from paris_integration.providers.base import DiscoveryRequest, FeedRequest, HashtagRequest, OwnMediaRequest
 from paris_integration.public import (
-    FeedKey,
-    Selection,
     Source,
     SourceType,
     Warning,
-    force_refresh,
     read_feed,
     read_feed_as_member,
     refresh_due_now,
 )
-from paris_integration.types import Actor, ConnectionFacts, FeedView, Login, Secret
-from tests.fakes import FakeLogins, FakeProvider, media
+from paris_integration.types import Login, Secret
+from tests.fakes import FakeLogins, FakeProvider
 from tests.metrics import scrape
+from tests.paris_integration.connections.world import DEAD, EDITOR, TWELVE, World, grant_of, key_of
 
 # Simulations of hours with dozens of connections. tests/races begins incidents with processes on PostgreSQL.
 pytestmark = [pytest.mark.sqlite_leg, pytest.mark.usefixtures("mail_at_once")]
@@ -50,97 +45,6 @@ NOW = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
 MINUTE = timedelta(minutes=1)
 HOUR = timedelta(hours=1)
 DAY = timedelta(days=1)
-EDITOR = Actor(7, "editor")
-TWELVE = Selection(max_posts=12)
-DEAD = TokenRejected(code=190, subcode=460)
-ALIVE_STATES = ["active", "expiring"]
-
-
-def key_of(workspace: Workspace, number: int, value: str | None = None) -> FeedKey:
-    source = Source(SourceType.PROFILE, value or f"shop.{number}")
-    return FeedKey(workspace.pk, f"wgt_{number}", source)
-
-
-def grant_of(number: int, login: Login = Login.INSTAGRAM) -> Grant:
-    return Grant(
-        login=login,
-        account_id=str(17841400000000000 + number),
-        app_user_id=str(28970000000000000 + number),
-        username=f"shop.{number}",
-        scopes=("instagram_business_basic",),
-        token=Secret(f"token-{number}"),
-        expires_at=NOW + 60 * DAY,
-    )
-
-
-class World:
-    """A workspace with connected widgets, and a simulation of beat and the workers."""
-
-    def __init__(self, clock: Any, provider: FakeProvider, commit: Any) -> None:
-        self.clock = clock
-        self.provider = provider
-        self.commit = commit
-        self.workspace = Workspace.objects.create(name="Acme", plan=Plan.objects.get(key="pro"))
-        owner = User.objects.create_user("olga", email="olga@shop.example")
-        Membership.objects.create(workspace=self.workspace, user=owner, role="owner")
-
-    def connect(self, *numbers: int, login: Login = Login.INSTAGRAM) -> None:
-        for number in numbers:
-            self.provider.accounts[f"shop.{number}"] = [media(n) for n in range(3)]
-            key = key_of(self.workspace, number)
-            with self.commit(execute=True):
-                lifecycle.store_grant(key, grant_of(number, login), actor=EDITOR, now=timezone.now())
-
-    def read(self, number: int) -> FeedView:
-        with self.commit(execute=True):
-            return read_feed(key_of(self.workspace, number), TWELVE, now=timezone.now())
-
-    def read_as_member(self, number: int) -> FeedView:
-        with self.commit(execute=True):
-            return read_feed_as_member(key_of(self.workspace, number), TWELVE, now=timezone.now())
-
-    def force(self, number: int) -> FeedView:
-        with self.commit(execute=True):
-            key = key_of(self.workspace, number)
-            return force_refresh(key, TWELVE, actor=EDITOR, now=timezone.now())
-
-    def fill(self, *numbers: int) -> None:
-        """Read these widgets for the first time, then move to shortly before their TTL ends."""
-        self.connect(*numbers)
-        for number in numbers:
-            self.read(number)
-        self.pass_time(58 * MINUTE)
-
-    def pass_time(self, time: timedelta) -> None:
-        self.clock.move_to(timezone.now() + time, tick=False)
-
-    def work(self, minutes: int = 1, *, step: timedelta = MINUTE) -> None:
-        """Do the work of beat and the workers, minute by minute."""
-        for _ in range(minutes):
-            self.pass_time(step)
-            with self.commit(execute=True):
-                tasks.look_after_connections()
-                tasks.enqueue_due_refreshes()
-
-    def refuse(self, *numbers: int, fault: ProviderError = DEAD) -> None:
-        """Meta refuses every call with these tokens."""
-        tokens = {f"token-{number}" for number in numbers}
-        self.provider.fault_for = lambda asked: fault if asked.token.reveal() in tokens else None
-
-    def recover(self) -> None:
-        self.provider.fault_for = lambda _: None
-
-    def states(self) -> dict[str, str]:
-        return dict(Connection.objects.values_list("username", "state"))
-
-    def dead(self) -> list[str]:
-        return sorted(name for name, state in self.states().items() if state not in ALIVE_STATES)
-
-    def connection(self, number: int) -> Connection:
-        return Connection.objects.get(username=f"shop.{number}")
-
-    def facts(self, number: int) -> ConnectionFacts:
-        return links.facts_of(self.connection(number))
 
 
 @pytest.fixture
@@ -182,9 +86,9 @@ def test_refusals_become_an_incident_by_number_and_share(refused: int, tried: in
     assert is_incident(refused, tried, BurstLimits(5, 20)) is expected
 
 
-def test_probes_become_rarer_up_to_a_quarter_of_an_hour() -> None:
+def test_probes_become_rarer_up_to_ten_minutes() -> None:
     waits = [probe_wait(probes) / MINUTE for probes in (0, 1, 2, 3, 4, 5, 1_000)]
-    assert waits == [1, 2, 4, 8, 15, 15, 15]
+    assert waits == [1, 2, 4, 8, 10, 10, 10]
 
 
 # What ends a connection
@@ -364,7 +268,7 @@ def test_a_late_refusal_of_an_old_token_does_not_affect_the_new_one(world: World
     world.connect(1)
     world.refuse(1)
     world.provider.during_call = lambda: lifecycle.store_grant(
-        key_of(world.workspace, 1), replace(grant_of(1), token=Secret("new")), actor=EDITOR, now=NOW
+        key_of(world.workspace, 1), replace(grant_of(1, now=NOW), token=Secret("new")), actor=EDITOR, now=NOW
     )
     view = world.read(1)
     assert view.warnings == {Warning.PROVIDER_UNAVAILABLE}
@@ -565,7 +469,7 @@ def test_a_new_token_stored_during_the_incident_is_kept(world: World) -> None:
     world.refuse(*range(10))
     world.work(10)
     reconnected = int(world.dead()[0].partition(".")[2])
-    new = replace(grant_of(reconnected), token=Secret("new"))
+    new = replace(grant_of(reconnected, now=NOW), token=Secret("new"))
     with world.commit(execute=True):
         lifecycle.store_grant(key_of(world.workspace, reconnected), new, actor=EDITOR, now=timezone.now())
     version = world.connection(reconnected).token_version

@@ -37,7 +37,7 @@ def test_a_refresh_reads_what_decides_and_writes_twice(feed: Feed) -> None:
 
     statements = [query["sql"] for query in queries.captured_queries]
     assert outcome.result is Result.SUCCEEDED
-    assert len(statements) <= 8, "\n".join(statements)
+    assert len(statements) <= 9, "\n".join(statements)
     # The lease and the result. Each is one statement, so it needs no BEGIN and COMMIT around it.
     assert [sql.split()[0] for sql in statements if not sql.startswith(("SELECT", "(SELECT"))] == [
         "UPDATE",
