@@ -284,10 +284,49 @@ def test_errors_contain_neither_the_url_nor_the_token(
     assert "127.0.0.1" not in said
 
 
-def test_a_refused_connection_is_unavailable() -> None:
+def closed_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+        port: int = probe.getsockname()[1]
+    return port
+
+
+def test_proxies_of_the_environment_are_ignored(standin: StandIn, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("http_proxy", "HTTP_PROXY", "all_proxy", "ALL_PROXY"):
+        monkeypatch.setenv(name, f"http://127.0.0.1:{closed_port()}")
+    for name in ("no_proxy", "NO_PROXY"):
+        monkeypatch.delenv(name, raising=False)
+
+    assert fetch(url_of(standin))
+
+
+def test_cookies_are_not_kept() -> None:
+    head = (
+        b"HTTP/1.1 200 OK\r\nSet-Cookie: id=canary; Path=/\r\nContent-Length: 2\r\nConnection: close\r\n\r\n"
+    )
+    requests = []
+
+    def answer(listener: socket.socket) -> None:
+        for _ in range(2):
+            connection, _ = listener.accept()
+            with connection:
+                requests.append(connection.recv(65_536))
+                connection.sendall(head + b"{}")
+
+    client = HttpClient()
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        server = threading.Thread(target=answer, args=(listener,), daemon=True)
+        server.start()
+        for _ in range(2):
+            fetch(f"http://127.0.0.1:{listener.getsockname()[1]}/x", client=client)
+        server.join(timeout=5)
+
+    assert len(requests) == 2
+    assert b"cookie" not in requests[1].lower()
+
+
+def test_a_refused_connection_is_unavailable() -> None:
+    port = closed_port()
     with pytest.raises(ProviderUnavailable, match="connection failed") as failure:
         fetch(f"http://127.0.0.1:{port}/x?canary")
     assert "canary" not in everything_said(failure.value)
