@@ -39,8 +39,10 @@ from tests.processes.forking import ROOT
 from tests.processes.service import migrated_database, migrated_sqlite
 
 NOT_COPIED = ("__pycache__", "node_modules", "var", ".*_cache", ".git", ".venv", ".hypothesis")
+# Without the plugins that take long to import.
 PYTEST = (
-    "-q", "-x", "--tb=short", "--reuse-db", "-p", "no:cacheprovider", "-p", "no:xdist", "-p", "no:schemathesis",
+    "-q", "-x", "--tb=short", "--reuse-db", "-p", "no:anyio", "-p", "no:cacheprovider", "-p", "no:hypothesispytest",
+    "-p", "no:schemathesis", "-p", "no:xdist",
 )  # fmt: skip
 CONTROL_SECONDS = 600.0
 # A mutant may take this much longer than its tests without it.
@@ -154,7 +156,7 @@ def main() -> int:
     for mutant in mutants:
         mutant.check(ROOT)
     if any(mutant.needs_postgres for mutant in mutants):
-        missing = [f"{host}:{port}" for host, port in _stores() if not listens(host, port)]
+        missing = [f"{host}:{port}" for host, port in _servers() if not listens(host, port)]
         if missing:
             print(f"Nothing listens on {' and '.join(missing)}.", file=sys.stderr)
             return 2
@@ -165,7 +167,7 @@ def main() -> int:
     return 0 if killed == len(mutants) else 1
 
 
-def _stores() -> list[tuple[str, int]]:
+def _servers() -> list[tuple[str, int]]:
     os.environ.setdefault("DATABASE_URL", POSTGRES[2])
     os.environ.setdefault("REDIS_URL", REDIS[2])
     urls = [urlsplit(os.environ[name]) for name in ("DATABASE_URL", "REDIS_URL")]
@@ -191,7 +193,9 @@ class Hunt:
     def run(self) -> int:
         """Returns how many mutants were killed."""
         try:
+            began = time.monotonic()
             self._share([(group, group.needs_postgres) for group in self._groups], self._check)
+            print(f"the tests without mutants took {time.monotonic() - began:.0f} s", flush=True)
             waiting = [(group, mutant) for group in self._groups for mutant in group.mutants]
             self._share([(each, each[1].needs_postgres) for each in waiting], self._try)
         finally:

@@ -470,6 +470,13 @@ def test_a_repeat_answers_with_the_feed_as_it_is_now_and_costs_nothing(
     assert len(provider.calls) == 2
 
 
+def test_a_repeat_is_answered_when_the_units_are_used_up(ask: Any) -> None:
+    assert [ask(key=f"click-{number}").status_code for number in range(4)] == [200] * 4
+
+    assert ask(key="click-0").status_code == 200
+    assert blocked(ask(key="click-4"))[0] == "QUOTA_EXCEEDED"
+
+
 def test_a_key_belongs_to_one_user_and_one_widget(
     ask: Any, people: Cast, provider: FakeProvider, make_instance: Any
 ) -> None:
@@ -563,6 +570,22 @@ def test_a_repeat_after_a_crash_costs_nothing_more(
     ForcedRefresh.objects.update(state="in_doubt")
 
     assert ask(key="click-1").json()["refresh"]["remainingToday"] == 23
+    assert len(provider.calls) == 1
+
+
+def test_a_repeat_after_a_request_that_was_cut_off_costs_nothing_more(
+    ask: Any, people: Cast, provider: FakeProvider
+) -> None:
+    def break_down() -> None:
+        raise RuntimeError("a bug")
+
+    provider.during_call = break_down
+    people.editor.raise_request_exception = False
+    assert ask(key="click-1").status_code == 500
+    provider.during_call = lambda: None
+
+    assert ask(key="click-1").status_code == 200
+    assert used() == {"day": 1, "hour": 1}
     assert len(provider.calls) == 1
 
 

@@ -145,13 +145,6 @@ MUTANTS = (
         (f"{ON_SCHEDULE}::test_back_off",),
     ),
     Mutant(
-        "back-off: a failed first fill is repeated by each reader",
-        READING,
-        "    if not verdict.is_due:\n        return _view_of(loaded, copy, verdict, selection), loaded\n",
-        "",
-        (f"{ON_READING}::test_a_failed_first_fill_is_reported_and_not_repeated",),
-    ),
-    Mutant(
         "back-off: a stored time counts beyond its ceiling",
         CLOCK,
         "return min(until, set_at + ceiling)",

@@ -22,7 +22,7 @@ MUTANTS = (
         LOGINS,
         "        consumed_at__isnull=True,\n",
         "",
-        ONCE,
+        (f"{ON_CONNECT}::test_a_state_is_used_up_before_its_code_is_exchanged",),
     ),
     Mutant(
         "state: used in another session",

@@ -74,7 +74,7 @@ MUTANTS = (
         FORCING,
         "    if _wait_for_earlier(request):\n        return attempt.view()\n    try:",
         "    try:",
-        (f"{ON_REFRESH}::test_a_repeat_answers_with_the_feed_as_it_is_now_and_costs_nothing",),
+        (f"{ON_REFRESH}::test_a_repeat_is_answered_when_the_units_are_used_up",),
     ),
     Mutant(
         "receipts: shared by users",
@@ -186,6 +186,6 @@ MUTANTS = (
         LEDGER,
         "receipts.open_for(request, line, now=book.at)",
         "pass",
-        (f"{ON_REFRESH}::test_a_repeat_after_a_crash_costs_nothing_more",),
+        (f"{ON_REFRESH}::test_a_repeat_after_a_request_that_was_cut_off_costs_nothing_more",),
     ),
 )

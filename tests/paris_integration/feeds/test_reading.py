@@ -511,6 +511,7 @@ def test_a_leader_paused_beyond_its_lease_cannot_write(
     provider.during_call = overtake
 
     assert refreshing.refresh_feed(filled.pk, now=later).result is refreshing.Result.FENCED
+    assert len(read(key, later).posts) == 3, "the fast copy has the newer result"
     cache.clear()
     assert len(read(key, later).posts) == 3
 
