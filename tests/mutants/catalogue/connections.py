@@ -113,11 +113,11 @@ MUTANTS = (
         (f"{ON_RENEWALS}::test_a_token_younger_than_a_day_is_not_renewed",),
     ),
     Mutant(
-        "renewal: a temporary failure ends the connection",
-        RENEWALS,
-        "if isinstance(error, TokenRejected) or has_ended:",
-        "if True:",
-        (f"{ON_RENEWALS}::test_a_failed_renewal_keeps_the_grant_and_is_retried_the_next_day",),
+        "check: a temporary failure counts as a refusal",
+        "paris_integration/connections/health.py",
+        "    if not is_refusal(fault) or _refuse(facts, fault) is not fault:\n",
+        "    if is_refusal(fault) and _refuse(facts, fault) is not fault:\n",
+        (f"{ON_INCIDENTS}::test_a_check_without_an_answer_is_repeated",),
     ),
     Mutant(
         "disconnect: the posts stay",

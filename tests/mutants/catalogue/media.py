@@ -137,13 +137,6 @@ MUTANTS = (
         (f"{ON_COPYING}::test_a_picture_that_is_being_removed_is_not_used",),
     ),
     Mutant(
-        "copying: what was fetched before a purge is kept",
-        COPYING,
-        "        mark_unused([digest])\n        return True\n    if use.picture_id",
-        "        return True\n    if use.picture_id",
-        (f"{ON_COPYING}::test_what_was_fetched_before_a_purge_is_not_kept_after_it",),
-    ),
-    Mutant(
         "copying: a full workspace copies on",
         COPYING,
         "        if room.is_full(self.row.workspace_id):\n",

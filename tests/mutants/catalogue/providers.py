@@ -84,7 +84,7 @@ MUTANTS = (
         '            headers["Authorization"] = f"Bearer {asked.token.reveal()}"\n',
         "            in_url = {**(asked.params or {}), 'access_token': asked.token.reveal()}\n"
         "            asked = _Asked(asked.method, asked.url, None, in_url)\n",
-        (f"{ON_HTTP}::test_the_token_is_sent_in_the_header",),
+        (f"{ON_HTTP}::test_the_token_is_not_in_the_url",),
     ),
     Mutant(
         "http: cookies of one account are sent with the calls of others",
@@ -98,7 +98,7 @@ MUTANTS = (
         HTTP,
         'return f"connection failed ({type(error).__name__})"',
         'return f"connection failed ({error})"',
-        (f"{ON_HTTP}::test_errors_contain_neither_the_url_nor_the_token",),
+        (f"{ON_HTTP}::test_a_refused_connection_is_unavailable",),
     ),
     Mutant(
         "http: answers of any size are read",

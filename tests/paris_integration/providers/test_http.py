@@ -300,26 +300,41 @@ def test_proxies_of_the_environment_are_ignored(standin: StandIn, monkeypatch: p
     assert fetch(url_of(standin))
 
 
-def test_cookies_are_not_kept() -> None:
-    head = (
-        b"HTTP/1.1 200 OK\r\nSet-Cookie: id=canary; Path=/\r\nContent-Length: 2\r\nConnection: close\r\n\r\n"
-    )
-    requests = []
+@contextmanager
+def answering(answer: bytes) -> Iterator[tuple[str, list[bytes]]]:
+    """A server with one answer for all. Yields its URL, and a list of the requests that it gets."""
+    requests: list[bytes] = []
 
-    def answer(listener: socket.socket) -> None:
-        for _ in range(2):
-            connection, _ = listener.accept()
-            with connection:
-                requests.append(connection.recv(65_536))
-                connection.sendall(head + b"{}")
+    def serve(listener: socket.socket) -> None:
+        with suppress(OSError):
+            while True:
+                connection, _ = listener.accept()
+                with connection:
+                    requests.append(connection.recv(65_536))
+                    connection.sendall(answer)
 
-    client = HttpClient()
     with socket.create_server(("127.0.0.1", 0)) as listener:
-        server = threading.Thread(target=answer, args=(listener,), daemon=True)
-        server.start()
+        threading.Thread(target=serve, args=(listener,), daemon=True).start()
+        yield f"http://127.0.0.1:{listener.getsockname()[1]}/x", requests
+
+
+EMPTY = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nConnection: close\r\n\r\n{}"
+
+
+def test_the_token_is_not_in_the_url() -> None:
+    with answering(EMPTY) as (url, requests):
+        fetch(url)
+
+    line, _, headers = requests[0].partition(b"\r\n")
+    assert TOKEN.reveal().encode() not in line
+    assert TOKEN.reveal().encode() in headers
+
+
+def test_cookies_are_not_kept() -> None:
+    client = HttpClient()
+    with answering(EMPTY.replace(b"\r\n", b"\r\nSet-Cookie: id=canary; Path=/\r\n", 1)) as (url, requests):
         for _ in range(2):
-            fetch(f"http://127.0.0.1:{listener.getsockname()[1]}/x", client=client)
-        server.join(timeout=5)
+            fetch(url, client=client)
 
     assert len(requests) == 2
     assert b"cookie" not in requests[1].lower()
