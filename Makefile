@@ -6,7 +6,7 @@ UV_VERSION := 0.13.9
 STAMP := $(VENV)/.installed
 CODE := config demo entitlements foundation instagram_standin outbox paris_integration venice_api
 
-.PHONY: bench faults schema scripts install installed run test test-fast check format web worker beat migrate lock clean
+.PHONY: bench faults mutants schema scripts install installed run test test-fast check format web worker beat migrate lock clean
 
 install: $(STAMP)
 	@$(BIN)/python manage.py collectstatic --noinput --verbosity 0
@@ -58,6 +58,10 @@ bench: export DATABASE_URL ?= postgres://postgres@127.0.0.1:5432/postgres
 bench: export REDIS_URL ?= redis://127.0.0.1:6379/9
 bench: $(STAMP)
 	@$(BIN)/python -m benchmarks.reads
+
+# Takes the guards of the service away, one at a time, and sees that a test fails. Needs PostgreSQL and Redis.
+mutants: $(STAMP)
+	@$(BIN)/python -m tests.mutants
 
 migrate: $(STAMP)
 	$(BIN)/python manage.py migrate --noinput

@@ -32,8 +32,10 @@ os.environ["SECRET_KEY"] = "a-key-that-protects-nothing-but-tests-and-type-check
 os.environ["TOKEN_ENCRYPTION_KEYS"] = "A" * 43 + "="
 
 from config.settings import *  # noqa: E402, F403
-from config.settings import STORAGES  # noqa: E402
+from config.settings import DATABASES, STORAGES  # noqa: E402
 
+if os.environ.get("TEST_DATABASE_NAME"):  # one that is set up already: pytest --reuse-db
+    DATABASES["default"]["TEST"] = {"NAME": os.environ["TEST_DATABASE_NAME"]}
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]  # fast
 STORAGES["staticfiles"] = {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"}
 MEDIA_COPIES = False  # tests of pictures switch them on

@@ -12,6 +12,7 @@ import pytest
 
 from foundation import logs
 from foundation.logs import MASK, JsonFormatter, RedactionFilter, also_redact, redact
+from tests.conftest import run_python
 
 TOKEN = "canary-canary"
 
@@ -157,3 +158,24 @@ def test_a_traceback_is_redacted_in_one_field() -> None:
 
     assert "second line" in line["exception"]
     assert TOKEN not in line["exception"]
+
+
+FOR_PEOPLE = """
+import logging, logging.config
+from foundation import logs
+logging.config.dictConfig(logs.to_stderr("human") | {"root": {"handlers": ["stderr"]}})
+logging.error("said %s", "Bearer canary-in-a-message")
+try:
+    raise ValueError("access_token=canary-in-an-error")
+except ValueError:
+    logging.exception("failed")
+"""
+
+
+def test_text_for_people_is_redacted_too() -> None:
+    """This format writes no JSON, whose values would be redacted again."""
+    written = run_python("-c", FOR_PEOPLE).stderr
+
+    assert "canary" not in written
+    assert f"said Bearer {MASK}" in written
+    assert f"ValueError: access_token={MASK}" in written

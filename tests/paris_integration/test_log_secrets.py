@@ -8,6 +8,7 @@ import pytest
 
 from foundation.logs import MASK, redact, redacted
 from paris_integration.log_secrets import NAMES
+from paris_integration.types import Actor
 from tests.conftest import run_python
 
 TOKENS = ["IGAAcanary-canary_1", "EAABcanary-canary_1", "EAAcanary-canary_1"]
@@ -48,6 +49,10 @@ def test_codes_in_the_paths_of_links_are_masked(path: str) -> None:
     line = redact(f"Internal Server Error: {path}")
     assert "canary" not in line
     assert line.startswith(f"Internal Server Error: {path[:9]}")
+
+
+def test_an_actor_does_not_show_its_session() -> None:
+    assert "canary" not in f"{Actor(7, 'editor', session='canary')}"
 
 
 def test_ordinary_paths_stay() -> None:

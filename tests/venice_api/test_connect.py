@@ -249,6 +249,36 @@ def test_a_state_is_valid_once_for_ten_minutes_and_in_one_session(
     assert len(logins.exchanges) == 1
 
 
+def test_a_state_is_used_up_before_its_code_is_exchanged(
+    people: Cast, instance: WidgetInstance, logins: FakeLogins
+) -> None:
+    state = state_of(connect(people.editor, instance))
+    others: list[Any] = []
+
+    def come_back_again() -> None:
+        logins.during_exchange = lambda: None
+        others.append(come_back(people.editor, code="2", state=state))
+
+    logins.during_exchange = come_back_again
+
+    assert ended(come_back(people.editor, code="1", state=state))[1]["status"] == "connected"
+    assert ended(others[0])[1] == {"status": "error", "reason": "STATE_INVALID"}
+    assert [code for _, code, _ in logins.exchanges] == ["1"]
+
+
+def test_a_state_belongs_to_the_user_who_began_the_login(people: Cast, instance: WidgetInstance) -> None:
+    """A session changes with its user. So this is asked of Paris directly."""
+    state, session = state_of(connect(people.editor, instance)), people.editor.session.session_key or ""
+    ids = dict(User.objects.values_list("username", "pk"))
+
+    def take(user_id: int | None) -> paris.Attempt | None:
+        actor = paris.Actor(user_id, "x", session)
+        return paris.take_state(paris.Login.INSTAGRAM, state, actor=actor, now=NOW)
+
+    assert [take(ids["owner"]), take(ids["outsider"]), take(None)] == [None, None, None]
+    assert take(ids["editor"]) is not None
+
+
 def test_logins_in_several_tabs_at_once(people: Cast, instance: WidgetInstance, make_instance: Any) -> None:
     twin = make_instance(name="Twin")
     first, second = state_of(connect(people.editor, instance)), state_of(connect(people.editor, twin))

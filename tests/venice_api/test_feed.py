@@ -495,11 +495,15 @@ def test_an_unavailable_store_gets_503_with_retry_after(client: Client, token: s
 
 
 def test_a_bug_gets_a_500_without_details(token: str, monkeypatch: Any) -> None:
-    monkeypatch.setattr(paris, "read_feed", lambda *_, **__: 1 / 0)
+    def break_down(*_: Any, **__: Any) -> None:
+        raise RuntimeError("canary")
+
+    monkeypatch.setattr(paris, "read_feed", break_down)
 
     response = get(Client(raise_request_exception=False), f"token={token}")
 
     assert error_of(response) == (500, "INTERNAL_ERROR")
+    assert "canary" not in response.content.decode()
 
 
 def test_unusual_captions_are_valid_json(client: Client, token: str, provider: FakeProvider) -> None:

@@ -16,7 +16,7 @@ from django.test import Client
 from entitlements.changes import Actor, set_override, set_plan
 from entitlements.models import Membership, Plan
 from paris_integration import public as paris
-from paris_integration.errors import ProviderUnavailable
+from paris_integration.errors import ProviderUnavailable, RefreshRefused
 from paris_integration.feeds import lease
 from paris_integration.models import (
     AuditEvent,
@@ -470,6 +470,13 @@ def test_a_repeat_answers_with_the_feed_as_it_is_now_and_costs_nothing(
     assert len(provider.calls) == 2
 
 
+def test_a_repeat_is_answered_when_the_units_are_used_up(ask: Any) -> None:
+    assert [ask(key=f"click-{number}").status_code for number in range(4)] == [200] * 4
+
+    assert ask(key="click-0").status_code == 200
+    assert blocked(ask(key="click-4"))[0] == "QUOTA_EXCEEDED"
+
+
 def test_a_key_belongs_to_one_user_and_one_widget(
     ask: Any, people: Cast, provider: FakeProvider, make_instance: Any
 ) -> None:
@@ -566,6 +573,22 @@ def test_a_repeat_after_a_crash_costs_nothing_more(
     assert len(provider.calls) == 1
 
 
+def test_a_repeat_after_a_request_that_was_cut_off_costs_nothing_more(
+    ask: Any, people: Cast, provider: FakeProvider
+) -> None:
+    def break_down() -> None:
+        raise RuntimeError("a bug")
+
+    provider.during_call = break_down
+    people.editor.raise_request_exception = False
+    assert ask(key="click-1").status_code == 500
+    provider.during_call = lambda: None
+
+    assert ask(key="click-1").status_code == 200
+    assert used() == {"day": 1, "hour": 1}
+    assert len(provider.calls) == 1
+
+
 # Crashes and absences
 
 
@@ -616,6 +639,58 @@ def test_a_bug_during_a_refresh_leaves_the_unit_unsettled_and_the_lease_free(
     assert ForcedRefresh.objects.get().state == "in_doubt"
     assert ask().status_code == 200
     assert used() == {"day": 2, "hour": 2}
+
+
+def test_a_discarded_result_leaves_the_unit_in_doubt(ask: Any, provider: FakeProvider) -> None:
+    """The lease ran out, and another process took it over: the call was made, and its result is lost."""
+    provider.during_call = lambda: Feed.objects.update(fence=99) and None
+
+    assert ask().status_code == 200
+
+    assert ForcedRefresh.objects.get().state == "in_doubt"
+    assert used() == {"day": 1, "hour": 1}
+    assert audit()[-1] == ("editor", "in_doubt", "")
+
+
+def test_a_refused_charge_leaves_no_lease(ask: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Another request took the last unit between the forecast and the charge."""
+
+    def refuse(*_: Any, **__: Any) -> None:
+        raise RefreshRefused(paris.BlockReason.QUOTA_EXCEEDED)
+
+    ask()
+    before = Feed.objects.get()
+    with monkeypatch.context() as racing:
+        racing.setattr(ledger, "reserve", refuse)
+        racing.setattr(forcing, "MAX_LOOKS", 1)
+        assert ask().status_code == 503
+
+    after = Feed.objects.get()
+    assert (after.fence, after.lease_expires_at) == (before.fence, None)
+    assert ask().status_code == 200
+
+
+def test_a_unit_returns_to_the_day_it_was_charged_to(ask: Any, provider: FakeProvider, clock: Any) -> None:
+    midnight = datetime(2026, 11, 24, tzinfo=UTC)
+    clock.move_to(midnight - SECOND, tick=False)
+    provider.during_call = lambda: clock.move_to(midnight + SECOND, tick=False)
+    provider.raises(ProviderUnavailable())
+
+    ask()
+
+    assert ForcedRefresh.objects.get().state == "failed"
+    assert {(row.kind, row.starts_at, row.used) for row in QuotaWindow.objects.all()} == {
+        ("day", midnight - timedelta(days=1), 0),
+        ("hour", midnight - HOUR, 0),
+    }
+
+
+def test_an_emptied_cache_gives_no_units_back(ask: Any) -> None:
+    assert [ask().status_code for _ in range(4)] == [200] * 4
+
+    cache.clear()
+
+    assert blocked(ask())[0] == "QUOTA_EXCEEDED"
 
 
 def test_without_the_database_nothing_is_charged(

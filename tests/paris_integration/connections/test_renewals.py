@@ -70,6 +70,16 @@ def test_a_token_is_renewed_once_it_is_due(row: Connection, logins: FakeLogins) 
     assert AuditEvent.objects.filter(action="token_renewed").count() == 1
 
 
+def test_a_token_younger_than_a_day_is_not_renewed(row: Connection, logins: FakeLogins) -> None:
+    Connection.objects.update(next_renewal_at=NOW)
+    early = NOW + DAY - timedelta(seconds=1)
+    assert renewals.due_connections(now=early, limit=9) == []
+    assert renewals.renew_token(row.pk, now=early).result == "not_due"
+    assert logins.renewals == []
+
+    assert renewals.renew_token(row.pk, now=NOW + DAY).result == "renewed"
+
+
 def test_a_failed_renewal_keeps_the_grant_and_is_retried_the_next_day(
     row: Connection, logins: FakeLogins
 ) -> None:

@@ -465,6 +465,35 @@ def test_a_look_during_a_flight_does_not_repeat_it(
     assert provider.calls == []
 
 
+def test_a_lease_lasts_longer_than_the_longest_call(
+    filled: Feed, provider: FakeProvider, settings: Any
+) -> None:
+    settings.PROVIDER_TIMEOUT_SECONDS = 40.0
+    left = []
+
+    def look() -> None:
+        ends_at = Feed.objects.values_list("lease_expires_at", flat=True).get()
+        assert ends_at is not None
+        left.append(ends_at - datetime.now(UTC))
+
+    provider.during_call = look
+    refreshing.refresh_feed(filled.pk, now=NOW + JITTERED_HOUR)
+
+    assert left[0] > timedelta(seconds=40)
+
+
+def test_a_hold_does_not_overwrite_a_flight_that_began_meanwhile(filled: Feed) -> None:
+    seen = Feed.objects.get()
+    flight = lease.acquire(filled.pk, seen_fence=filled.fence, lasts=timedelta(minutes=1))
+    assert flight is not None
+    assert lease.write(flight, fetched_at=NOW + HOUR)
+
+    refreshing.hold_back(seen, refreshing.Hold(NOW + 9 * HOUR, Warning.PROVIDER_RATE_LIMITED), now=NOW)
+
+    row = Feed.objects.get()
+    assert (row.fault, row.blocked_until, row.fetched_at) == ("", None, NOW + HOUR)
+
+
 def test_a_leader_paused_beyond_its_lease_cannot_write(
     key: FeedKey, filled: Feed, provider: FakeProvider
 ) -> None:
@@ -482,6 +511,7 @@ def test_a_leader_paused_beyond_its_lease_cannot_write(
     provider.during_call = overtake
 
     assert refreshing.refresh_feed(filled.pk, now=later).result is refreshing.Result.FENCED
+    assert len(read(key, later).posts) == 3, "the fast copy has the newer result"
     cache.clear()
     assert len(read(key, later).posts) == 3
 
@@ -603,6 +633,18 @@ def test_previews_are_limited_per_workspace_and_hour(
     assert len(read(drafts[0], is_preview=True).posts) == 1
     assert len(read(drafts[2], NOW + HOUR, is_preview=True).posts) == 1
     assert refreshing.claim_due(now=NOW + timedelta(days=1), limit=10) == []
+
+
+def test_an_emptied_cache_gives_no_previews_back(key: FeedKey, provider: FakeProvider, settings: Any) -> None:
+    settings.PREVIEW_FETCHES_PER_HOUR = 1
+    first, second = (replace(key, source=Source(SourceType.PROFILE, f"draft{n}")) for n in range(2))
+    provider.accounts["draft0"] = [media(1)]
+    assert len(read(first, is_preview=True).posts) == 1
+
+    cache.clear()
+
+    with pytest.raises(PreviewBudgetSpent):
+        read(second, is_preview=True)
 
 
 def test_media_links_expire_by_the_time_in_the_link(key: FeedKey, provider: FakeProvider) -> None:

@@ -517,6 +517,35 @@ def test_a_second_worker_waits_for_the_first_one(key: FeedKey, provider: FakePro
     assert copy_all().result is copying.Result.DONE
 
 
+def test_a_feed_is_copied_by_one_worker_at_a_time(key: FeedKey, host: FakePictureHost) -> None:
+    read(key)
+    seconds: list[copying.Result] = []
+
+    def a_second_worker() -> None:
+        host.during_call = lambda: None
+        seconds.append(copy_all().result)
+
+    host.during_call = a_second_worker
+
+    assert copy_all().copied == 3
+    assert seconds == [copying.Result.NOT_DUE]
+    assert len(host.calls) == 3
+
+
+def test_a_picture_that_is_being_removed_is_not_used(key: FeedKey, folder: Path) -> None:
+    read(key)
+    copy_all()
+    Picture.objects.update(is_leaving=True, writing_until=NOW + MINUTE)  # the sweep is removing the files
+    other = another_feed(key)
+    read(other)
+    feed_id = Feed.objects.get(instance_id=other.instance_id).pk
+
+    outcome = copying.copy_pictures(feed_id)
+
+    assert (outcome.result, outcome.copied) == (copying.Result.UNFINISHED, 0)
+    assert not PictureUse.objects.filter(feed=feed_id, picture__isnull=False).exists()
+
+
 def test_files_without_a_row_and_rows_without_a_file_are_repaired(
     key: FeedKey, provider: FakeProvider, clock: Any, folder: Path
 ) -> None:

@@ -678,6 +678,8 @@ def test_a_deadline_that_is_over_makes_no_call(trap: Trap) -> None:
         (["cdninstagram.com"], "https://a.cdninstagram.com:8443/x", False),
         (["cdninstagram.com:8443"], "https://a.cdninstagram.com:8443/x", True),
         (["cdninstagram.com:8443"], "https://a.cdninstagram.com/x", False),
+        (["cdninstagram.com:8443"], "http://a.cdninstagram.com:8443/x", False),
+        (["cdninstagram.com"], "http://a.cdninstagram.com:443/x", False),
         (["a.cdninstagram.com"], "https://cdninstagram.com/x", False),
         (["127.0.0.1"], "http://127.0.0.1/x", True),
         (["127.0.0.1"], "https://127.0.0.1:9/x", True),

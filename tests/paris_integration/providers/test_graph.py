@@ -234,6 +234,7 @@ def test_paging(bodies: list[Any], ids: list[str], calls: int) -> None:
         pytest.param([page(["1"], "A"), {"business_discovery": {"media": {}}}], 2, id="a later page without data"),
         pytest.param([page(["1"], "A"), {"error": {"code": 4}}], 2, id="a throttled page"),
         pytest.param([page(["1"], "){evil}", media_count=2)], 1, id="more posts, and no cursor that can be used"),
+        pytest.param([page(["1"], "A){evil}", media_count=2)], 1, id="more posts, and a cursor that only begins well"),
         pytest.param([page(["1"], "C", media_count=2)], 2, id="more posts, and the same page again"),
         pytest.param([page([str(n)], "C", media_count=99) for n in range(30)], 20, id="too many pages"),
     ],

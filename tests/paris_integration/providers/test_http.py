@@ -284,10 +284,64 @@ def test_errors_contain_neither_the_url_nor_the_token(
     assert "127.0.0.1" not in said
 
 
-def test_a_refused_connection_is_unavailable() -> None:
+def closed_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+        port: int = probe.getsockname()[1]
+    return port
+
+
+def test_proxies_of_the_environment_are_ignored(standin: StandIn, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("http_proxy", "HTTP_PROXY", "all_proxy", "ALL_PROXY"):
+        monkeypatch.setenv(name, f"http://127.0.0.1:{closed_port()}")
+    for name in ("no_proxy", "NO_PROXY"):
+        monkeypatch.delenv(name, raising=False)
+
+    assert fetch(url_of(standin))
+
+
+@contextmanager
+def answering(answer: bytes) -> Iterator[tuple[str, list[bytes]]]:
+    """A server with one answer for all. Yields its URL, and a list of the requests that it gets."""
+    requests: list[bytes] = []
+
+    def serve(listener: socket.socket) -> None:
+        with suppress(OSError):
+            while True:
+                connection, _ = listener.accept()
+                with connection:
+                    requests.append(connection.recv(65_536))
+                    connection.sendall(answer)
+
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        threading.Thread(target=serve, args=(listener,), daemon=True).start()
+        yield f"http://127.0.0.1:{listener.getsockname()[1]}/x", requests
+
+
+EMPTY = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nConnection: close\r\n\r\n{}"
+
+
+def test_the_token_is_not_in_the_url() -> None:
+    with answering(EMPTY) as (url, requests):
+        fetch(url)
+
+    line, _, headers = requests[0].partition(b"\r\n")
+    assert TOKEN.reveal().encode() not in line
+    assert TOKEN.reveal().encode() in headers
+
+
+def test_cookies_are_not_kept() -> None:
+    client = HttpClient()
+    with answering(EMPTY.replace(b"\r\n", b"\r\nSet-Cookie: id=canary; Path=/\r\n", 1)) as (url, requests):
+        for _ in range(2):
+            fetch(url, client=client)
+
+    assert len(requests) == 2
+    assert b"cookie" not in requests[1].lower()
+
+
+def test_a_refused_connection_is_unavailable() -> None:
+    port = closed_port()
     with pytest.raises(ProviderUnavailable, match="connection failed") as failure:
         fetch(f"http://127.0.0.1:{port}/x?canary")
     assert "canary" not in everything_said(failure.value)
