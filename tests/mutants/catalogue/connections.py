@@ -262,7 +262,7 @@ MUTANTS = (
     Mutant(
         "incident: it ends connections",
         "paris_integration/connections/health.py",
-        "    if incidents.covers(facts.login, at=at):\n",
+        "    if incidents.covers(facts.login, Trouble.REFUSED, at=at):\n",
         "    if False:\n",
         (f"{ON_INCIDENTS}::test_a_failure_of_our_app_ends_at_most_four_connections_and_recovers",),
     ),
@@ -275,9 +275,9 @@ MUTANTS = (
     ),
     Mutant(
         "incident: calls go on",
-        INCIDENTS,
-        "    if incident is None:\n        return None\n    share",
-        "    if True:\n        return None\n    share",
+        "paris_integration/feeds/refreshing.py",
+        "until = incidents.held_until(incident, now=now) if incident is not None else None",
+        "until = None",
         (f"{ON_INCIDENTS}::test_an_incident_stops_the_calls_of_one_login_but_not_of_the_other",),
     ),
     Mutant(

@@ -7,8 +7,10 @@ from tests.mutants.mutant import Mutant
 FORCING = "paris_integration/quota/forcing.py"
 RECEIPTS = "paris_integration/quota/receipts.py"
 LEDGER = "paris_integration/quota/ledger.py"
+CHARGE = "paris_integration/migrations/0018_charge_unit.py"
 ALLOWANCE = "paris_integration/quota/allowance.py"
 ON_REFRESH = "tests/venice_api/test_refresh.py"
+ON_CHARGING = "tests/races/test_charging.py"
 ON_BOOKS = "tests/races/test_books.py"
 ON_MODEL = "tests/paris_integration/quota/test_forced_model.py"
 
@@ -33,6 +35,38 @@ MUTANTS = (
         "return hour if self is WindowKind.HOUR else hour.replace(hour=0)",
         "return hour",
         (f"{ON_REFRESH}::test_each_plan_refreshes_as_often_as_the_matrix_says",),
+    ),
+    Mutant(
+        "charge: more units than the hour has",
+        CHARGE,
+        "WHERE (held.used < p_hour_cap + held.granted) IS NOT FALSE",
+        "WHERE true",
+        (f"{ON_CHARGING}::test_charges_at_once_take_exactly_the_units_that_are_left",),
+        needs_postgres=True,
+    ),
+    Mutant(
+        "charge: two for one flight",
+        CHARGE,
+        "AND fence = p_seen_fence AND (",
+        "AND (",
+        (f"{ON_CHARGING}::test_of_two_charges_for_one_flight_the_second_waits_and_writes_nothing",),
+        needs_postgres=True,
+    ),
+    Mutant(
+        "charge: the plan isn't compared",
+        CHARGE,
+        " OR is_same_plan IS NOT TRUE THEN",
+        " THEN",
+        (f"{ON_CHARGING}::test_a_charge_sees_the_plan_changed_while_it_waited",),
+        needs_postgres=True,
+    ),
+    Mutant(
+        "charge: the hour isn't compared",
+        CHARGE,
+        "    IF moment < p_hour OR moment >= p_hour + interval '1 hour' OR is_same_plan",
+        "    IF is_same_plan",
+        (f"{ON_CHARGING}::test_the_clock_is_read_after_the_wait_for_the_windows",),
+        needs_postgres=True,
     ),
     Mutant(
         "click: a flight under way isn't joined",
