@@ -29,7 +29,7 @@ from pathlib import Path
 from py_compile import PycInvalidationMode
 from queue import Empty, SimpleQueue
 from typing import Any, TypeVar
-from urllib.parse import urlsplit
+from urllib.parse import urlsplit, urlunsplit
 from xml.etree import ElementTree
 
 from tests.__main__ import POSTGRES, REDIS, listens
@@ -245,6 +245,8 @@ class Hunt:
             return
         seconds = LIMIT_SECONDS + LIMIT_FACTOR * control.seconds
         with mutant.applied(copy.root), self._stores(group.needs_postgres) as environment:
+            if mutant.is_migration:
+                _apply_again(mutant, copy.root, environment)
             outcome = copy.run(mutant.killed_by, environment, seconds=seconds)
         if outcome.failed and not outcome.why.startswith(BROKEN):
             self._say(mutant, "killed", outcome, f"by {outcome.failed}")
@@ -269,6 +271,19 @@ class Hunt:
                 "DATABASE_URL": os.environ["DATABASE_URL"],
                 "REDIS_URL": os.environ["REDIS_URL"],
             }
+
+
+def _apply_again(mutant: Mutant, root: Path, environment: dict[str, str]) -> None:
+    """Undo the mutant's migration in this database, and apply it as it is now."""
+    path = Path(mutant.file)
+    app, earlier = path.parts[0], sorted(each.stem for each in (root / path).parent.glob("0*.py"))
+    before = earlier[earlier.index(path.stem) - 1]
+    name = "/" + environment["TEST_DATABASE_NAME"]
+    url = urlunsplit(urlsplit(environment["DATABASE_URL"])._replace(path=name))
+    variables = {**os.environ, **environment, "DATABASE_URL": url, "DJANGO_SETTINGS_MODULE": "tests.settings"}
+    for target in ([before], []):
+        command = [sys.executable, "manage.py", "migrate", "--verbosity", "0", app, *target]
+        subprocess.run(command, cwd=root, env=variables, check=True, timeout=CONTROL_SECONDS)
 
 
 def _in_report(test: str) -> str:

@@ -28,6 +28,11 @@ class Mutant:
     killed_by: tuple[str, ...]
     needs_postgres: bool = False
 
+    @property
+    def is_migration(self) -> bool:
+        """Whether the change is in a migration, which must be applied again before the tests."""
+        return "/migrations/" in self.file
+
     def mutated(self, text: str) -> str:
         """The text of the file with the change. Raises Misfit."""
         times = text.count(self.old)

@@ -33,11 +33,17 @@ pytestmark = [needs_postgres, pytest.mark.django_db(transaction=True)]
 Charge = Callable[[Feed], Any]
 
 
+@pytest.fixture(params=["forcePerDay"])
+def limited(request: pytest.FixtureRequest) -> str:
+    """Which window has CAP units. The other one has more."""
+    return str(request.param)
+
+
 @pytest.fixture
-def workspace(transactional_db: None) -> Workspace:
+def workspace(transactional_db: None, limited: str) -> Workspace:
     plans.create_plans(apps, None)  # a test before this one may have emptied the tables
     workspace = Workspace.objects.create(name="Acme", plan=Plan.objects.get(key="business"))
-    set_override(workspace, "instagram.refresh.forcePerDay.max", CAP, actor=Changer("test"))
+    set_override(workspace, f"instagram.refresh.{limited}.max", CAP, actor=Changer("test"))
     return workspace
 
 
@@ -79,6 +85,7 @@ def flights() -> list[tuple[int, bool]]:
     return [(fence, ends_at is not None) for fence, ends_at in rows]
 
 
+@pytest.mark.parametrize("limited", ["forcePerDay", "forcePerHour"], indirect=True)
 def test_charges_at_once_take_exactly_the_units_that_are_left(
     feeds: list[Feed], charge: Charge, pool: ThreadPoolExecutor
 ) -> None:
@@ -106,6 +113,15 @@ def test_of_two_charges_for_one_flight_the_second_waits_and_writes_nothing(
         assert not other.done()
     assert other.result() is None
     assert (used(), flights()) == ({1}, [(1, True)])
+
+
+def test_nothing_is_charged_after_another_flight_has_begun_and_ended(
+    feeds: list[Feed], charge: Charge
+) -> None:
+    Feed.objects.filter(pk=feeds[0].pk).update(fence=1)
+
+    assert charge(feeds[0]) is None
+    assert not QuotaWindow.objects.exists()
 
 
 def test_a_charge_sees_the_unit_taken_while_it_waited(

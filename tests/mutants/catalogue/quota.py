@@ -45,11 +45,11 @@ MUTANTS = (
         needs_postgres=True,
     ),
     Mutant(
-        "charge: two for one flight",
+        "charge: the fence isn't compared",
         CHARGE,
         "AND fence = p_seen_fence AND (",
         "AND (",
-        (f"{ON_CHARGING}::test_of_two_charges_for_one_flight_the_second_waits_and_writes_nothing",),
+        (f"{ON_CHARGING}::test_nothing_is_charged_after_another_flight_has_begun_and_ended",),
         needs_postgres=True,
     ),
     Mutant(
