@@ -6,7 +6,7 @@ UV_VERSION := 0.13.9
 STAMP := $(VENV)/.installed
 CODE := config demo entitlements foundation instagram_standin outbox paris_integration venice_api
 
-.PHONY: bench schema scripts install installed run test test-fast check format web worker beat migrate lock clean
+.PHONY: bench fuzz schema scripts install installed run test test-fast check format web worker beat migrate lock clean
 
 install: $(STAMP)
 	@$(BIN)/python manage.py collectstatic --noinput --verbosity 0
@@ -54,6 +54,18 @@ bench: export DATABASE_URL ?= postgres://postgres@127.0.0.1:5432/postgres
 bench: export REDIS_URL ?= redis://127.0.0.1:6379/9
 bench: $(STAMP)
 	@$(BIN)/python -m benchmarks.reads
+
+# The long form of tests/fuzz: about 20,000 requests made from the schema, 25,000 odd requests through plain sockets,
+# and 100,000 values. Needs PostgreSQL and Redis on this machine. Prints one line of figures per target.
+FUZZ_EXAMPLES ?= 400
+FUZZ_REQUESTS ?= 25000
+FUZZ_INPUTS ?= 100000
+fuzz: export DATABASE_URL ?= postgres://postgres@127.0.0.1:5432/postgres
+fuzz: export REDIS_URL ?= redis://127.0.0.1:6379/9
+fuzz: $(STAMP)
+	@$(BIN)/python -m tests.fuzz.values --inputs $(FUZZ_INPUTS)
+	@$(BIN)/python -m tests.fuzz.schema --examples $(FUZZ_EXAMPLES)
+	@$(BIN)/python -m tests.fuzz.odd_requests --requests $(FUZZ_REQUESTS)
 
 migrate: $(STAMP)
 	$(BIN)/python manage.py migrate --noinput
