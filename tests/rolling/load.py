@@ -298,8 +298,9 @@ for name in {names}:
     workspace = made("create_workspace", name, "--plan", "business", "--editor", name, "--password", "{password}")
     for key in ("instagram.refresh.forcePerDay.max", "instagram.refresh.forcePerHour.max"):
         made("set_override", workspace["workspaceId"], key, "unlimited")
+    own = ("create_instance", "--workspace", workspace["workspaceId"], "--profile")
     prepared.append([
-        {{"username": username, **made("create_instance", "--workspace", workspace["workspaceId"], "--profile", username)}}
+        {{"username": username, **made(*own, username)}}
         for username in ("acme.bakery", "tiny.studio", "northern.trails", "acme.bakery")
     ])
 print(json.dumps({{"prepared": prepared}}))
