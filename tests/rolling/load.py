@@ -43,7 +43,6 @@ from tests.rolling import previous
 
 API = "/v1/integrations/instagram"
 CLIENTS = 6
-DEAD_DATABASE = "postgres://nobody@127.0.0.1:1/none"
 
 
 @dataclass
@@ -167,6 +166,8 @@ class Widget:
 class Client:
     """An editor with widgets of their own, whose requests go to either release."""
 
+    connecting = threading.Lock()
+
     def __init__(
         self, number: int, releases: list[Release], widgets: list[Widget], base: str, figures: Figures
     ) -> None:
@@ -213,12 +214,22 @@ class Client:
             self.figures.note(release, "picture", answer, [] if answer.ok else ["no picture"])
 
     def connect_and_disconnect(self, widget: Widget) -> None:
+        # One at a time: while a grant is revoked at Meta, no login of the same person is accepted.
+        with self.connecting:
+            before = self.revocations()
+            if self._connect(widget):
+                self._checked(
+                    "disconnect", "disconnect", {"instanceId": widget.instance_id}, cookies=self.cookies
+                )
+                wait_until(lambda: self.revocations() > before, 60)
+
+    def _connect(self, widget: Widget) -> bool:
         query = {"instanceId": widget.instance_id, "login": "instagram"}
         release, begun = self._ask("GET", f"{API}/connect", params=query, cookies=self.cookies)
         is_begun = begun.status_code == 302 and "state=" in begun.headers["Location"]
         self.figures.note(release, "connect", begun, [] if is_begun else ["no way to Meta"])
         if not is_begun:
-            return
+            return False
         consent = {"standin_auto": "approve", "standin_account": widget.username}
         back = requests.get(begun.headers["Location"], params=consent, allow_redirects=False, timeout=30)
         returned = urlsplit(back.headers["Location"])
@@ -232,7 +243,11 @@ class Client:
         )
         if not data.get("posts"):
             self.figures.fail(f"no posts of a connected account: {data}")
-        self._checked("disconnect", "disconnect", {"instanceId": widget.instance_id}, cookies=self.cookies)
+        return not said
+
+    def revocations(self) -> int:
+        calls = self.releases[0].service.standin.calls
+        return sum(call["path"].endswith("/me/permissions") and call["method"] == "DELETE" for call in calls)
 
     def _checked(self, act: str, name: str, body: Any = None, **options: Any) -> Any:
         method = "GET" if body is None else "POST"
@@ -256,7 +271,10 @@ class Client:
 def check_cached_values(writer: Release, reader: Release, widget: Widget, figures: Figures) -> None:
     """`reader`, without a database, answers from what `writer` has cached."""
     ids = [post["id"] for post in read(writer, widget)["posts"]]
-    alone = reader.start_web(DATABASE_URL=DEAD_DATABASE)
+    # Refused by the database. Its address stays the same, as it is part of the names in the cache.
+    database = urlsplit(reader.service.environment["DATABASE_URL"])
+    refused = database._replace(netloc=f"nobody-of-this-name@{database.netloc.rpartition('@')[2]}").geturl()
+    alone = reader.start_web(DATABASE_URL=refused)
     answer = get(f"http://127.0.0.1:{alone}{FEED_PATH}?token={widget.token}", timeout=60)
     end(reader.running.pop())
     if answer.status != 200 or not ids or [post["id"] for post in answer.json["posts"]] != ids:
@@ -385,7 +403,7 @@ def run(releases: list[Release], service: Service, *, minutes: float) -> Figures
     figures.seconds = time.monotonic() - began
     for release in releases:
         with requests.get(f"http://127.0.0.1:{release.port}/readyz", timeout=30) as ready:
-            if ready.status_code != 200 or ready.json()["status"] != "ok":
+            if ready.status_code != 200 or ready.json()["status"] != "ready":
                 figures.fail(f"{release.name} isn't ready: {ready.text}")
         release.stop()
     judge_logs(releases, figures)
