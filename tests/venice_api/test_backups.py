@@ -118,19 +118,21 @@ def test_the_command_fails_for_a_missing_key(people: Cast, settings: Any, tmp_pa
         call_command("check_restore", str(facts), stdout=StringIO())
 
 
-def test_the_cache_is_emptied(people: Cast, tmp_path: Path) -> None:
+def test_the_cache_is_emptied(people: Cast, monkeypatch: pytest.MonkeyPatch) -> None:
     cache.set("a", 1)
-    facts, printed = tmp_path / "backup.json", StringIO()
+    printed = StringIO()
     call_command("describe_backup", stdout=printed)
-    facts.write_text(printed.getvalue())
+    monkeypatch.setattr("sys.stdin", StringIO(printed.getvalue()))
 
-    call_command("check_restore", str(facts), "--empty-cache", stdout=StringIO())
+    call_command("check_restore", "-", "--empty-cache", stdout=StringIO())
 
     assert cache.get("a") is None
 
 
-def test_all_tables_without_rows_exist() -> None:
+def test_the_tables_without_rows_exist_and_are_those_of_the_documented_command() -> None:
     assert set(backups.WITHOUT_ROWS) <= set(connection.introspection.table_names())
+    guide = Path("docs/operations.md").read_text()
+    assert f"--exclude-table-data={{{','.join(backups.WITHOUT_ROWS)}}}" in guide
 
 
 def test_the_password_of_the_database_is_quoted_for_the_shell(monkeypatch: pytest.MonkeyPatch) -> None:

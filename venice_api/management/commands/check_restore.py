@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -18,16 +19,17 @@ class Command(BaseCommand):
     )
 
     def add_arguments(self, parser: Any) -> None:
-        parser.add_argument("facts", type=Path, metavar="FILE", help="backup.json of the backup")
+        parser.add_argument("facts", metavar="FILE", help="backup.json of the backup, or - for stdin")
         parser.add_argument("--before", action="store_true", help="don't look into the database")
         parser.add_argument(
             "--empty-cache", action="store_true", help="also delete what Redis holds of this deployment"
         )
 
     def handle(self, *args: Any, **options: Any) -> None:
-        facts = json.loads(options["facts"].read_text())
+        name = options["facts"]
+        facts = json.loads(sys.stdin.read() if name == "-" else Path(name).read_text())
         if facts["format"] != backups.FORMAT:
-            raise CommandError(f"{options['facts']}: format {facts['format']} is not known to this release.")
+            raise CommandError(f"{name}: format {facts['format']} is not known to this release.")
         said = backups.missing_keys(facts)
         answer: dict[str, Any] = {"madeAt": facts["madeAt"]}
         if not options["before"]:
