@@ -61,7 +61,7 @@ class Release:
         self._start(
             "gunicorn", "--config", "config/gunicorn.py", "config.wsgi", PORT=str(port), **environment
         )
-        wait_until(lambda: answers(port), 90)
+        wait_until(lambda: answers(port), 180)
         return port
 
     def start_worker(self) -> subprocess.Popen[bytes]:
@@ -292,7 +292,7 @@ def check_queued_task(
     before = runner.log().count("refresh succeeded")
     worker = runner.start_worker()
     try:
-        wait_until(lambda: not read(sender, widget)["stale"], 60)
+        wait_until(lambda: not read(sender, widget)["stale"], 120)
         wait_until(lambda: runner.log().count("refresh succeeded") > before, 15)
     except AssertionError:
         figures.fail(f"{runner.name} doesn't make the refresh that {sender.name} has queued")
