@@ -4,9 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from typing import Any
+
+from django.db.models import QuerySet
 
 from paris_integration.connections import vault
 from paris_integration.models import Connection, LoginAttempt
+from paris_integration.models.fields import SealedToken
 
 
 @dataclass(slots=True)
@@ -40,12 +44,12 @@ _others: dict[Callable[[], Iterable[tuple[str, bool]]], None] = {}
 
 def _tokens() -> Iterable[tuple[str, bool]]:
     for model in (Connection, LoginAttempt):
-        rows = model.objects.filter(token__isnull=False).values_list("pk", "token")
-        for pk, sealed in rows.iterator(chunk_size=500):
-            yield sealed.key_id.hex(), _opens(sealed, pk)
+        rows: QuerySet[Any] = model.objects.filter(token__isnull=False).only("token")
+        for row in rows.iterator(chunk_size=500):
+            yield row.token.key_id.hex(), _opens(row.token, row.pk)
 
 
-def _opens(sealed: vault.SealedToken, row_id: object) -> bool:
+def _opens(sealed: SealedToken, row_id: object) -> bool:
     try:
         vault.open_token(sealed, row_id=row_id)
     except vault.CannotOpen:

@@ -110,7 +110,7 @@ def empty_cache() -> int:
     if not isinstance(cache, ResilientRedisCache):
         cache.clear()
         return 0
-    client = cache._cache.get_client(write=True)  # type: ignore[attr-defined]
+    client = cache._cache.get_client(write=True)
     return sum(
         client.delete(*keys) for keys in _batches(client.scan_iter(f"{settings.NAMESPACE}:*", count=500))
     )
