@@ -57,7 +57,7 @@ bench: $(STAMP)
 
 # The long form of tests/fuzz: about 20,000 requests made from the schema, 25,000 odd requests through plain sockets,
 # and 100,000 values. Needs PostgreSQL and Redis on this machine. Prints one line of figures per target.
-FUZZ_EXAMPLES ?= 500
+FUZZ_EXAMPLES ?= 550
 FUZZ_REQUESTS ?= 25000
 FUZZ_INPUTS ?= 100000
 fuzz: export DATABASE_URL ?= postgres://postgres@127.0.0.1:5432/postgres

@@ -1,6 +1,6 @@
 """Fuzzes the whole API with Schemathesis in all phases: with a token, with a session, as staff, and anonymously.
 
-    DATABASE_URL=postgres://… python -m tests.fuzz.schema --examples 500
+    DATABASE_URL=postgres://… python -m tests.fuzz.schema --examples 550
 
 Starts a service with the stand-in as Meta. A 5xx, or a status, header, type or body that the schema doesn't describe,
 is a failure, and so is a traceback in the log or a fifth more memory at the end than after the first caller.
@@ -152,7 +152,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--examples", type=int, default=500)
+    parser.add_argument("--examples", type=int, default=550)
     parser.add_argument("--callers", nargs="+", choices=CALLERS, default=CALLERS)
     arguments = parser.parse_args()
     with (
