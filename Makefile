@@ -6,7 +6,7 @@ UV_VERSION := 0.13.9
 STAMP := $(VENV)/.installed
 CODE := config demo entitlements foundation instagram_standin outbox paris_integration venice_api
 
-.PHONY: bench faults mutants schema scripts install installed run test test-fast check format web worker beat migrate lock clean
+.PHONY: bench faults fuzz mutants rolling schema scripts install installed run test test-fast check format web worker beat migrate lock clean
 
 install: $(STAMP)
 	@$(BIN)/python manage.py collectstatic --noinput --verbosity 0
@@ -62,6 +62,28 @@ bench: $(STAMP)
 # Takes the guards of the service away, one at a time, and sees that a test fails. Needs PostgreSQL and Redis.
 mutants: $(STAMP)
 	@$(BIN)/python -m tests.mutants
+
+# The long form of tests/fuzz: about 20,000 requests made from the schema, 25,000 odd requests through plain sockets,
+# and 100,000 values. Needs PostgreSQL and Redis on this machine. Prints one line of figures per target.
+FUZZ_EXAMPLES ?= 550
+FUZZ_REQUESTS ?= 25000
+FUZZ_INPUTS ?= 100000
+fuzz: export DATABASE_URL ?= postgres://postgres@127.0.0.1:5432/postgres
+fuzz: export REDIS_URL ?= redis://127.0.0.1:6379/9
+fuzz: $(STAMP)
+	@status=0; \
+	$(BIN)/python -m tests.fuzz.values --inputs $(FUZZ_INPUTS) || status=1; \
+	$(BIN)/python -m tests.fuzz.schema --examples $(FUZZ_EXAMPLES) || status=1; \
+	$(BIN)/python -m tests.fuzz.odd_requests --requests $(FUZZ_REQUESTS) || status=1; \
+	exit $$status
+
+# The previous release and this one under load, on one database and Redis. Unpacks the previous release and installs its
+# packages. PREVIOUS names another revision than the last tag.
+MINUTES ?= 1
+rolling: export DATABASE_URL ?= postgres://postgres@127.0.0.1:5432/postgres
+rolling: export REDIS_URL ?= redis://127.0.0.1:6379/9
+rolling: $(STAMP)
+	@$(BIN)/python -m tests.rolling.load --minutes $(MINUTES) $(if $(PREVIOUS),--previous $(PREVIOUS))
 
 migrate: $(STAMP)
 	$(BIN)/python manage.py migrate --noinput

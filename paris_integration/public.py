@@ -17,6 +17,7 @@ from paris_integration.connections.connect_links import (
     note_link_opened,
     withdraw_link,
 )
+from paris_integration.connections.key_check import KeyUse, also_check, keys_in_use
 from paris_integration.connections.key_rotation import RotationReport, also_rotate, rotate_encryption_keys
 from paris_integration.connections.links import instances_connected_as, instances_of
 from paris_integration.connections.logins import (
@@ -29,7 +30,14 @@ from paris_integration.connections.logins import (
     offers,
     take_state,
 )
-from paris_integration.connections.vault import CannotOpen, is_text_on_first_key, open_text, seal_text
+from paris_integration.connections.vault import (
+    CannotOpen,
+    configured_key_ids,
+    is_text_on_first_key,
+    key_id_of_text,
+    open_text,
+    seal_text,
+)
 from paris_integration.connections.withdrawal import account_erased
 from paris_integration.errors import (
     LoginFailed,
@@ -154,6 +162,7 @@ __all__ = [
     "Glance",
     "InvalidSignedRequest",
     "InvalidSource",
+    "KeyUse",
     "LeftOut",
     "LinkFacts",
     "LinkState",
@@ -180,6 +189,7 @@ __all__ = [
     "Warning",
     "WordRules",
     "account_erased",
+    "also_check",
     "also_rotate",
     "announce_worker_metrics",
     "ask_to_reconnect",
@@ -187,6 +197,7 @@ __all__ = [
     "choose_account",
     "clear_backoff",
     "complete_login",
+    "configured_key_ids",
     "connections_of",
     "count_connections",
     "count_feed_request",
@@ -208,6 +219,8 @@ __all__ = [
     "instances_connected_as",
     "instances_of",
     "is_text_on_first_key",
+    "key_id_of_text",
+    "keys_in_use",
     "last_acts",
     "late_instance_ids",
     "links_of",

@@ -43,7 +43,9 @@ def verify(text: str) -> EmbedToken:
         instance_id, version = json.loads(raw)
     except (BadSignature, binascii.Error, ValueError, TypeError) as error:
         raise InvalidEmbedToken from error
-    return EmbedToken(str(instance_id), int(version))
+    if not isinstance(instance_id, str) or type(version) is not int:
+        raise InvalidEmbedToken
+    return EmbedToken(instance_id, version)
 
 
 def _signer() -> Signer:

@@ -110,7 +110,7 @@ def verify(signed_request: str, secret: Secret, *, now: datetime) -> Order:
     user_id = content.get("user_id")
     # The id may be text or a number.
     text = str(user_id) if isinstance(user_id, str | int) and not isinstance(user_id, bool) else ""
-    if not text.isdecimal() or len(text) > 40:
+    if not (text.isascii() and text.isdecimal()) or len(text) > 40:
         raise InvalidSignedRequest("user_id")
     return Order(text, hashlib.sha256(expected).hexdigest())
 

@@ -59,6 +59,16 @@ def is_text_on_first_key(sealed: str) -> bool:
     return is_on_first_key(_sealed_of(sealed))
 
 
+def key_id_of_text(sealed: str) -> str:
+    """The id of the key that encrypts the text. It tells nothing about the key. Raises CannotOpen."""
+    return _sealed_of(sealed).key_id.hex()
+
+
+def configured_key_ids() -> list[str]:
+    """The ids of TOKEN_ENCRYPTION_KEYS, in order."""
+    return [_key_id(key).hex() for key in settings.TOKEN_ENCRYPTION_KEYS]
+
+
 def _sealed_of(text: str) -> SealedToken:
     try:
         return SealedToken(base64.b64decode(text, validate=True))

@@ -2,8 +2,11 @@
 
 from django.db import migrations, models
 
+from foundation.migrating import AddIndexBesideWrites
+
 
 class Migration(migrations.Migration):
+    atomic = False  # so that the tables can be written meanwhile
 
     dependencies = [
         ('entitlements', '0006_lower_case_addresses'),
@@ -11,19 +14,19 @@ class Migration(migrations.Migration):
     ]
 
     operations = [
-        migrations.AddIndex(
+        AddIndexBesideWrites(
             model_name='auditevent',
             index=models.Index(condition=models.Q(('action', 'forced_refresh'), ('outcome', 'refused'), ('reason__in', ['PLAN_RESTRICTED', 'QUOTA_EXCEEDED', 'TTL_NOT_ELAPSED'])), fields=['at', 'workspace'], name='audit_limit_reached'),
         ),
-        migrations.AddIndex(
+        AddIndexBesideWrites(
             model_name='connection',
             index=models.Index(fields=['username'], name='connection_username'),
         ),
-        migrations.AddIndex(
+        AddIndexBesideWrites(
             model_name='connection',
             index=models.Index(fields=['state', 'expires_at'], name='connection_state'),
         ),
-        migrations.AddIndex(
+        AddIndexBesideWrites(
             model_name='feed',
             index=models.Index(condition=models.Q(('outcome', 'failed')), fields=['fault', 'instance_id'], name='feed_failing'),
         ),

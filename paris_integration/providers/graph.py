@@ -90,7 +90,7 @@ class GraphProvider:
         hashtag_id = first.get("id") if isinstance(first, dict) else None
         if first in (None, []):
             raise SourceNotFound("no such tag", status=answer.status)
-        if not isinstance(hashtag_id, str | int) or not str(hashtag_id).isdecimal():
+        if not isinstance(hashtag_id, str | int) or not _NODE_ID.fullmatch(str(hashtag_id)):
             raise UnexpectedPayload("no tag id", status=answer.status)
         return str(hashtag_id)
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import ipaddress
 import json
 import logging
+import math
 import re
 import socket
 import threading
@@ -265,7 +266,8 @@ def _json_header(headers: Mapping[str, str], name: str) -> Any:
 
 
 def _number(value: object) -> float:
-    if isinstance(value, bool) or not isinstance(value, int | float):
+    # Python reads NaN and Infinity in JSON, which are no counts.
+    if isinstance(value, bool) or not isinstance(value, int | float) or not -math.inf < value < math.inf:
         return 0.0
     return float(min(max(value, 0), 1_000_000))
 

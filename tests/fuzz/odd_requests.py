@@ -27,7 +27,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import quote, quote_from_bytes
 
-from tests.fuzz.schema import NO_LIMITS
+from tests.fuzz.schema import GROWTH_LIMIT, NO_LIMITS, memory_kib
 from tests.processes.members import Member, ask, calling, join, read_as, usable_connections
 from tests.processes.service import Service, running_service
 from tests.races.forced_refresh import PASSWORD, sign_in
@@ -35,6 +35,7 @@ from tests.races.forced_refresh import PASSWORD, sign_in
 POOL_SIZE = 10
 READY_CHECKS = 1_000
 CLIENTS = 8
+PARTS = 4
 API = "/v1/integrations/instagram"
 
 # Values used instead of valid ones.
@@ -160,9 +161,13 @@ class Report:
     usable_connections: int = 0
     ready: Counter[int] = field(default_factory=Counter)
     session_read: int = 0
-    memory_before_kib: int = 0
-    memory_after_kib: int = 0
+    memory_kib: list[int] = field(default_factory=list)
     tracebacks: int = 0
+
+    @property
+    def growth(self) -> float:
+        """Over the second half: the first fills the caches and starts the threads."""
+        return self.memory_kib[-1] / self.memory_kib[PARTS // 2 - 1]
 
     @property
     def is_large(self) -> bool:
@@ -177,10 +182,19 @@ class Report:
             "the pool is not whole": self.usable_connections != POOL_SIZE,
             "not always ready": set(self.ready) != {200},
             "a session cannot be read": self.session_read != 200,
-            "memory has grown": self.is_large and self.memory_after_kib > 1.2 * self.memory_before_kib,
+            "memory has grown": self.is_large
+            and self.memory_after_kib > GROWTH_LIMIT * self.memory_before_kib,
             "nothing was answered": self.statuses["200"] == 0 or self.statuses["400"] == 0,
         }
         return [complaint for complaint, holds in said.items() if holds]
+
+    def __str__(self) -> str:
+        statuses = ", ".join(f"{status} {count}" for status, count in sorted(self.statuses.items()))
+        return (
+            f"odd requests: {self.requests} requests ({self.kinds['raw']} raw), {len(self.failures)} answered 5xx, "
+            f"{self.tracebacks} tracebacks, memory x{self.growth:.2f} "
+            f"({', '.join(str(kib // 1024) for kib in self.memory_kib)} MiB), {self.seconds:.0f} s; answers: {statuses}"
+        )
 
 
 class Oddities:
@@ -321,13 +335,11 @@ def bombard(service: Service, *, requests: int, seed: int = 1) -> Report:
     for member in (target, witness):
         read_as(service, member)
     report = Report(requests=requests)
-    warm_up = requests // 2
     began = time.monotonic()
-    _send_all(service, target, report, warm_up, seed)
-    report.memory_before_kib = _memory_kib(service)
-    _send_all(service, target, report, requests - warm_up, seed + 1)
+    for part in range(PARTS):
+        _send_all(service, target, report, requests // PARTS, seed + part)
+        report.memory_kib.append(memory_kib(service))
     report.seconds = round(time.monotonic() - began, 1)
-    report.memory_after_kib = _memory_kib(service)
     report.usable_connections = usable_connections(service, witness, pool_size=POOL_SIZE)
     with calling(service) as connection:
         checks = READY_CHECKS if report.is_large else 20
@@ -394,14 +406,6 @@ def _status_of(port: int, sent: bytes, *, hangs_up: bool) -> str:
     return "none"
 
 
-def _memory_kib(service: Service) -> int:
-    """The memory of the workers of the first web process."""
-    parent = service.webs[0].pid
-    children = Path(f"/proc/{parent}/task/{parent}/children").read_text().split()
-    statuses = [Path(f"/proc/{child}/status").read_text() for child in children]
-    return sum(int(status.partition("VmRSS:")[2].split()[0]) for status in statuses)
-
-
 def main() -> int:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
@@ -420,8 +424,7 @@ def main() -> int:
             print(failure)
         if report.complaints:
             print(service.log()[-20_000:], file=sys.stderr)
-    result = {**vars(report), "failures": len(report.failures), "complaints": report.complaints}
-    print(json.dumps(result, default=dict))
+    print(report, *report.complaints, sep="; ")
     return 1 if report.complaints else 0
 
 

@@ -307,7 +307,8 @@ def _manage(command: str, **settings: str) -> None:
         "VAR_DIR": str(_folder_of_this_run() / "var"),
         **settings,
     }
-    done = forking.run("manage.py", command, "--noinput", "--verbosity", "0", env=environment, timeout=180)
+    # Long, because it fails all tests of a run on a busy machine.
+    done = forking.run("manage.py", command, "--noinput", "--verbosity", "0", env=environment, timeout=300)
     assert done.returncode == 0, done.stderr
 
 

@@ -643,6 +643,9 @@ GOOD = signed(order(), SECRETS["instagram"])
         pytest.param(signed(order(algorithm="HMAC-SHA1"), SECRETS["instagram"]), id="another algorithm"),
         pytest.param(signed(order(None), SECRETS["instagram"]), id="without a user"),
         pytest.param(signed(order({"id": 1}), SECRETS["instagram"]), id="an object as user"),
+        pytest.param(
+            signed(order("\u0661\u0662"), SECRETS["instagram"]), id="a user in digits of another script"
+        ),
         pytest.param(signed([1], SECRETS["instagram"]), id="a list"),
         *[
             pytest.param(signed(order(issued_at=odd), SECRETS["instagram"]), id=f"issued at {odd!r}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 from datetime import UTC, datetime
 from typing import Any
@@ -244,6 +245,20 @@ def test_a_token_with_another_purpose_or_key_is_refused(client: Client, instance
         Signer(key="k" * 50, salt="venice.embed-token.read.v1", sep="."),
     ):
         assert error_of(get(client, f"token={signer.sign(payload)}")) == (401, "AUTHENTICATION_REQUIRED")
+
+
+@pytest.mark.parametrize(
+    "payload", ['["{id}", null]', '["{id}", Infinity]', '["{id}", "1"]', "[1, 1]", "[]", "{}"]
+)
+def test_a_token_is_refused_unless_it_holds_an_id_and_a_version(
+    client: Client, instance: WidgetInstance, payload: str
+) -> None:
+    """Also if it is signed: the key may sign other things in the same way one day."""
+    content = payload.replace("{id}", instance.pk).encode()
+    encoded = base64.urlsafe_b64encode(content).decode().rstrip("=")
+    signed = embed_tokens._signer().sign(encoded)
+
+    assert error_of(get(client, f"token={signed}")) == (401, "AUTHENTICATION_REQUIRED")
 
 
 def test_a_rotated_token_is_refused(client: Client, instance: WidgetInstance, token: str) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from urllib.parse import urlencode
 
 from allauth.account.internal.flows.login import get_authentication_records, record_authentication
@@ -82,6 +82,19 @@ def rotate_secrets() -> paris.RotationReport:
     return paris.RotationReport(rotated, unreadable, left)
 
 
+def check_secrets() -> Iterator[tuple[str, bool]]:
+    """The key of each secret, and whether it can be opened."""
+    for data in Authenticator.objects.values_list("data", flat=True).iterator(chunk_size=500):
+        for name in SEALED:
+            if name in data:
+                try:
+                    paris.open_text(data[name], purpose=SEAL)
+                except paris.CannotOpen:
+                    yield paris.key_id_of_text(data[name]), False
+                else:
+                    yield paris.key_id_of_text(data[name]), True
+
+
 @transaction.atomic
 def remove(user: User) -> bool:
     """Remove the person's factor and recovery codes, and tell them by mail. Returns whether there was one."""
@@ -96,3 +109,4 @@ def remove(user: User) -> bool:
 
 def connect() -> None:
     paris.also_rotate(rotate_secrets)
+    paris.also_check(check_secrets)

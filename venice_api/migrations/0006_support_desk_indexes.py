@@ -2,8 +2,11 @@
 
 from django.db import migrations, models
 
+from foundation.migrating import AddIndexBesideWrites
+
 
 class Migration(migrations.Migration):
+    atomic = False  # so that the tables can be written meanwhile
 
     dependencies = [
         ('entitlements', '0006_lower_case_addresses'),
@@ -11,11 +14,11 @@ class Migration(migrations.Migration):
     ]
 
     operations = [
-        migrations.AddIndex(
+        AddIndexBesideWrites(
             model_name='pagesighting',
             index=models.Index(fields=['host'], name='page_sighting_host'),
         ),
-        migrations.AddIndex(
+        AddIndexBesideWrites(
             model_name='widgetinstance',
             index=models.Index(fields=['source_value'], name='instance_source'),
         ),

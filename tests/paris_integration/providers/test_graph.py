@@ -719,6 +719,10 @@ def test_the_thirty_tags_may_be_used_up_on_any_hashtag_call(edge: str) -> None:
         pytest.param(400, {"error": {"code": 18}}, HashtagQuotaExhausted, id="30 in 7 days"),
         pytest.param(400, {"error": {"code": 190}}, TokenRejected, id="dead token"),
         pytest.param(200, {"data": [{"id": "../x"}]}, UnexpectedPayload, id="an invalid id"),
+        pytest.param(
+            200, {"data": [{"id": "\u0661\u0662"}]}, UnexpectedPayload, id="digits of another script"
+        ),
+        pytest.param(200, {"data": [{"id": "9" * 31}]}, UnexpectedPayload, id="a number without end"),
     ],
 )
 def test_looking_up_the_id_of_a_tag(status: int, body: Any, outcome: Any) -> None:

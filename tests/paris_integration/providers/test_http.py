@@ -423,6 +423,7 @@ def test_bodies(body: bytes, payload: object, is_json: bool) -> None:
         ({"X-App-Usage": "junk", "X-Business-Use-Case-Usage": "[1,2]"}, Usage()),
         ({"X-App-Usage": '{"call_count":"many"}', "X-Business-Use-Case-Usage": '{"1":{"call_count":5}}'}, Usage()),
         ({"X-App-Usage": "[" * 50_000}, Usage()),
+        ({"X-App-Usage": '{"call_count":NaN,"total_time":Infinity,"total_cputime":7}'}, Usage(7, 0)),
     ],
 )  # fmt: skip
 def test_usage_headers(headers: dict[str, str], usage: Usage) -> None:
