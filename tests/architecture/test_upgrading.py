@@ -30,6 +30,7 @@ ACCEPTED = {
     "mfa.0001_initial: ForeignKey Authenticator.user": DELETED_LATER,
     "outbox.0002_staff_see_unsent_mail: RunPython grant": GRANTS,
     "paris_integration.0015_connect_links: ForeignKey ConnectLink.workspace": DELETED_LATER,
+    "paris_integration.0018_charge_unit: RunPython create": "a function that the old code doesn't call",
     "usersessions.0001_initial: ForeignKey UserSession.user": DELETED_LATER,
     "venice_api.0007_staff_see_invitations: RunPython grant": GRANTS,
 }
