@@ -19,6 +19,7 @@ import environ
 import kombu.transport
 from django.core.exceptions import ImproperlyConfigured
 
+from foundation import redis_urls
 from foundation.environment import parse_encryption_keys, with_password, with_secret_files
 from foundation.logs import to_stderr
 from paris_integration import log_secrets as secrets_of_meta
@@ -231,8 +232,17 @@ DATABASES = {"default": _database}
 
 # --- Cache -------------------------------------------------------------------------------------------------------
 
+
+def check_redis_url(name: str, url: str) -> None:
+    try:
+        redis_urls.check(url)
+    except redis_urls.BadUrl as error:
+        raise ImproperlyConfigured(f"{name}: {error}.") from None
+
+
 REDIS_URL = with_password(env.str("REDIS_URL", default=""), env.str("REDIS_PASSWORD", default=""))
 if REDIS_URL:
+    check_redis_url("REDIS_URL", REDIS_URL)
     CACHES = {
         "default": {
             "BACKEND": "foundation.cache.ResilientRedisCache",
@@ -255,15 +265,36 @@ else:
 
 # --- Celery ------------------------------------------------------------------------------------------------------
 
-CELERY_BROKER_URL: str = env.str("BROKER_URL", default=REDIS_URL) or "filesystem://localhost//"
-_broker = urlsplit(CELERY_BROKER_URL)
-_broker_kind = _broker.scheme.partition("+")[0]
-if _broker_kind not in kombu.transport.TRANSPORT_ALIASES:
+BROKER_ADDRESS: str = env.str("BROKER_URL", default=REDIS_URL) or "filesystem://localhost//"
+_broker_kind = BROKER_ADDRESS.partition(":")[0].lower()
+if _broker_kind in {"redis", "rediss", *redis_urls.ENCRYPTED}:
+    check_redis_url("BROKER_URL", BROKER_ADDRESS)
+_sentinels = redis_urls.sentinels_of(BROKER_ADDRESS)
+if _sentinels is not None:
+    _broker_kind = "sentinel"
+elif _broker_kind == "sentinel":
+    raise ImproperlyConfigured(
+        "BROKER_URL: Sentinels are given as redis+sentinel://host,host/0?service=NAME."
+    )
+elif _broker_kind.partition("+")[0] not in kombu.transport.TRANSPORT_ALIASES:
     raise ImproperlyConfigured("BROKER_URL: Celery doesn't support this kind of broker.")
+elif _broker_kind in {"amqp", "amqps", "pyamqp"}:
+    # Several URLs, separated by semicolons, are the nodes of a cluster.
+    try:
+        _hosts = [(parts.hostname, parts.port) for parts in map(urlsplit, BROKER_ADDRESS.split(";"))]
+    except ValueError:
+        raise ImproperlyConfigured("BROKER_URL: not a valid URL of RabbitMQ.") from None
+    if not all(host for host, _ in _hosts):
+        raise ImproperlyConfigured("BROKER_URL: the host is missing.")
+CELERY_BROKER_URL = _sentinels.celery_url if _sentinels else BROKER_ADDRESS
+# Otherwise the `celery` command uses the environment's BROKER_URL as it is.
+CELERY_BROKER_READ_URL = CELERY_BROKER_WRITE_URL = CELERY_BROKER_URL
 # Without this, Celery encrypts but doesn't verify the server's certificate. The cache verifies by default.
-CELERY_BROKER_USE_SSL = (
-    {"ssl_cert_reqs": ssl.CERT_REQUIRED} if _broker_kind == "rediss" and "ssl_" not in _broker.query else None
-)
+CELERY_BROKER_USE_SSL: dict[str, Any] | None = None
+if _sentinels is not None and _sentinels.is_encrypted:
+    CELERY_BROKER_USE_SSL = {"ssl_cert_reqs": "required", **_sentinels.tls}
+elif _broker_kind == "rediss" and "ssl_" not in urlsplit(BROKER_ADDRESS).query:
+    CELERY_BROKER_USE_SSL = {"ssl_cert_reqs": ssl.CERT_REQUIRED}
 CELERY_BROKER_CONNECTION_TIMEOUT = 2
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
 CELERY_BROKER_CONNECTION_MAX_RETRIES = None
@@ -275,14 +306,25 @@ CELERY_WORKER_HIJACK_ROOT_LOGGER = False
 CELERY_WORKER_PREFETCH_MULTIPLIER = 1
 CELERY_TIMEZONE = "UTC"
 CELERY_BROKER_TRANSPORT_OPTIONS: dict[str, object] = {}
-if _broker_kind in {"redis", "rediss", "sentinel"}:
+if _broker_kind in {"redis", "rediss", "redis+socket", "sentinel"}:
     # The broker redelivers a killed worker's message after the visibility timeout. Beat finds the work earlier.
     CELERY_BROKER_TRANSPORT_OPTIONS = {
         "global_keyprefix": f"{NAMESPACE}:",
         "visibility_timeout": 120,
         "socket_connect_timeout": 2,
-        "socket_timeout": 30,
+        "socket_timeout": 10,
+        # A worker notices a server that hangs after ten seconds, instead of fifty.
+        "health_check_interval": 5,
     }
+    if _sentinels is not None:
+        CELERY_BROKER_TRANSPORT_OPTIONS |= {
+            "master_name": _sentinels.service,
+            "sentinel_kwargs": {
+                "socket_connect_timeout": 1,
+                "socket_timeout": 1,
+                **_sentinels.for_sentinels,
+            },
+        }
 elif _broker_kind == "filesystem":
     kombu.transport.TRANSPORT_ALIASES["filesystem"] = "foundation.file_broker:Transport"
     _broker_dir = VAR_DIR / "broker" / NAMESPACE

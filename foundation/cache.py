@@ -27,7 +27,7 @@ from django.core.cache.backends.redis import RedisCache, RedisCacheClient
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
-from foundation import faults, statements, threads
+from foundation import faults, redis_urls, statements, threads
 from foundation.metrics import cache_requests
 
 logger = logging.getLogger(__name__)
@@ -132,6 +132,10 @@ class JsonSerializer:
 class ReusedClient(RedisCacheClient):
     """Django's client creates a `Redis` object for every command, which takes longer than the command itself."""
 
+    _pools: dict[int, redis.ConnectionPool]
+    _servers: list[str]
+    _pool_options: dict[str, Any]
+
     def __init__(self, *arguments: Any, **options: Any) -> None:
         super().__init__(*arguments, **options)
         self._clients: dict[int, redis.Redis] = {}
@@ -142,6 +146,17 @@ class ReusedClient(RedisCacheClient):
             self._clients[index] = super().get_client(key, write=write)
         return self._clients[index]
 
+    def _get_connection_pool(self, write: bool) -> redis.ConnectionPool:
+        index: int = self._get_connection_pool_index(write)  # type: ignore[attr-defined]
+        if index not in self._pools:
+            self._pools[index] = redis_urls.pool_of(
+                self._servers[index],
+                # Replication is asynchronous: a new primary may not know the last deletions.
+                on_new_primary=doubts.begin,
+                **self._pool_options,
+            )
+        return self._pools[index]
+
 
 class ResilientRedisCache(RedisCache):
     """Django's Redis cache, whose faults are misses. redis-py's own retries are off: they would multiply a time-out."""
@@ -150,7 +165,8 @@ class ResilientRedisCache(RedisCache):
         options = dict(params.get("OPTIONS", {}))
         options["retry"] = Retry(NoBackoff(), 0)
         options["serializer"] = JsonSerializer
-        super().__init__(server, {**params, "OPTIONS": options})
+        # As a list: Django would split a text at commas, which separate Sentinels.
+        super().__init__([server], {**params, "OPTIONS": options})
         self._class = ReusedClient
 
     def _guarded(self, call: Callable[[], Any], fallback: Any) -> Any:

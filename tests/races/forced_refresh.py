@@ -19,7 +19,7 @@ import tempfile
 import threading
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -87,8 +87,11 @@ class Verdict:
         return [complaint for complaint, holds in said.items() if holds]
 
 
-def run(service: Service, *, cap: int, posts: int, clients: int, with_kills: bool) -> Verdict:
-    """Run one race for a new widget. `service` has its web processes, worker and beat running."""
+def run(service: Service, *, cap: int, posts: int | Iterable[int], clients: int, with_kills: bool) -> Verdict:
+    """Run one race for a new widget; `posts`: how many, or one for each item.
+
+    `service` has its web processes, worker and beat running.
+    """
     username = f"load.race{cap}{'k' if with_kills else ''}"
     editor = f"editor-{username}"
     workspace = service.workspace("business", editor=editor, password=PASSWORD)
@@ -215,11 +218,11 @@ def _post_all(
     cookies: Cookies,
     received: Answers,
     *,
-    posts: int,
+    posts: int | Iterable[int],
     clients: int,
     key: str | None = None,
 ) -> None:
-    numbers = iter(range(posts))
+    numbers = iter(range(posts) if isinstance(posts, int) else posts)
     lock = threading.Lock()
 
     def client(place: int) -> None:
