@@ -6,7 +6,7 @@ UV_VERSION := 0.13.9
 STAMP := $(VENV)/.installed
 CODE := config demo entitlements foundation instagram_standin outbox paris_integration venice_api
 
-.PHONY: bench schema scripts install installed run test test-fast check format web worker beat migrate lock clean
+.PHONY: bench engines schema scripts install installed run test test-fast check format web worker beat migrate lock clean
 
 install: $(STAMP)
 	@$(BIN)/python manage.py collectstatic --noinput --verbosity 0
@@ -31,6 +31,10 @@ test: $(STAMP)
 
 test-fast: $(STAMP)
 	@$(BIN)/python -m tests --fast
+
+# Minutes: starts PgBouncer, RabbitMQ and PostgreSQL servers of its own (Debian: pgbouncer, rabbitmq-server, postgresql).
+engines: $(STAMP)
+	@$(BIN)/python -m tests.engines
 
 check: $(STAMP)
 	$(BIN)/ruff format --check .

@@ -211,21 +211,24 @@ if _database["ENGINE"] == "django.db.backends.sqlite3":
         "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL;",
     }
 else:
-    # A pool, because a web process has many more threads than PostgreSQL should have connections. Threads that wait
-    # for Meta give their connection back first, so a thread whose turn it is (foundation.postgresql) gets a
-    # connection within a second unless the server is away.
     _database["ENGINE"] = "foundation.postgresql"
-    _database["OPTIONS"] = {
-        **_database.get("OPTIONS", {}),
-        "connect_timeout": 2,
-        "pool": {
+    _database["OPTIONS"] = {**_database.get("OPTIONS", {}), "connect_timeout": 2}
+    # They are bound to a session, which PgBouncer gives to others after each transaction.
+    _database["DISABLE_SERVER_SIDE_CURSORS"] = True
+    _pool_size: int = env.int("DATABASE_POOL_SIZE", default=10)
+    if _pool_size < 0:
+        raise ImproperlyConfigured("DATABASE_POOL_SIZE must not be below 0.")
+    if _pool_size:
+        # A pool, because a web process has many more threads than PostgreSQL should have connections. Threads that
+        # wait for Meta give their connection back first, so a thread whose turn it is (foundation.postgresql) gets a
+        # connection within a second unless the server is away.
+        _database["OPTIONS"]["pool"] = {
             "min_size": 1,
-            "max_size": env.int("DATABASE_POOL_SIZE", default=10),
+            "max_size": _pool_size,
             "timeout": 1.0,
             "max_idle": 60.0,
             "reconnect_timeout": 1.0,  # after this the next caller tries, instead of growing pauses
-        },
-    }
+        }
 # The statement timeout of requests and tasks.
 DATABASE_STATEMENT_SECONDS = positive("DATABASE_STATEMENT_SECONDS", 5, at_most=3_600)
 DATABASES = {"default": _database}
@@ -312,9 +315,9 @@ if _broker_kind in {"redis", "rediss", "redis+socket", "sentinel"}:
         "global_keyprefix": f"{NAMESPACE}:",
         "visibility_timeout": 120,
         "socket_connect_timeout": 2,
-        "socket_timeout": 10,
-        # A worker notices a server that hangs after ten seconds, instead of fifty.
-        "health_check_interval": 5,
+        "socket_timeout": 5,
+        # With these two, a worker leaves a server that hangs after about ten seconds, instead of a minute.
+        "health_check_interval": 3,
     }
     if _sentinels is not None:
         CELERY_BROKER_TRANSPORT_OPTIONS |= {

@@ -205,8 +205,9 @@ def _own_connection() -> Iterator[BaseDatabaseWrapper]:
     """A connection outside the pool, closed at the end. Its statements have LIMIT_SECONDS."""
     database: dict[str, Any] = dict(settings.DATABASES["default"])
     options: dict[str, Any] = dict(database.get("OPTIONS", {}))
-    if options.pop("pool", None) is not None:
+    options.pop("pool", None)
+    if database["ENGINE"] == "foundation.postgresql":
         options |= {"connect_timeout": 2, "tcp_user_timeout": 2_000}
-    handler = ConnectionHandler({"default": {**database, "OPTIONS": options}})
+    handler = ConnectionHandler({"default": {**database, "OPTIONS": options, "IS_PROBE": True}})
     with statements.limited_to(LIMIT_SECONDS), closing(handler["default"]) as connection:
         yield connection

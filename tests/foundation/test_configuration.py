@@ -37,6 +37,7 @@ GOOD = {"SECRET_KEY": "s" * 40, "TOKEN_ENCRYPTION_KEYS": GOOD_KEY, "DEBUG": ""}
         ({"SECRET_KEY_FALLBACKS": f"{'o' * 40},short"}, "SECRET_KEY_FALLBACKS"),
         ({"SECRET_KEY_FALLBACKS": "django-insecure-" + "x" * 40}, "SECRET_KEY_FALLBACKS"),
         ({"BROKER_URL": "carrier-pigeon://canary"}, "BROKER_URL"),
+        ({"DATABASE_URL": "postgres://db/feeds", "DATABASE_POOL_SIZE": "-1"}, "DATABASE_POOL_SIZE"),
         ({"BROKER_URL": "amqp://feeds:canary@broker:port//"}, "BROKER_URL"),
         ({"BROKER_URL": "sentinel://:canary@one:26379/0"}, "BROKER_URL"),
         ({"REDIS_URL": "redis+sentinel://:canary@one,two/0"}, "REDIS_URL: ?service= is missing"),
@@ -323,3 +324,10 @@ def test_options_in_the_url_of_postgresql_are_kept_with_the_pool(tmp_path: Path)
     options = json.loads(done.stdout)["OPTIONS"]
     assert options["sslmode"] == "require"
     assert options["pool"]["max_size"] == 10
+
+
+def test_a_pool_of_size_0_is_none(tmp_path: Path) -> None:
+    ask = {"DATABASE_URL": "postgres://db/feeds", "DATABASE_POOL_SIZE": "0"}
+    (databases,) = settings_of(tmp_path, "DATABASES", **ask)
+
+    assert databases["default"]["OPTIONS"] == {"connect_timeout": 2}

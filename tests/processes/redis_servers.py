@@ -9,6 +9,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import redis
 
@@ -21,15 +22,16 @@ PASSWORD, SENTINEL_PASSWORD = "right:p@ss/1,2;3", "sentinels+4"
 @contextmanager
 def private_redis(folder: Path, *arguments: str, port: int) -> Iterator[subprocess.Popen[bytes]]:
     command = ("redis-server", "--save", "", "--bind", "127.0.0.1", "--dir", str(folder), *arguments)
-    with _running(command, port) as process:
+    with running(command, port) as process:
         yield process
 
 
 @contextmanager
-def _running(command: Sequence[str], port: int) -> Iterator[subprocess.Popen[bytes]]:
-    process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
+def running(command: Sequence[str], port: int, **options: Any) -> Iterator[subprocess.Popen[bytes]]:
+    """A server that listens on `port`, until the end of the block."""
+    process = subprocess.Popen(command, **{"stdout": subprocess.DEVNULL, **options})
     try:
-        wait_until(lambda: _listens(port), 10)
+        wait_until(lambda: listens(port), 10)
         yield process
     finally:
         process.send_signal(signal.SIGCONT)
@@ -37,7 +39,7 @@ def _running(command: Sequence[str], port: int) -> Iterator[subprocess.Popen[byt
         process.wait()
 
 
-def _listens(port: int) -> bool:
+def listens(port: int) -> bool:
     with closing(socket.socket()) as client:
         return client.connect_ex(("127.0.0.1", port)) == 0
 
@@ -107,7 +109,7 @@ def watched_servers(
         "sentinel sentinel-pass": SENTINEL_PASSWORD,
         "requirepass": SENTINEL_PASSWORD,
     }
-    with ExitStack() as running:
+    with ExitStack() as stack:
 
         def start(port: int, options: dict[str, str], *more: str) -> subprocess.Popen[bytes]:
             place = folder / str(port)
@@ -115,7 +117,7 @@ def watched_servers(
             listen = {"port": "0", "tls-port": str(port)} if tls else {"port": str(port)}
             lines = [f"{name} {value}\n" for name, value in {"dir": str(place), **listen, **options}.items()]
             (place / "conf").write_text("".join(lines))
-            return running.enter_context(_running(("redis-server", str(place / "conf"), *more), port))
+            return stack.enter_context(running(("redis-server", str(place / "conf"), *more), port))
 
         servers = {first: start(first, server)}
         servers[second] = start(second, {**server, "replicaof": f"127.0.0.1 {first}"})

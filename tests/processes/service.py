@@ -151,12 +151,12 @@ class Service:
         address = {"PORT": str(port), "PUBLIC_BASE_URL": f"http://127.0.0.1:{port}"}
         return self._start(address, "-m", "gunicorn", "--config", "config/gunicorn.py", "config.wsgi")
 
-    def start_worker(self, *, threads: int = 8) -> Forked:
+    def start_worker(self, *, threads: int = 8, queues: str = "celery") -> Forked:
         # Links to copies contain the address, which tests of pictures take from the first web process.
         address = {"PUBLIC_BASE_URL": f"http://127.0.0.1:{self.web_ports[0]}"} if self.web_ports else {}
         return self._start(
             address, "-m", "celery", "--app", "config", "worker", "--pool", "threads", "--concurrency", str(threads),
-            "--without-gossip", "--without-mingle",
+            "--queues", queues, "--without-gossip", "--without-mingle",
         )  # fmt: skip
 
     def start_beat(self) -> Forked:
@@ -211,7 +211,9 @@ def _environment(
     standin: StandIn, tmp_path: Path, database_url: str, overrides: dict[str, str]
 ) -> dict[str, str]:
     inherited = {
-        name: os.environ[name] for name in ("PATH", "HOME", "REDIS_URL", "LANG") if name in os.environ
+        name: os.environ[name]
+        for name in ("PATH", "HOME", "REDIS_URL", "DATABASE_POOL_SIZE", "LANG")
+        if name in os.environ
     }
     return {
         **inherited,
@@ -303,7 +305,7 @@ def _manage(command: str, **settings: str) -> None:
         "VAR_DIR": str(_folder_of_this_run() / "var"),
         **settings,
     }
-    done = forking.run("manage.py", command, "--noinput", "--verbosity", "0", env=environment)
+    done = forking.run("manage.py", command, "--noinput", "--verbosity", "0", env=environment, timeout=180)
     assert done.returncode == 0, done.stderr
 
 

@@ -24,10 +24,11 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from urllib.parse import urlencode, urlsplit
+from urllib.parse import urlencode
 
 import psycopg
 
+from tests.databases import direct_url
 from tests.processes.service import Service, running_service
 
 LOGIN = "/accounts/login/"
@@ -265,7 +266,7 @@ def _counts(database: psycopg.Connection, sql: str, instance_id: str) -> Counter
 
 
 def _postgres_url(service: Service) -> str:
-    return urlsplit(service.environment["DATABASE_URL"])._replace(scheme="postgresql").geturl()
+    return direct_url(service.environment["DATABASE_URL"])
 
 
 def _cookie(response: http.client.HTTPResponse, name: str) -> str:
