@@ -15,7 +15,7 @@ from tests.processes.service import free_port, wait_until
 
 # Debian's /usr/sbin/rabbitmq-server would change the user and drop the environment.
 PROGRAM = Path("/usr/lib/rabbitmq/bin/rabbitmq-server")
-START_SECONDS = 120
+START_SECONDS = 300  # ten on an idle machine
 
 
 class RabbitMQ:

@@ -284,6 +284,7 @@ def test_encryption_keys() -> None:
         "IGAAcanarycanary EAABcanarycanary",
         "postgres://feeds:canary@db/feeds",
         "redis://:canary@redis:6379/0",
+        "redis+sentinel://:canary@one,two:26379/0?service=feeds&sentinel_password=canary",
         "?code=canary&state=canary",
         "sessionid=canary; csrftoken=canary",
     ],

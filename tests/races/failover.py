@@ -110,10 +110,12 @@ def run(service: Service, servers: WatchedServers, *, workers: int, hang: bool) 
         return forced_refresh.run(service, cap=100_000, posts=endless, clients=CLIENTS, with_kills=False)
 
     with ThreadPoolExecutor(max_workers=READERS + 1) as load:
-        readers = [load.submit(read, place) for place in range(READERS)]
         forcing = load.submit(force)
+        readers = []
         try:
-            wait_until(lambda: forcing.done() or _calls(service, "load.race100000") > 5, 60)
+            wait_until(lambda: forcing.done() or _calls(service, "load.race100000") > 0, 180)
+            readers = [load.submit(read, place) for place in range(READERS)]
+            time.sleep(2)
             before = servers.primary_port()
             servers.servers[before].send_signal(signal.SIGSTOP if hang else signal.SIGKILL)
             began = time.monotonic()
