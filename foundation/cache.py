@@ -313,9 +313,15 @@ class _Copy(msgspec.Struct, Generic[Value]):
     value: Value
 
 
+_describing_a_type = threading.Lock()
+
+
 @functools.cache
 def _decoder_of(kind: object) -> msgspec.json.Decoder[_Copy[Any]]:
-    return msgspec.json.Decoder(_Copy[kind])  # type: ignore[valid-type]
+    # msgspec keeps an unfinished description of a type where other threads find it: decoding with it is a segmentation
+    # fault. Types that are decoded elsewhere are described when their module is imported.
+    with _describing_a_type:
+        return msgspec.json.Decoder(_Copy[kind])  # type: ignore[valid-type]
 
 
 def guarded_load(load: Callable[[], Value]) -> Value:

@@ -167,6 +167,11 @@ class Service:
     def log(self) -> str:
         return self.log_path.read_text(errors="replace")
 
+    def tracebacks(self) -> list[str]:
+        """The lines of the log with tracebacks, but for those of Celery, which writes them while the broker is away."""
+        lines = self.log().splitlines()
+        return [line for line in lines if "Traceback" in line and '"logger": "celery.' not in line]
+
     def refusals(self) -> str:
         """The lines of the log that say why requests were answered 503."""
         return "\n".join(line for line in self.log().splitlines() if "answered 503" in line)
