@@ -12,9 +12,9 @@ import dataclasses, sys, threading
 import foundation.cache as cache
 
 sys.setswitchinterval(1e-6)
-TEXT = b'{"checked_at": 1.0, "value": {"a": {"x": 1, "y": [2]}, "b": null, "c": [{"x": 1, "y": []}]}}'
-for number in range(60):
-    inner = dataclasses.make_dataclass(f"Inner{number}", [("x", int), ("y", list[int])])
+TEXT = b'{"checked_at": 1.0, "value": {"a": {"x": 1, "y": [2], "z": {}}, "b": null, "c": [{"x": 1, "y": [], "z": {}}]}}'
+for number in range(200):
+    inner = dataclasses.make_dataclass(f"Inner{number}", [("x", int), ("y", list[int]), ("z", dict[str, float])])
     fields = [("a", inner), ("b", int | None), ("c", tuple[inner, ...])]
     kind = dataclasses.make_dataclass(f"Kind{number}", fields)
     together = threading.Barrier(8)
