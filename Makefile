@@ -6,7 +6,7 @@ UV_VERSION := 0.13.9
 STAMP := $(VENV)/.installed
 CODE := config demo entitlements foundation instagram_standin outbox paris_integration venice_api
 
-.PHONY: bench faults fuzz mutants rolling schema scripts install installed run test test-fast check format web worker beat migrate lock clean
+.PHONY: bench engines faults fuzz mutants rolling schema scripts install installed run test test-fast check format web worker beat migrate lock clean
 
 install: $(STAMP)
 	@$(BIN)/python manage.py collectstatic --noinput --verbosity 0
@@ -35,6 +35,10 @@ test-fast: $(STAMP)
 # Faults of processes, stores and Meta, with a PostgreSQL and a Redis of its own; writes docs/reliability.md.
 faults: $(STAMP)
 	@$(BIN)/python -m tests.faults
+
+# Minutes: starts PgBouncer, RabbitMQ and PostgreSQL servers of its own (Debian: pgbouncer, rabbitmq-server, postgresql).
+engines: $(STAMP)
+	@$(BIN)/python -m tests.engines
 
 check: $(STAMP)
 	$(BIN)/ruff format --check .

@@ -19,6 +19,7 @@ import environ
 import kombu.transport
 from django.core.exceptions import ImproperlyConfigured
 
+from foundation import redis_urls
 from foundation.environment import parse_encryption_keys, with_password, with_secret_files
 from foundation.logs import to_stderr
 from paris_integration import log_secrets as secrets_of_meta
@@ -210,29 +211,41 @@ if _database["ENGINE"] == "django.db.backends.sqlite3":
         "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL;",
     }
 else:
-    # A pool, because a web process has many more threads than PostgreSQL should have connections. Threads that wait
-    # for Meta give their connection back first, so a thread whose turn it is (foundation.postgresql) gets a
-    # connection within a second unless the server is away.
     _database["ENGINE"] = "foundation.postgresql"
-    _database["OPTIONS"] = {
-        **_database.get("OPTIONS", {}),
-        "connect_timeout": 2,
-        "pool": {
+    _database["OPTIONS"] = {**_database.get("OPTIONS", {}), "connect_timeout": 2}
+    # They are bound to a session, which PgBouncer gives to others after each transaction.
+    _database["DISABLE_SERVER_SIDE_CURSORS"] = True
+    _pool_size: int = env.int("DATABASE_POOL_SIZE", default=10)
+    if _pool_size < 0:
+        raise ImproperlyConfigured("DATABASE_POOL_SIZE must not be below 0.")
+    if _pool_size:
+        # A pool, because a web process has many more threads than PostgreSQL should have connections. Threads that
+        # wait for Meta give their connection back first, so a thread whose turn it is (foundation.postgresql) gets a
+        # connection within a second unless the server is away.
+        _database["OPTIONS"]["pool"] = {
             "min_size": 1,
-            "max_size": env.int("DATABASE_POOL_SIZE", default=10),
+            "max_size": _pool_size,
             "timeout": 1.0,
             "max_idle": 60.0,
             "reconnect_timeout": 1.0,  # after this the next caller tries, instead of growing pauses
-        },
-    }
+        }
 # The statement timeout of requests and tasks.
 DATABASE_STATEMENT_SECONDS = positive("DATABASE_STATEMENT_SECONDS", 5, at_most=3_600)
 DATABASES = {"default": _database}
 
 # --- Cache -------------------------------------------------------------------------------------------------------
 
+
+def check_redis_url(name: str, url: str) -> None:
+    try:
+        redis_urls.check(url)
+    except redis_urls.BadUrl as error:
+        raise ImproperlyConfigured(f"{name}: {error}.") from None
+
+
 REDIS_URL = with_password(env.str("REDIS_URL", default=""), env.str("REDIS_PASSWORD", default=""))
 if REDIS_URL:
+    check_redis_url("REDIS_URL", REDIS_URL)
     CACHES = {
         "default": {
             "BACKEND": "foundation.cache.ResilientRedisCache",
@@ -255,15 +268,36 @@ else:
 
 # --- Celery ------------------------------------------------------------------------------------------------------
 
-CELERY_BROKER_URL: str = env.str("BROKER_URL", default=REDIS_URL) or "filesystem://localhost//"
-_broker = urlsplit(CELERY_BROKER_URL)
-_broker_kind = _broker.scheme.partition("+")[0]
-if _broker_kind not in kombu.transport.TRANSPORT_ALIASES:
+BROKER_ADDRESS: str = env.str("BROKER_URL", default=REDIS_URL) or "filesystem://localhost//"
+_broker_kind = BROKER_ADDRESS.partition(":")[0].lower()
+if _broker_kind in {"redis", "rediss", *redis_urls.ENCRYPTED}:
+    check_redis_url("BROKER_URL", BROKER_ADDRESS)
+_sentinels = redis_urls.sentinels_of(BROKER_ADDRESS)
+if _sentinels is not None:
+    _broker_kind = "sentinel"
+elif _broker_kind == "sentinel":
+    raise ImproperlyConfigured(
+        "BROKER_URL: Sentinels are given as redis+sentinel://host,host/0?service=NAME."
+    )
+elif _broker_kind.partition("+")[0] not in kombu.transport.TRANSPORT_ALIASES:
     raise ImproperlyConfigured("BROKER_URL: Celery doesn't support this kind of broker.")
+elif _broker_kind in {"amqp", "amqps", "pyamqp"}:
+    # Several URLs, separated by semicolons, are the nodes of a cluster.
+    try:
+        _hosts = [(parts.hostname, parts.port) for parts in map(urlsplit, BROKER_ADDRESS.split(";"))]
+    except ValueError:
+        raise ImproperlyConfigured("BROKER_URL: not a valid URL of RabbitMQ.") from None
+    if not all(host for host, _ in _hosts):
+        raise ImproperlyConfigured("BROKER_URL: the host is missing.")
+CELERY_BROKER_URL = _sentinels.celery_url if _sentinels else BROKER_ADDRESS
+# Otherwise the `celery` command uses the environment's BROKER_URL as it is.
+CELERY_BROKER_READ_URL = CELERY_BROKER_WRITE_URL = CELERY_BROKER_URL
 # Without this, Celery encrypts but doesn't verify the server's certificate. The cache verifies by default.
-CELERY_BROKER_USE_SSL = (
-    {"ssl_cert_reqs": ssl.CERT_REQUIRED} if _broker_kind == "rediss" and "ssl_" not in _broker.query else None
-)
+CELERY_BROKER_USE_SSL: dict[str, Any] | None = None
+if _sentinels is not None and _sentinels.is_encrypted:
+    CELERY_BROKER_USE_SSL = {"ssl_cert_reqs": "required", **_sentinels.tls}
+elif _broker_kind == "rediss" and "ssl_" not in urlsplit(BROKER_ADDRESS).query:
+    CELERY_BROKER_USE_SSL = {"ssl_cert_reqs": ssl.CERT_REQUIRED}
 CELERY_BROKER_CONNECTION_TIMEOUT = 2
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
 CELERY_BROKER_CONNECTION_MAX_RETRIES = None
@@ -275,14 +309,25 @@ CELERY_WORKER_HIJACK_ROOT_LOGGER = False
 CELERY_WORKER_PREFETCH_MULTIPLIER = 1
 CELERY_TIMEZONE = "UTC"
 CELERY_BROKER_TRANSPORT_OPTIONS: dict[str, object] = {}
-if _broker_kind in {"redis", "rediss", "sentinel"}:
+if _broker_kind in {"redis", "rediss", "redis+socket", "sentinel"}:
     # The broker redelivers a killed worker's message after the visibility timeout. Beat finds the work earlier.
     CELERY_BROKER_TRANSPORT_OPTIONS = {
         "global_keyprefix": f"{NAMESPACE}:",
         "visibility_timeout": 120,
         "socket_connect_timeout": 2,
-        "socket_timeout": 30,
+        "socket_timeout": 5,
+        # With these two, a worker leaves a server that hangs after about ten seconds, instead of a minute.
+        "health_check_interval": 3,
     }
+    if _sentinels is not None:
+        CELERY_BROKER_TRANSPORT_OPTIONS |= {
+            "master_name": _sentinels.service,
+            "sentinel_kwargs": {
+                "socket_connect_timeout": 1,
+                "socket_timeout": 1,
+                **_sentinels.for_sentinels,
+            },
+        }
 elif _broker_kind == "filesystem":
     kombu.transport.TRANSPORT_ALIASES["filesystem"] = "foundation.file_broker:Transport"
     _broker_dir = VAR_DIR / "broker" / NAMESPACE

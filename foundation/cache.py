@@ -29,7 +29,7 @@ from django.core.cache.backends.redis import RedisCache, RedisCacheClient
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
-from foundation import faults, statements, threads
+from foundation import faults, redis_urls, statements, threads
 from foundation.metrics import cache_requests
 
 logger = logging.getLogger(__name__)
@@ -134,6 +134,10 @@ class JsonSerializer:
 class ReusedClient(RedisCacheClient):
     """Django's client creates a `Redis` object for every command, which takes longer than the command itself."""
 
+    _pools: dict[int, redis.ConnectionPool]
+    _servers: list[str]
+    _pool_options: dict[str, Any]
+
     def __init__(self, *arguments: Any, **options: Any) -> None:
         super().__init__(*arguments, **options)
         self._clients: dict[int, redis.Redis] = {}
@@ -144,6 +148,17 @@ class ReusedClient(RedisCacheClient):
             self._clients[index] = super().get_client(key, write=write)
         return self._clients[index]
 
+    def _get_connection_pool(self, write: bool) -> redis.ConnectionPool:
+        index: int = self._get_connection_pool_index(write)  # type: ignore[attr-defined]
+        if index not in self._pools:
+            self._pools[index] = redis_urls.pool_of(
+                self._servers[index],
+                # Replication is asynchronous: a new primary may not know the last deletions.
+                on_new_primary=doubts.begin,
+                **self._pool_options,
+            )
+        return self._pools[index]
+
 
 class ResilientRedisCache(RedisCache):
     """Django's Redis cache, whose faults are misses. redis-py's own retries are off: they would multiply a time-out."""
@@ -152,7 +167,8 @@ class ResilientRedisCache(RedisCache):
         options = dict(params.get("OPTIONS", {}))
         options["retry"] = Retry(NoBackoff(), 0)
         options["serializer"] = JsonSerializer
-        super().__init__(server, {**params, "OPTIONS": options})
+        # As a list: Django would split a text at commas, which separate Sentinels.
+        super().__init__([server], {**params, "OPTIONS": options})
         self._class = ReusedClient
 
     def _guarded(self, call: Callable[[], Any], fallback: Any) -> Any:
@@ -327,9 +343,15 @@ class _Copy(msgspec.Struct, Generic[Value], kw_only=True):
     value: Value
 
 
+_describing_a_type = threading.Lock()
+
+
 @functools.cache
 def _decoder_of(kind: object) -> msgspec.json.Decoder[_Copy[Any]]:
-    return msgspec.json.Decoder(_Copy[kind])  # type: ignore[valid-type]
+    # msgspec keeps an unfinished description of a type where other threads find it: decoding with it is a segmentation
+    # fault. Types that are decoded elsewhere are described when their module is imported.
+    with _describing_a_type:
+        return msgspec.json.Decoder(_Copy[kind])  # type: ignore[valid-type]
 
 
 def guarded_load(load: Callable[[], Value]) -> Value:

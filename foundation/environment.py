@@ -33,8 +33,13 @@ def with_secret_files(environ: Mapping[str, str], names: tuple[str, ...]) -> dic
 
 def with_password(url: str, password: str) -> str:
     """`url` of a server, with `password` in it unless it contains one already."""
-    parts = urlsplit(url)
-    if not password or parts.password is not None or not parts.hostname:
+    if not password:
+        return url
+    try:
+        parts = urlsplit(url)
+    except ValueError:
+        return url  # refused later, by the variable's name
+    if parts.password is not None or not parts.hostname:
         return url
     host = parts.netloc.rpartition("@")[2]
     return urlunsplit(parts._replace(netloc=f"{parts.username or ''}:{quote(password, safe='')}@{host}"))

@@ -23,7 +23,7 @@ _context: ContextVar[Mapping[str, object]] = ContextVar("log_context", default={
 
 _NAMES = (
     "access_token", "client_secret", "refresh_token", "token", "password", "secret", "authorization", "cookie",
-    "csrftoken", "csrfmiddlewaretoken", "sessionid",
+    "csrftoken", "csrfmiddlewaretoken", "sessionid", "sentinel_password",
 )  # fmt: skip
 _PATTERNS = (
     re.compile(r"(?i)(bearer\s+)([^\s'\",;]+)"),

@@ -30,7 +30,7 @@ from kombu import Connection
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
-from foundation import statements, threads
+from foundation import redis_urls, statements, threads
 
 logger = logging.getLogger(__name__)
 
@@ -151,9 +151,9 @@ def probe_cache() -> None:
 
 def probe_broker() -> None:
     """Raises Failing or whatever the driver raises."""
-    url: str = settings.CELERY_BROKER_URL
+    url: str = settings.BROKER_ADDRESS
     scheme = url.partition(":")[0]
-    if scheme in {"redis", "rediss"}:
+    if scheme in {"redis", "rediss", *redis_urls.ENCRYPTED}:
         _write_and_read(url)
     elif scheme == "filesystem":
         _write_to_folder(Path(str(settings.CELERY_BROKER_TRANSPORT_OPTIONS["data_folder_out"])))
@@ -178,12 +178,13 @@ def _connect_as_celery_does(url: str) -> None:
 
 def _write_and_read(url: str) -> None:
     """A server may answer PING and yet refuse every write: full, or a replica."""
-    client = redis.Redis.from_url(
+    pool = redis_urls.pool_of(
         url,
         socket_connect_timeout=LIMIT_SECONDS,
         socket_timeout=LIMIT_SECONDS,
         retry=Retry(NoBackoff(), 0),
     )
+    client = redis.Redis.from_pool(pool)
     key = f"{settings.NAMESPACE}:probe:{uuid.uuid4().hex}"
     try:
         if not client.set(key, b"x", ex=10) or client.get(key) != b"x":
@@ -204,8 +205,9 @@ def _own_connection() -> Iterator[BaseDatabaseWrapper]:
     """A connection outside the pool, closed at the end. Its statements have LIMIT_SECONDS."""
     database: dict[str, Any] = dict(settings.DATABASES["default"])
     options: dict[str, Any] = dict(database.get("OPTIONS", {}))
-    if options.pop("pool", None) is not None:
+    options.pop("pool", None)
+    if database["ENGINE"] == "foundation.postgresql":
         options |= {"connect_timeout": 2, "tcp_user_timeout": 2_000}
-    handler = ConnectionHandler({"default": {**database, "OPTIONS": options}})
+    handler = ConnectionHandler({"default": {**database, "OPTIONS": options, "IS_PROBE": True}})
     with statements.limited_to(LIMIT_SECONDS), closing(handler["default"]) as connection:
         yield connection

@@ -1,8 +1,13 @@
-"""Temporary databases on a PostgreSQL server."""
+"""Temporary databases on a PostgreSQL server.
+
+Behind a pooler (tests/engines) DATABASE_URL is the pooler's, and DATABASE_SERVER_URL the server's: databases can't
+be created from one that a pooler is connected to, and tests look at sessions.
+"""
 
 from __future__ import annotations
 
 import atexit
+import os
 import secrets
 import time
 from collections.abc import Callable, Iterator
@@ -33,15 +38,25 @@ def template_database(server: str, fill: Callable[[str], None]) -> str:
 
 def _create(server: str, template: str) -> tuple[str, str]:
     name = f"feeds_test_{secrets.token_hex(6)}"
+    if template != "template1":
+        ended = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname ="
+        _execute(server, f"{ended} '{template}'")  # a pooler keeps connections to it
     _execute(server, f"CREATE DATABASE {name} TEMPLATE {template}")
     return urlunsplit(urlsplit(server)._replace(path=f"/{name}")), name
+
+
+def direct_url(url: str) -> str:
+    """The URL for psycopg of the same database, without a pooler."""
+    parts = urlsplit(url)._replace(scheme="postgresql")
+    if server := os.environ.get("DATABASE_SERVER_URL"):
+        parts = parts._replace(netloc=urlsplit(server).netloc)
+    return urlunsplit(parts)
 
 
 def _execute(server: str, statement: str) -> None:
     import psycopg
 
-    url = urlunsplit(urlsplit(server)._replace(scheme="postgresql"))
-    with psycopg.connect(url, autocommit=True) as connection:
+    with psycopg.connect(direct_url(server), autocommit=True) as connection:
         connection.execute(statement.encode())
 
 

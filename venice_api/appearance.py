@@ -45,6 +45,9 @@ class Appearance(msgspec.Struct, frozen=True, rename="camel", kw_only=True):
     page_size: Annotated[int, msgspec.Meta(ge=0, le=MAX_PAGE_SIZE)] = 0
 
 
+msgspec.json.Decoder(Appearance)  # describes the type before there are threads; see foundation.cache
+
+
 class InvalidAppearance(ValueError):
     """The message names the field."""
 

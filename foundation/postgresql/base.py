@@ -160,7 +160,7 @@ class DatabaseWrapper(base.DatabaseWrapper):
             return super().get_new_connection(conn_params)
         if self.pool is None:
             self.isolation_level = psycopg.IsolationLevel.READ_COMMITTED
-            return BoundedConnection.connect(**conn_params)
+            return self._without_pool(conn_params)
         give_turn_back = self._take_turn()
         try:
             connection = self._from_pool(conn_params)
@@ -171,6 +171,18 @@ class DatabaseWrapper(base.DatabaseWrapper):
             raise
         self._give_turn_back = give_turn_back
         return connection
+
+    def _without_pool(self, conn_params: dict[str, Any]) -> Any:
+        """A new connection, for a pool outside of this process, such as PgBouncer. It makes callers wait, not we."""
+        if self.settings_dict.get("IS_PROBE"):
+            return BoundedConnection.connect(**conn_params)
+        if not server_breaker.allows():
+            raise ServerAway("no answer a moment ago")
+        try:
+            return BoundedConnection.connect(**conn_params)
+        except psycopg.OperationalError:
+            server_breaker.fault()
+            raise
 
     def _from_pool(self, conn_params: dict[str, Any]) -> Any:
         """A connection of the pool. Waits on while the server answers others: then it's slow in opening connections."""

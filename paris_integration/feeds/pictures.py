@@ -78,6 +78,7 @@ class WantedPicture:
 
 Copies = dict[str, Copy]
 _copies_decoder = msgspec.json.Decoder(Copies)
+msgspec.json.Decoder(Reach)  # describes the type before there are threads; see foundation.cache
 
 
 @lru_cache(maxsize=128)

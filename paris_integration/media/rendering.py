@@ -170,6 +170,9 @@ class _Size(msgspec.Struct, array_like=True):
     avif_bytes: _Length
 
 
+_head_decoder = msgspec.json.Decoder(_Head)
+
+
 def _pipes_of(child: subprocess.Popen[bytes]) -> tuple[int, int]:
     """The descriptors of its stdin and stdout."""
     if child.stdin is None or child.stdout is None:
@@ -222,7 +225,7 @@ def _wanted_bytes(answer: bytearray) -> int | None:
 def _rendered(text: bytes, files: bytes) -> Rendered:
     """The answer as a picture. Raises PictureRefused."""
     try:
-        head = msgspec.json.decode(text, type=_Head)
+        head = _head_decoder.decode(text)
     except msgspec.DecodeError:
         raise PictureRefused("crashed") from None
     if head.refused is not None:

@@ -37,6 +37,10 @@ GOOD = {"SECRET_KEY": "s" * 40, "TOKEN_ENCRYPTION_KEYS": GOOD_KEY, "DEBUG": ""}
         ({"SECRET_KEY_FALLBACKS": f"{'o' * 40},short"}, "SECRET_KEY_FALLBACKS"),
         ({"SECRET_KEY_FALLBACKS": "django-insecure-" + "x" * 40}, "SECRET_KEY_FALLBACKS"),
         ({"BROKER_URL": "carrier-pigeon://canary"}, "BROKER_URL"),
+        ({"DATABASE_URL": "postgres://db/feeds", "DATABASE_POOL_SIZE": "-1"}, "DATABASE_POOL_SIZE"),
+        ({"BROKER_URL": "amqp://feeds:canary@broker:port//"}, "BROKER_URL"),
+        ({"BROKER_URL": "sentinel://:canary@one:26379/0"}, "BROKER_URL"),
+        ({"REDIS_URL": "redis+sentinel://:canary@one,two/0"}, "REDIS_URL: ?service= is missing"),
         ({"PUBLIC_MODE_IG_USER_ID": "acme", "PUBLIC_MODE_ACCESS_TOKEN": "canary"}, "PUBLIC_MODE_IG_USER_ID"),
     ],
 )
@@ -90,7 +94,9 @@ def settings_of(tmp_path: Path, *names: str, **environment: str) -> list[Any]:
 
 REDIS = "redis://cache:6379/0"
 FOLDERS = {"control_folder", "data_folder_in", "data_folder_out", "polling_interval"}
-OF_REDIS = {"global_keyprefix", "visibility_timeout", "socket_connect_timeout", "socket_timeout"}
+OF_REDIS = {
+    "global_keyprefix", "visibility_timeout", "socket_connect_timeout", "socket_timeout", "health_check_interval",
+}  # fmt: skip
 
 
 @pytest.mark.parametrize(
@@ -118,6 +124,40 @@ def test_a_broker_over_tls_is_verified_like_the_cache(tmp_path: Path) -> None:
     ]
     for url in (REDIS, "rediss://cache/0?ssl_cert_reqs=none"):
         assert settings_of(tmp_path, "CELERY_BROKER_USE_SSL", REDIS_URL=url) == [None]
+
+
+SENTINELS = "redis+sentinel://:p%40ss@one,two:26380/2?service=feeds&sentinel_password=canary"
+
+
+def test_sentinels_have_one_url_for_cache_and_broker(tmp_path: Path) -> None:
+    file = tmp_path / "broker"
+    file.write_text(SENTINELS + "\n")
+    script = """
+import config.settings as s, json
+options = s.CELERY_BROKER_TRANSPORT_OPTIONS
+kept = {key: value for key, value in options["sentinel_kwargs"].items() if key != "retry"}
+print(json.dumps([s.CELERY_BROKER_URL, s.CELERY_BROKER_USE_SSL, options["master_name"], kept]))
+"""
+    for given in ({"REDIS_URL": SENTINELS}, {"REDIS_URL": REDIS, "BROKER_URL_FILE": str(file)}):
+        done = run_python("-c", script, env={**GOOD, "VAR_DIR": str(tmp_path), **given})
+        assert done.returncode == 0, done.stderr
+        assert json.loads(done.stdout) == [
+            "sentinel://:p%40ss@one:26379/2;sentinel://:p%40ss@two:26380/2",
+            None,
+            "feeds",
+            {"socket_connect_timeout": 1, "socket_timeout": 1, "username": None, "password": "canary"},
+        ]
+
+
+def test_celery_uses_the_translated_url_whatever_the_environment_has(tmp_path: Path) -> None:
+    ask = (
+        "from config.celery import app; print(app.connection_for_read().as_uri(), app.connection().as_uri())"
+    )
+    # As the `celery` command sets it from BROKER_URL.
+    environment = {**GOOD, "VAR_DIR": str(tmp_path), "BROKER_URL": SENTINELS, "CELERY_BROKER_URL": SENTINELS}
+    done = run_python("-c", ask, env=environment)
+
+    assert done.stdout.split() == ["sentinel://:**@one:26379/2"] * 2, done.stderr
 
 
 def test_passwords_of_stores_may_be_separate_settings(tmp_path: Path) -> None:
@@ -244,6 +284,7 @@ def test_encryption_keys() -> None:
         "IGAAcanarycanary EAABcanarycanary",
         "postgres://feeds:canary@db/feeds",
         "redis://:canary@redis:6379/0",
+        "redis+sentinel://:canary@one,two:26379/0?service=feeds&sentinel_password=canary",
         "?code=canary&state=canary",
         "sessionid=canary; csrftoken=canary",
     ],
@@ -284,3 +325,10 @@ def test_options_in_the_url_of_postgresql_are_kept_with_the_pool(tmp_path: Path)
     options = json.loads(done.stdout)["OPTIONS"]
     assert options["sslmode"] == "require"
     assert options["pool"]["max_size"] == 10
+
+
+def test_a_pool_of_size_0_is_none(tmp_path: Path) -> None:
+    ask = {"DATABASE_URL": "postgres://db/feeds", "DATABASE_POOL_SIZE": "0"}
+    (databases,) = settings_of(tmp_path, "DATABASES", **ask)
+
+    assert databases["default"]["OPTIONS"] == {"connect_timeout": 2}

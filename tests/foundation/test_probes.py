@@ -5,7 +5,7 @@ from __future__ import annotations
 import socket
 import subprocess
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +13,8 @@ import pytest
 import redis
 
 from foundation import probes
-from tests.processes.service import free_port, wait_until
+from tests.processes.redis_servers import private_redis
+from tests.processes.service import free_port
 
 
 @pytest.fixture
@@ -22,28 +23,11 @@ def probe(settings: Any, monkeypatch: pytest.MonkeyPatch) -> Any:
     monkeypatch.setattr(probes, "LIMIT_SECONDS", 0.5)
 
     def ask(url: str, **options: Any) -> str | None:
-        settings.CELERY_BROKER_URL = url
+        settings.BROKER_ADDRESS = url
         settings.CELERY_BROKER_TRANSPORT_OPTIONS = options
         return probes.Prober({"broker": probes.probe_broker}).ask()["broker"].reason
 
     return ask
-
-
-@contextmanager
-def private_redis(folder: Path, *arguments: str, port: int) -> Iterator[None]:
-    command = ("redis-server", "--save", "", "--bind", "127.0.0.1", "--dir", str(folder), *arguments)
-    process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
-    try:
-        wait_until(lambda: _listens(port), 10)
-        yield
-    finally:
-        process.terminate()
-        process.wait()
-
-
-def _listens(port: int) -> bool:
-    with closing(socket.socket()) as client:
-        return client.connect_ex(("127.0.0.1", port)) == 0
 
 
 @pytest.fixture

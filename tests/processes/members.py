@@ -8,10 +8,10 @@ from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
-from urllib.parse import urlsplit
 
 import psycopg
 
+from tests.databases import direct_url
 from tests.processes.service import FEED_PATH, Answer, Service, wait_until
 from tests.races.forced_refresh import PASSWORD, Cookies, sign_in
 
@@ -75,8 +75,7 @@ def read_as(service: Service, member: Member, path: str = "", *, timeout: float 
 
 @contextmanager
 def database_of(service: Service) -> Iterator[psycopg.Connection]:
-    url = urlsplit(service.environment["DATABASE_URL"])._replace(scheme="postgresql").geturl()
-    with psycopg.connect(url, autocommit=True) as database:
+    with psycopg.connect(direct_url(service.environment["DATABASE_URL"]), autocommit=True) as database:
         yield database
 
 

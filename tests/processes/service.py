@@ -155,12 +155,12 @@ class Service:
         address = {"PORT": str(port), "PUBLIC_BASE_URL": f"http://127.0.0.1:{port}"}
         return self._start(address, "-m", "gunicorn", "--config", "config/gunicorn.py", "config.wsgi")
 
-    def start_worker(self, *, threads: int = 8) -> Forked:
+    def start_worker(self, *, threads: int = 8, queues: str = "celery") -> Forked:
         # Links to copies contain the address, which tests of pictures take from the first web process.
         address = {"PUBLIC_BASE_URL": f"http://127.0.0.1:{self.web_ports[0]}"} if self.web_ports else {}
         return self._start(
             address, "-m", "celery", "--app", "config", "worker", "--pool", "threads", "--concurrency", str(threads),
-            "--without-gossip", "--without-mingle",
+            "--queues", queues, "--without-gossip", "--without-mingle",
         )  # fmt: skip
 
     def start_beat(self) -> Forked:
@@ -170,6 +170,11 @@ class Service:
 
     def log(self) -> str:
         return self.log_path.read_text(errors="replace")
+
+    def tracebacks(self) -> list[str]:
+        """The lines of the log with tracebacks, but for those of Celery, which writes them while the broker is away."""
+        lines = self.log().splitlines()
+        return [line for line in lines if "Traceback" in line and '"logger": "celery.' not in line]
 
     def refusals(self) -> str:
         """The lines of the log that say why requests were answered 503."""
@@ -215,7 +220,9 @@ def _environment(
     standin: StandIn, tmp_path: Path, database_url: str, overrides: dict[str, str]
 ) -> dict[str, str]:
     inherited = {
-        name: os.environ[name] for name in ("PATH", "HOME", "REDIS_URL", "LANG") if name in os.environ
+        name: os.environ[name]
+        for name in ("PATH", "HOME", "REDIS_URL", "DATABASE_POOL_SIZE", "LANG")
+        if name in os.environ
     }
     return {
         **inherited,

@@ -35,6 +35,12 @@ class StallingProxy:
         for end in list(self._open):
             _close(end)
 
+    def lead_to(self, target: tuple[str, int]) -> None:
+        """Pass new connections on to another server. Those to the old one end."""
+        self._target = target
+        for end in list(self._open):
+            _close(end)
+
     def stall(self) -> None:
         self._flows.clear()
 
@@ -55,7 +61,11 @@ class StallingProxy:
 
     def _join(self, caller: socket.socket) -> None:
         self._flows.wait()
-        server = socket.create_connection(self._target)
+        try:
+            server = socket.create_connection(self._target)
+        except OSError:
+            _close(caller)
+            return
         self._open |= {caller, server}
         for source, sink, is_request in ((caller, server, True), (server, caller, False)):
             threading.Thread(target=self._pass_on, args=(source, sink, is_request), daemon=True).start()

@@ -66,7 +66,9 @@ def test_a_hung_postgresql_is_given_up_while_warm_reads_go_on(tmp_path: Path) ->
             wait_until(lambda: read_as(service, member).status == 200, 5)
             assert refresh(service, member).status == 200
         assert "Traceback" not in service.log()
-        assert {"ServerHangs", "ServerAway"} <= causes(service)
+        assert "ServerAway" in causes(service)
+        # Without our pool, most callers are still connecting.
+        assert {"ServerHangs", "ConnectionTimeout"} & causes(service)
 
 
 @contextmanager

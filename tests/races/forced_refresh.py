@@ -19,15 +19,16 @@ import tempfile
 import threading
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from urllib.parse import urlencode, urlsplit
+from urllib.parse import urlencode
 
 import psycopg
 
+from tests.databases import direct_url
 from tests.processes.service import Service, running_service
 
 LOGIN = "/accounts/login/"
@@ -113,13 +114,16 @@ def run(
     service: Service,
     *,
     cap: int,
-    posts: int,
+    posts: int | Iterable[int],
     clients: int,
     with_kills: bool,
     kill_every: tuple[float, float] = (0.5, 1.5),
     name: str = "",
 ) -> Verdict:
-    """Run one race for a new widget. `service` has its web processes, worker and beat running."""
+    """Run one race for a new widget; `posts`: how many, or one for each item.
+
+    `service` has its web processes, worker and beat running.
+    """
     username = f"load.race{cap}{'k' if with_kills else ''}{name}"
     editor = f"editor-{username}"
     workspace = service.workspace("business", editor=editor, password=PASSWORD)
@@ -279,11 +283,11 @@ def _post_all(
     cookies: Cookies,
     received: Answers,
     *,
-    posts: int,
+    posts: int | Iterable[int],
     clients: int,
     key: str | None = None,
 ) -> None:
-    numbers = iter(range(posts))
+    numbers = iter(range(posts) if isinstance(posts, int) else posts)
     lock = threading.Lock()
 
     def client(place: int) -> None:
@@ -341,7 +345,7 @@ def _counts(database: psycopg.Connection, sql: str, instance_id: str) -> Counter
 
 
 def _postgres_url(service: Service) -> str:
-    return urlsplit(service.environment["DATABASE_URL"])._replace(scheme="postgresql").geturl()
+    return direct_url(service.environment["DATABASE_URL"])
 
 
 def _cookie(response: http.client.HTTPResponse, name: str) -> str:

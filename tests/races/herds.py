@@ -22,7 +22,7 @@ from tests.processes.service import Service, running_service
 
 SPREAD_SECONDS = 0.05  # the last reader of a herd starts this much later than the first
 
-_SEED = """
+SEED = """
 import json
 from entitlements.models import Plan, Workspace
 from venice_api import embed_tokens
@@ -52,7 +52,7 @@ class Verdict:
 
 def run(service: Service, *, herds: int, readers: int) -> Verdict:
     """Run the herds one after the other, each for a new widget."""
-    tokens = service.manage("shell", "-v", "0", "-c", _SEED.format(herds=herds))
+    tokens = service.manage("shell", "-v", "0", "-c", SEED.format(herds=herds))
     answers: Counter[str] = Counter()
     began = time.monotonic()
     with ThreadPoolExecutor(max_workers=readers) as pool:

@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import itertools
-import subprocess
-import sys
-import urllib.request
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -13,31 +10,15 @@ from typing import Any
 import pytest
 from django.core.files.storage import storages
 
-from tests.processes.service import free_port, wait_until
+from tests.processes.buckets import ACCESS_KEY, SECRET_KEY, s3_server
 
-ACCESS_KEY, SECRET_KEY = "canary-access-key", "canary-secret-key"
 _numbers = itertools.count()
 
 
 @pytest.fixture(scope="session")
 def s3_url() -> Iterator[str]:
-    port = free_port()
-    command = (sys.executable, "-m", "moto.server", "-H", "127.0.0.1", "-p", str(port))
-    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    try:
-        wait_until(lambda: _answers(f"http://127.0.0.1:{port}/moto-api/data.json"), 30)
-        yield f"http://127.0.0.1:{port}"
-    finally:
-        process.terminate()
-        process.wait()
-
-
-def _answers(url: str) -> bool:
-    try:
-        with urllib.request.urlopen(url, timeout=2) as answer:
-            return bool(answer.status == 200)
-    except OSError:
-        return False
+    with s3_server() as url:
+        yield url
 
 
 UseBucket = Callable[..., Any]

@@ -15,7 +15,8 @@ from django.core.files.storage import storages
 from paris_integration.errors import StorageUnavailable
 from paris_integration.media import s3, storage
 from tests.conftest import run_python
-from tests.paris_integration.media.conftest import ACCESS_KEY, SECRET_KEY, UseBucket
+from tests.paris_integration.media.conftest import UseBucket
+from tests.processes.buckets import ACCESS_KEY, SECRET_KEY
 from tests.processes.service import free_port
 
 NAME = f"{'ab12' * 10}.jpg"
