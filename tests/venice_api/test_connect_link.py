@@ -243,6 +243,21 @@ def test_a_link_closed_while_its_holder_is_at_meta_connects_nothing(
     assert sentence in told or "Open the link that you were sent again" in told
 
 
+def test_withdrawing_a_link_deletes_the_token_that_waits_for_a_choice(
+    people: Cast, instance: WidgetInstance, logins: FakeLogins, clock: Any
+) -> None:
+    logins.accounts = TWO
+    client, state = begin(make(people, instance), "facebook")
+    choice = callback(client, state, "callback/facebook")["Location"]
+    assert LoginAttempt.objects.filter(token__isnull=False).exists()
+
+    close("withdrawn", people, instance, clock)
+
+    assert not LoginAttempt.objects.exists()
+    assert client.post(choice, {"account": TWO[0].account_id}).status_code == 400
+    assert not Connection.objects.exists()
+
+
 @pytest.mark.parametrize("what", ["withdrawn", "disconnected", "deleted"])
 def test_what_ends_during_the_exchange_connects_nothing(
     people: Cast,

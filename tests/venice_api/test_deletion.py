@@ -22,6 +22,7 @@ from paris_integration.models import (
     HashtagSearch,
     LoginAttempt,
     PersonFence,
+    RefreshReceipt,
 )
 from paris_integration.observing.audit import Action, Outcome, note
 from paris_integration.providers.oauth import Account
@@ -118,6 +119,7 @@ def test_nothing_is_left(
     after = everything_stored()
     assert [text for text in personal if text in after] == []
     assert reply["confirmation_code"] in after
+    assert not RefreshReceipt.objects.exists()
     assert Connection.objects.count() == LoginAttempt.objects.count() == HashtagAccount.objects.count() == 0
     assert people.editor.get(unfinished).status_code == 400
     assert people.editor.post(unfinished, {"account": ACCOUNT}).status_code == 400

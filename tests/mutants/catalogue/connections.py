@@ -271,7 +271,7 @@ MUTANTS = (
         INCIDENTS,
         "claimed = _still(incident).filter(probes=incident.probes)",
         "claimed = _still(incident)",
-        (f"{ON_INCIDENTS}::test_probes_are_made_by_one_process",),
+        (f"{ON_INCIDENTS}::test_of_two_processes_that_see_the_same_probe_due_one_makes_it",),
     ),
     Mutant(
         "incident: calls go on",

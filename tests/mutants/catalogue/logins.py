@@ -120,7 +120,7 @@ MUTANTS = (
         CONNECT_LINKS,
         "    login_fences.cancel_for_link(link_id)\n",
         "",
-        (f"{ON_LINKS}::test_what_ends_during_the_exchange_connects_nothing",),
+        (f"{ON_LINKS}::test_withdrawing_a_link_deletes_the_token_that_waits_for_a_choice",),
     ),
     Mutant(
         "connect link: valid for ever",

@@ -14,7 +14,7 @@ from django.utils import timezone
 
 from config.celery import app
 from paris_integration import tasks
-from paris_integration.connections import health, lifecycle, notices, renewals
+from paris_integration.connections import health, incidents, lifecycle, notices, renewals
 from paris_integration.connections.incidents import BurstLimits, is_incident, probe_wait
 from paris_integration.errors import (
     PermissionMissing,
@@ -448,6 +448,27 @@ def test_probes_are_made_by_one_process(world: World) -> None:
     world.provider.during_call = health.probe_incidents
     health.probe_incidents()
     assert len(world.provider.requests) - before <= 2
+
+
+def test_of_two_processes_that_see_the_same_probe_due_one_makes_it(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world.fill(*range(6))
+    world.refuse(*range(6))
+    world.work(10)
+    incident = Incident.objects.get()
+    login, at = Login(incident.login), incident.next_probe_at
+    wait_after, others = incidents.probe_wait, []
+
+    def between_read_and_write(probes: int) -> timedelta:
+        monkeypatch.setattr(incidents, "probe_wait", wait_after)
+        others.append(incidents.claim_probe(login, at=at))
+        return wait_after(probes)
+
+    monkeypatch.setattr(incidents, "probe_wait", between_read_and_write)
+
+    assert incidents.claim_probe(login, at=at) is None
+    assert others == [incident]
 
 
 def test_a_grant_that_ended_when_the_incident_began_is_mailed_after_it(world: World) -> None:
