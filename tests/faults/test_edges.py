@@ -28,9 +28,13 @@ ORIGINAL = "load.walls"
 
 @pytest.fixture(scope="module")
 def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
+    """Two processes behind one address, to which Meta sends people back."""
     Stores.of_this_run().make_whole()
     with running_service(
-        tmp_path_factory.mktemp("edges"), webs=2, LOG_LEVEL="ERROR", PROVIDER_TIMEOUT_SECONDS="30"
+        tmp_path_factory.mktemp("edges"),
+        WEB_CONCURRENCY="2",
+        LOG_LEVEL="ERROR",
+        PROVIDER_TIMEOUT_SECONDS="30",
     ) as running:
         yield running
 
@@ -81,8 +85,8 @@ def test_callbacks(service: Service, home: dict[str, str]) -> None:
 
     def callbacks(states: list[str], code: str) -> list[Answer]:
         requests = []
-        for place, state in enumerate(states):
-            port = service.web_ports[place % 2]
+        for state in states:
+            port = service.web_ports[0]
             query = f"code={quote(code, safe='')}&state={quote(state, safe='')}"
             head = f"GET {API}callback?{query} HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\nCookie: {cookies}\r\n"
             requests.append(Request(port, f"{head}Connection: close\r\n\r\n".encode()))
