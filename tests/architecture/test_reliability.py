@@ -48,7 +48,8 @@ def test_every_figure_is_measured_by_tests_that_exist() -> None:
 
 def test_every_figure_stands_in_the_document() -> None:
     table = DOCUMENT.read_text().split(BEGIN)[1].split(END)[0]
-    assert {name for name in FIGURES if f"| **{name}** " not in table} == set()
+    measured = [name for name, figure in FIGURES.items() if figure.tests]  # M2 is the whole run itself
+    assert [name for name in measured if f"| **{name}** " not in table] == []
 
 
 def test_new_figures_replace_old_ones_and_leave_the_others() -> None:

@@ -17,6 +17,7 @@ from typing import Any
 from tests.processes.service import FEED_PATH
 from tests.races.forced_refresh import REFRESH, Cookies
 
+LOCATION = re.compile(rb"^Location: (.*?)\r?$", re.IGNORECASE | re.MULTILINE)
 WARNINGS = re.compile(rb'"warnings":\s*\[([^\]]*)\]')
 
 
@@ -33,6 +34,7 @@ class Answer:
     status: int
     body: bytes
     seconds: float
+    location: str = ""
 
     @property
     def json(self) -> Any:
@@ -109,7 +111,8 @@ def _parsed(answer: bytes, seconds: float) -> Answer:
         return Answer(0, b"", seconds)
     if b"transfer-encoding: chunked" in head.lower():
         body = _unchunked(body)
-    return Answer(int(head.split(b" ", 2)[1]), body, seconds)
+    location = LOCATION.search(head)
+    return Answer(int(head.split(b" ", 2)[1]), body, seconds, location[1].decode() if location else "")
 
 
 def _unchunked(body: bytes) -> bytes:

@@ -65,7 +65,7 @@ def test_the_judge_convicts_a_naive_service(stores: Stores, tmp_path: Path) -> N
         verdict = naive_race(service, member.workspace, member.instance_id, cap=20, posts=200)
     complaints = verdict.complaints(with_kills=False)
     figure(
-        "Q1", "control: a naive service, cap 20", is_met="more units kept than the cap" in complaints,
+        "Q1", "control, a naive service with cap 20", is_met="more units kept than the cap" in complaints,
         units_kept=verdict.kept, complaints=complaints,
     )  # fmt: skip
     assert {"more units kept than the cap", "window and ledger disagree"} <= set(complaints)
