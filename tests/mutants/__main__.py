@@ -47,6 +47,7 @@ PYTEST = (
 CONTROL_SECONDS = 600.0
 # A mutant may take this much longer than its tests without it.
 LIMIT_FACTOR, LIMIT_SECONDS = 5, 60.0
+SHOWN = 100  # characters of a test's message
 # Errors of the change itself, not of what it changes.
 BROKEN = ("NameError", "UnboundLocalError", "ImportError", "ModuleNotFoundError", "SyntaxError")
 
@@ -249,7 +250,7 @@ class Hunt:
                 _apply_again(mutant, copy.root, environment)
             outcome = copy.run(mutant.killed_by, environment, seconds=seconds)
         if outcome.failed and not outcome.why.startswith(BROKEN):
-            self._say(mutant, "killed", outcome, f"by {outcome.failed}")
+            self._say(mutant, "killed", outcome, f"by {outcome.failed}: {outcome.why[:SHOWN]}")
         else:
             self._say(mutant, "SURVIVED", outcome, f"{outcome.failed} {outcome.why}".strip())
 
@@ -262,10 +263,15 @@ class Hunt:
     def _stores(self, needs_postgres: bool) -> Iterator[dict[str, str]]:
         """A new database for each run, because a failed test may leave rows behind."""
         with tempfile.TemporaryDirectory(dir=self._folder) as folder, ExitStack() as stack:
+            # One at a time: the first one makes the template.
+            with self._lock:
+                if needs_postgres:
+                    url = stack.enter_context(migrated_database(Path(folder)))
+                else:
+                    url = migrated_sqlite(Path(folder))
             if not needs_postgres:
-                yield {"TEST_DATABASE_NAME": migrated_sqlite(Path(folder)).removeprefix("sqlite:///")}
+                yield {"TEST_DATABASE_NAME": url.removeprefix("sqlite:///")}
                 return
-            url = stack.enter_context(migrated_database(Path(folder)))
             yield {
                 "TEST_DATABASE_NAME": urlsplit(url).path.strip("/"),
                 "DATABASE_URL": os.environ["DATABASE_URL"],

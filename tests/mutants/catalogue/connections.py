@@ -257,7 +257,7 @@ MUTANTS = (
         SITUATION,
         "    if row.is_erased:  # the insert waited",
         "    if False:  # the insert waited",
-        (f"{ON_WIDGETS}::test_a_row_created_during_the_deletion_is_deleted",),
+        (f"{ON_WIDGETS}::test_a_running_read_does_not_restore_a_deleted_feed",),
     ),
     Mutant(
         "incident: it ends connections",

@@ -27,7 +27,7 @@ MUTANTS = (
         ALLOWANCE,
         "    if not is_source_in_plan(source, limits):\n        return Decision(",
         "    if False:\n        return Decision(",
-        (f"{ON_MODEL}::test_the_allowance_is_enforced_as_announced_to_the_second",),
+        (f"{ON_REFRESH}::test_plan_restrictions_are_reported_before_other_reasons",),
     ),
     Mutant(
         "allowance: a day begins at every hour",
