@@ -10,11 +10,11 @@ from __future__ import annotations
 import fcntl
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from prometheus_client import CollectorRegistry
+from prometheus_client import CollectorRegistry, Metric
 from prometheus_client.mmap_dict import MmapedDict
 from prometheus_client.multiprocess import MultiProcessCollector
 
@@ -28,10 +28,19 @@ def directory() -> Path:
     return Path(os.environ["PROMETHEUS_MULTIPROC_DIR"])
 
 
+class _WrittenFiles(MultiProcessCollector):
+    """Leaves out empty files: a process creates its file before it gives it a size."""
+
+    def collect(self) -> Iterable[Metric]:
+        files = [str(path) for path in directory().glob("*.db") if path.stat().st_size > 0]
+        merged: Iterable[Metric] = self.merge(files, accumulate=True)
+        return merged
+
+
 def page_registry() -> CollectorRegistry:
     """A registry of what the files contain. This process's own registry isn't needed: its numbers are in the files."""
     registry = CollectorRegistry()
-    MultiProcessCollector(registry, path=str(directory()))
+    _WrittenFiles(registry, path=str(directory()))
     return registry
 
 
@@ -48,7 +57,7 @@ def fold_ended() -> int:
         ended = [path for path in sorted(directory().glob("*.db")) if _has_ended(path)]
         for path in ended:
             found = _OF_PROCESS.fullmatch(path.name)
-            if found is not None:
+            if found is not None and path.stat().st_size > 0:
                 _add(path, directory() / f"{found['kind']}_{FOLDED}.db", latest=found["kind"] == "gauge_max")
             path.unlink()
         return len(ended)

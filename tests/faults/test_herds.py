@@ -178,7 +178,9 @@ def plant(service: Service, caption: str) -> None:
 
 
 def fenced(service: Service) -> int:
-    page: Any = parse(get(f"http://127.0.0.1:{service.web_ports[0]}/metrics").body.decode())
+    answer = get(f"http://127.0.0.1:{service.web_ports[0]}/metrics")
+    assert answer.status == 200, (answer.status, service.log()[-5_000:])
+    page: Any = parse(answer.body.decode())
     return int(
         sum(
             value

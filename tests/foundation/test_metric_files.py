@@ -48,3 +48,12 @@ def test_files_of_running_processes_are_kept(tmp_path: Path) -> None:
     said = run(COUNT.format(amount=5) + FOLD_AND_SHOW, tmp_path)
     assert said.startswith("folded 0")
     assert parse(said.partition("\n")[2])[("feeds_total", (("result", "hit"),))] == 5
+
+
+def test_a_file_that_is_being_created_or_was_never_written_does_no_harm(tmp_path: Path) -> None:
+    """A process opens its file before it gives it a size, and may be killed in between."""
+    (tmp_path / "counter_1.db").touch()  # of a running process
+    (tmp_path / "histogram_4194400.db").touch()  # beyond the largest id of a process: it has ended
+    said, _, page = run(COUNT.format(amount=5) + FOLD_AND_SHOW, tmp_path).partition("\n")
+    assert said == "folded 1"
+    assert parse(page)[("feeds_total", (("result", "hit"),))] == 5
