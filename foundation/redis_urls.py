@@ -10,6 +10,7 @@ redis-py's `ssl_ca_certs`, `ssl_certfile`, `ssl_keyfile`, `ssl_cert_reqs` and `s
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
@@ -23,6 +24,7 @@ from redis.sentinel import Sentinel, SentinelConnectionPool
 
 SENTINEL_PORT = 26379
 ENCRYPTED = {"redis+sentinel": False, "rediss+sentinel": True}
+_PARTS = re.compile(r"([^/?#]+://)((?:[^/?#]*@)?)([^/?#]*)(.*)", re.DOTALL)
 _TLS_OPTIONS = ("ssl_ca_certs", "ssl_certfile", "ssl_keyfile", "ssl_cert_reqs", "ssl_check_hostname")
 
 
@@ -111,10 +113,15 @@ def sentinels_of(url: str) -> Sentinels | None:
     scheme = url.partition(":")[0].lower()
     if scheme not in ENCRYPTED:
         return None
+    found = _PARTS.fullmatch(url)
+    if found is None:
+        raise BadUrl("not a valid URL of Sentinels")
+    start, login, hosts, end = found.groups()
     try:
-        parts = urlsplit(url)
+        # Without the hosts: newer versions of Python refuse a list with an IPv6 address.
+        parts = urlsplit(f"{start}{login}hosts{end}")
         options = dict(parse_qsl(parts.query, keep_blank_values=True, strict_parsing=bool(parts.query)))
-        addresses = tuple(_address(host) for host in parts.netloc.rpartition("@")[2].split(","))
+        addresses = tuple(_address(host) for host in hosts.split(","))
         database = int(parts.path.strip("/") or 0)
         username, password = parts.username, parts.password
     except ValueError:
