@@ -118,7 +118,7 @@ class Repeater:
         time.sleep(self._seconds())
         try:
             self._step()
-        except Exception:
+        except Exception:  # whatever fails once, the next step must be made
             logger.exception("work in a thread failed: %s", self._name)
 
 
