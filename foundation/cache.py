@@ -12,12 +12,14 @@ import functools
 import hashlib
 import json
 import logging
+import random
 import re
 import threading
 import time
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Annotated, Any, Generic, NamedTuple, TypeVar, cast
 
@@ -232,7 +234,7 @@ class ResilientRedisCache(RedisCache):
         """The first bytes under these keys, as Redis has them, in one round trip. Without Redis: none."""
 
         def call() -> list[bytes]:
-            made = [self.make_and_validate_key(key) for key in keys]
+            made = [self.make_key(key) for key in keys]
             with self._cache.get_client(made[0]).pipeline(transaction=False) as pipeline:
                 for key in made:
                     pipeline.getrange(key, 0, length - 1)
@@ -257,6 +259,9 @@ class ResilientRedisCache(RedisCache):
 
 RECHECK_AFTER_SECONDS = 30.0
 RECHECK_SECONDS = 1.0  # how long a reader that has a copy waits for the database
+# When the values of answers in use are checked in the background. Spread, so that values that were loaded together, or
+# that two processes use, aren't all checked at once.
+CHECK_AHEAD_SECONDS = (18.0, 27.0)
 
 
 class StoreAway(Exception):
@@ -270,6 +275,17 @@ class Mark(NamedTuple):
     checked_at_seconds: float  # since the epoch
 
 
+@dataclass(frozen=True, slots=True)
+class Origin(Generic[Value]):
+    """Where a cached value comes from. `load` reads it from the database.
+
+    `is_gone`: whether what it is about was deleted in the meantime, asked after it was cached.
+    """
+
+    load: Callable[[], Value]
+    is_gone: Callable[[Value], bool] | None = None
+
+
 class Lookups:
     """Which cached values a block used. While the cache holds the same ones, and they needn't be checked against the
     database again, the block would find the same.
@@ -277,15 +293,19 @@ class Lookups:
 
     def __init__(self) -> None:
         self._digests: dict[str, str] = {}
+        self._origins: dict[str, Origin[Any]] = {}
+        self._checked_at_seconds: dict[str, float] = {}
         self._is_whole = True
+        self._ahead_seconds = random.uniform(*CHECK_AHEAD_SECONDS)  # noqa: S311 - no secret
 
     @property
     def keys(self) -> Collection[str]:
         """No keys if the block found something that isn't in the cache."""
         return self._digests.keys() if self._is_whole else ()
 
-    def note(self, key: str, digest: str) -> None:
-        self._digests[key] = digest
+    def note(self, key: str, digest: str, origin: Origin[Any], checked_at_seconds: float) -> None:
+        self._digests[key], self._origins[key] = digest, origin
+        self._checked_at_seconds[key] = checked_at_seconds
 
     def note_load(self) -> None:
         """A value isn't in the cache, or is out of date there."""
@@ -293,12 +313,19 @@ class Lookups:
 
     def are_same(self, found: Mapping[str, Mark], *, now_seconds: float) -> bool:
         """Whether the cache still has the same values, according to what `find_marks` found."""
-        return bool(self.keys) and all(
-            (mark := found.get(key)) is not None
-            and mark.digest == digest
-            and is_checked(mark.checked_at_seconds, now_seconds)
-            for key, digest in self._digests.items()
-        )
+        if not self.keys:
+            return False
+        for key, digest in self._digests.items():
+            mark = found.get(key)
+            if mark is None or mark.digest != digest or not is_checked(mark.checked_at_seconds, now_seconds):
+                return False
+            self._checked_at_seconds[key] = mark.checked_at_seconds
+        return True
+
+    def due_for_check(self, now_seconds: float) -> dict[str, Origin[Any]]:
+        """The values that `check_again` should check soon, by key."""
+        before = now_seconds - self._ahead_seconds
+        return {key: self._origins[key] for key in self.keys if self._checked_at_seconds[key] < before}
 
 
 _lookups: ContextVar[Lookups | None] = ContextVar("cache_lookups", default=None)
@@ -372,41 +399,82 @@ def guarded_load(load: Callable[[], Value]) -> Value:
 
 
 def remember(
-    key: str, load: Callable[[], Value], kind: type[Any], *, now_seconds: float | None = None
+    key: str,
+    load: Callable[[], Value],
+    kind: type[Any],
+    *,
+    is_gone: Callable[[Value], bool] | None = None,
+    now_seconds: float | None = None,
 ) -> Value:
     """The value under `key`, from the cache while it was checked against the database in the last 30 seconds.
 
     `load` reads the value, of type `kind`, from the database; None is not remembered. A copy that is not of this type
     (older release, poisoned) counts as missing. While the database is away an old copy serves; without one: StoreAway.
-    Writers call `forget(key)` on commit; the re-check bounds what a lost `forget` can do.
+    Writers call `forget(key)` on commit; the re-check bounds what a lost `forget` can do. `is_gone` is asked after a
+    value was cached: a deletion between loading and caching it must leave nothing there.
     """
     now_seconds = time.time() if now_seconds is None else now_seconds
     lookups = _lookups.get()
-    copy: _Copy[Value] | None = _find_copy(key, kind, lookups)
+    origin = Origin(load, is_gone)
+    copy: _Copy[Value] | None = _find_copy(key, kind)
     is_current = copy is not None and is_checked(copy.checked_at, now_seconds)
     result = "miss" if copy is None else "hit" if is_current else "recheck"
     cache_requests.labels(result=result, layer=_layer_of(key)).inc()
     if copy is not None and is_current:
+        if lookups is not None:
+            lookups.note(key, copy.digest, origin, copy.checked_at)
         return copy.value
     limit = RECHECK_SECONDS if copy is not None else statements.limit_seconds()
     try:
         with statements.limited_to(limit):
-            fresh = guarded_load(load)
+            fresh, digest = _renew(key, origin, now_seconds)
     except StoreAway:
         if copy is None:
             raise
-        if lookups is not None:
-            lookups.note_load()
-        return copy.value
-    digest = None
-    if fresh is not None:  # requests may ask for any number of things that don't exist
-        digest = store(key, fresh, now_seconds)
+        fresh, digest = copy.value, None
     if lookups is not None:
         if digest is None:
             lookups.note_load()
         else:
-            lookups.note(key, digest)
+            lookups.note(key, digest, origin, now_seconds)
     return fresh
+
+
+def check_again(origins: Mapping[str, Origin[Any]]) -> None:
+    """Check cached values, by key, against the database, before a reader has to. Stops when the database is away."""
+    marks = find_marks(origins)
+    soonest = time.time() - CHECK_AHEAD_SECONDS[0]
+    # Another process may have checked some already.
+    due = {
+        key: origin
+        for key, origin in origins.items()
+        if key in marks and marks[key].checked_at_seconds < soonest
+    }
+    for key, origin in due.items():
+        try:
+            with statements.limited_to(RECHECK_SECONDS):
+                _renew(key, origin, time.time())
+        except StoreAway:
+            return
+
+
+def _renew(key: str, origin: Origin[Value], now_seconds: float) -> tuple[Value, str | None]:
+    """Load the value and cache it. Its digest, too, unless it isn't cached. Raises StoreAway."""
+    fresh = guarded_load(origin.load)
+    if fresh is None:  # not cached: requests may ask for any number of things that don't exist
+        return fresh, None
+    digest = store(key, fresh, now_seconds)
+    if origin.is_gone is None:
+        return fresh, digest
+    is_gone = origin.is_gone
+    try:
+        if not guarded_load(lambda: is_gone(fresh)):
+            return fresh, digest
+    except StoreAway:
+        forget(key)
+        return fresh, None
+    forget(key)
+    return guarded_load(origin.load), None
 
 
 def is_checked(checked_at_seconds: float, now_seconds: float) -> bool:
@@ -434,18 +502,10 @@ def forget(*keys: str) -> None:
     cache.delete_many(keys)
 
 
-def _find_copy(key: str, kind: Any, lookups: Lookups | None) -> _Copy[Any] | None:
+def _find_copy(key: str, kind: Any) -> _Copy[Any] | None:
     try:
         text = cache.get(key)
-        if text is None:
-            return None
-        copy = _decoder_of(kind).decode(text)
-        if lookups is not None:
-            if copy.digest:
-                lookups.note(key, copy.digest)
-            else:
-                lookups.note_load()
-        return copy
+        return None if text is None else _decoder_of(kind).decode(text)
     except Exception:  # noqa: BLE001 - nothing in the cache may fail a reader
         logger.warning("unreadable cache entry ignored: %s", key)
         return None

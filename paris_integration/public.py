@@ -49,7 +49,7 @@ from paris_integration.errors import (
     TooBusy,
 )
 from paris_integration.feeds.glances import glance_at
-from paris_integration.feeds.reading import preview_source, read_feed
+from paris_integration.feeds.reading import ask_again, preview_source, read_feed
 from paris_integration.feeds.refreshing import retire_other_sources
 from paris_integration.feeds.selecting import select, why_left_out
 from paris_integration.feeds.sources import (
@@ -192,6 +192,7 @@ __all__ = [
     "also_check",
     "also_rotate",
     "announce_worker_metrics",
+    "ask_again",
     "ask_to_reconnect",
     "begin_login",
     "choose_account",

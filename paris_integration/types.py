@@ -374,8 +374,8 @@ class FeedView:
     allowed, None if it is allowed now or running; after a forced refresh, when the next forced one is allowed.
     `is_warming`: the first fetch is running. `is_first_fill`: this request waited for it. For members only: `forced`,
     `refresh_now`, `last_tried_at` (the last call, successful or not), `paused_until` (a pause by staff) and
-    `connection` (the instance's, or None). `same_until`: until then the same cached values give the same view, and
-    nothing else has to be done for a reader; None: not known.
+    `connection` (the instance's, or None). `same_until`: until then the same cached values give the same view; None:
+    not known. `asked_for`: the feed that the worker was asked to refresh because it is due, or None.
     """
 
     posts: tuple[EncodedPost, ...]
@@ -392,6 +392,7 @@ class FeedView:
     paused_until: datetime | None = None
     connection: ConnectionFacts | None = None
     same_until: datetime | None = None
+    asked_for: UUID | None = None
 
 
 class CauseCode(StrEnum):

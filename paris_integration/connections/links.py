@@ -18,21 +18,20 @@ _links: Prepared[ConnectionLink] = Prepared(
 
 def recall(key: FeedKey) -> ConnectionFacts | None:
     """The instance's connection from the cache, or None. Raises StoreAway when cache and database are both away."""
-    loaded: list[ConnectionFacts | None] = []
-
-    def load_now() -> tuple[ConnectionFacts | None]:
-        loaded.append(_load(key.instance_id))
-        return (loaded[-1],)
-
     # Wrapped in a tuple so that "no connection" can be cached as well.
-    (facts,) = cache.remember(_key(key.instance_id), load_now, tuple[ConnectionFacts | None])
-    # The connection may have been erased between loading and caching it. Checking after storing leaves no stale copy.
-    if loaded and facts is not None:
-        connection = Connection.objects.filter(pk=facts.connection_id)
-        if not cache.guarded_load(connection.exists):
-            forget([key.instance_id])
-            return None
+    (facts,) = cache.remember(
+        _key(key.instance_id),
+        lambda: (_load(key.instance_id),),
+        tuple[ConnectionFacts | None],
+        is_gone=_is_gone,
+    )
     return _of_workspace(facts, key)
+
+
+def _is_gone(found: tuple[ConnectionFacts | None]) -> bool:
+    """Whether the connection was erased."""
+    (facts,) = found
+    return facts is not None and not Connection.objects.filter(pk=facts.connection_id).exists()
 
 
 def find_connection(key: FeedKey) -> ConnectionFacts | None:

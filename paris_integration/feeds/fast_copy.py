@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable
+from contextlib import suppress
 from datetime import UTC, datetime
 from functools import lru_cache
 from uuid import UUID
@@ -75,18 +76,7 @@ class FeedCopy(msgspec.Struct, frozen=True, array_like=True):
 
 def find(key: FeedKey, mode: Mode) -> FeedCopy | None:
     """The feed of this key, or None if it has no row. Raises StoreAway when cache and database are both away."""
-    loaded: list[FeedCopy | None] = []
-
-    def load_now() -> FeedCopy | None:
-        loaded.append(load(key, mode))
-        return loaded[-1]
-
-    copy = cache.remember(copy_key(key, mode), load_now, FeedCopy)
-    # The row may have been deleted between loading and caching it. Checking after storing leaves no stale copy.
-    if loaded and copy is not None and _is_gone(copy.feed_id):
-        forget(key, mode)
-        return None
-    return copy
+    return cache.remember(copy_key(key, mode), lambda: load(key, mode), FeedCopy, is_gone=_is_gone)
 
 
 def load(key: FeedKey, mode: Mode) -> FeedCopy | None:
@@ -97,19 +87,18 @@ def load(key: FeedKey, mode: Mode) -> FeedCopy | None:
 
 def publish(row: Feed) -> None:
     """Cache the row's copy."""
-    cache.store(row.copy_key, copy_of(row))
+    copy = copy_of(row)
+    cache.store(row.copy_key, copy)
     # Disconnect, purge and widget deletion delete the row first and the copy second. Checking the row after storing
     # leaves no copy behind, whichever comes first.
-    if _is_gone(row.pk):
-        forget_copies([row])
+    with suppress(cache.StoreAway):
+        if cache.guarded_load(lambda: _is_gone(copy)):
+            forget_copies([row])
 
 
-def _is_gone(feed_id: UUID) -> bool:
-    """Whether the row was deleted. False while the database is away."""
-    try:
-        return not cache.guarded_load(lambda: _ids.rows(pk=feed_id))
-    except cache.StoreAway:
-        return False
+def _is_gone(copy: FeedCopy | None) -> bool:
+    """Whether the copy's row was deleted."""
+    return copy is not None and not _ids.rows(pk=copy.feed_id)
 
 
 def forget(key: FeedKey, mode: Mode) -> None:

@@ -43,9 +43,7 @@ from paris_integration.waiting import Wait, board
 
 MARK_READ_EVERY = timedelta(hours=1)
 LOOK_AGAIN_SECONDS = 0.1
-# A due feed is asked for again by the reads that follow, in case the first message was lost.
-DUE_SAME_FOR = timedelta(seconds=1)
-SAME_FOR = timedelta(minutes=1)
+SAME_FOR = timedelta(minutes=5)
 LINK_LIFETIME_IF_UNKNOWN = timedelta(days=4)
 
 
@@ -97,9 +95,17 @@ def _read(found: Situation, selection: Selection, *, is_preview: bool) -> tuple[
     if copy is None:  # only without a route, handled above
         return _nothing(found.warnings), found
     verdict = _verdict(found, copy)
+    view = _view_of(found, copy, verdict, selection)
     if verdict.is_due and (not is_preview or _charge_preview(found.key.workspace_id, found.now)):
-        dispatcher.request_refresh(copy.feed_id)
-    return _view_of(found, copy, verdict, selection), found
+        view = replace(view, asked_for=copy.feed_id)
+        ask_again(view)
+    return view, found
+
+
+def ask_again(view: FeedView) -> None:
+    """Ask the worker to refresh the view's feed if it is due: an earlier message may be lost. Never blocks."""
+    if view.asked_for is not None:
+        dispatcher.request_refresh(view.asked_for)
 
 
 def _verdict(found: Situation, copy: FeedCopy) -> Verdict:
@@ -127,14 +133,14 @@ def _view_of(found: Situation, copy: FeedCopy, verdict: Verdict, selection: Sele
 def _same_until(
     found: Situation, copy: FeedCopy, verdict: Verdict, posts: tuple[EncodedPost, ...]
 ) -> datetime:
-    """Until when a read of the same cached values gives the same view and asks nobody for anything."""
+    """Until when a read of the same cached values gives the same view and does nothing but ask the worker again."""
     now = found.now
     stored = [copy.fetched_at, copy.blocked_until, copy.backoff_set_at, copy.paused_at, copy.paused_until]
     moments = [
         schedule.changes_at([*stored, copy.slowed_until], copy.state_at(now), found.limits, now),
         None if copy.fetched_at is None else links_expire_at(posts, copy.fetched_at),
         None if copy.last_read_at is None else copy.last_read_at + MARK_READ_EVERY,
-        now + (DUE_SAME_FOR if verdict.is_due else SAME_FOR),
+        now + SAME_FOR,
     ]
     return min(moment for moment in moments if moment is not None and moment > now)
 

@@ -7,6 +7,7 @@ import socket
 import threading
 import time
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -15,11 +16,13 @@ from django.core.cache import cache, caches
 from django.db import OperationalError
 
 from foundation.cache import (
+    CHECK_AHEAD_SECONDS,
     RECHECK_AFTER_SECONDS,
     Breaker,
     Lookups,
     ResilientRedisCache,
     StoreAway,
+    check_again,
     database_breaker,
     find_marks,
     forget,
@@ -31,6 +34,7 @@ from foundation.cache import (
 from tests.marks import needs_redis
 
 pytestmark = pytest.mark.cached
+NOW = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
 PARAMS = {"OPTIONS": {"socket_connect_timeout": 0.25, "socket_timeout": 0.25}}
 
 
@@ -152,6 +156,50 @@ def test_values_are_the_same_until_another_one_is_stored_or_the_check_is_old() -
     assert are_same(125)
     forget("test:other")
     assert not are_same(125)
+
+
+def test_nothing_stays_cached_about_what_was_deleted_while_it_was_loaded() -> None:
+    rows = {"id": "row"}
+
+    def load() -> str | None:
+        found = rows.get("id")
+        rows.clear()  # another process deletes the row, and then its copy
+        return found
+
+    value = remember("test:key", load, str, is_gone=lambda _: "id" not in rows, now_seconds=100)
+    assert value is None
+    assert cache.get("test:key") is None
+
+
+def test_a_value_whose_deletion_cannot_be_ruled_out_is_not_cached() -> None:
+    def is_gone(_: str) -> bool:
+        raise OperationalError
+
+    assert remember("test:key", lambda: "row", str, is_gone=is_gone, now_seconds=100) == "row"
+    assert cache.get("test:key") is None
+
+
+def test_values_are_checked_again_before_they_are_too_old(clock: Any) -> None:
+    origin, looked_up = Store(), Lookups()
+    with noting(looked_up):
+        remember("test:key", origin.load, str)
+    due_after = [n for n in range(int(RECHECK_AFTER_SECONDS)) if looked_up.due_for_check(time.time() + n)]
+    first, last = CHECK_AHEAD_SECONDS
+    assert first <= due_after[0] <= last + 1
+    assert due_after[-1] == RECHECK_AFTER_SECONDS - 1
+
+    clock.shift(first - 1)  # another process has checked it
+    check_again(looked_up.due_for_check(time.time() + last))
+    assert origin.reads == 1
+    clock.shift(last - first + 2)
+    origin.is_away = True
+    check_again(looked_up.due_for_check(time.time()))
+    origin.is_away, origin.value = False, "new"
+    database_breaker.success()
+    check_again(looked_up.due_for_check(time.time()))
+    assert not looked_up.are_same(find_marks(looked_up.keys), now_seconds=time.time())
+    assert remember("test:key", origin.load, str) == "new"
+    assert origin.reads == 3
 
 
 def test_a_value_that_was_not_found_is_never_the_same() -> None:

@@ -5,7 +5,8 @@ kept as bytes, under everything in the request that the answer depends on, and s
 REPEAT_SECONDS, or until the view says that the answer may change by itself. Before that time is over, a thread asks the
 cache whether the values from which the answers in use were made are still the same, all in one round trip. Those that
 are stay good for another REPEAT_SECONDS. For each of the others, one request goes to the view early, so that the rest
-needn't wait for it.
+needn't wait for it. Another thread checks the cached values of the answers in use against the database before they get
+too old for that.
 
 The view stays the only place that decides what is answered. A repeated answer counts like any other: towards throttles,
 metrics, daily usage, sightings and the access log. Repeated are answers to `GET` requests with an embed token, without
@@ -22,6 +23,7 @@ from collections import OrderedDict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import takewhile
 from typing import Any, NamedTuple
 
 from django.conf import settings
@@ -31,7 +33,7 @@ from django.utils.http import parse_etags
 from prometheus_client import Counter
 
 from foundation import buffers, counters, logs, threads
-from foundation.cache import Lookups, find_marks
+from foundation.cache import Lookups, Origin, check_again, find_marks
 from paris_integration import public as paris
 from venice_api import sightings
 from venice_api.api import feed_results, throttles
@@ -42,6 +44,7 @@ REPEAT_SECONDS = 1.0
 SETTLE_SECONDS = 0.5
 CHECK_SECONDS = 0.2
 CHECK_EARLY_SECONDS = 0.5  # before an answer's time is over
+CHECK_DATABASE_SECONDS = 0.5
 IN_USE_SECONDS = 30.0  # since the last request; other answers are checked when they are asked for
 RENEWAL_SECONDS = 1.0  # how long a request waits for another one that renews the answer
 FORGET_SECONDS = 30.0  # after its time: an answer that nobody asks for may hold posts that were deleted
@@ -145,6 +148,9 @@ class Repeats:
         self._lock = threading.Lock()
         self._settler = threads.Repeater(self._tidy, seconds=lambda: SETTLE_SECONDS, name="repeats")
         self._checker = threads.Repeater(self.check_used, seconds=lambda: CHECK_SECONDS, name="check-repeats")
+        self._database_checker = threads.Repeater(
+            self.check_database, seconds=lambda: CHECK_DATABASE_SECONDS, name="check-cached-values"
+        )
 
     def find(self, environ: Mapping[str, Any], *, may_ask: bool) -> Answer | None:
         """The answer to this request, counted and logged; None: the view must answer.
@@ -230,6 +236,8 @@ class Repeats:
         kept = Kept(offer, headers, environ[LOOKUPS], fresh_until_monotonic=fresh_until)
         if kept.size_bytes > self._max_bytes // 8:
             return
+        for repeater in (self._settler, self._checker, self._database_checker):
+            repeater.ensure_started()
         with self._lock:
             self._drop(key)
             self._kept[key] = kept
@@ -278,15 +286,31 @@ class Repeats:
     def check_used(self) -> None:
         """Check the answers in use whose time will soon be over."""
         now = monotonic()
-        due: list[Kept] = []
-        with self._lock:
-            for kept in reversed(self._kept.values()):  # the ones used last come first
-                if kept.used_at_monotonic < now - IN_USE_SECONDS:
-                    break
-                if now < kept.fresh_until_monotonic < now + CHECK_EARLY_SECONDS and not kept.must_be_renewed:
-                    due.append(kept)
+        due = [
+            kept
+            for kept in self._used()
+            if now < kept.fresh_until_monotonic < now + CHECK_EARLY_SECONDS and not kept.must_be_renewed
+        ]
         for kept in self._check(due):
             kept.must_be_renewed = True
+
+    def check_database(self) -> None:
+        """Check the cached values of the answers in use against the database if that is soon due."""
+        now_seconds = time.time()
+        origins: dict[str, Origin[Any]] = {}
+        for kept in self._used():
+            origins |= kept.lookups.due_for_check(now_seconds)
+        if origins:
+            check_again(origins)
+
+    def _used(self) -> list[Kept]:
+        """The answers that were asked for lately."""
+        before = monotonic() - IN_USE_SECONDS
+        with self._lock:
+            # The ones used last come last.
+            return list(
+                takewhile(lambda kept: kept.used_at_monotonic >= before, reversed(self._kept.values()))
+            )
 
     def _check(self, answers: Sequence[Kept]) -> list[Kept]:
         """Those that may not be the same any more. The others are good for another REPEAT_SECONDS."""
@@ -297,6 +321,7 @@ class Repeats:
             left_seconds = kept.same_until_seconds - now_seconds
             if left_seconds > 0 and kept.lookups.are_same(marks, now_seconds=now_seconds):
                 kept.fresh_until_monotonic = began + min(REPEAT_SECONDS, left_seconds)
+                paris.ask_again(kept.offer.view)
             else:
                 different.append(kept)
         return different
@@ -323,8 +348,6 @@ class Repeats:
             if host and len(kept.hosts) < MAX_HOSTS:
                 kept.hosts.add(host)
             self._uncounted[kept] = None
-        self._settler.ensure_started()
-        self._checker.ensure_started()
         if has_already:
             return Answer(
                 "304 Not Modified", kept.headers_without_body, kept.lines_without_body, request_id, b""
