@@ -283,7 +283,7 @@ def fault(
             yield
         finally:
             end()
-            time.sleep(6)  # the next fault is another one, not the second of two at once
+            time.sleep(3)  # the next fault is another one, not the second of two at once
             # Broken connections are noticed when they are used, and breakers close.
             with ThreadPoolExecutor(CONNECTIONS) as pool:
                 list(pool.map(get, [ready_url] * 10 * CONNECTIONS))

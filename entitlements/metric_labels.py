@@ -52,7 +52,7 @@ class Labels:
             return
         try:
             with statements.limited_to(LOOK_SECONDS):
-                self._labelled = guarded_load(_first_workspaces)
+                self._labelled = guarded_load(_first_workspaces, patience_seconds=0)
         except StoreAway:
             return
         if name not in self._labelled:

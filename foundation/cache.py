@@ -51,6 +51,7 @@ class Breaker:
     def __init__(self, open_seconds: float) -> None:
         self._open_seconds = open_seconds
         self._retry_at = 0.0
+        self._trial: threading.Event | None = None
         self._lock = threading.Lock()
         self.last_success_at_monotonic = 0.0
 
@@ -58,21 +59,27 @@ class Breaker:
     def is_open(self) -> bool:
         return self._retry_at != 0.0
 
-    def allows(self) -> bool:
+    def allows(self, *, patience_seconds: float = 0.0) -> bool:
+        """Whether to ask the store. While another caller tries it, wait for the result, at most `patience_seconds`."""
         if self._retry_at == 0.0:
             return True
         with self._lock:
             now = time.monotonic()
-            if now < self._retry_at:
-                return False
-            self._retry_at = now + self._open_seconds  # this caller tries, the others are refused meanwhile
-            return True
+            if now >= self._retry_at:
+                self._retry_at = now + self._open_seconds  # this caller tries
+                self._trial = threading.Event()
+                return True
+            trial = self._trial
+        if trial is not None and patience_seconds:
+            trial.wait(patience_seconds)
+        return self._retry_at == 0.0
 
     def fault(self) -> bool:
         """Note a fault; True when the breaker was closed until now."""
         with self._lock:
             was_closed = self._retry_at == 0.0
             self._retry_at = time.monotonic() + self._open_seconds
+            self._end_trial()
             return was_closed
 
     def success(self) -> None:
@@ -80,6 +87,12 @@ class Breaker:
         if self._retry_at:
             with self._lock:
                 self._retry_at = 0.0
+                self._end_trial()
+
+    def _end_trial(self) -> None:
+        trial, self._trial = self._trial, None
+        if trial is not None:
+            trial.set()
 
 
 redis_breaker = Breaker(open_seconds=2.0)
@@ -381,9 +394,13 @@ def _decoder_of(kind: object) -> msgspec.json.Decoder[_Copy[Any]]:
         return msgspec.json.Decoder(_Copy[kind])  # type: ignore[valid-type]
 
 
-def guarded_load(load: Callable[[], Value]) -> Value:
-    """`load()`. Raises StoreAway when the database is away, at once for a second after the first such fault."""
-    if not database_breaker.allows():
+def guarded_load(load: Callable[[], Value], *, patience_seconds: float = RECHECK_SECONDS) -> Value:
+    """`load()`. Raises StoreAway when the database is away, at once for a second after the first such fault.
+
+    Then one caller tries again, and the others wait for its result: `patience_seconds`, 0 for callers that can do
+    without the value.
+    """
+    if not database_breaker.allows(patience_seconds=patience_seconds):
         raise StoreAway
     try:
         value = load()
@@ -427,7 +444,7 @@ def remember(
     limit = RECHECK_SECONDS if copy is not None else statements.limit_seconds()
     try:
         with statements.limited_to(limit):
-            fresh, digest = _renew(key, origin, now_seconds)
+            fresh, digest = _renew(key, origin, now_seconds, has_copy=copy is not None)
     except StoreAway:
         if copy is None:
             raise
@@ -453,14 +470,16 @@ def check_again(origins: Mapping[str, Origin[Any]]) -> None:
     for key, origin in due.items():
         try:
             with statements.limited_to(RECHECK_SECONDS):
-                _renew(key, origin, time.time())
+                _renew(key, origin, time.time(), has_copy=True)
         except StoreAway:
             return
 
 
-def _renew(key: str, origin: Origin[Value], now_seconds: float) -> tuple[Value, str | None]:
+def _renew(
+    key: str, origin: Origin[Value], now_seconds: float, *, has_copy: bool
+) -> tuple[Value, str | None]:
     """Load the value and cache it. Its digest, too, unless it isn't cached. Raises StoreAway."""
-    fresh = guarded_load(origin.load)
+    fresh = guarded_load(origin.load, patience_seconds=0.0 if has_copy else RECHECK_SECONDS)
     if fresh is None:  # not cached: requests may ask for any number of things that don't exist
         return fresh, None
     digest = store(key, fresh, now_seconds)
@@ -468,7 +487,7 @@ def _renew(key: str, origin: Origin[Value], now_seconds: float) -> tuple[Value, 
         return fresh, digest
     is_gone = origin.is_gone
     try:
-        if not guarded_load(lambda: is_gone(fresh)):
+        if not guarded_load(lambda: is_gone(fresh), patience_seconds=0.0):
             return fresh, digest
     except StoreAway:
         forget(key)

@@ -92,7 +92,7 @@ def publish(row: Feed) -> None:
     # Disconnect, purge and widget deletion delete the row first and the copy second. Checking the row after storing
     # leaves no copy behind, whichever comes first.
     with suppress(cache.StoreAway):
-        if cache.guarded_load(lambda: _is_gone(copy)):
+        if cache.guarded_load(lambda: _is_gone(copy), patience_seconds=0):
             forget_copies([row])
 
 

@@ -245,7 +245,7 @@ def _mark_read(found: Situation, copy: FeedCopy, selection: Selection) -> None:
     if is_marked and (reach == copy.reach or not _copies_pictures(found)):
         return
     try:
-        guarded_load(lambda: _write_read_mark(copy.feed_id, selection, now))
+        guarded_load(lambda: _write_read_mark(copy.feed_id, selection, now), patience_seconds=0)
     except StoreAway:
         return  # the read itself doesn't need the database
 

@@ -47,7 +47,7 @@ class DatabaseGauges(Collector):
         up = GaugeMetricFamily("instagram_database_up", "Whether the database answered this scrape in time.")
         try:
             with statements.limited_to(STATEMENT_TIMEOUT_MS / 1_000):
-                families = guarded_load(lambda: _read_all(timezone.now()))
+                families = guarded_load(lambda: _read_all(timezone.now()), patience_seconds=0)
         except (StoreAway, *faults.DRIVER_ERRORS):
             families = []
         finally:

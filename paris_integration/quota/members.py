@@ -21,7 +21,7 @@ def read_feed_as_member(
     """Like `read_feed`, with the state of forced refreshes and of the connection."""
     view, found = reading.read_in_situation(key, selection, now=now, is_preview=is_preview)
     try:
-        return guarded_load(lambda: _with_allowance(view, found))
+        return guarded_load(lambda: _with_allowance(view, found), patience_seconds=0)
     except StoreAway:
         return view
 

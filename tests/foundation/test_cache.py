@@ -7,6 +7,7 @@ import socket
 import threading
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -89,6 +90,30 @@ def test_a_breaker_lets_one_caller_at_a_time_try_again() -> None:
     assert breaker.fault() is False
     breaker.success()
     assert [breaker.allows() for _ in range(2)] == [True, True]
+
+
+def test_callers_wait_for_the_one_that_tries_again() -> None:
+    """After a fault that has ended, those that come together are all answered."""
+    breaker = Breaker(open_seconds=0.05)
+    breaker.fault()
+    time.sleep(0.06)
+    with ThreadPoolExecutor(10) as pool:
+        assert breaker.allows()
+        others = [pool.submit(breaker.allows, patience_seconds=5) for _ in range(5)]
+        impatient = [breaker.allows() for _ in range(5)]
+        time.sleep(0.05)
+        breaker.success()
+        assert [other.result() for other in others] == [True] * 5
+        assert impatient == [False] * 5
+
+        breaker.fault()
+        assert not breaker.allows(patience_seconds=5)  # nobody tries yet
+        time.sleep(0.06)
+        assert breaker.allows()
+        others = [pool.submit(breaker.allows, patience_seconds=5) for _ in range(5)]
+        time.sleep(0.05)
+        breaker.fault()
+        assert [other.result() for other in others] == [False] * 5
 
 
 class Store:
