@@ -80,7 +80,7 @@ def main() -> None:
     measured: dict[str, list[float]] = {"worker": [], "bareLoop": [], "workerCpuMilliseconds": []}
     with (
         tempfile.TemporaryDirectory() as folder,
-        running_service(Path(folder), LOG_LEVEL="WARNING") as service,
+        running_service(Path(folder), LOG_LEVEL="WARNING", DEBUG="false") as service,
         psycopg.connect(service.environment["DATABASE_URL"], autocommit=True) as database,
     ):
         service.standin.faults.add("slow", seconds=ANSWER_SECONDS)

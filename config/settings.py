@@ -289,6 +289,8 @@ elif _broker_kind in {"amqp", "amqps", "pyamqp"}:
         raise ImproperlyConfigured("BROKER_URL: not a valid URL of RabbitMQ.") from None
     if not all(host for host, _ in _hosts):
         raise ImproperlyConfigured("BROKER_URL: the host is missing.")
+if _broker_kind in {"redis", "rediss"}:
+    kombu.transport.TRANSPORT_ALIASES[_broker_kind] = "foundation.redis_broker:Transport"
 CELERY_BROKER_URL = _sentinels.celery_url if _sentinels else BROKER_ADDRESS
 # Otherwise the `celery` command uses the environment's BROKER_URL as it is.
 CELERY_BROKER_READ_URL = CELERY_BROKER_WRITE_URL = CELERY_BROKER_URL
