@@ -225,7 +225,7 @@ else:
         _database["OPTIONS"]["pool"] = {
             "min_size": 1,
             "max_size": _pool_size,
-            "timeout": 1.0,
+            "timeout": 0.8,  # a read of a widget takes less than a second even if PostgreSQL has just gone
             "max_idle": 60.0,
             "reconnect_timeout": 1.0,  # after this the next caller tries, instead of growing pauses
         }

@@ -271,7 +271,7 @@ class ResilientRedisCache(RedisCache):
 
 
 RECHECK_AFTER_SECONDS = 30.0
-RECHECK_SECONDS = 1.0  # how long a reader that has a copy waits for the database
+RECHECK_SECONDS = 0.8  # how long a reader that has a copy waits for the database
 # When the values of answers in use are checked in the background. Spread, so that values that were loaded together, or
 # that two processes use, aren't all checked at once.
 CHECK_AHEAD_SECONDS = (18.0, 27.0)
