@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -21,6 +20,7 @@ from tests.processes.members import database_of, join
 from tests.processes.service import Service, get, running_service, wait_until
 from tests.processes.test_waiting_costs_nobody import widgets
 from tests.races.forced_refresh import PASSWORD, Verdict, compare, run, sign_in
+from tests.repeating import repeated
 
 WIDGETS, CAP, POSTS_AT_ONCE = 50, 10, 4
 
@@ -110,19 +110,8 @@ def naive_race(service: Service, workspace: str, instance_id: str, *, cap: int, 
 @contextmanager
 def flushed(redis: Redis) -> Iterator[None]:
     """Emptied every second."""
-    stop = threading.Event()
-
-    def flush() -> None:
-        while not stop.wait(1):
-            redis.client().flushall()
-
-    thread = threading.Thread(target=flush)
-    thread.start()
-    try:
+    with repeated(lambda: redis.client().flushall(), every_seconds=1):
         yield
-    finally:
-        stop.set()
-        thread.join()
 
 
 @contextmanager
