@@ -162,6 +162,26 @@ class Stores:
         self.postgres.start()
 
 
+# Figures are named after these functions.
+
+
+@contextmanager
+def redis_refusing(server: Redis) -> Iterator[None]:
+    """Connections are refused."""
+    server.stop()
+    try:
+        yield
+    finally:
+        server.start()
+
+
+@contextmanager
+def redis_hung(server: Redis) -> Iterator[None]:
+    """Connections are accepted, and nothing is answered."""
+    with server.paused():
+        yield
+
+
 @contextmanager
 def running_stores() -> Iterator[dict[str, str]]:
     """Both servers on free ports. Yields the environment for tests that use them."""

@@ -13,7 +13,7 @@ import psycopg
 import pytest
 
 from tests.faults.clients import Answer, at_once, refresh_request, tracebacks, words
-from tests.faults.stores import Redis, Stores
+from tests.faults.stores import Redis, Stores, redis_hung, redis_refusing
 from tests.faults.wire import between
 from tests.figures import figure, many
 from tests.processes.members import database_of, join
@@ -108,29 +108,14 @@ def naive_race(service: Service, workspace: str, instance_id: str, *, cap: int, 
 
 
 @contextmanager
-def flushed(redis: Redis) -> Iterator[None]:
+def redis_flushed(redis: Redis) -> Iterator[None]:
     """Emptied every second."""
     with repeated(lambda: redis.client().flushall(), every_seconds=1):
         yield
 
 
 @contextmanager
-def refusing(redis: Redis) -> Iterator[None]:
-    redis.stop()
-    try:
-        yield
-    finally:
-        redis.start()
-
-
-@contextmanager
-def hung(redis: Redis) -> Iterator[None]:
-    with redis.paused():
-        yield
-
-
-@contextmanager
-def full(redis: Redis) -> Iterator[None]:
+def redis_full(redis: Redis) -> Iterator[None]:
     """Every write is refused, as with `noeviction` and no memory left."""
     redis.client().config_set("maxmemory", 1)
     try:
@@ -139,7 +124,7 @@ def full(redis: Redis) -> Iterator[None]:
         redis.client().config_set("maxmemory", 0)
 
 
-@pytest.mark.parametrize("trouble", [flushed, refusing, hung, full])
+@pytest.mark.parametrize("trouble", [redis_flushed, redis_refusing, redis_hung, redis_full])
 def test_racing_posts_while_redis_is_in_trouble(
     stores: Stores, tmp_path: Path, trouble: Callable[[Redis], Iterator[None]]
 ) -> None:
@@ -148,7 +133,7 @@ def test_racing_posts_while_redis_is_in_trouble(
         log = service.log()
     complaints = verdict.complaints(with_kills=False)
     figure(
-        "Q3", f"Redis {trouble.__name__}", is_met=not complaints, answers=verdict.answers,
+        "Q3", trouble.__name__.replace("_", " ").capitalize(), is_met=not complaints, answers=verdict.answers,
         provider_calls=verdict.provider_calls, units_used=verdict.used, ledger=verdict.lines,
         complaints=complaints or "none",
     )  # fmt: skip
