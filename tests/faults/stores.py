@@ -1,4 +1,4 @@
-"""A PostgreSQL and a Redis of this run's own, which scenarios may stop, pause, kill and fill up.
+"""The PostgreSQL and the Redis of this run, which scenarios may stop, pause, kill and fill up.
 
 Both are found again by their folder, so that the tests of a run can control the servers that `tests.faults` started.
 """
