@@ -41,7 +41,7 @@ def signed_in(
     by_keyboard: bool = False,
     **look: Any,
 ) -> Iterator[Page]:
-    """A person of their own, with cookies of their own, past the sign-in page."""
+    """The page of a person who has signed in, in a new browser context."""
     context: BrowserContext = browser.new_context(**look)
     page = context.new_page()
     page.set_default_timeout(15_000)

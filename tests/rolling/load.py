@@ -101,7 +101,7 @@ class Release:
     def _start(self, program: str, *arguments: str, **environment: str) -> subprocess.Popen[bytes]:
         whole = {
             **self.service.environment,
-            # Each host has a folder of its own for metrics and static files; pictures are shared.
+            # Each host has a separate folder for metrics and static files; pictures are shared.
             "VAR_DIR": str(self.log_path.with_suffix(".var")),
             "STATIC_ROOT": str(self.folder / "staticfiles"),
             **environment,
@@ -165,7 +165,7 @@ class Widget:
 
 
 class Client:
-    """An editor with widgets of their own, whose requests go to either release."""
+    """An editor with widgets that no other client uses, whose requests go to either release."""
 
     connecting = threading.Lock()
 
