@@ -2,10 +2,10 @@
 
 python -m benchmarks.incidents [--connections 1000] [--scenario banned]...
 
-Beat and the workers run in one process with a fake provider and a simulated clock, on a temporary SQLite database. Each
-scenario runs with the incident mode and without it (INCIDENT_CONNECTIONS out of reach), and is compared with as many
-hours without a fault. The exit status is 1 if a goal is missed. With 1,000 connections it takes about a quarter
-of an hour on an idle machine.
+Beat and the workers run in one process with a fake provider and a simulated clock, on a temporary SQLite database.
+Each scenario runs with the incident mode and without it (INCIDENT_CONNECTIONS is then too large to reach), and is
+compared with the same number of hours without a fault. The exit status is 1 if a goal is missed. With 1,000
+connections it takes about a quarter of an hour on an idle machine.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ IN_MEMORY = Path("/dev/shm")  # noqa: S108 - SQLite waits for the disk at every 
 
 @dataclass(frozen=True)
 class Scenario:
-    """What Meta answers to calls of Instagram login. `facebook_percent`: of the connections use Facebook login."""
+    """What Meta answers to calls of Instagram login. `facebook_percent` of the connections use Facebook login."""
 
     words: str
     hours: int
@@ -59,7 +59,7 @@ def _scenarios() -> dict[str, Scenario]:
 
 @dataclass
 class Outcome:
-    """`calls`: of the login that fails, until Meta recovers; `others`: of the other login.
+    """`calls`: calls of the login that fails, until Meta recovers; `others`: calls of the other login.
 
     `reads`: widgets that show all their posts. `marked`: connections that changed state while it failed; `lasting`:
     half an hour after the recovery. `minutes`: from the recovery until every feed of the login has been refreshed; None
@@ -164,7 +164,7 @@ class Simulation:
         )
 
     def _recover(self) -> int | None:
-        """Minutes until every feed of the login has been refreshed. Goes on for half an hour, for late mails."""
+        """Minutes until every feed of the login has been refreshed. Continues for half an hour, to count late mails."""
         from django.utils import timezone
 
         from paris_integration.models import Feed
@@ -186,7 +186,7 @@ class Simulation:
             self._watch()
 
     def _pass_quickly(self, time: timedelta) -> None:
-        """Probes come as usual. Due feeds are looked for every half hour: in an incident they only wait again."""
+        """Probe as usual, but look for due feeds only every half hour: in an incident they aren't refreshed."""
         from paris_integration.connections import health
 
         for step in range(round(time / (5 * MINUTE))):
@@ -229,7 +229,7 @@ def simulate(name: str, connections: int) -> None:
 
 
 def in_a_process(name: str, connections: int, *, with_incidents: bool) -> Outcome:
-    """One scenario in a process of its own, with a database of its own."""
+    """Run one scenario in a separate process with a separate database."""
     with tempfile.TemporaryDirectory(dir=IN_MEMORY if IN_MEMORY.is_dir() else None) as folder:
         environment = {
             **os.environ,

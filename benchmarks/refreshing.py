@@ -119,7 +119,7 @@ def refresh(
 
 
 def bare(calls: list[tuple[str, dict[str, str]]]) -> float:
-    """The seconds of the bare loop, in a process of its own."""
+    """The seconds of the bare loop, in a separate process."""
     done = subprocess.run(
         [sys.executable, "-m", "benchmarks.refreshing", "--bare"],
         input=json.dumps(calls), capture_output=True, text=True, check=True,

@@ -1,4 +1,4 @@
-"""Measure what must not grow with the number of feeds, on temporary PostgreSQL databases.
+"""Measure times that must not grow with the number of feeds, on temporary PostgreSQL databases.
 
 DATABASE_URL=postgres://... REDIS_URL=redis://... python -m benchmarks.scale --feeds 1000 100000 --plans
 
@@ -116,7 +116,7 @@ def posts() -> str:
 def fill(feeds: int, rows: int, now: datetime) -> None:
     """Workspaces with ten widgets each; for every widget a feed, a site, a unit used today, and ledger and audit rows.
 
-    Of the feeds, 60 % are due, 2 % fail, and the late ones are as many as the due ones: as after an outage. The first
+    60 % of the feeds are due and 2 % fail. As after an outage, as many feeds are late as are due. The first
     workspace has LISTED_WIDGETS widgets.
     """
     from django.contrib.auth.models import User
@@ -279,7 +279,7 @@ def fill(feeds: int, rows: int, now: datetime) -> None:
 
 
 def wait_for_turn() -> None:
-    """Say that a round is over, and wait until the processes with other numbers of feeds have had theirs."""
+    """Say that a round is over, and wait for the rounds of the processes with other numbers of feeds."""
     print("ready", flush=True)
     sys.stdin.readline()
 
@@ -288,7 +288,7 @@ def wait_for_turn() -> None:
 
 
 class Measurer:
-    """Runs the measures and keeps the statements of each, for the plans."""
+    """Measures, and keeps the SQL statements of each measure for the query plans."""
 
     def __init__(self, feeds: int, rounds: int, plans: bool, only: Sequence[str]) -> None:
         self.feeds = feeds
@@ -537,8 +537,8 @@ def _sweeping(measurer: Measurer, now: datetime) -> None:
 def _charging(measurer: Measurer) -> None:
     """Charges per second of eight processes, against a bare conditional UPDATE of one window.
 
-    Each charges its own widget, fifty of its own in as many workspaces, or the same widget as the others. Both ways
-    commit each time, over the same connections, in turn.
+    Each process charges one widget that no other process charges, fifty such widgets in as many workspaces, or the same
+    widget as the others. Both ways commit each time and take turns on the same connections.
     """
     from django.db import connection
 
@@ -631,7 +631,7 @@ def _charged(number: int) -> Any:
 
 
 def _chargers(feeds: Sequence[Any]) -> dict[str, Callable[[], object]]:
-    """Ways to charge the next of these feeds. A lease ends at once, so that the feed can be charged again."""
+    """Functions that charge the next of these feeds. Each lease ends at once, so that the feed can be charged again."""
     from django.db import connection, transaction
 
     from entitlements.limits import fresh_limits_for
@@ -730,7 +730,7 @@ def _expect(process: subprocess.Popen[str]) -> str:
 
 
 def _alternating(running: dict[int, subprocess.Popen[str]]) -> dict[int, Measures]:
-    """Give each process its turn, round by round, so that other work on the machine slows all of them alike."""
+    """Run one round of each process in turn, so that other work on the machine slows all of them equally."""
     results: dict[int, Measures] = {}
     while len(results) < len(running):
         for feeds, process in running.items():
@@ -782,7 +782,7 @@ def main() -> None:
     with ExitStack() as stack:
         running = {}
         for number, feeds in enumerate(arguments.feeds):
-            # Each size has a process and a database of its own.
+            # Each size has a separate process and database.
             if arguments.filled:
                 url = arguments.filled[number]
             else:

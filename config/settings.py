@@ -342,7 +342,7 @@ elif _broker_kind == "filesystem":
         "polling_interval": 0.1,
     }
 
-# The file that a worker or beat touches while its loop lives, for probes. Each process needs a file of its own.
+# The file that a worker or beat touches while its main loop runs, for probes. Each process needs a separate file.
 _heartbeat_file: str = env.str("HEARTBEAT_FILE", default="")
 HEARTBEAT_FILE = Path(_heartbeat_file) if _heartbeat_file else None
 
@@ -550,7 +550,7 @@ UNREAD_FEED_RETENTION_DAYS = positive("UNREAD_FEED_RETENTION_DAYS", 90, at_most=
 # --- Paris: pictures -------------------------------------------------------------------------------------------------
 
 MEDIA_COPIES: bool = env.bool("MEDIA_COPIES", default=True)
-# With 0, the worker copies no pictures: they need a process of their own that consumes the queue "pictures".
+# With 0, the worker copies no pictures: another process must consume the queue "pictures".
 PICTURE_THREADS: int = env.int("PICTURE_THREADS", default=2)
 MEDIA_BYTES_PER_WORKSPACE: int = env.int("MEDIA_BYTES_PER_WORKSPACE", default=1024**3)
 if MEDIA_BYTES_PER_WORKSPACE < 0:

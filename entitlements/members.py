@@ -6,8 +6,6 @@ at the same moment leave one owner, and an invitation is accepted once.
 
 from __future__ import annotations
 
-import hashlib
-import secrets
 from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any
@@ -19,6 +17,7 @@ from django.db import transaction
 from entitlements.changes import Actor
 from entitlements.memberships import Role, role_in
 from entitlements.models import EntitlementChange, Invitation, Membership, Workspace
+from foundation.random_secrets import hash_of, new_secret
 
 INVITATION_LASTS = timedelta(days=7)
 KEPT_AFTER = timedelta(days=30)
@@ -130,7 +129,7 @@ def find_invitation(code: str) -> Invitation | None:
         secret = _signer.unsign(code)
     except signing.BadSignature:
         return None
-    return Invitation.objects.select_related("workspace").filter(secret_hash=_hash(secret)).first()
+    return Invitation.objects.select_related("workspace").filter(secret_hash=hash_of(secret)).first()
 
 
 @transaction.atomic
@@ -220,16 +219,12 @@ def _open(workspace: Workspace) -> Any:
 
 
 def _renew(invitation: Invitation, actor: Actor, now: datetime) -> str:
-    secret = secrets.token_urlsafe(32)
-    invitation.secret_hash = _hash(secret)
+    secret = new_secret()
+    invitation.secret_hash = hash_of(secret)
     invitation.inviter = actor.name[:150]
     invitation.sent_at, invitation.expires_at = now, now + INVITATION_LASTS
     invitation.save()
     return _signer.sign(secret)
-
-
-def _hash(secret: str) -> str:
-    return hashlib.sha256(secret.encode()).hexdigest()
 
 
 def _note(actor: Actor, workspace: Workspace, key: str, old: str, new: str, whom: str) -> None:

@@ -1,4 +1,4 @@
-"""Deletes many rows in batches, each in a transaction of its own, so that no row is locked for long."""
+"""Deletes many rows in batches, each in a separate transaction, so that no row is locked for long."""
 
 from __future__ import annotations
 

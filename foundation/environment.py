@@ -4,12 +4,15 @@ import base64
 import re
 from collections.abc import Mapping
 from pathlib import Path
-from urllib.parse import quote, urlsplit, urlunsplit
+from urllib.parse import quote
 
 from django.core.exceptions import ImproperlyConfigured
 
 # 43 characters hold 258 bits. Decoding ignores the last two.
 _ENCRYPTION_KEY = re.compile(r"[A-Za-z0-9_-]{43}=", re.ASCII)
+# Scheme, user, and the rest from the host on, if there is a host and no password. Not by urlsplit: newer versions of
+# Python refuse several hosts, as in a list of Sentinels, if one is an IPv6 address.
+_SERVER = re.compile(r"([^/?#]+://)(?:([^/?#:]*)@)?([^/?#:@][^/?#@]*(?:[/?#].*)?)", re.DOTALL)
 
 
 def with_secret_files(environ: Mapping[str, str], names: tuple[str, ...]) -> dict[str, str]:
@@ -33,16 +36,11 @@ def with_secret_files(environ: Mapping[str, str], names: tuple[str, ...]) -> dic
 
 def with_password(url: str, password: str) -> str:
     """`url` of a server, with `password` in it unless it contains one already."""
-    if not password:
+    found = _SERVER.fullmatch(url)
+    if not password or found is None:
         return url
-    try:
-        parts = urlsplit(url)
-    except ValueError:
-        return url  # refused later, by the variable's name
-    if parts.password is not None or not parts.hostname:
-        return url
-    host = parts.netloc.rpartition("@")[2]
-    return urlunsplit(parts._replace(netloc=f"{parts.username or ''}:{quote(password, safe='')}@{host}"))
+    start, user, host = found.groups()
+    return f"{start}{user or ''}:{quote(password, safe='')}@{host}"
 
 
 def parse_encryption_keys(text: str) -> tuple[bytes, ...]:

@@ -33,7 +33,7 @@ class FirstRows(Paginator):  # type: ignore[type-arg]
 class LargeList(admin.ModelAdmin):  # type: ignore[type-arg]
     """For the classes of large tables, before their other base classes.
 
-    `search_exactly`: lookups that find all rows, each with an index of its own. `owner_field`: the foreign key to a row
+    `search_exactly`: lookups that find all rows, each with a separate index. `owner_field`: the foreign key to a row
     with an id and a name, also searched. A search that finds nothing this way looks for a part of `search_fields` in
     the newest MOST_LISTED rows. `ordering`, the newest first, needs an index, and so does each column in `sortable_by`.
     """

@@ -1,7 +1,7 @@
 """Log output: one JSON object per line, with secrets redacted at the root handler.
 
 Code must not log tokens at all. Redaction catches the ones that a library's message or an exception's text contains.
-An app whose secrets have names or forms of their own registers them with `also_redact`.
+An app whose secrets have other names or forms registers them with `also_redact`.
 """
 
 import json

@@ -1,6 +1,6 @@
 """Readiness probes: whether the database, the cache and the broker answer.
 
-All probes run at the same time, each with a connection of its own, so that a busy pool does not count as an outage.
+All probes run at the same time, each with a separate connection, so that a busy pool does not count as an outage.
 The caller waits for LIMIT_SECONDS at most. A probe that hangs goes on in its thread, and the next caller waits for the
 same one, so that a dead dependency holds one thread per process.
 """

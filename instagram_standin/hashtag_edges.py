@@ -118,7 +118,7 @@ class HashtagHost(GraphHost):
 
 
 def _without_cover(row: Row) -> Row:
-    """Here albums have no address of their own."""
+    """Here albums have no `media_url`."""
     is_album = row.get("media_type") == "CAROUSEL_ALBUM"
     return {name: value for name, value in row.items() if not (is_album and name == "media_url")}
 

@@ -32,6 +32,8 @@ from paris_integration.public import (
 )
 
 LOGINS = {Login.INSTAGRAM: "Instagram login", Login.FACEBOOK: "Facebook login"}
+# The page says why beside the button, so that nothing is said twice.
+NOT_REFRESHED = "The posts weren't refreshed. See “Updates” for the reason."
 ANOTHER_REFRESH = "Another refresh is running. Try again in a moment."
 
 
@@ -356,24 +358,6 @@ def was_refreshed(view: FeedView) -> bool:
     """Whether a requested refresh that was not refused brought the posts up to date."""
     is_closed = view.refresh_now is not None and view.refresh_now.closed_by is not None
     return not is_closed and view.paused_until is None and not view.warnings & FAILURES
-
-
-def problem_words(view: FeedView, source_type: SourceType, plan_name: str) -> str:
-    """Why a requested refresh brought nothing new. Call it only when `was_refreshed` is false."""
-    texts = notes(view, source_type, plan_name)
-    if view.refresh_now is not None and view.refresh_now.closed_by is not None:
-        return texts[view.refresh_now.closed_by]
-    if view.paused_until is not None:
-        return f"{pause_words(view.paused_until)} Existing posts stay visible."
-    return next(words for warning, words in texts.items() if warning in FAILURES)
-
-
-def refusal_words(blocked: RefreshBlocked) -> str:
-    """Why "Refresh now" was refused, and until when. The page says beside the button what would help."""
-    words = blocked_words(blocked.reason)
-    if blocked.allowed_at is not None:
-        words += f" Next refresh available at {editor_time(blocked.allowed_at)}."
-    return words
 
 
 def remaining_words(allowance: Allowance) -> str:

@@ -6,8 +6,6 @@ with it or it is withdrawn. Lock order: login attempts before the link.
 
 from __future__ import annotations
 
-import hashlib
-import secrets
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -15,6 +13,7 @@ from uuid import UUID
 
 from django.db import transaction
 
+from foundation.random_secrets import hash_of, new_secret
 from paris_integration.connections import login_fences
 from paris_integration.errors import LoginFailed
 from paris_integration.models import ConnectLink
@@ -59,9 +58,9 @@ def make_link(key: FeedKey, *, actor: Actor, now: datetime) -> str:
         raise ValueError("a connect link is made by a user")
     if sum(link.state is LinkState.OPEN for link in links_of(key, now=now)) >= MAX_OPEN:
         raise TooManyLinks
-    code = secrets.token_urlsafe(32)
+    code = new_secret()
     ConnectLink.objects.create(
-        code_hash=_hash(code),
+        code_hash=hash_of(code),
         workspace_id=key.workspace_id,
         instance_id=key.instance_id,
         user_id=actor.user_id,
@@ -111,7 +110,7 @@ def _withdraw(link_id: UUID, *, actor: Actor, now: datetime) -> bool:
 
 def find_link(code: str, *, now: datetime) -> LinkFacts | None:
     """The link with this code, in whatever state."""
-    row = ConnectLink.objects.filter(code_hash=_hash(code)).first()
+    row = ConnectLink.objects.filter(code_hash=hash_of(code)).first()
     return _facts(row, now) if row else None
 
 
@@ -156,7 +155,3 @@ def _state(row: ConnectLink, now: datetime) -> LinkState:
         return LinkState.WITHDRAWN
     # An expiry beyond the longest was written by a wrong clock.
     return LinkState.OPEN if now < row.expires_at <= now + LINK_LASTS else LinkState.EXPIRED
-
-
-def _hash(code: str) -> str:
-    return hashlib.sha256(code.encode()).hexdigest()

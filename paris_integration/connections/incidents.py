@@ -218,7 +218,7 @@ def change_cause(incident: Incident, cause: Trouble) -> None:
 def narrow(incident: Incident, *, at: datetime) -> None:
     """Record that a connection that didn't fail works. From now on only those that failed wait.
 
-    The next probes come sooner: Meta may have recovered, and the connection just tried may have failed by itself.
+    The next probes come sooner: Meta may have recovered, and the connection just tried may have another fault.
     """
     soon = {"narrowed_at": at, "probes": 0, "next_probe_at": at + PROBE_FIRST}
     if _still(incident).filter(narrowed_at__isnull=True).update(**soon):

@@ -6,9 +6,7 @@ login and redirect URI. The result of a login is stored once, unless it was canc
 
 from __future__ import annotations
 
-import hashlib
 import logging
-import secrets
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import partial
@@ -18,6 +16,7 @@ from django.db import transaction
 from django.db.models import QuerySet
 
 from foundation import faults, threads
+from foundation.random_secrets import hash_of, new_secret
 from paris_integration import clock, registry
 from paris_integration.clock import CLOCK_TOLERANCE
 from paris_integration.connections import connect_links, lifecycle, login_fences, revoking, vault
@@ -73,12 +72,12 @@ def begin_login(
     """
     if (actor.user_id is None) == (link_id is None):
         raise ValueError("a login at Meta needs a user, or a connect link")
-    state = secrets.token_urlsafe(32)
+    state = new_secret()
     LoginAttempt.objects.create(
-        state_hash=_hash(state),
+        state_hash=hash_of(state),
         user_id=actor.user_id,
         connect_link_id=link_id,
-        session_hash=_hash(actor.session),
+        session_hash=hash_of(actor.session),
         workspace_id=key.workspace_id,
         instance_id=key.instance_id,
         login=login.value,
@@ -95,7 +94,7 @@ def take_state(login: Login, state: str, *, actor: Actor, now: datetime) -> Atte
     An actor without a user id holds a connect link: the state then belongs to the session alone.
     """
     row = _of_actor(actor).filter(
-        state_hash=_hash(state),
+        state_hash=hash_of(state),
         login=login.value,
         expires_at__gt=now,
         expires_at__lte=now + LONGEST,
@@ -104,7 +103,7 @@ def take_state(login: Login, state: str, *, actor: Actor, now: datetime) -> Atte
     # One conditional write before the code exchange: of many callbacks with the same state, only one calls Meta.
     if not row.update(consumed_at=now):
         return None
-    return _attempt_of(LoginAttempt.objects.get(state_hash=_hash(state)))
+    return _attempt_of(LoginAttempt.objects.get(state_hash=hash_of(state)))
 
 
 def complete_login(
@@ -235,11 +234,7 @@ def _of_actor(actor: Actor) -> QuerySet[LoginAttempt]:
     """The attempts of a user or, without a user id, of the holder of a connect link, in the actor's session."""
     if not actor.session:
         raise ValueError("a login at Meta belongs to a session")
-    mine = LoginAttempt.objects.filter(session_hash=_hash(actor.session))
+    mine = LoginAttempt.objects.filter(session_hash=hash_of(actor.session))
     if actor.user_id is None:
         return mine.filter(user_id__isnull=True, connect_link__isnull=False)
     return mine.filter(user_id=actor.user_id)
-
-
-def _hash(text: str) -> str:
-    return hashlib.sha256(text.encode()).hexdigest()

@@ -84,7 +84,7 @@ class PictureUse(models.Model):
 class UnusedMark(models.Model):
     """A picture that may have lost its last use. The sweep counts the uses.
 
-    Rows of their own, because two deletions that mark the same pictures could deadlock over the pictures' rows.
+    Separate rows, because two deletions that mark the same pictures could deadlock over the pictures' rows.
     """
 
     picture = models.ForeignKey(Picture, on_delete=models.CASCADE, db_constraint=False, related_name="marks")

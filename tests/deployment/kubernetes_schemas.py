@@ -27,7 +27,7 @@ KINDS = {
     "policy/v1": ("PodDisruptionBudget",),
 }
 METADATA = "io.k8s.apimachinery.pkg.apis.meta.v1.ObjectMeta"
-# Texts, and rules in a language of their own, which only the API server evaluates.
+# Texts, and rules in a special language, which only the API server evaluates.
 LEFT_OUT = ("description", "x-kubernetes-validations", "x-kubernetes-group-version-kind")
 
 

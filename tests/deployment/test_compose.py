@@ -110,7 +110,7 @@ def test_pictures_are_copied_by_one_service_and_sent_by_the_proxy(compose: Any) 
 
     assert command[command.index("--queues") + 1] == settings.CELERY_TASK_ROUTES[TASK]["queue"] == "pictures"
     assert "--queues" not in services["worker"]["command"]
-    # Neither starts a process of its own for pictures.
+    # Neither starts a separate process for pictures.
     assert [services[name]["environment"]["PICTURE_THREADS"] for name in ("worker", "pictures")] == ["0", "0"]
     for name in ("web", "worker", "pictures"):
         assert services[name]["volumes"] == [f"media:{root}"], name

@@ -9,7 +9,7 @@ from entitlements.models import MatrixChange, Plan, PlanEntitlement
 from tests.entitlements.conftest import ACTOR, DAY
 from tests.entitlements.test_members_at_once import at_once
 
-# A file of its own: these tests empty the database, so they have to run after the others.
+# A separate file: these tests empty the database, so they have to run after the others.
 pytestmark = [pytest.mark.needs_postgres, pytest.mark.django_db(transaction=True)]
 
 

@@ -14,7 +14,7 @@ from entitlements.memberships import Role
 from entitlements.models import Invitation, Membership, Plan, Workspace
 from tests.entitlements.test_members import NOW, by, invite, person
 
-# A file of its own: these tests empty the database, so they have to run after the others.
+# A separate file: these tests empty the database, so they have to run after the others.
 pytestmark = [pytest.mark.needs_postgres, pytest.mark.django_db(transaction=True)]
 
 

@@ -2,7 +2,7 @@
 
     python -m tests.faults [FIGURE …] [arguments for pytest, beginning with a dash]
 
-Starts a PostgreSQL and a Redis of its own, runs the tests of all figures (or of those named, such as Q1 A3) and writes
+Starts a separate PostgreSQL and Redis, runs the tests of all figures (or of those named, such as Q1 A3) and writes
 what they measured into docs/reliability.md. Takes about a quarter of an hour on two idle cores.
 """
 

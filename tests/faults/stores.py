@@ -1,4 +1,4 @@
-"""A PostgreSQL and a Redis of this run's own, which scenarios may stop, pause, kill and fill up.
+"""The PostgreSQL and the Redis of this run, which scenarios may stop, pause, kill and fill up.
 
 Both are found again by their folder, so that the tests of a run can control the servers that `tests.faults` started.
 """
@@ -160,6 +160,26 @@ class Stores:
             ).close()
             return
         self.postgres.start()
+
+
+# Figures are named after these functions.
+
+
+@contextmanager
+def redis_refusing(server: Redis) -> Iterator[None]:
+    """Connections are refused."""
+    server.stop()
+    try:
+        yield
+    finally:
+        server.start()
+
+
+@contextmanager
+def redis_hung(server: Redis) -> Iterator[None]:
+    """Connections are accepted, and nothing is answered."""
+    with server.paused():
+        yield
 
 
 @contextmanager

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from tests.faults.clients import Readers, Seen, statuses, tracebacks
-from tests.faults.stores import Postgres, Redis, Stores
+from tests.faults.stores import Postgres, Redis, Stores, redis_hung, redis_refusing
 from tests.figures import figure, many, percentile
 from tests.processes.members import join, read_as
 from tests.processes.service import Service, get, running_service, wait_until
@@ -145,21 +145,6 @@ def test_reads_during_outages_of_meta(stores: Stores, tmp_path: Path) -> None:
 
 
 # --- Redis -----------------------------------------------------------------------------------------------------------
-
-
-@contextmanager
-def redis_refusing(redis: Redis) -> Iterator[None]:
-    redis.stop()
-    try:
-        yield
-    finally:
-        redis.start()
-
-
-@contextmanager
-def redis_hung(redis: Redis) -> Iterator[None]:
-    with redis.paused():
-        yield
 
 
 @pytest.mark.parametrize("trouble", [redis_refusing, redis_hung])

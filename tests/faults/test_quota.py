@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -14,13 +13,14 @@ import psycopg
 import pytest
 
 from tests.faults.clients import Answer, at_once, refresh_request, tracebacks, words
-from tests.faults.stores import Redis, Stores
+from tests.faults.stores import Redis, Stores, redis_hung, redis_refusing
 from tests.faults.wire import between
 from tests.figures import figure, many
 from tests.processes.members import database_of, join
 from tests.processes.service import Service, get, running_service, wait_until
 from tests.processes.test_waiting_costs_nobody import widgets
 from tests.races.forced_refresh import PASSWORD, Verdict, compare, run, sign_in
+from tests.repeating import repeated
 
 WIDGETS, CAP, POSTS_AT_ONCE = 50, 10, 4
 
@@ -108,40 +108,14 @@ def naive_race(service: Service, workspace: str, instance_id: str, *, cap: int, 
 
 
 @contextmanager
-def flushed(redis: Redis) -> Iterator[None]:
+def redis_flushed(redis: Redis) -> Iterator[None]:
     """Emptied every second."""
-    stop = threading.Event()
-
-    def flush() -> None:
-        while not stop.wait(1):
-            redis.client().flushall()
-
-    thread = threading.Thread(target=flush)
-    thread.start()
-    try:
-        yield
-    finally:
-        stop.set()
-        thread.join()
-
-
-@contextmanager
-def refusing(redis: Redis) -> Iterator[None]:
-    redis.stop()
-    try:
-        yield
-    finally:
-        redis.start()
-
-
-@contextmanager
-def hung(redis: Redis) -> Iterator[None]:
-    with redis.paused():
+    with repeated(lambda: redis.client().flushall(), every_seconds=1):
         yield
 
 
 @contextmanager
-def full(redis: Redis) -> Iterator[None]:
+def redis_full(redis: Redis) -> Iterator[None]:
     """Every write is refused, as with `noeviction` and no memory left."""
     redis.client().config_set("maxmemory", 1)
     try:
@@ -150,7 +124,7 @@ def full(redis: Redis) -> Iterator[None]:
         redis.client().config_set("maxmemory", 0)
 
 
-@pytest.mark.parametrize("trouble", [flushed, refusing, hung, full])
+@pytest.mark.parametrize("trouble", [redis_flushed, redis_refusing, redis_hung, redis_full])
 def test_racing_posts_while_redis_is_in_trouble(
     stores: Stores, tmp_path: Path, trouble: Callable[[Redis], Iterator[None]]
 ) -> None:
@@ -159,7 +133,7 @@ def test_racing_posts_while_redis_is_in_trouble(
         log = service.log()
     complaints = verdict.complaints(with_kills=False)
     figure(
-        "Q3", f"Redis {trouble.__name__}", is_met=not complaints, answers=verdict.answers,
+        "Q3", trouble.__name__.replace("_", " ").capitalize(), is_met=not complaints, answers=verdict.answers,
         provider_calls=verdict.provider_calls, units_used=verdict.used, ledger=verdict.lines,
         complaints=complaints or "none",
     )  # fmt: skip

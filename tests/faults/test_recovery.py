@@ -1,4 +1,4 @@
-"""What is right again by itself, and how soon; and what faults may cost until then."""
+"""What recovers automatically, and how soon; and what faults may cost until then."""
 
 from __future__ import annotations
 

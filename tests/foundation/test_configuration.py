@@ -10,8 +10,9 @@ from typing import Any
 import pytest
 from django.core.exceptions import ImproperlyConfigured
 
-from foundation.environment import parse_encryption_keys, with_secret_files
+from foundation.environment import parse_encryption_keys, with_password, with_secret_files
 from foundation.logs import JsonFormatter, RedactionFilter, redact
+from foundation.redis_urls import sentinels_of
 from tests.conftest import run_python
 
 GOOD_KEY = "A" * 43 + "="
@@ -176,6 +177,38 @@ def test_passwords_of_stores_may_be_separate_settings(tmp_path: Path) -> None:
 def test_a_password_in_the_url_is_kept(tmp_path: Path) -> None:
     url = "redis://:inside@cache:6379/0"
     assert settings_of(tmp_path, "REDIS_URL", REDIS_URL=url, REDIS_PASSWORD="beside") == [url]
+
+
+@pytest.mark.parametrize(
+    ("url", "expected"),
+    [
+        ("redis://cache:6379/0", "redis://:p%40s%3A@cache:6379/0"),
+        ("redis://feeds@cache", "redis://feeds:p%40s%3A@cache"),
+        ("redis://feeds:@cache/0", "redis://feeds:@cache/0"),
+        ("redis://:6379/0", "redis://:6379/0"),
+        ("unix:///run/redis.sock?db=1", "unix:///run/redis.sock?db=1"),
+        ("sqlite:////srv/db.sqlite3", "sqlite:////srv/db.sqlite3"),
+        ("postgres://feeds@[::1]:5432/feeds", "postgres://feeds:p%40s%3A@[::1]:5432/feeds"),
+        ("redis+sentinel://one,[::1]:2/4?service=a", "redis+sentinel://:p%40s%3A@one,[::1]:2/4?service=a"),
+        (
+            "redis+sentinel://f@[::1]:1,[::2]/4?service=a",
+            "redis+sentinel://f:p%40s%3A@[::1]:1,[::2]/4?service=a",
+        ),
+        ("", ""),
+    ],
+)
+def test_where_a_password_is_put(monkeypatch: pytest.MonkeyPatch, url: str, expected: str) -> None:
+    def refuse_several_hosts(netloc: str) -> None:
+        """As newer versions of Python do if one of them is an IPv6 address."""
+        if "," in netloc and "[" in netloc:
+            raise ValueError("Invalid IPv6 URL")
+
+    monkeypatch.setattr("urllib.parse._checknetloc", refuse_several_hosts)
+    assert with_password(url, "p@s:") == expected
+    if "sentinel" in url:
+        sentinels = sentinels_of(expected)
+        assert sentinels is not None
+        assert (sentinels.password, len(sentinels.addresses)) == ("p@s:", 2)
 
 
 PRODUCTION = {

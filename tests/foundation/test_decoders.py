@@ -6,7 +6,7 @@ from pathlib import Path
 
 from tests.conftest import run_python
 
-# In a process of its own: without the lock it dies of a segmentation fault.
+# In a separate process: without the lock it dies of a segmentation fault.
 SCRIPT = """
 import dataclasses, sys, threading
 import foundation.cache as cache

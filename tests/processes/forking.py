@@ -116,7 +116,7 @@ def start(
     stderr: Path,
     cwd: Path = ROOT,
 ) -> Forked:
-    """Run `python ARGUMENTS` in a session of its own. Output is appended to the two files, which may be the same."""
+    """Run `python ARGUMENTS` in a new session. Output is appended to the two files, which may be the same."""
     is_ready, ready = CONTEXT.Pipe(duplex=False)
     process = CONTEXT.Process(
         target=_become,

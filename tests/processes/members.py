@@ -39,7 +39,7 @@ class Member:
 
 
 def join(service: Service, name: str, username: str = "tiny.studio", *, plan: str = "business") -> Member:
-    """A workspace of its own with one widget, and its editor signed in."""
+    """A new workspace with one widget, and its editor signed in."""
     workspace = service.workspace(plan, editor=name, password=PASSWORD)
     made = service.instance(workspace, username)
     return Member(workspace, made["instanceId"], made["embedToken"], sign_in(service.web_ports[0], name))

@@ -17,7 +17,7 @@ from tests.processes.service import Service
 
 @contextmanager
 def publisher(service: Service, body: str, policy: str = "") -> Iterator[str]:
-    """A site of its own, with a strict policy that allows the service and its pictures."""
+    """Another site, with a strict policy that allows the service and its pictures."""
     origin = f"http://127.0.0.1:{service.web_ports[0]}"
     strict = (
         f"default-src 'none'; script-src {origin}; connect-src {origin}; img-src {service.standin.base_url}; "

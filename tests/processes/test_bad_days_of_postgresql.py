@@ -1,4 +1,4 @@
-"""A PostgreSQL that hangs, takes no writes, or is on another release's schema: 503 soon, and right again by itself."""
+"""A PostgreSQL that hangs, takes no writes, or is on another release's schema: 503 soon, and an automatic recovery."""
 
 from __future__ import annotations
 

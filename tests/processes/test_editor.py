@@ -12,7 +12,7 @@ from zoneinfo import ZoneInfo
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Locator, Page, expect
 
-from tests.axe import problems_in_all_looks
+from tests.axe import WIDTHS, problems_in_all_looks
 from tests.processes.publishing import publisher, wait_for_widgets
 from tests.processes.service import Service, running_service
 
@@ -41,7 +41,7 @@ def signed_in(
     by_keyboard: bool = False,
     **look: Any,
 ) -> Iterator[Page]:
-    """A person of their own, with cookies of their own, past the sign-in page."""
+    """The page of a person who has signed in, in a new browser context."""
     context: BrowserContext = browser.new_context(**look)
     page = context.new_page()
     page.set_default_timeout(15_000)
@@ -307,6 +307,44 @@ def test_no_page_shuts_anybody_out(service: Service, browser: Browser) -> None:
         desk.get_by_role("link", name="Pause").click()
         found += problems(desk, "admin pause")
     assert found == []
+
+
+# Meta doesn't answer the login of the workspace's account.
+INCIDENT = """
+from datetime import timedelta
+from django.utils import timezone
+from paris_integration.models import Connection, Incident
+now = timezone.now()
+Connection.objects.create(workspace_id="{workspace}", login="instagram", account_id="1", username="acme.bakery",
+    obtained_at=now, state_changed_at=now)
+Incident.objects.create(login="instagram", cause="unreachable", began_at=now, next_probe_at=now + timedelta(hours=1))
+"""
+END_OF_INCIDENT = "from paris_integration.models import Incident; Incident.objects.all().delete()"
+
+
+def test_the_banner_of_an_incident_is_accessible_and_aligned(service: Service, browser: Browser) -> None:
+    workspace = service.workspace("pro", editor="ida", password=PASSWORD)
+    widget = service.instance(workspace, "tiny.studio", "--name", "Studio")["instanceId"]
+    service.manage("shell", "-v", "0", "-c", INCIDENT.format(workspace=workspace))
+    found: list[str] = []
+    with signed_in(service, browser, "ida") as page:
+        for path in ("", f"{widget}/", f"{widget}/posts/", f"{widget}/publish/", f"{widget}/design/"):
+            page.goto(f"{base(service)}/editor/{path}")
+            banner = page.get_by_role("region", name="Notice")
+            expect(banner).to_contain_text("Instagram has trouble right now. Your posts stay up")
+            # axe doesn't see the white page under the preview of the Design page, which has a test of its colours.
+            found += problems(page, f"/editor/{path}") if "design" not in path else []
+            for width in WIDTHS:
+                page.set_viewport_size({"width": width, "height": 900})
+                assert left_of(page, ".banner p") == left_of(page, ".brand") == left_of(page, "h1"), path
+    service.manage("shell", "-v", "0", "-c", END_OF_INCIDENT)
+    assert found == []
+
+
+def left_of(page: Page, selector: str) -> int:
+    return int(
+        page.locator(selector).first.evaluate("element => Math.round(element.getBoundingClientRect().left)")
+    )
 
 
 def problems(page: Page, what: str) -> list[str]:

@@ -27,7 +27,7 @@ def code(service: Service, account: str = "acme.bakery") -> str:
 
 
 def policy(service: Service) -> str:
-    """Lets the code's script run, as on a site without a policy of its own."""
+    """Lets the code's script run, as on a site without a policy."""
     return f"default-src 'none'; script-src 'unsafe-inline'; style-src 'unsafe-inline'; frame-src http://127.0.0.1:{service.web_ports[0]}"
 
 

@@ -1,4 +1,4 @@
-"""SIGTERM, as a roll-out sends it: web and worker finish what they have begun, and end by themselves."""
+"""SIGTERM, as a roll-out sends it: web and worker finish what they have begun, and end."""
 
 from __future__ import annotations
 

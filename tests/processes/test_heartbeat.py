@@ -89,7 +89,7 @@ def test_a_worker_lives_through_an_outage_of_redis_and_not_with_a_hanging_loop(t
             lives_on(path, SILENT_SECONDS + 1)
             hang.touch()
             wait_until(lambda: time.time() - path.stat().st_mtime > SILENT_SECONDS + 1, 60)
-            worker.end(within_seconds=0)  # it can't end by itself
+            worker.end(within_seconds=0)  # it hangs, so it does not react to SIGTERM
 
 
 def test_beat_lives_without_its_broker(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""The Makefile's targets in a checkout of their own: what they write, and that they end what they started."""
+"""The Makefile's targets in a separate checkout: what they write, and that they end what they started."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ def make(checkout: Path, tmp_path: Path, *arguments: str, **more: str) -> subpro
 
 @contextmanager
 def making(checkout: Path, log: Path, env: dict[str, str], target: str) -> Iterator[subprocess.Popen[bytes]]:
-    """`make TARGET` in a group of its own, as a terminal starts it."""
+    """`make TARGET` in a separate process group, as a terminal starts it."""
     # Tests started in the background, or by nohup, inherit ignored signals.
     with log.open("ab") as output:
         process = subprocess.Popen(

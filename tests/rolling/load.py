@@ -39,6 +39,7 @@ from tests.fuzz.schema import NO_LIMITS
 from tests.processes.members import database_of
 from tests.processes.service import FEED_PATH, ROOT, Service, free_port, get, running_service, wait_until
 from tests.races.forced_refresh import PASSWORD, sign_in
+from tests.repeating import repeated
 from tests.rolling import previous
 
 API = "/v1/integrations/instagram"
@@ -100,7 +101,7 @@ class Release:
     def _start(self, program: str, *arguments: str, **environment: str) -> subprocess.Popen[bytes]:
         whole = {
             **self.service.environment,
-            # Each host has a folder of its own for metrics and static files; pictures are shared.
+            # Each host has a separate folder for metrics and static files; pictures are shared.
             "VAR_DIR": str(self.log_path.with_suffix(".var")),
             "STATIC_ROOT": str(self.folder / "staticfiles"),
             **environment,
@@ -164,7 +165,7 @@ class Widget:
 
 
 class Client:
-    """An editor with widgets of their own, whose requests go to either release."""
+    """An editor with widgets that no other client uses, whose requests go to either release."""
 
     connecting = threading.Lock()
 
@@ -366,21 +367,14 @@ def make_old(service: Service, widget: Widget) -> None:
 @contextmanager
 def due_feeds(service: Service) -> Iterator[None]:
     """Make a few feeds due every two seconds."""
-    stop = threading.Event()
+    with database_of(service) as database:
 
-    def work() -> None:
-        with database_of(service) as database:
-            while not stop.wait(2):
-                with suppress(psycopg.errors.DeadlockDetected):
-                    database.execute(_MAKE_DUE)
+        def make_due() -> None:
+            with suppress(psycopg.errors.DeadlockDetected):
+                database.execute(_MAKE_DUE)
 
-    thread = threading.Thread(target=work)
-    thread.start()
-    try:
-        yield
-    finally:
-        stop.set()
-        thread.join()
+        with repeated(make_due, every_seconds=2):
+            yield
 
 
 def run(releases: list[Release], service: Service, *, minutes: float) -> Figures:

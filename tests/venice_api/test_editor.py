@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -48,8 +49,9 @@ def test_refreshing_until_the_plan_says_no(people: Cast, instance: WidgetInstanc
     assert "<strong>Upgrade to Pro to refresh now.</strong>" in first
 
     refused = refresh(people.editor, instance)
-    at = '<time datetime="2026-11-23T13:00:00+00:00">13:00:00 on 2026-11-23 UTC</time>'
-    assert f"Next refresh available at {at}." in refused
+    at = '<time datetime="2026-11-23T13:00:00+00:00" data-countdown>2026-11-23 13:00:00 UTC</time>'
+    assert refused.count(f"Next refresh available {at}.") == 1
+    assert words.NOT_REFRESHED in html.unescape(refused)
     assert ForcedRefresh.objects.count() == 1
     set_plan(people.workspace, Plan.objects.get(key="pro"), actor=Actor("test"))
     assert "The posts are up to date." in refresh(people.editor, instance)

@@ -29,7 +29,7 @@ def test_the_script_that_every_page_loads_is_small() -> None:
 
 
 def test_the_minified_script_is_that_of_the_source() -> None:
-    """In a process of its own: the minifier brings a runtime with threads, and other tests fork."""
+    """In a separate process: the minifier brings a runtime with threads, and other tests fork."""
     done = subprocess.run(
         [sys.executable, "-m", "tests.minified", "--check"], capture_output=True, text=True, check=False
     )

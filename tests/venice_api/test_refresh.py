@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Hashable, Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -47,6 +48,19 @@ HASHTAG_KEY = "instagram.hashtag.enabled"
 STAFF = Actor("test")
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("clock")]
+
+
+@contextmanager
+def broken_calls(people: Cast, provider: FakeProvider) -> Iterator[None]:
+    """Calls meet a bug of ours, and the editor's client gets the answer to it."""
+
+    def break_down() -> None:
+        raise RuntimeError("a bug")
+
+    provider.during_call = break_down
+    people.editor.raise_request_exception = False
+    yield
+    provider.during_call = lambda: None
 
 
 @pytest.fixture
@@ -576,13 +590,8 @@ def test_a_repeat_after_a_crash_costs_nothing_more(
 def test_a_repeat_after_a_request_that_was_cut_off_costs_nothing_more(
     ask: Any, people: Cast, provider: FakeProvider
 ) -> None:
-    def break_down() -> None:
-        raise RuntimeError("a bug")
-
-    provider.during_call = break_down
-    people.editor.raise_request_exception = False
-    assert ask(key="click-1").status_code == 500
-    provider.during_call = lambda: None
+    with broken_calls(people, provider):
+        assert ask(key="click-1").status_code == 500
 
     assert ask(key="click-1").status_code == 200
     assert used() == {"day": 1, "hour": 1}
@@ -628,13 +637,8 @@ def test_a_ledger_line_is_settled_only_once(ask: Any) -> None:
 def test_a_bug_during_a_refresh_leaves_the_unit_unsettled_and_the_lease_free(
     ask: Any, people: Cast, provider: FakeProvider
 ) -> None:
-    def break_down() -> None:
-        raise RuntimeError("a bug")
-
-    provider.during_call = break_down
-    people.editor.raise_request_exception = False
-    assert ask().status_code == 500
-    provider.during_call = lambda: None
+    with broken_calls(people, provider):
+        assert ask().status_code == 500
 
     assert ForcedRefresh.objects.get().state == "in_doubt"
     assert ask().status_code == 200

@@ -17,7 +17,7 @@ from venice_api.editor.design import _store
 from venice_api.models import WidgetInstance
 from venice_api.moderation import Act
 
-# A file of its own: these tests empty the database, so they have to run after the others.
+# A separate file: these tests empty the database, so they have to run after the others.
 pytestmark = [pytest.mark.needs_postgres, pytest.mark.django_db(transaction=True)]
 TIMES = 12
 

@@ -2,7 +2,7 @@
 
 Widgets on busy pages read the same feed many times a second. The first read is answered by the view. What it answers is
 kept as bytes, under everything in the request that the answer depends on, and sent again to equal requests: for
-REPEAT_SECONDS, or until the view says that the answer may change by itself. Before that time is over, a thread asks the
+REPEAT_SECONDS, or until the view says that the answer may change with time. Before that time is over, a thread asks the
 cache whether the values from which the answers in use were made are still the same, all in one round trip. Those that
 are stay good for another REPEAT_SECONDS. For each of the others, one request goes to the view early, so that the rest
 needn't wait for it. Another thread checks the cached values of the answers in use against the database before they get

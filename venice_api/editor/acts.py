@@ -55,16 +55,15 @@ def refresh_now(request: HttpRequest, instance_id: str) -> HttpResponse:
         view = paris.force_refresh(
             known.feed_key(), known.selection(), actor=actor(request), now=timezone.now()
         )
-    except paris.RefreshBlocked as blocked:
-        messages.warning(request, wording.refusal_words(blocked))
+    except paris.RefreshBlocked:
+        messages.warning(request, wording.NOT_REFRESHED)
     except paris.TooBusy:
         messages.warning(request, wording.ANOTHER_REFRESH)
     else:
         if wording.was_refreshed(view):
             messages.success(request, "The posts are up to date.")
         else:
-            plan_name = fresh_limits_for(instance.workspace_id, now=timezone.now()).plan_name
-            messages.warning(request, wording.problem_words(view, known.source.type, plan_name))
+            messages.warning(request, wording.NOT_REFRESHED)
     return redirect("editor-detail", instance_id=instance.pk)
 
 

@@ -62,6 +62,8 @@ export interface InstagramFeedProps extends InstagramFeedLook, InstagramFeedEven
   hideOnError?: boolean | undefined;
   /** The text shown before the first video plays; false for none. */
   videoNotice?: string | false | undefined;
+  /** The nonce of the widget's script, if the page's Content-Security-Policy requires one. */
+  nonce?: string | undefined;
   id?: string | undefined;
   className?: string | undefined;
   style?: CSSProperties | undefined;
@@ -113,8 +115,8 @@ function attributesOf(props: InstagramFeedProps, baseUrl: string): Attributes {
   return attributes;
 }
 
-/** The page's script of the widget, added if it isn't there; null if the widget is already defined. */
-function widgetScript(url: string): HTMLScriptElement | null {
+/** The page's script of the widget, added with the nonce if it isn't there; null if the widget is already defined. */
+function widgetScript(url: string, nonce: string | undefined): HTMLScriptElement | null {
   if (customElements.get(TAG)) return null;
   for (const script of document.scripts) {
     if (script.src === url || script.getAttribute("src") === url) return script;
@@ -122,6 +124,7 @@ function widgetScript(url: string): HTMLScriptElement | null {
   const script = document.createElement("script");
   script.src = url;
   script.async = true;
+  if (nonce) script.nonce = nonce;
   // So that a feed that is mounted later tries again.
   script.addEventListener("error", () => script.remove());
   document.head.append(script);
@@ -137,6 +140,7 @@ const useBrowserLayoutEffect = typeof document === "undefined" ? useEffect : use
 export const InstagramFeed = forwardRef<InstagramFeedElement, InstagramFeedProps>(function InstagramFeed(props, ref) {
   if (!props.baseUrl) throw new Error("InstagramFeed: `baseUrl` is missing. It is the URL of the feed service, such as https://feeds.example");
   const baseUrl = props.baseUrl.replace(/\/+$/, "");
+  const { nonce } = props;
   const element = useRef<InstagramFeedElement>(null);
   const handlers = useRef<InstagramFeedEvents>(props);
   useImperativeHandle(ref, () => element.current as InstagramFeedElement, []);
@@ -156,14 +160,14 @@ export const InstagramFeed = forwardRef<InstagramFeedElement, InstagramFeedProps
   }, []);
 
   useEffect(() => {
-    const script = widgetScript(`${baseUrl}/embed/widget.js`);
+    const script = widgetScript(`${baseUrl}/embed/widget.js`, nonce);
     const tell = () => {
       const options = { detail: { message: "SCRIPT_FAILED" }, bubbles: true, composed: true };
       element.current?.dispatchEvent(new CustomEvent(`${TAG}:error`, options));
     };
     script?.addEventListener("error", tell);
     return () => script?.removeEventListener("error", tell);
-  }, [baseUrl]);
+  }, [baseUrl, nonce]);
 
   const { style, children } = props;
   return createElement(TAG, { ...attributesOf(props, baseUrl), ...(style && { style }), ref: element }, children);

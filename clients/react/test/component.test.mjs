@@ -163,6 +163,17 @@ for (const { version, React, server, client, OnServer, InBrowser } of versions) 
       assert.deepEqual(scripts(), [SCRIPT]);
     });
 
+    test("the script has the nonce, and the element doesn't", async () => {
+      const element = await render(feed({ nonce: "r4nd0m" }));
+      assert.equal(document.scripts[0].nonce, "r4nd0m");
+      assert.deepEqual(attributesOf(element), { token: "t0ken", "base-url": BASE_URL });
+    });
+
+    test("without a nonce the script has none", async () => {
+      await render(feed());
+      assert.equal(document.scripts[0].hasAttribute("nonce"), false);
+    });
+
     test("no script is loaded once the widget is defined", async () => {
       customElements.define("instagram-feed", class extends HTMLElement {});
       await render(feed());

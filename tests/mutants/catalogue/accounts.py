@@ -54,13 +54,13 @@ MUTANTS = (
     Mutant(
         "invitation: sending it again keeps the old link",
         MEMBERS,
-        "    invitation.secret_hash = _hash(secret)\n",
-        "    invitation.secret_hash = invitation.secret_hash or _hash(secret)\n",
+        "    invitation.secret_hash = hash_of(secret)\n",
+        "    invitation.secret_hash = invitation.secret_hash or hash_of(secret)\n",
         (f"{ON_MEMBERS}::test_sending_again_replaces_the_link",),
     ),
     Mutant(
         "invitation: its secret is stored",
-        MEMBERS,
+        "foundation/random_secrets.py",
         "return hashlib.sha256(secret.encode()).hexdigest()",
         "return secret",
         (f"{ON_MEMBERS}::test_an_invitation_makes_a_member_once",),

@@ -27,7 +27,7 @@ MUTANTS = (
     Mutant(
         "state: used in another session",
         LOGINS,
-        "LoginAttempt.objects.filter(session_hash=_hash(actor.session))",
+        "LoginAttempt.objects.filter(session_hash=hash_of(actor.session))",
         "LoginAttempt.objects.all()",
         ONCE,
     ),
@@ -62,7 +62,7 @@ MUTANTS = (
     Mutant(
         "state: stored in plain text",
         LOGINS,
-        "        state_hash=_hash(state),\n        user_id=actor.user_id,\n",
+        "        state_hash=hash_of(state),\n        user_id=actor.user_id,\n",
         "        state_hash=state,\n        user_id=actor.user_id,\n",
         (f"{ON_CONNECT}::test_a_complete_login",),
     ),

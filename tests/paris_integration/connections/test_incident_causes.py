@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -12,7 +11,6 @@ import pytest
 from django.core import mail
 from django.utils import timezone
 
-from config.celery import app
 from paris_integration.connections import health, incidents
 from paris_integration.errors import (
     HashtagQuotaExhausted,
@@ -29,9 +27,9 @@ from paris_integration.models import Connection, Feed, Incident, ProviderWindow
 from paris_integration.providers.base import FeedRequest, OwnMediaRequest
 from paris_integration.public import Source, SourceType, Warning, read_feed
 from paris_integration.types import Login, Trouble
-from tests.fakes import FakeLogins, FakeProvider, media
+from tests.fakes import media
 from tests.metrics import scrape
-from tests.paris_integration.connections.world import TWELVE, World, key_of
+from tests.paris_integration.connections.world import TWELVE, World, incident_lines, incident_records, key_of
 from tests.pictures import FakePictureHost
 
 pytestmark = [pytest.mark.sqlite_leg, pytest.mark.usefixtures("mail_at_once")]
@@ -39,19 +37,6 @@ pytestmark = [pytest.mark.sqlite_leg, pytest.mark.usefixtures("mail_at_once")]
 NOW = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
 MINUTE = timedelta(minutes=1)
 RECOVERY = timedelta(minutes=15)
-
-
-@pytest.fixture
-def world(
-    db: None,
-    clock: Any,
-    provider: FakeProvider,
-    logins: FakeLogins,
-    django_capture_on_commit_callbacks: Any,
-) -> Iterator[World]:
-    app.conf.task_always_eager = True
-    yield World(clock, provider, django_capture_on_commit_callbacks)
-    app.conf.task_always_eager = False
 
 
 def limited(seconds: float | None = None, **values: Any) -> RateLimited:
@@ -135,9 +120,8 @@ def test_an_incident_of_any_cause_recovers_by_itself(
         assert (len(view.posts), view.is_stale, view.warnings) == (3, False, frozenset())
     world.work(1, step=20 * MINUTE)
     assert mail.outbox == []
-    begun = [record for record in caplog.records if record.getMessage().startswith("incident begins")]
-    assert len(begun) == 1
-    assert begun[0].__dict__["fields"]["cause"] == cause
+    (begun,) = (line for line in incident_records(caplog) if line.getMessage().startswith("incident begins"))
+    assert begun.__dict__["fields"]["cause"] == cause
     assert set(Connection.objects.values_list("trouble", flat=True)) == {""}
 
 
@@ -255,9 +239,7 @@ def test_no_token_is_used_before_the_time_that_meta_names(world: World) -> None:
 
 
 def test_if_all_connections_wait_as_meta_asks_the_incident_waits_too(world: World) -> None:
-    world.fill(*range(5))
-    world.refuse(*range(5), fault=limited(3_600, code=4))
-    world.work(10)
+    world.begin_incident(*range(5), fault=limited(3_600, code=4))
     calls = len(world.provider.requests)
     world.recover()
     world.work(40)
@@ -272,9 +254,7 @@ def test_an_incident_that_goes_on_with_another_cause_says_so(
     world: World, caplog: pytest.LogCaptureFixture
 ) -> None:
     """Meta comes back, but refuses all tokens."""
-    world.fill(*range(12))
-    world.refuse(*range(12), fault=ProviderUnavailable("timed out"))
-    world.work(10)
+    world.begin_incident(*range(12), fault=ProviderUnavailable("timed out"))
     world.refuse(*range(12))
     world.work(12)
     incident = Incident.objects.get()
@@ -283,16 +263,13 @@ def test_an_incident_that_goes_on_with_another_cause_says_so(
     world.recover()
     world.work(15)
     assert all(not world.read(number).is_stale for number in range(12))
-    begun = [record for record in caplog.records if record.getMessage().startswith("incident begins")]
-    assert len(begun) == 1
+    assert incident_lines(caplog).count("incident begins") == 1
     assert mail.outbox == []
 
 
 def test_accounts_that_fail_by_themselves_do_not_keep_an_incident_open(world: World) -> None:
     """Some accounts were withdrawn while Meta was away. The probe that finds one of them doesn't prolong it."""
-    world.fill(*range(12))
-    world.refuse(*range(12), fault=ProviderUnavailable("timed out"))
-    world.work(10)
+    world.begin_incident(*range(12), fault=ProviderUnavailable("timed out"))
     failed = list(Connection.objects.filter(trouble=Trouble.UNREACHABLE.value).order_by("tried_at"))
     withdrawn = [int(row.username.partition(".")[2]) for row in failed[:3]]
     world.refuse(*withdrawn)

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -12,7 +11,6 @@ import pytest
 from django.core import mail
 from django.utils import timezone
 
-from config.celery import app
 from paris_integration import tasks
 from paris_integration.connections import health, incidents, lifecycle, notices, renewals
 from paris_integration.connections.incidents import BurstLimits, is_incident, probe_wait
@@ -34,9 +32,17 @@ from paris_integration.public import (
     refresh_due_now,
 )
 from paris_integration.types import Login, Secret
-from tests.fakes import FakeLogins, FakeProvider
+from tests.fakes import FakeLogins
 from tests.metrics import scrape
-from tests.paris_integration.connections.world import DEAD, EDITOR, TWELVE, World, grant_of, key_of
+from tests.paris_integration.connections.world import (
+    DEAD,
+    EDITOR,
+    TWELVE,
+    World,
+    grant_of,
+    incident_lines,
+    key_of,
+)
 
 # Simulations of hours with dozens of connections. tests/races begins incidents with processes on PostgreSQL.
 pytestmark = [pytest.mark.sqlite_leg, pytest.mark.usefixtures("mail_at_once")]
@@ -47,27 +53,8 @@ HOUR = timedelta(hours=1)
 DAY = timedelta(days=1)
 
 
-@pytest.fixture
-def world(
-    db: None,
-    clock: Any,
-    provider: FakeProvider,
-    logins: FakeLogins,
-    django_capture_on_commit_callbacks: Any,
-) -> Iterator[World]:
-    app.conf.task_always_eager = True
-    yield World(clock, provider, django_capture_on_commit_callbacks)
-    app.conf.task_always_eager = False
-
-
 def refusing(kind: type[FeedRequest], fault: ProviderError) -> Callable[[FeedRequest], ProviderError | None]:
     return lambda asked: fault if isinstance(asked, kind) else None
-
-
-def incident_lines(caplog: pytest.LogCaptureFixture) -> list[str]:
-    found = [record for record in caplog.records if record.getMessage().startswith("incident")]
-    assert all(record.levelno >= logging.WARNING for record in found)
-    return [" ".join(record.getMessage().split()[:2]).rstrip(":") for record in found]
 
 
 @pytest.mark.parametrize(
@@ -400,9 +387,7 @@ def test_a_failure_of_our_app_ends_at_most_four_connections_and_recovers(
 
 
 def test_missing_permissions_of_many_are_an_incident_too(world: World) -> None:
-    world.fill(*range(10))
-    world.refuse(*range(10), fault=PermissionMissing(code=200))
-    world.work(10)
+    world.begin_incident(*range(10), fault=PermissionMissing(code=200))
     assert len(world.dead()) == 4
     assert Incident.objects.get().ended_at is None
     world.recover()
@@ -439,9 +424,7 @@ def test_an_incident_stops_the_calls_of_one_login_but_not_of_the_other(
 
 
 def test_probes_are_made_by_one_process(world: World) -> None:
-    world.fill(*range(6))
-    world.refuse(*range(6))
-    world.work(10)
+    world.begin_incident(*range(6))
     incident = Incident.objects.get()
     world.clock.move_to(incident.next_probe_at, tick=False)
     before = len(world.provider.requests)
@@ -453,9 +436,7 @@ def test_probes_are_made_by_one_process(world: World) -> None:
 def test_of_two_processes_that_see_the_same_probe_due_one_makes_it(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    world.fill(*range(6))
-    world.refuse(*range(6))
-    world.work(10)
+    world.begin_incident(*range(6))
     incident = Incident.objects.get()
     login, at = Login(incident.login), incident.next_probe_at
     wait_after, others = incidents.probe_wait, []
@@ -472,9 +453,7 @@ def test_of_two_processes_that_see_the_same_probe_due_one_makes_it(
 
 
 def test_a_grant_that_ended_when_the_incident_began_is_mailed_after_it(world: World) -> None:
-    world.fill(*range(10))
-    world.refuse(*range(10))
-    world.work(10)
+    world.begin_incident(*range(10))
     really_dead, *_ = (int(name.partition(".")[2]) for name in world.dead())
     world.refuse(really_dead)
     world.work(40)
@@ -486,9 +465,7 @@ def test_a_grant_that_ended_when_the_incident_began_is_mailed_after_it(world: Wo
 
 
 def test_a_new_token_stored_during_the_incident_is_kept(world: World) -> None:
-    world.fill(*range(10))
-    world.refuse(*range(10))
-    world.work(10)
+    world.begin_incident(*range(10))
     reconnected = int(world.dead()[0].partition(".")[2])
     new = replace(grant_of(reconnected, now=NOW), token=Secret("new"))
     with world.commit(execute=True):
@@ -546,9 +523,7 @@ def test_the_end_of_an_incident_does_not_start_another(world: World) -> None:
 
 
 def test_without_connections_an_incident_ends(world: World) -> None:
-    world.fill(*range(6))
-    world.refuse(*range(6))
-    world.work(10)
+    world.begin_incident(*range(6))
     Connection.objects.all().delete()
     world.work(16)
     assert Incident.objects.get().ended_at is not None

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from datetime import datetime, timedelta
 from typing import Any
 
+import pytest
 from django.contrib.auth.models import User
 from django.utils import timezone
 
@@ -15,7 +17,7 @@ from paris_integration import tasks
 from paris_integration.connections import lifecycle, links
 from paris_integration.connections.lifecycle import Grant
 from paris_integration.errors import ProviderError, TokenRejected
-from paris_integration.models import Connection
+from paris_integration.models import Connection, Incident
 from paris_integration.public import (
     FeedKey,
     Selection,
@@ -50,6 +52,18 @@ def grant_of(number: int, login: Login = Login.INSTAGRAM, *, now: datetime) -> G
         token=Secret(f"token-{number}"),
         expires_at=now + timedelta(days=60),
     )
+
+
+def incident_records(caplog: pytest.LogCaptureFixture) -> list[logging.LogRecord]:
+    """What was logged about incidents, as a warning or worse."""
+    found = [record for record in caplog.records if record.getMessage().startswith("incident")]
+    assert all(record.levelno >= logging.WARNING for record in found)
+    return found
+
+
+def incident_lines(caplog: pytest.LogCaptureFixture) -> list[str]:
+    """The same in two words each, such as "incident begins"."""
+    return [" ".join(record.getMessage().split()[:2]).rstrip(":") for record in incident_records(caplog)]
 
 
 class World:
@@ -109,6 +123,13 @@ class World:
         """Meta refuses every call with these tokens."""
         tokens = {f"token-{number}" for number in numbers}
         self.provider.fault_for = lambda asked: fault if asked.token.reveal() in tokens else None
+
+    def begin_incident(self, *numbers: int, fault: ProviderError = DEAD) -> None:
+        """Fill these widgets, and let all their calls fail until an incident has begun."""
+        self.fill(*numbers)
+        self.refuse(*numbers, fault=fault)
+        self.work(10)
+        assert Incident.objects.filter(ended_at=None).exists()
 
     def recover(self) -> None:
         self.provider.fault_for = lambda _: None

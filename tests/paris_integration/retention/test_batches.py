@@ -1,4 +1,4 @@
-"""Large tables are cleaned up in batches, each in a transaction of its own."""
+"""Large tables are cleaned up in batches, each in a separate transaction."""
 
 from __future__ import annotations
 
