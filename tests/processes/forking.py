@@ -38,6 +38,7 @@ PACKAGES = (
     "celery.bin.celery",
     "celery.concurrency.thread",
     "celery.worker.consumer",
+    "django.contrib.admin",
     "django.core.management",
     "django.core.management.commands.migrate",
     "django.core.management.commands.shell",
@@ -45,6 +46,7 @@ PACKAGES = (
     "django.core.serializers.json",
     "django.db.migrations.executor",
     "django.test.client",
+    "django.db.backends.sqlite3.base",
     "environ",
     "gunicorn.app.wsgiapp",
     "gunicorn.workers.gthread",
@@ -52,6 +54,7 @@ PACKAGES = (
     "jwt",
     "kombu.transport.filesystem",
     "kombu.transport.redis",
+    "msgspec",
     "psycopg",
     "psycopg_pool",
     "redis",
@@ -61,6 +64,7 @@ PACKAGES = (
     "social_core.backends.oauth",
     "social_core.strategy",
     "whitenoise.storage",
+    "tests.processes.frozen",
 )
 
 PR_SET_PDEATHSIG = 1
