@@ -38,6 +38,7 @@ PACKAGES = (
     "celery.bin.celery",
     "celery.concurrency.thread",
     "celery.worker.consumer",
+    "django.contrib.admin",
     "django.core.management",
     "django.core.management.commands.migrate",
     "django.core.management.commands.shell",
@@ -45,6 +46,7 @@ PACKAGES = (
     "django.core.serializers.json",
     "django.db.migrations.executor",
     "django.test.client",
+    "django.db.backends.sqlite3.base",
     "environ",
     "gunicorn.app.wsgiapp",
     "gunicorn.workers.gthread",
@@ -52,6 +54,7 @@ PACKAGES = (
     "jwt",
     "kombu.transport.filesystem",
     "kombu.transport.redis",
+    "msgspec",
     "psycopg",
     "psycopg_pool",
     "redis",
@@ -61,6 +64,7 @@ PACKAGES = (
     "social_core.backends.oauth",
     "social_core.strategy",
     "whitenoise.storage",
+    "tests.processes.frozen",
 )
 
 PR_SET_PDEATHSIG = 1
@@ -156,11 +160,7 @@ def _become(
 ) -> None:
     """Turn this fork into `python ARGUMENTS`. Runs in the new process."""
     os.setsid()
-    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGTERM)  # when the tests are killed
-    for number, path in ((1, stdout), (2, stderr)):
-        opened = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644)
-        os.dup2(opened, number)
-        os.close(opened)
+    write_to(stdout, stderr)
     ready.send(True)
     ready.close()
     os.environ.clear()
@@ -168,10 +168,20 @@ def _become(
     os.chdir(folder)
     sys.path[:] = [folder, *(entry for entry in sys.path if entry not in {"", folder, str(ROOT)})]
     multiprocessing.current_process()._config["daemon"] = False  # type: ignore[attr-defined]
-    _run_main(arguments)
+    run_main(arguments)
 
 
-def _run_main(arguments: tuple[str, ...]) -> NoReturn:
+def write_to(stdout: str, stderr: str) -> None:
+    """Append this process's output to these files, and end it with its parent, as when the tests are killed."""
+    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
+    for number, path in ((1, stdout), (2, stderr)):
+        opened = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644)
+        os.dup2(opened, number)
+        os.close(opened)
+
+
+def run_main(arguments: tuple[str, ...]) -> NoReturn:
+    """Run `python ARGUMENTS` in this process, and end it."""
     code = 0
     try:
         match arguments:

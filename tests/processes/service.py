@@ -10,6 +10,7 @@ import shutil
 import signal
 import socket
 import tempfile
+import threading
 import time
 import urllib.error
 import urllib.request
@@ -24,6 +25,7 @@ from typing import Any
 from instagram_standin.server import OPERATOR_ID, OPERATOR_TOKEN, StandIn
 from tests.databases import fresh_database, template_database
 from tests.processes import forking
+from tests.processes.commands import CommandServer
 from tests.processes.forking import ROOT as ROOT
 from tests.processes.forking import Forked
 
@@ -87,12 +89,22 @@ class Service:
     webs: list[Forked] = field(default_factory=list)
     processes: list[Forked] = field(default_factory=list)
     _shared: dict[tuple[str, ...], dict[str, str]] = field(default_factory=dict)
+    _servers: dict[frozenset[tuple[str, str]], CommandServer] = field(default_factory=dict)
+    _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def manage(self, *arguments: str) -> Any:
         """A management command's JSON."""
-        done = forking.run("manage.py", *arguments, env=self.environment)
+        done = self._commands().run(*arguments)
         assert done.returncode == 0, done.stderr
         return json.loads(done.stdout) if done.stdout.startswith("{") else done.stdout
+
+    def _commands(self) -> CommandServer:
+        """What runs commands in the environment as it is now."""
+        with self._lock:
+            wanted = frozenset(self.environment.items())
+            if wanted not in self._servers:
+                self._servers[wanted] = CommandServer(self.environment)
+            return self._servers[wanted]
 
     def age(self, source_value: str) -> None:
         """Make the source's one feed ten days older than it is, copies included."""
@@ -191,6 +203,8 @@ class Service:
             process.send_signal_to_group(signal.SIGTERM)
         for process in self.processes:
             process.end()
+        for server in self._servers.values():
+            server.end()
 
 
 @contextmanager
