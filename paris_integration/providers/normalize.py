@@ -11,6 +11,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
+from functools import lru_cache
 from urllib.parse import parse_qs, urlsplit
 
 from paris_integration.providers.base import RawFeed
@@ -351,6 +352,7 @@ def link_expiry(url: str, fetched_at: datetime) -> datetime | None:
     return expiry if abs(expiry - fetched_at) < LINK_LIFE_LIMIT else None
 
 
+@lru_cache(maxsize=256)
 def _is_host(host: str, port: int | None, allowed: str) -> bool:
     name, _, allowed_port = allowed.lower().partition(":")
     if allowed_port and str(port) != allowed_port:
