@@ -134,11 +134,13 @@ FIGURES: dict[str, Figure] = {
         "bombs, drips and huge bodies: at most 50 MB more, over within 10 s ± 1, the last good posts kept",
         "more than 15 s, or the posts lost",
         (f"{FAULTS}test_recovery.py::test_hostile_bodies",),
+        lane=Lane.SECOND,
     ),
     "A9": Figure(
         "a full disk: all reads 200, refreshes refused without a charge, right within 5 s, nothing corrupt",
         "corruption, or a success that wasn't one",
         (f"{FAULTS}test_recovery.py::test_a_full_disk_of_the_database",),
+        lane=Lane.SECOND,
     ),
     "A4": Figure(
         "with 200 clients stuck on one feed, others are read without an error, p99 at most twice the one before",

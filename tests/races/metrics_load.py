@@ -83,7 +83,7 @@ def run(service: Service, *, requests: int, refreshes: int, clients: int = 16) -
     service.standin.faults.add("slow", username="load.slow", seconds=SLOW_SECONDS)
     service.age("load.stale")
 
-    warming = min(requests // 20, 200)
+    warming = min(requests // 20, 3 * clients)  # all come before the slow answer
     _spread(service, clients, [lambda c: _read(c, books, widgets["load.slow"])] * warming)
     time.sleep(SLOW_SECONDS + 1)
     half = (requests - warming) // 2
