@@ -157,15 +157,15 @@ MUTANTS = (
     Mutant(
         "disconnect: a late refresh leaves a copy in the cache",
         FAST_COPY,
-        "    if _is_gone(row.pk):\n",
-        "    if False:\n",
+        "if cache.guarded_load(lambda: _is_gone(copy), patience_seconds=0):",
+        "if False:",
         (f"{ON_CONNECTIONS}::test_a_copy_stored_after_a_disconnect_is_removed",),
     ),
     Mutant(
         "disconnect: a late reader leaves a copy in the cache",
         FAST_COPY,
-        "if loaded and copy is not None and _is_gone(copy.feed_id):",
-        "if False:",
+        "FeedCopy, is_gone=_is_gone)",
+        "FeedCopy)",
         (f"{ON_CONNECTIONS}::test_a_copy_stored_after_a_disconnect_is_removed",),
     ),
     Mutant(
@@ -192,8 +192,8 @@ MUTANTS = (
     Mutant(
         "links: a cached link outlives its connection",
         LINKS,
-        "    if loaded and facts is not None:\n",
-        "    if False:\n",
+        "        is_gone=_is_gone,\n",
+        "",
         (f"{ON_DELETION}::test_a_late_copy_of_the_connection_is_deleted",),
     ),
     Mutant(

@@ -222,6 +222,30 @@ MUTANTS = (
         ("tests/foundation/test_cache.py::test_unreadable_copies_count_as_missing",),
     ),
     Mutant(
+        "deleted data: a copy stored after the deletion stays",
+        "foundation/cache.py",
+        "    forget(key)\n    return guarded_load(origin.load), None\n",
+        "    return guarded_load(origin.load), None\n",
+        (
+            "tests/foundation/test_cache.py::"
+            "test_nothing_stays_cached_about_what_was_deleted_while_it_was_loaded",
+        ),
+    ),
+    Mutant(
+        "deleted data: a copy stays though the deletion can't be ruled out",
+        "foundation/cache.py",
+        "        forget(key)\n        return fresh, None\n",
+        "        return fresh, None\n",
+        ("tests/foundation/test_cache.py::test_a_value_whose_deletion_cannot_be_ruled_out_is_not_cached",),
+    ),
+    Mutant(
+        "deleted data: values in use are never checked ahead of time",
+        "foundation/cache.py",
+        "        return {key: self._origins[key] for key in self.keys if self._checked_at_seconds[key] < before}\n",
+        "        return {}\n",
+        ("tests/foundation/test_cache.py::test_values_are_checked_again_before_they_are_too_old",),
+    ),
+    Mutant(
         "waiters: each goes upstream",
         "paris_integration/waiting.py",
         "            flight = self._flights.get(flight_key)\n",
