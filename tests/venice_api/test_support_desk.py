@@ -393,7 +393,7 @@ def test_a_pause_stops_all_refreshes_and_ends_on_time(
     view = force(instance)
     assert (len(view.posts), view.next_refresh_allowed_at) == (3, NOW + timedelta(hours=2))
     page = people.editor.post(f"/editor/{instance.pk}/refresh/", follow=True).content.decode()
-    assert "14:20:00 on 2026-11-23 UTC</time>. Existing posts stay visible." in page
+    assert page.count("14:20:00 on 2026-11-23 UTC</time>") == 1
     assert len(provider.calls) == 1
 
     time_machine.move_to(NOW + timedelta(hours=2, seconds=1), tick=False)
