@@ -182,8 +182,7 @@ class Report:
             "the pool is not whole": self.usable_connections != POOL_SIZE,
             "not always ready": set(self.ready) != {200},
             "a session cannot be read": self.session_read != 200,
-            "memory has grown": self.is_large
-            and self.memory_after_kib > GROWTH_LIMIT * self.memory_before_kib,
+            "memory has grown": self.is_large and self.growth > GROWTH_LIMIT,
             "nothing was answered": self.statuses["200"] == 0 or self.statuses["400"] == 0,
         }
         return [complaint for complaint, holds in said.items() if holds]

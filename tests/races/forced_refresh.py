@@ -81,8 +81,11 @@ class Verdict:
         answered = self.answers["200"] + self.answers["409 QUOTA_EXCEEDED"]
         return self.events["done"] + self.events["refused"] - answered
 
-    def complaints(self, *, with_kills: bool) -> list[str]:
-        """The deviations. Empty when all counts agree."""
+    def complaints(self, *, with_kills: bool, lost_commits: int = 0) -> list[str]:
+        """The deviations. Empty when all counts agree.
+
+        `lost_commits`: how many commits may have ended in a 503, because the server died before it confirmed them.
+        """
         said = {
             "more units kept than the cap": self.kept > self.cap,
             "window and ledger disagree": self.used != self.kept,
@@ -96,7 +99,7 @@ class Verdict:
             said |= {
                 "more units in doubt than kills": self.lines["in_doubt"] > self.kills,
                 **{f"{what} without an audit event": number > 0 for what, number in self.unaudited.items()},
-                "events without a request": self.surplus_events > self.answers["lost"],
+                "events without a request": self.surplus_events > self.answers["lost"] + lost_commits,
             }
         else:
             said |= {
