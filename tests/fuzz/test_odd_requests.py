@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.fuzz.odd_requests import POOL_SIZE, bombard
+from tests.fuzz.odd_requests import POOL_SIZE, Report, bombard
 from tests.fuzz.schema import NO_LIMITS
 from tests.marks import needs_postgres
 from tests.processes.service import running_service
@@ -22,3 +22,10 @@ def test_odd_requests_do_no_harm(tmp_path: Path) -> None:
 
         assert report.failures == []
         assert report.complaints == [], service.log()[-5_000:]
+
+
+def test_growth_is_judged_over_the_second_half() -> None:
+    report = Report(requests=20_000, memory_kib=[100_000, 200_000, 210_000, 220_000])
+    assert "memory has grown" not in report.complaints
+    report.memory_kib[-1] = 300_000
+    assert "memory has grown" in report.complaints
