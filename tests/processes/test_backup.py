@@ -18,8 +18,9 @@ import pytest
 
 from instagram_standin.tokens import Family
 from tests.conftest import needs
-from tests.databases import fresh_database
+from tests.databases import direct_url, fresh_database
 from tests.marks import needs_postgres
+from tests.processes.pgbouncer import PROGRAM, pgbouncer
 from tests.processes.service import ROOT, Service, get, running_service, wait_until
 from tests.processes.test_pictures import are_ours, pictures_of
 from tests.processes.test_secrets import PASSWORD, PLANTED, Walker, log_in_at_meta
@@ -53,10 +54,13 @@ for feed in Feed.objects.all():
 """
 
 
-def run(program: str, *arguments: str | Path, env: dict[str, str]) -> subprocess.CompletedProcess[str]:
+def run(
+    program: str, *arguments: str | Path, env: dict[str, str], is_direct: bool = True
+) -> subprocess.CompletedProcess[str]:
+    url = direct_url(env["DATABASE_URL"]) if is_direct else env["DATABASE_URL"]
     return subprocess.run(
         [ROOT / "deploy" / program, *arguments],
-        env={"PATH": os.environ["PATH"], **env},
+        env={"PATH": os.environ["PATH"], **env, "DATABASE_URL": url},
         capture_output=True,
         text=True,
         check=False,
@@ -149,6 +153,24 @@ def test_a_missing_key_is_named_before_anything_is_restored(backed_up: BackedUp,
         forced = run("restore", backed_up.folder, "--without-keys", env=environment)
         assert forced.returncode == 1
         assert "1 secrets can't be opened" in forced.stderr
+
+
+@pytest.mark.parametrize("program", ["backup", "restore"])
+def test_pgbouncer_is_refused_and_its_sessions_stay_as_they_are(
+    backed_up: BackedUp, tmp_path: Path, program: str
+) -> None:
+    needs("pgbouncer", PROGRAM is not None)
+    folder = backed_up.folder if program == "restore" else tmp_path / "backup"
+    server = direct_url(backed_up.service.environment["DATABASE_URL"])
+    with pgbouncer(server, default_pool_size=1) as url:
+        done = run(
+            program, folder, env={**backed_up.service.environment, "DATABASE_URL": url}, is_direct=False
+        )
+        assert done.returncode == 1
+        assert "not that of PgBouncer" in done.stderr
+        with psycopg.connect(url.replace("postgres:", "postgresql:", 1)) as database:
+            assert database.execute("SHOW search_path").fetchone() == ('"$user", public',)
+    assert not (tmp_path / "backup").exists()
 
 
 def test_nothing_secret_is_in_the_backup(backed_up: BackedUp) -> None:

@@ -95,6 +95,8 @@ def shell_environment() -> str:
         "PGDATABASE": configured["NAME"],
         **(found or {}),
     }
+    # PgBouncer refuses options. pg_dump must not pass through it: it changes its session, which others get afterwards.
+    values["PGOPTIONS"] = f"{values.get('PGOPTIONS', '')} -c statement_timeout=0".strip()
     lines = [f"export {name}={shlex.quote(str(value))}" for name, value in values.items() if value]
     lines += [
         f"WITHOUT_ROWS={shlex.quote(' '.join(WITHOUT_ROWS))}",
