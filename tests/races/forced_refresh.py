@@ -84,7 +84,8 @@ class Verdict:
     def complaints(self, *, with_kills: bool, lost_commits: int = 0) -> list[str]:
         """The deviations. Empty when all counts agree.
 
-        `lost_commits`: how many commits may have ended in a 503, because the server died before it confirmed them.
+        `lost_commits`: how many requests the database's server may have left without its answer when it died. Their
+        clients got a 503, and the unit of one whose call had begun is in doubt.
         """
         said = {
             "more units kept than the cap": self.kept > self.cap,
@@ -97,7 +98,7 @@ class Verdict:
         }
         if with_kills:
             said |= {
-                "more units in doubt than kills": self.lines["in_doubt"] > self.kills,
+                "more units in doubt than kills": self.lines["in_doubt"] > self.kills + lost_commits,
                 **{f"{what} without an audit event": number > 0 for what, number in self.unaudited.items()},
                 "events without a request": self.surplus_events > self.answers["lost"] + lost_commits,
             }
