@@ -19,7 +19,7 @@ from typing import Any
 
 import psycopg
 
-from benchmarks.reads import Candidate, load, many_widgets, widgets_script
+from benchmarks.reads import CAPTION, POSTS, Candidate, load, many_widgets, widgets_script
 from tests.processes.service import Service, running_service, wait_until
 
 PARTS = 4
@@ -57,6 +57,10 @@ def main() -> None:
         psycopg.connect(service.environment["DATABASE_URL"], autocommit=True) as database,
     ):
         workspace = service.workspace("business")
+        for account in ("bench", *(f"account{number}" for number in range(WIDGETS))):
+            service.standin.profiles.plant(
+                account, [{"caption": f"Post {n}. {CAPTION}"} for n in range(POSTS)]
+            )
         service.read(service.instance(workspace, "bench")["embedToken"])
         widgets = Candidate(
             "widgets",
