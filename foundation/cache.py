@@ -326,14 +326,16 @@ class Lookups:
 
     def are_same(self, found: Mapping[str, Mark], *, now_seconds: float) -> bool:
         """Whether the cache still has the same values, according to what `find_marks` found."""
-        if not self.keys:
-            return False
-        for key, digest in self._digests.items():
-            mark = found.get(key)
-            if mark is None or mark.digest != digest or not is_checked(mark.checked_at_seconds, now_seconds):
-                return False
-            self._checked_at_seconds[key] = mark.checked_at_seconds
-        return True
+        return bool(self.keys) and all(
+            (mark := found.get(key)) is not None
+            and mark.digest == digest
+            and is_checked(mark.checked_at_seconds, now_seconds)
+            for key, digest in self._digests.items()
+        )
+
+    def note_checks(self, found: Mapping[str, Mark]) -> None:
+        """Note when the values were last checked, by whichever process, according to what `find_marks` found."""
+        self._checked_at_seconds.update({key: found[key].checked_at_seconds for key in self.keys})
 
     def due_for_check(self, now_seconds: float) -> dict[str, Origin[Any]]:
         """The values that `check_again` should check soon, by key."""

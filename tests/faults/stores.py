@@ -162,17 +162,23 @@ class Stores:
         self.postgres.start()
 
 
+@contextmanager
+def stopped(server: Postgres | Redis) -> Iterator[None]:
+    server.stop()
+    try:
+        yield
+    finally:
+        server.start()
+
+
 # Figures are named after these functions.
 
 
 @contextmanager
 def redis_refusing(server: Redis) -> Iterator[None]:
     """Connections are refused."""
-    server.stop()
-    try:
+    with stopped(server):
         yield
-    finally:
-        server.start()
 
 
 @contextmanager

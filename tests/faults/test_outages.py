@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from tests.faults.clients import Readers, Seen, statuses, tracebacks
-from tests.faults.stores import Postgres, Redis, Stores, redis_hung, redis_refusing
+from tests.faults.stores import Postgres, Redis, Stores, redis_hung, redis_refusing, stopped
 from tests.figures import figure, many, percentile
 from tests.processes.members import join, read_as
 from tests.processes.service import Service, get, running_service, wait_until
@@ -191,11 +191,8 @@ def uses_cache_of(service: Service, redis: Redis) -> bool:
 
 @contextmanager
 def postgres_stopped(postgres: Postgres) -> Iterator[None]:
-    postgres.stop()
-    try:
+    with stopped(postgres):
         yield
-    finally:
-        postgres.start()
 
 
 @contextmanager

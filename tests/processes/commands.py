@@ -67,7 +67,7 @@ def serve(address: str) -> None:
     from django.urls import get_resolver
 
     _ = get_resolver().url_patterns  # the system checks of most commands load them
-    signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # nobody waits for the forks
+    signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # the kernel removes ended forks
     with Listener(address, backlog=64) as listener:
         while True:
             with listener.accept() as connection:

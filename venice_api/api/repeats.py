@@ -321,6 +321,7 @@ class Repeats:
             left_seconds = kept.same_until_seconds - now_seconds
             if left_seconds > 0 and kept.lookups.are_same(marks, now_seconds=now_seconds):
                 kept.fresh_until_monotonic = began + min(REPEAT_SECONDS, left_seconds)
+                kept.lookups.note_checks(marks)
                 paris.ask_again(kept.offer.view)
             else:
                 different.append(kept)
