@@ -159,7 +159,7 @@ def test_reads_while_redis_is_in_trouble(
         with Readers(targets(service, tokens), clients=CLIENTS) as readers:
             healthy = Reached(readers.during("healthy", many(2, 5)))
             with trouble(stores.redis):  # type: ignore[attr-defined]
-                during = Reached(readers.during("trouble", many(3, 8)))
+                during = Reached(readers.during("trouble", many(3, 15)))
                 sessions = [read_as(service, member) for _ in range(10)]
             readers.phase = "after"
             returned_at = time.monotonic()
