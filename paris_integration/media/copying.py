@@ -32,7 +32,7 @@ from paris_integration.media import room, storage
 from paris_integration.media.rendering import Rendered, Renderer
 from paris_integration.models import Feed, Picture, PictureUse, UnusedMark
 from paris_integration.observing import metrics
-from paris_integration.providers.http import Deadline
+from paris_integration.providers.deadlines import Deadline
 
 logger = logging.getLogger(__name__)
 

@@ -15,13 +15,12 @@ from urllib3.poolmanager import PoolManager
 from urllib3.response import BaseHTTPResponse
 
 from paris_integration.errors import FileRefused
+from paris_integration.providers.deadlines import Deadline, Watchdog
 from paris_integration.providers.file_links import AllowedHosts, Link, LinkRefused, may_connect
 from paris_integration.providers.http import (
     CHUNK_BYTES,
     CONNECTIONS_KEPT,
-    Deadline,
     Unusable,
-    Watchdog,
     WatchedMixin,
 )
 

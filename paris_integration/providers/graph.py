@@ -17,6 +17,7 @@ from paris_integration.providers.base import (
     RawFeed,
     Usage,
 )
+from paris_integration.providers.deadlines import Deadline
 from paris_integration.providers.faults import fault_of, hashtag_fault_of, tag_search_fault_of
 from paris_integration.providers.fields import (
     DISCOVERY,
@@ -27,7 +28,7 @@ from paris_integration.providers.fields import (
     Level,
     RefusedFields,
 )
-from paris_integration.providers.http import Deadline, HttpAnswer, HttpClient
+from paris_integration.providers.http import HttpAnswer, HttpClient
 from paris_integration.providers.paging import NO_MEDIA, Edge, Page, Pages, items_and_paging
 from paris_integration.types import Login, Secret
 

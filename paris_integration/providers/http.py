@@ -13,7 +13,6 @@ import math
 import re
 import socket
 import threading
-import time
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future
 from contextlib import suppress
@@ -34,6 +33,7 @@ from urllib3.util.connection import allowed_gai_family, create_connection
 from foundation.metrics import timed
 from paris_integration.errors import ProviderUnavailable
 from paris_integration.providers.base import Usage
+from paris_integration.providers.deadlines import Deadline, Watchdog
 from paris_integration.types import Secret
 
 # urllib3's DEBUG lines contain the query, which may hold secrets; so do its warnings of malformed headers.
@@ -50,21 +50,6 @@ provider_calls = Counter(
     "HTTP calls to Meta, by class of answer (2xx, 3xx, 4xx, 5xx, none).",
     ["result"],
 )
-
-
-class Deadline:
-    """The time by which a call and everything it does must end. Uses the monotonic clock."""
-
-    def __init__(self, seconds: float) -> None:
-        self._ends = time.monotonic() + seconds
-
-    @property
-    def remaining_seconds(self) -> float:
-        return self._ends - time.monotonic()
-
-    @property
-    def is_over(self) -> bool:
-        return self.remaining_seconds <= 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -278,56 +263,6 @@ def _refuse_constant(name: str) -> None:
 
 class Unusable(Exception):
     """The answer can't be used; the message is a short reason."""
-
-
-class Watchdog:
-    """Shuts down the sockets used by its thread when the deadline is over."""
-
-    # Socket timeouts apply to each read: a server that sends a byte a second never reaches them. Shutting the socket
-    # down ends a blocked read.
-    current = threading.local()
-
-    def __init__(self, deadline: Deadline) -> None:
-        self.deadline = deadline
-        self._sockets: list[socket.socket] = []
-        self._lock = threading.Lock()
-        self.has_expired = False
-        self._timer = threading.Timer(max(deadline.remaining_seconds, 0.001), self._expire)
-        self._timer.daemon = True
-
-    def __enter__(self) -> Watchdog:
-        Watchdog.current.watchdog = self
-        self._timer.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        Watchdog.current.watchdog = None
-        self._timer.cancel()
-
-    @staticmethod
-    def watch(sock: socket.socket | None) -> None:
-        """Add a socket to the watchdog of this thread, if there is one."""
-        watchdog: Watchdog | None = getattr(Watchdog.current, "watchdog", None)
-        if watchdog is None or sock is None:
-            return
-        with watchdog._lock:
-            watchdog._sockets.append(sock)
-            too_late = watchdog.has_expired
-        if too_late:
-            _cut(sock)
-
-    def _expire(self) -> None:
-        with self._lock:
-            self.has_expired = True
-            sockets = list(self._sockets)
-        for sock in sockets:
-            _cut(sock)
-
-
-def _cut(sock: socket.socket) -> None:
-    with suppress(OSError, ValueError):
-        # The plain socket's method, also under TLS: another thread is using the TLS layer.
-        socket.socket.shutdown(sock, socket.SHUT_RDWR)
 
 
 _lookups = threading.BoundedSemaphore(LOOKUPS_AT_ONCE)

@@ -23,9 +23,10 @@ from paris_integration.errors import (
     TokenRejected,
     UnexpectedPayload,
 )
+from paris_integration.providers.deadlines import Deadline
 from paris_integration.providers.faults import fault_of
 from paris_integration.providers.graph import appsecret_proof
-from paris_integration.providers.http import Deadline, HttpAnswer, HttpClient
+from paris_integration.providers.http import HttpAnswer, HttpClient
 from paris_integration.providers.login_values import Account, App, LoginResult, Token, Urls
 from paris_integration.types import Login, Secret
 

@@ -12,7 +12,8 @@ from dataclasses import dataclass
 from datetime import date
 
 from paris_integration.errors import ProviderUnavailable
-from paris_integration.providers.http import Deadline, HttpAnswer, HttpClient
+from paris_integration.providers.deadlines import Deadline
+from paris_integration.providers.http import HttpAnswer, HttpClient
 from paris_integration.types import Login, VersionState
 
 LIFE_YEARS = 2

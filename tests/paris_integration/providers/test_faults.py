@@ -15,8 +15,9 @@ from paris_integration.errors import (
     SourceNotFound,
 )
 from paris_integration.providers.base import Usage
+from paris_integration.providers.deadlines import Deadline
 from paris_integration.providers.faults import FAULTS, Fault, fault_of, hashtag_fault_of, tag_search_fault_of
-from paris_integration.providers.http import Deadline, HttpAnswer, HttpClient
+from paris_integration.providers.http import HttpAnswer, HttpClient
 from tests.recorded import GRAPH, Recorded, recorded
 
 CODES = recorded("error_codes")

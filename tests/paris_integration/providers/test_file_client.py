@@ -27,9 +27,9 @@ from instagram_standin.server import StandIn
 from paris_integration import registry
 from paris_integration.errors import FileRefused
 from paris_integration.providers import files, http
+from paris_integration.providers.deadlines import Deadline
 from paris_integration.providers.file_links import is_public
 from paris_integration.providers.files import FileClient
-from paris_integration.providers.http import Deadline
 from tests.paris_integration.providers.test_http import everything_said
 
 JPEG = PICTURES["avatar_sun"]

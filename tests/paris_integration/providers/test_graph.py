@@ -684,7 +684,7 @@ def test_retries_stay_within_the_deadline(
     meta: responses.RequestsMock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     seconds = iter(range(1_000))
-    monkeypatch.setattr("paris_integration.providers.http.time.monotonic", lambda: next(seconds))
+    monkeypatch.setattr("paris_integration.providers.deadlines.time.monotonic", lambda: next(seconds))
     overloaded = Overloaded(meta, IG_MEDIA, 0)
 
     with pytest.raises(ProviderUnavailable, match="timed out"):

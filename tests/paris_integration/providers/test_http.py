@@ -22,7 +22,8 @@ from instagram_standin.server import OPERATOR_ID, StandIn
 from instagram_standin.tokens import fingerprint
 from paris_integration.errors import ProviderUnavailable
 from paris_integration.providers.base import Usage
-from paris_integration.providers.http import Deadline, HttpClient, parse_json, retry_after_of, usage_of
+from paris_integration.providers.deadlines import Deadline
+from paris_integration.providers.http import HttpClient, parse_json, retry_after_of, usage_of
 from paris_integration.types import Secret
 
 TOKEN = Secret("canary-token-3fe1")
