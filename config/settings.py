@@ -540,7 +540,13 @@ CELERY_BEAT_SCHEDULE["check-graph-versions"] = {
     "schedule": 3_600.0,
     "options": {"expires": 3_600},
 }
-CELERY_TASK_ROUTES = {"paris_integration.tasks.copy_pictures": {"queue": "pictures"}}
+CELERY_TASK_ROUTES = {
+    "paris_integration.tasks.copy_pictures": {"queue": "pictures"},
+    # Workers of releases before 0.2.0 don't know this task, and don't consume this queue.
+    "paris_integration.tasks.refresh_feeds": {"queue": "refreshes"},
+}
+# What a worker consumes if its command names no queues.
+CELERY_TASK_QUEUES = {name: {"exchange": name, "routing_key": name} for name in ("celery", "refreshes")}
 AUDIT_RETENTION_DAYS = positive("AUDIT_RETENTION_DAYS", 365, at_most=36_500)
 LEDGER_RETENTION_DAYS = positive("LEDGER_RETENTION_DAYS", 90, at_most=36_500)
 USAGE_RETENTION_DAYS = positive("USAGE_RETENTION_DAYS", 400, at_most=36_500)

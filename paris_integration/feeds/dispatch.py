@@ -21,6 +21,7 @@ logger = logging.getLogger(__name__)
 
 # Sent by name: the tasks are above this package.
 REFRESH_FEED_TASK = "paris_integration.tasks.refresh_feed"
+REFRESH_FEEDS_TASK = "paris_integration.tasks.refresh_feeds"
 COPY_PICTURES_TASK = "paris_integration.tasks.copy_pictures"
 ASK_AGAIN_SECONDS = 5.0
 QUEUE_LENGTH = 1_000

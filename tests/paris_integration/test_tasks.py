@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from typing import Any
+from uuid import UUID, uuid4
 
 import pytest
+from celery.signals import worker_shutting_down
 from django.conf import settings
 from django.db import InterfaceError, InternalError, OperationalError, ProgrammingError
 
@@ -17,6 +19,7 @@ from outbox import tasks as mail_tasks
 from paris_integration import tasks
 from paris_integration.connections import notices, renewals
 from paris_integration.feeds import refreshing
+from paris_integration.feeds.refreshing import RefreshOutcome, Result
 from paris_integration.observing import graph_versions
 from paris_integration.quota import ledger
 from paris_integration.retention import expiry
@@ -24,8 +27,9 @@ from venice_api import sightings
 from venice_api import tasks as venice_tasks
 
 ID = "6f1c2f0e-7f53-4b6e-9a53-0a3d3f1f8c11"
-JOBS: list[tuple[Callable[..., Any], tuple[str, ...], object, str, object]] = [
+JOBS: list[tuple[Callable[..., Any], tuple[Any, ...], object, str, object]] = [
     (tasks.refresh_feed, (ID,), refreshing, "refresh_feed", None),
+    (tasks.refresh_feeds, ([ID],), refreshing, "refresh_feed", None),
     (tasks.enqueue_due_refreshes, (), refreshing, "claim_due", 0),
     (tasks.settle_orphans, (), ledger, "settle_orphans", 0),
     (tasks.clean_up, (), expiry, "remove_expired", {}),
@@ -49,7 +53,7 @@ def test_a_task_survives_a_fault_of_the_database(
     monkeypatch: pytest.MonkeyPatch,
     caplog: pytest.LogCaptureFixture,
     task: Callable[..., Any],
-    arguments: tuple[str, ...],
+    arguments: tuple[Any, ...],
     module: object,
     name: str,
     result: object,
@@ -65,6 +69,67 @@ def test_a_task_survives_a_fault_of_the_database(
     assert "canary" not in caplog.text
 
 
+@pytest.mark.parametrize(
+    ("due", "messages"),
+    [
+        (0, []),
+        (1, [1]),
+        (16, [1] * 16),
+        (31, [1] * 31),
+        (32, [2] * 16),
+        (66, [4] * 16 + [2]),
+        (100, [4] * 25),
+    ],
+)
+def test_a_message_names_several_feeds_if_many_are_due(
+    monkeypatch: pytest.MonkeyPatch, due: int, messages: list[int]
+) -> None:
+    ids = [uuid4() for _ in range(due)]
+    sent: list[list[str]] = []
+    monkeypatch.setattr(tasks, "CLAIM_BATCH", 101)
+    monkeypatch.setattr(refreshing, "claim_due", lambda **_: ids)
+    monkeypatch.setattr(tasks.refresh_feeds, "delay", sent.append)
+
+    assert tasks.enqueue_due_refreshes() == due
+    assert [len(feed_ids) for feed_ids in sent] == messages
+    assert [feed_id for feed_ids in sent for feed_id in feed_ids] == [str(feed_id) for feed_id in ids]
+
+
+@pytest.fixture
+def refreshed(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[str]]:
+    """The ids of the feeds that were refreshed. The second one meets a bug; after the third the worker stops."""
+    ids: list[str] = []
+
+    def refresh(feed_id: UUID, **_: object) -> RefreshOutcome:
+        ids.append(str(feed_id))
+        if len(ids) == 2:
+            raise ZeroDivisionError
+        if len(ids) == 3:
+            worker_shutting_down.send(sender=None)
+        return RefreshOutcome(Result.SUCCEEDED)
+
+    monkeypatch.setattr(refreshing, "refresh_feed", refresh)
+    yield ids
+    tasks._is_stopping.clear()
+
+
+def test_a_bug_stops_one_refresh_and_the_end_of_the_worker_those_not_begun(
+    refreshed: list[str], caplog: pytest.LogCaptureFixture
+) -> None:
+    ids = [str(uuid4()) for _ in range(4)]
+
+    tasks.refresh_feeds(ids)
+
+    assert refreshed == ids[:3]
+    assert "ZeroDivisionError" in caplog.text
+
+
+def test_workers_consume_the_queue_of_each_task_but_pictures() -> None:
+    routed = {route["queue"] for route in settings.CELERY_TASK_ROUTES.values()}
+
+    assert {*celery_app.amqp.queues.consume_from} == {"celery", *routed} - {"pictures"}
+
+
 # What the previous release queues, by name and arguments. During a deployment new workers receive it.
 QUEUED = [
     ("paris_integration.tasks.refresh_feed", [ID]),
@@ -78,6 +143,7 @@ QUEUED = [
     ("venice_api.tasks.forget_failed_sign_ins", []),
 ]
 NEW = {
+    "paris_integration.tasks.refresh_feeds",
     "paris_integration.tasks.enqueue_due_copies",
     "paris_integration.tasks.remove_unused_pictures",
     "paris_integration.tasks.repair_pictures",

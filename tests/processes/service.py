@@ -167,7 +167,7 @@ class Service:
         address = {"PORT": str(port), "PUBLIC_BASE_URL": f"http://127.0.0.1:{port}"}
         return self._start(address, "-m", "gunicorn", "--config", "config/gunicorn.py", "config.wsgi")
 
-    def start_worker(self, *, threads: int = 8, queues: str = "celery") -> Forked:
+    def start_worker(self, *, threads: int = 8, queues: str = "celery,refreshes") -> Forked:
         # Links to copies contain the address, which tests of pictures take from the first web process.
         address = {"PUBLIC_BASE_URL": f"http://127.0.0.1:{self.web_ports[0]}"} if self.web_ports else {}
         return self._start(

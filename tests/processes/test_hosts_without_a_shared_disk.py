@@ -20,7 +20,7 @@ from tests.processes.service import Service, get, running_service, wait_until
 pytestmark = [pytest.mark.processes, needs_postgres, needs_redis]
 
 BUCKET = "pictures"
-QUEUES = "celery,pictures"
+QUEUES = "celery,refreshes,pictures"
 DELETE = (
     "from venice_api.models import WidgetInstance; WidgetInstance.objects.get(pk='{instance_id}').delete()"
 )
