@@ -44,7 +44,7 @@ FAIR_SECONDS = 0.5  # before a waiting client can be dropped for a new one
 LINGER_SECONDS = 2.0  # between our end of a connection and the client's
 
 _HEAD_END = b"\r\n\r\n"
-_LENGTH = re.compile(rb"\r\ncontent-length:[ \t]*([0-9]{1,18})[ \t]*\r\n", re.IGNORECASE)
+_LENGTH = re.compile(rb"\r\ncontent-length:[ \t]*0*([0-9]*)[ \t]*\r\n", re.IGNORECASE)
 _CHUNKED = re.compile(rb"\r\ntransfer-encoding:", re.IGNORECASE)
 _EXPECTS = re.compile(rb"\r\nexpect:[ \t]*100-continue[ \t]*\r\n", re.IGNORECASE)
 _CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
@@ -69,6 +69,13 @@ class Unsent:
             if number > 0 and self._bytes + number > MAX_UNSENT_BYTES:
                 raise BrokenPipeError(errno.EPIPE, "too many unread responses")
             self._bytes += number
+
+
+def _length_of(head: bytes) -> int:
+    """The body's length as the head announces it, or one that is too long. Zeros in front are allowed."""
+    found = _LENGTH.search(head)
+    digits = found[1] if found else b""
+    return int(digits or b"0") if len(digits) < 19 else MAX_BODY_BYTES + 1
 
 
 class FilePart:
@@ -147,8 +154,7 @@ class BufferedSocket:
             self._needed, self.is_whole, self._is_head_too_long = len(self.received), False, True
 
     def _look_at_body(self, head: bytes) -> None:
-        announced = _LENGTH.search(head)
-        length = int(announced[1]) if announced else 0
+        length = _length_of(head)
         self.is_whole = length <= MAX_BODY_BYTES and not _CHUNKED.search(head)
         if self.is_whole and length:
             assert self._needed is not None  # noqa: S101
@@ -333,7 +339,10 @@ class PatientWorker(ThreadWorker):  # type: ignore[misc]
     def finish_request(self, conn: Connection, done: Any) -> None:
         """A thread has finished the request."""
         keeps_alive = not done.cancelled() and not done.exception() and bool(done.result())
-        self._send(keeps_alive, conn)
+        try:
+            self._send(keeps_alive, conn)
+        except OSError:  # the client has left before the answer to its next request
+            self._drop(conn)
 
     def murder_pending(self) -> None:
         """Called after each round of events. Drops a connection at the limit, or gunicorn would accept no new ones, and

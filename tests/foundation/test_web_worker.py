@@ -54,6 +54,9 @@ def test_a_thread_reads_only_its_own_request_and_never_waits(ends: Ends) -> None
     [
         (b"GET / HTTP/1.1\r\n\r\n", True),
         (b"POST / HTTP/1.1\r\nContent-Length: 70000\r\n\r\n", False),
+        (b"POST / HTTP/1.1\r\nContent-Length: " + b"1" * 19 + b"\r\n\r\n", False),
+        (b"POST / HTTP/1.1\r\nContent-Length: " + b"1" * 5_000 + b"\r\n\r\n", False),
+        (b"POST / HTTP/1.1\r\nContent-Length: " + b"0" * 5_000 + b"\r\n\r\n", True),
         (b"POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n", False),
     ],
 )

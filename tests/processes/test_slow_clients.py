@@ -109,6 +109,39 @@ def test_requests_behind_one_another_are_answered_in_their_order(port: int) -> N
         assert [answers.next()[0] for _ in asked] == [200, 404, 200]
 
 
+@pytest.mark.parametrize(
+    "second",
+    [FORM + b"Expect: 100-continue\r\nContent-Length: 5\r\n\r\n", b"GET %s HTTP/1.1\r\n" + HOST + b"\r\n"],
+    ids=["continue", "repeated"],
+)
+def test_a_client_that_leaves_between_two_answers_ends_its_connection_alone(
+    service: Service, port: int, token: str, second: bytes
+) -> None:
+    path = service.feed_url(token).partition(f":{port}")[2].encode()
+    first = b"OPTIONS /v1/integrations/instagram/feed HTTP/1.1\r\n" + HOST + b"\r\n"
+    with closing(connect(port)) as other:
+        for _ in range(30):
+            # The first answer is met with a reset, so sending the second one fails.
+            with closing(connect(port)) as client:
+                client.sendall(first + second.replace(b"%s", path))
+
+        other.sendall(b"GET /healthz HTTP/1.1\r\n" + HOST + b"\r\n")
+        assert Answers(other).next()[0] == 200
+    assert service.tracebacks() == []
+
+
+def test_a_length_with_leading_zeros_is_that_length(port: int) -> None:
+    form = b"csrfmiddlewaretoken=" + b"a" * 32 + b"&username=padded&password=x"
+    with closing(connect(port)) as client:
+        client.sendall(FORM + b"Content-Length: %040d\r\n\r\n" % len(form) + form)
+        client.sendall(b"GET /healthz HTTP/1.1\r\n" + HOST + b"\r\n")
+        answers = Answers(client)
+        status, body = answers.next()
+
+        assert (status, b"padded" in body) == (200, True)
+        assert answers.next()[0] == 200
+
+
 def test_a_client_that_asks_before_it_sends_is_told_to_go_on(port: int) -> None:
     form = b"csrfmiddlewaretoken=" + b"a" * 32 + b"&username=polite&password=x"
     with closing(connect(port)) as client:
@@ -128,6 +161,14 @@ def test_a_client_that_asks_before_it_sends_is_told_to_go_on(port: int) -> None:
         (b"GET / HTTP/1.1\r\n" + HOST + b"X: y\r\n" * 20_000, 431),
         (b"GET / HTTP/1.1\r\n" + HOST + b"X y\r\n\r\n", 400),
         (b"GET / HTTP/1.1\r\n" + HOST + b"Content-Length: x\r\n\r\n", 400),
+        (
+            b"POST / HTTP/1.1\r\n"
+            + HOST
+            + b"Content-Length: "
+            + b"9" * 5_000
+            + b"\r\n\r\nGET / HTTP/1.1\r\n",
+            400,
+        ),
         (b"POST / HTTP/1.1\r\n" + HOST + b"Content-Length: 5\r\nContent-Length: 6\r\n\r\nhello", 400),
         (b"\x16\x03\x01\x02\x00\r\n\r\n", 400),
     ],
