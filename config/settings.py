@@ -258,7 +258,7 @@ if REDIS_URL:
 else:
     CACHES = {
         "default": {
-            "BACKEND": "django.core.cache.backends.filebased.FileBasedCache",
+            "BACKEND": "foundation.cache.ResilientFileCache",
             "LOCATION": str(VAR_DIR / "cache" / NAMESPACE),
             "KEY_PREFIX": NAMESPACE,
             "TIMEOUT": 7 * 86_400,

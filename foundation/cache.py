@@ -27,6 +27,7 @@ import msgspec
 import redis
 from django.core.cache import cache, caches
 from django.core.cache.backends.base import DEFAULT_TIMEOUT
+from django.core.cache.backends.filebased import FileBasedCache
 from django.core.cache.backends.redis import RedisCache, RedisCacheClient
 from redis.backoff import NoBackoff
 from redis.retry import Retry
@@ -173,6 +174,33 @@ class ReusedClient(RedisCacheClient):
                 **self._pool_options,
             )
         return self._pools[index]
+
+
+class ResilientFileCache(FileBasedCache):
+    """Django's cache in files, whose faults are misses: a full disk, a damaged file, a folder that can't be read."""
+
+    def _guarded(self, call: Callable[[], Any], fallback: Any) -> Any:
+        try:
+            return call()
+        except Exception as error:  # noqa: BLE001 - what a damaged file raises depends on the damage
+            doubts.begin()  # a deletion may have failed
+            logger.warning("cache file unusable, going on without it: %s", type(error).__name__)
+            return fallback
+
+    def get(self, key: Any, default: Any = None, version: Any = None) -> Any:
+        return self._guarded(lambda: super(ResilientFileCache, self).get(key, default, version), default)
+
+    def set(self, key: Any, value: Any, timeout: Any = DEFAULT_TIMEOUT, version: Any = None) -> None:
+        self._guarded(lambda: super(ResilientFileCache, self).set(key, value, timeout, version), None)
+
+    def add(self, key: Any, value: Any, timeout: Any = DEFAULT_TIMEOUT, version: Any = None) -> bool:
+        """False means that the key exists. True if the file can't be read."""
+        return bool(
+            self._guarded(lambda: super(ResilientFileCache, self).add(key, value, timeout, version), True)
+        )
+
+    def delete(self, key: Any, version: Any = None) -> bool:
+        return bool(self._guarded(lambda: super(ResilientFileCache, self).delete(key, version), False))
 
 
 class ResilientRedisCache(RedisCache):

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import errno
 import pickle
 import socket
+import tempfile
 import threading
 import time
 from collections.abc import Iterator
@@ -21,10 +23,12 @@ from foundation.cache import (
     RECHECK_AFTER_SECONDS,
     Breaker,
     Lookups,
+    ResilientFileCache,
     ResilientRedisCache,
     StoreAway,
     check_again,
     database_breaker,
+    doubts,
     find_marks,
     forget,
     noting,
@@ -78,6 +82,44 @@ def test_a_hung_redis_costs_one_short_timeout_and_not_one_per_call(hung_redis: s
 
     assert time.monotonic() - began < 1.0
     redis_breaker.success()
+
+
+@pytest.fixture
+def files(tmp_path: Path) -> Iterator[ResilientFileCache]:
+    yield ResilientFileCache(str(tmp_path / "cache"), {})
+    doubts.clear()
+
+
+@pytest.mark.parametrize(
+    "content", [b"", b"\x80", b"\x80\x05K\x01.", b"\x80\x05N.no zlib", b"\x80\x05]\x94.", b"cno\nsuch\n."]
+)
+def test_a_damaged_file_counts_as_a_miss_until_the_next_write(
+    files: ResilientFileCache, content: bytes
+) -> None:
+    files.set("k", "v")
+    (file,) = Path(files._dir).iterdir()
+    file.write_bytes(content)
+
+    assert files.get("k", "miss") == "miss"
+    assert files.get_many(["k"]) == {}
+    files.set("k", "new")
+    assert files.get("k") == "new"
+
+
+def test_a_full_disk_costs_what_is_written_and_not_what_is_read(
+    files: ResilientFileCache, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def full(**_: object) -> None:
+        raise OSError(errno.ENOSPC, "canary")
+
+    files.set("k", "v")
+    monkeypatch.setattr(tempfile, "mkstemp", full)
+
+    assert files.add("other", 1) is True
+    files.set("k", "new")
+    assert files.get("k") == "v"
+    assert doubts.trusted_from_seconds > 0  # what is cached is checked against the database again
+    assert "canary" not in caplog.text
 
 
 def test_a_breaker_lets_one_caller_at_a_time_try_again() -> None:
@@ -193,7 +235,7 @@ def test_nothing_stays_cached_about_what_was_deleted_while_it_was_loaded() -> No
         rows.clear()  # another process deletes the row, and then its copy
         return found
 
-    value = remember("test:key", load, str, is_gone=lambda _: "id" not in rows, now_seconds=100)
+    value = remember("test:key", load, str, is_outdated=lambda _: "id" not in rows, now_seconds=100)
     assert value is None
     assert cache.get("test:key") is None
 
@@ -202,7 +244,7 @@ def test_a_value_whose_deletion_cannot_be_ruled_out_is_not_cached() -> None:
     def is_gone(_: str) -> bool:
         raise OperationalError
 
-    assert remember("test:key", lambda: "row", str, is_gone=is_gone, now_seconds=100) == "row"
+    assert remember("test:key", lambda: "row", str, is_outdated=is_gone, now_seconds=100) == "row"
     assert cache.get("test:key") is None
 
 
