@@ -320,11 +320,11 @@ class Mark(NamedTuple):
 class Origin(Generic[Value]):
     """Where a cached value comes from. `load` reads it from the database.
 
-    `is_gone`: whether what it is about was deleted in the meantime, asked after it was cached.
+    `is_outdated`: whether it was changed in the meantime, or what it is about deleted. Asked after it was cached.
     """
 
     load: Callable[[], Value]
-    is_gone: Callable[[Value], bool] | None = None
+    is_outdated: Callable[[Value], bool] | None = None
 
 
 class Lookups:
@@ -450,19 +450,19 @@ def remember(
     load: Callable[[], Value],
     kind: type[Any],
     *,
-    is_gone: Callable[[Value], bool] | None = None,
+    is_outdated: Callable[[Value], bool] | None = None,
     now_seconds: float | None = None,
 ) -> Value:
     """The value under `key`, from the cache while it was checked against the database in the last 30 seconds.
 
     `load` reads the value, of type `kind`, from the database; None is not remembered. A copy that is not of this type
     (older release, poisoned) counts as missing. While the database is away an old copy serves; without one: StoreAway.
-    Writers call `forget(key)` on commit; the re-check bounds what a lost `forget` can do. `is_gone` is asked after a
-    value was cached: a deletion between loading and caching it must leave nothing there.
+    Writers call `forget(key)` on commit; the re-check bounds what a lost `forget` can do. `is_outdated` is asked after
+    a value was cached: a change or deletion between loading and caching it must not leave the old value there.
     """
     now_seconds = time.time() if now_seconds is None else now_seconds
     lookups = _lookups.get()
-    origin = Origin(load, is_gone)
+    origin = Origin(load, is_outdated)
     copy: _Copy[Value] | None = _find_copy(key, kind)
     is_current = copy is not None and is_checked(copy.checked_at, now_seconds)
     result = "miss" if copy is None else "hit" if is_current else "recheck"
@@ -513,11 +513,11 @@ def _renew(
     if fresh is None:  # not cached: requests may ask for any number of things that don't exist
         return fresh, None
     digest = store(key, fresh, now_seconds)
-    if origin.is_gone is None:
+    if origin.is_outdated is None:
         return fresh, digest
-    is_gone = origin.is_gone
+    is_outdated = origin.is_outdated
     try:
-        if not guarded_load(lambda: is_gone(fresh), patience_seconds=0.0):
+        if not guarded_load(lambda: is_outdated(fresh), patience_seconds=0.0):
             return fresh, digest
     except StoreAway:
         forget(key)

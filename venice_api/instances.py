@@ -91,7 +91,13 @@ class Instance:
 def find_instance(instance_id: str) -> Instance | None:
     """The instance, or None. Raises StoreUnavailable when neither cache nor database can answer."""
     try:
-        return remember(_cache_key(instance_id), lambda: load_instance(instance_id), Instance)
+        return remember(
+            _cache_key(instance_id),
+            lambda: load_instance(instance_id),
+            Instance,
+            # Otherwise a revoked token could work until the next check, 30 seconds later.
+            is_outdated=lambda instance: load_instance(instance_id) != instance,
+        )
     except StoreAway as error:
         raise StoreUnavailable("the database is unavailable") from error
 

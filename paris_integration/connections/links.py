@@ -23,7 +23,7 @@ def recall(key: FeedKey) -> ConnectionFacts | None:
         _key(key.instance_id),
         lambda: (_load(key.instance_id),),
         tuple[ConnectionFacts | None],
-        is_gone=_is_gone,
+        is_outdated=_is_gone,
     )
     return _of_workspace(facts, key)
 

@@ -76,7 +76,7 @@ class FeedCopy(msgspec.Struct, frozen=True, array_like=True):
 
 def find(key: FeedKey, mode: Mode) -> FeedCopy | None:
     """The feed of this key, or None if it has no row. Raises StoreAway when cache and database are both away."""
-    return cache.remember(copy_key(key, mode), lambda: load(key, mode), FeedCopy, is_gone=_is_gone)
+    return cache.remember(copy_key(key, mode), lambda: load(key, mode), FeedCopy, is_outdated=_is_gone)
 
 
 def load(key: FeedKey, mode: Mode) -> FeedCopy | None:

@@ -13,6 +13,7 @@ from django.core.cache import cache
 from django.db import OperationalError
 from django.test import Client
 
+from foundation import cache as foundation_cache
 from foundation.cache import RECHECK_AFTER_SECONDS
 from paris_integration import public as paris
 from tests.conftest import Cast
@@ -271,6 +272,22 @@ def test_a_rotated_token_is_refused(client: Client, instance: WidgetInstance, to
     assert version == 2
     assert error_of(get(client, f"token={token}")) == (401, "AUTHENTICATION_REQUIRED")
     assert get(client, f"token={embed_tokens.issue(instance.pk, version)}").status_code == 200
+
+
+def test_a_token_that_is_revoked_while_the_widget_is_being_cached_is_refused(
+    client: Client, instance: WidgetInstance, token: str, act: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = foundation_cache.store
+
+    def store_late(*args: Any, **kwargs: Any) -> str:
+        monkeypatch.setattr(foundation_cache, "store", store)
+        act(instances.rotate_embed_token, instance.pk)
+        return store(*args, **kwargs)
+
+    monkeypatch.setattr(foundation_cache, "store", store_late)
+    get(client, f"token={token}")
+
+    assert error_of(get(client, f"token={token}")) == (401, "AUTHENTICATION_REQUIRED")
 
 
 def test_a_token_reads_only_its_own_instance(client: Client, token: str, make_instance: Any) -> None:

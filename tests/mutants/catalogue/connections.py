@@ -164,7 +164,7 @@ MUTANTS = (
     Mutant(
         "disconnect: a late reader leaves a copy in the cache",
         FAST_COPY,
-        "FeedCopy, is_gone=_is_gone)",
+        "FeedCopy, is_outdated=_is_gone)",
         "FeedCopy)",
         (f"{ON_CONNECTIONS}::test_a_copy_stored_after_a_disconnect_is_removed",),
     ),
@@ -192,7 +192,7 @@ MUTANTS = (
     Mutant(
         "links: a cached link outlives its connection",
         LINKS,
-        "        is_gone=_is_gone,\n",
+        "        is_outdated=_is_gone,\n",
         "",
         (f"{ON_DELETION}::test_a_late_copy_of_the_connection_is_deleted",),
     ),
