@@ -44,7 +44,6 @@ ONLY_COMPOSE = {
 ONLY_KUBERNETES = {
     "ALLOWED_HOSTS": "Prometheus asks each pod by its address; in compose the host of PUBLIC_BASE_URL is enough",
     "POD_IP": "no setting: a part of ALLOWED_HOSTS",
-    "DATABASE_POOL_SIZE": "many processes share PostgreSQL (overlay large)",
 }
 ONLY_KUBERNETES_SECRETS = {
     "email_url": "it contains a password; in compose it is in .env, beside compose.yaml",
@@ -166,8 +165,7 @@ def test_both_have_the_same_settings(overlay: str, compose: Any) -> None:
         assert in_compose - in_kubernetes == set(ONLY_COMPOSE), name
         assert in_kubernetes - in_compose <= set(ONLY_KUBERNETES), name
         here |= in_kubernetes - in_compose
-    assert here >= set(ONLY_KUBERNETES) - {"DATABASE_POOL_SIZE"}
-    assert ("DATABASE_POOL_SIZE" in here) == (overlay == "large")
+    assert here == set(ONLY_KUBERNETES)
 
 
 def test_fixed_values_are_those_of_compose(overlay: str, compose: Any) -> None:
