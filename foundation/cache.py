@@ -511,6 +511,8 @@ def _renew(
     """Load the value and cache it. Its digest, too, unless it isn't cached. Raises StoreAway."""
     fresh = guarded_load(origin.load, patience_seconds=0.0 if has_copy else RECHECK_SECONDS)
     if fresh is None:  # not cached: requests may ask for any number of things that don't exist
+        if has_copy:
+            forget(key)
         return fresh, None
     digest = store(key, fresh, now_seconds)
     if origin.is_outdated is None:

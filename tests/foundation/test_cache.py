@@ -164,17 +164,17 @@ class Store:
     """A minimal store: a value, a count of reads, and whether it is available."""
 
     def __init__(self) -> None:
-        self.value = "old"
+        self.value: str | None = "old"  # None: there is no such row
         self.reads = 0
         self.is_away = False
 
-    def load(self) -> str:
+    def load(self) -> str | None:
         self.reads += 1
         if self.is_away:
             raise OperationalError
         return self.value
 
-    def ask(self, at: float) -> str:
+    def ask(self, at: float) -> str | None:
         return remember("test:key", self.load, str, now_seconds=at)
 
 
@@ -203,6 +203,16 @@ def test_forgetting_takes_effect_at_once() -> None:
     forget("test:key")
 
     assert store.ask(1) == "new"
+
+
+def test_the_copy_of_a_deleted_row_is_removed_by_the_next_check() -> None:
+    store = Store()
+    store.ask(0)
+    store.value = None
+    assert store.ask(1) == "old"  # the deletion couldn't remove the copy
+
+    assert store.ask(RECHECK_AFTER_SECONDS) is None
+    assert cache.get("test:key") is None
 
 
 def test_values_are_the_same_until_another_one_is_stored_or_the_check_is_old() -> None:
