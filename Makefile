@@ -32,11 +32,12 @@ test: $(STAMP)
 test-fast: $(STAMP)
 	@$(BIN)/python -m tests --fast
 
-# Faults of processes, stores and Meta, with a PostgreSQL and a Redis of its own; writes docs/reliability.md.
+# Faults of processes, stores and Meta, with a separate PostgreSQL and Redis; writes docs/reliability.md.
 faults: $(STAMP)
 	@$(BIN)/python -m tests.faults
 
-# Minutes: starts PgBouncer, RabbitMQ and PostgreSQL servers of its own (Debian: pgbouncer, rabbitmq-server, postgresql).
+# Takes minutes; starts separate PgBouncer, RabbitMQ, PostgreSQL and Redis servers (Debian: pgbouncer, rabbitmq-server,
+# postgresql, redis-server).
 engines: $(STAMP)
 	@$(BIN)/python -m tests.engines
 

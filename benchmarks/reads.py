@@ -305,7 +305,7 @@ Compare the ratios, not the figures, with another machine.
 {table(candidates)}
 
 The faults begin with the measurement. They are compared with the warm read behind the same TCP proxy, which is written
-in Python, but isn't on the way of the reads.
+in Python, but the reads don't pass through it.
 
 ![Reads a second](results.svg)
 """

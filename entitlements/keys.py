@@ -55,7 +55,7 @@ KEYS: tuple[Key, ...] = (
     Key(
         "instagram.refresh.forcePerDay.max",
         Kind.INT,
-        "Forced refreshes per day (UTC). 0: none in this plan.",
+        "Manual refreshes per day (UTC). 0: none in this plan.",
         "force_per_day_max",
         0,
         empty_means="unlimited",
@@ -63,7 +63,7 @@ KEYS: tuple[Key, ...] = (
     Key(
         "instagram.refresh.forcePerHour.max",
         Kind.INT,
-        "Forced refreshes per hour (UTC). 0: no hourly limit.",
+        "Manual refreshes per hour (UTC). 0: no hourly limit.",
         "force_per_hour_max",
         0,
         empty_means="unlimited",

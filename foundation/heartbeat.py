@@ -1,4 +1,4 @@
-"""A file that is touched while a process's loop lives: for processes that a probe can't ask by HTTP.
+"""A file that is touched while a process's loop runs: for processes that a probe can't ask by HTTP.
 
 `python -m foundation.heartbeat` is the probe. It exits with 1 if the file named by HEARTBEAT_FILE is missing or old. It
 imports no Django, so that it can run often.

@@ -107,11 +107,12 @@ _WORDS = {
         Warning.PROVIDER_UNAVAILABLE,
         "Calls with many connections fail at once, so Instagram or our app is the cause. Don't ask editors to "
         "reconnect: tell the operator.",
-        "See InstagramIncident in the runbook. `until` is the next probe.",
+        "See InstagramIncident in the runbook. `until` is the next test call.",
     ),
     CauseCode.RATE_LIMITED: Words(
         Warning.PROVIDER_RATE_LIMITED,
-        "Instagram's rate limit for this widget's credential was reached. All its widgets wait. "
+        "Instagram's rate limit for the account that reads this widget was reached. All widgets that use this account "
+        "wait. "
         '"Lift the rate limit" ends the wait early, but further calls may prolong it at Instagram.',
         "If this happens often in public mode, use longer TTLs in the plans; see ProviderThrottled in the runbook.",
     ),
@@ -138,7 +139,7 @@ _WORDS = {
     ),
     CauseCode.NEVER_LOADED: Words(
         "The posts load when someone first views the widget.",
-        "Nobody has viewed this widget yet. Check that the embed code is on the page.",
+        "This widget hasn't been viewed yet. Check that the embed code is on the page.",
         NOTHING_TO_DO,
     ),
     CauseCode.WORKER_SILENT: Words(
@@ -147,8 +148,8 @@ _WORDS = {
         "Check beat, the workers and the broker; see DueBacklogOld in the runbook.",
     ),
     CauseCode.NOBODY_READING: Words(
-        "Nobody has viewed this widget for {days} days or more, so it isn't updated. The next view updates it.",
-        "Nobody has viewed this widget for {days} days or more, so it isn't refreshed. Check that the embed code is "
+        "This widget hasn't been viewed for {days} days or more, so it isn't updated. The next view updates it.",
+        "This widget hasn't been viewed for {days} days or more, so it isn't refreshed. Check that the embed code is "
         "still on the page.",
         "ACTIVE_FEED_DAYS says how long an unread feed is refreshed.",
     ),
@@ -162,7 +163,8 @@ _WORDS = {
     ),
     CauseCode.SLOWED: Words(
         "Updates come less often for now, because Instagram's rate limit is near. The next one is at {until}.",
-        "The credential is close to Instagram's rate limit, so the next automatic refresh waits for twice the TTL. "
+        "The account that reads this widget is close to Instagram's rate limit, so the next automatic refresh waits "
+        "for twice the TTL. "
         "A manual refresh still works.",
         "If this happens often in public mode, use longer TTLs in the plans.",
     ),

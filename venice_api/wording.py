@@ -151,7 +151,7 @@ _HELD_BACK = {
 }
 # How a login ended, by the `reason` of its redirect.
 _FAILURES = {
-    "ACCESS_DENIED": "You cancelled at Instagram. Nothing was changed.",
+    "ACCESS_DENIED": "You cancelled the login. Nothing was changed.",
     "STATE_INVALID": "That login is no longer valid: it was already used, or took over ten minutes. Start again.",
     "EXCHANGE_FAILED": "Instagram didn't complete the login. Try again in a minute.",
     "PERMISSION_MISSING": "A permission wasn't granted. Start again and allow all requested permissions.",
@@ -485,7 +485,7 @@ def banner_for_editors(incidents: Collection[OpenIncident]) -> Banner | None:
     # A failure of our app isn't Instagram's fault, so the title must not say that.
     is_meta = any(incident.cause is Trouble.UNREACHABLE for incident in incidents)
     return Banner(
-        "Instagram has trouble right now."
+        "Instagram is having problems right now."
         if is_meta
         else "We can't load new posts from Instagram right now.",
         "Your posts stay up, and updates resume automatically. You don't need to reconnect or change anything.",
@@ -499,7 +499,7 @@ def banner_for_staff(incident: OpenIncident) -> Banner:
     return Banner(
         f"{LOGINS[incident.login]}: {_TROUBLES[incident.cause]}.",
         f"Since {incident.began_at:%Y-%m-%d %H:%M} UTC. Widgets keep their posts, no connection changes its state, "
-        f"and nobody gets mail. {whom} for the next probe at {incident.next_probe_at:%Y-%m-%d %H:%M} UTC. Tell the "
+        f"and no mail is sent. {whom} for the next test call at {incident.next_probe_at:%Y-%m-%d %H:%M} UTC. Tell the "
         "operator (InstagramIncident in the runbook), and don't ask editors to reconnect.",
     )
 

@@ -1,4 +1,4 @@
 """Copies of pictures: fetches them behind a refresh, converts, stores and removes them.
 
-Knows no plans beyond the one entitlement, and nothing of schedules, quotas or connections.
+Uses one entitlement of plans, and doesn't import or use schedules, quotas or connections.
 """

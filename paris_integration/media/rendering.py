@@ -1,8 +1,8 @@
 """Converts pictures to three sizes of JPEG and AVIF, in a child process.
 
 Decoders are C code that hostile files may crash, hang or fill with memory; only another process can be limited and
-ended. The child (`rendering_process`) knows no Django, gets no environment and no descriptors besides its pipes, and
-its answers are checked like any input.
+ended. The child (`rendering_process`) doesn't import Django, gets no environment and no descriptors besides its pipes,
+and its answers are checked like any input.
 """
 
 from __future__ import annotations

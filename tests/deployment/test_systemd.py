@@ -186,6 +186,21 @@ def test_commands_run_with_the_settings_of_the_units(tmp_path: Path) -> None:
     assert environment["LOG_LEVEL"] == "DEBUG"
     assert not [name for name in environment if name.endswith("_FILE")]
 
+    other = subprocess.run(
+        (
+            checkout / "deploy" / "manage",
+            "--run",
+            "sh",
+            "-c",
+            'pwd; echo "$DATABASE_PASSWORD $1"',
+            "sh",
+            "two words",
+        ),
+        capture_output=True,
+        text=True,
+    )
+    assert other.stdout.splitlines() == [str(checkout), "the database_password two words"]
+
     common.write_text(common.read_text().replace(f"User={user}", "User=nobody-of-this-name"))
     failed = subprocess.run((checkout / "deploy" / "manage", "check"), capture_output=True, text=True)
     assert failed.returncode == 1

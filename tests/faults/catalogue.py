@@ -179,7 +179,7 @@ FIGURES: dict[str, Figure] = {
         lane=Lane.SECOND,
     ),
     "Q4": Figure(
-        "`nextRefreshAllowedAt` is honest to the second in 500 random states",
+        "`nextRefreshAllowedAt` is exact to the second in 500 random states",
         "more than 1 % wrong",
         (
             f"{MODEL}test_the_allowance_is_enforced_as_announced_to_the_second",

@@ -230,7 +230,7 @@ def test_a_client_connects_by_link_without_an_account(service: Service, browser:
     widget = service.instance(workspace, "tiny.studio")
     with browsing(browser) as page, browsing(browser) as client:
         sign_in(service, page, "carl", next_page=f"/editor/{widget['instanceId']}/connect-link/")
-        page.get_by_role("button", name="Make link").click()
+        page.get_by_role("button", name="Create link").click()
         link = page.locator("#link").inner_text().strip()
         assert problems_in_all_looks(page) == []
 

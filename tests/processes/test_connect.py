@@ -76,7 +76,7 @@ def test_a_denied_consent_is_said_in_words(service: Service, browser: Browser) -
     with editor(service, browser, "dora", ("--profile", "tiny.studio")) as (page, _):
         page.get_by_role("link", name="Connect with Instagram").click()
         page.get_by_role("button", name="Deny").click()
-        expect(page.get_by_text("You cancelled at Instagram. Nothing was changed.")).to_be_visible()
+        expect(page.get_by_text("You cancelled the login. Nothing was changed.")).to_be_visible()
 
 
 def test_a_personal_account_is_said_in_words(service: Service, browser: Browser) -> None:

@@ -331,7 +331,7 @@ def test_the_banner_of_an_incident_is_accessible_and_aligned(service: Service, b
         for path in ("", f"{widget}/", f"{widget}/posts/", f"{widget}/publish/", f"{widget}/design/"):
             page.goto(f"{base(service)}/editor/{path}")
             banner = page.get_by_role("region", name="Notice")
-            expect(banner).to_contain_text("Instagram has trouble right now. Your posts stay up")
+            expect(banner).to_contain_text("Instagram is having problems right now. Your posts stay up")
             # axe doesn't see the white page under the preview of the Design page, which has a test of its colours.
             found += problems(page, f"/editor/{path}") if "design" not in path else []
             for width in WIDTHS:

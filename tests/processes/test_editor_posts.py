@@ -73,7 +73,7 @@ def test_posts_are_moderated_without_loading_the_page_again(service: Service, br
         page.locator("summary", has_text="Filter by words").click()
         page.get_by_label("Leave out posts with").fill(word)
         page.get_by_role("button", name="Save words").click()
-        expect(page.get_by_text("left out by words").first).to_be_visible()
+        expect(page.get_by_text("hidden by your word filter").first).to_be_visible()
         expect(tiles(page)).not_to_have_count(3)
         page.get_by_role("link", name=re.compile("^Pinned")).click()
         expect(page.locator(".post-card")).to_have_count(1)

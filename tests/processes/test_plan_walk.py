@@ -74,7 +74,7 @@ def test_a_limit_is_reviewed_saved_and_undone(page: Page) -> None:
     review = page.get_by_role("region", name="What saving changes")
     expect(review).to_contain_text("2 workspaces, 1 of them over the new limit.")
     expect(review.get_by_role("row", name="Refreshes 27 20")).to_be_visible()
-    expect(review.get_by_role("row", name="Refused or left out 0 7")).to_be_visible()
+    expect(review.get_by_role("row", name="Refused or not made 0 7")).to_be_visible()
     check(page)
     page.get_by_role("button", name="Save plans").click()
 
@@ -89,7 +89,7 @@ def test_a_limit_is_reviewed_saved_and_undone(page: Page) -> None:
 
     review = page.get_by_role("region", name="What undoing changes")
     expect(review).to_contain_text("from 4 to 24")
-    expect(review.get_by_role("row", name="Refused or left out 0 0")).to_be_visible()
+    expect(review.get_by_role("row", name="Refused or not made 0 0")).to_be_visible()
     check(page)
     page.get_by_role("button", name="Undo this change").click()
 

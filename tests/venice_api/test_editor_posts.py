@@ -138,7 +138,7 @@ def test_words_filter_posts_and_typed_words_are_kept(acting: Acting, widget: Wid
     saved = acting(act="words", required="bread, cups", excluded="#SALE")
     assert said(saved) == "The words were saved."
     assert shown(widget) == [IDS[0]]
-    assert "3 of 4 posts are left out by words." in saved
+    assert "3 of 4 posts are hidden by your word filter." in saved
     assert 'value="bread, cups"' in saved
     refused = acting(act="words", required="x" * 101, excluded="tart")
     assert "at most 100 characters" in said(refused)

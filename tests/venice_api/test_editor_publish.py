@@ -32,6 +32,16 @@ def codes(page: str) -> dict[str, str]:
     return {key: html.unescape(code) for key, code in found}
 
 
+@pytest.mark.parametrize(("address", "us"), [("", "us"), ("help@feeds.example", "us (help@feeds.example)")])
+def test_customers_ask_support_for_plugin_and_component(
+    people: Cast, instance: WidgetInstance, settings: Any, address: str, us: str
+) -> None:
+    settings.SUPPORT_EMAIL = address
+    page = html.unescape(publish_page(people.editor, instance))
+    assert f"Ask {us} for the plugin's zip file." in page
+    assert f"Ask {us} for instagram-feed.ts, and put the file into your project." in page
+
+
 def test_every_kind_of_site_has_steps_and_a_code_with_its_own_button(
     people: Cast, instance: WidgetInstance, settings: Any
 ) -> None:

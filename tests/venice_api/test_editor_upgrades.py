@@ -99,7 +99,7 @@ def notices(answer: Any) -> list[str]:
     ("query", "notice", "style"),
     [
         ("status=connected&account=acme", "The account is connected.", "done"),
-        ("status=error&reason=ACCESS_DENIED", "You cancelled at Instagram. Nothing was changed.", "alert"),
+        ("status=error&reason=ACCESS_DENIED", "You cancelled the login. Nothing was changed.", "alert"),
     ],
 )
 def test_the_result_of_a_login_is_shown_once(

@@ -19,7 +19,7 @@ from venice_api.models import WidgetInstance
 NOW = datetime(2026, 11, 23, 12, 20, tzinfo=UTC)
 MINUTE = timedelta(minutes=1)
 OURS = "We can't load new posts from Instagram right now."
-METAS = "Instagram has trouble right now."
+METAS = "Instagram is having problems right now."
 STAY = "Your posts stay up, and updates resume automatically."
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("clock")]

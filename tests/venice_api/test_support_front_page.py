@@ -128,7 +128,7 @@ def rows(people: Cast, make_instance: Any) -> dict[str, Any]:
 
 # Each line, and the rows of the list, or the one row of the page, that it leads to. In the order of the page.
 LINES = (
-    ("1 widget is due for a refresh that no worker made. since 2026-11-23 11:20 UTC", ["late"]),
+    ("1 widget is overdue for a refresh. since 2026-11-23 11:20 UTC", ["late"]),
     (
         "1 widget on 2 sites: the profile or hashtag doesn't exist, or isn't public. last tried 2026-11-23 11:20 UTC",
         ["failing"],
@@ -138,7 +138,10 @@ LINES = (
     ("@lasts until 2026-11-23 13:20 UTC", ["lasts"]),
     ("The operator's account until 2026-11-23 13:00 UTC", ["public"]),
     ("1 mail has waited for more than 15 minutes. since 2026-11-23 11:20 UTC", ["waiting mail"]),
-    ("1 mail was given up in the last 7 days. the latest 2026-11-23 11:20 UTC", ["lost mail"]),
+    (
+        "1 mail couldn't be delivered in the last 7 days; we stopped trying. the latest 2026-11-23 11:20 UTC",
+        ["lost mail"],
+    ),
     ("@ends of Acme Bakery ends 2026-11-26 12:20 UTC", ["ends"]),
     ("Acme Bakery: 2 manual refreshes refused. the latest 2026-11-23 11:20 UTC", ["workspace"]),
     (
@@ -222,7 +225,7 @@ def test_an_incident_is_a_banner(people: Cast, cause: str, words: str) -> None:
     page = " ".join(html.unescape(re.sub(r"<[^>]+>", " ", shown(role("Support")))).split())
     assert f"Instagram login: {words}" in page
     assert "Since 2026-11-23 11:20 UTC." in page
-    assert "All its calls wait for the next probe at 2026-11-23 12:20 UTC." in page
+    assert "All its calls wait for the next test call at 2026-11-23 12:20 UTC." in page
     assert page.count("Instagram login:") == 1
     assert "Nothing needs attention." not in page
 

@@ -87,7 +87,7 @@ def test_the_page_shows_the_whole_workspace(widget: WidgetInstance, name: str) -
         "@cake.owner working Instagram login · ends 2026-12-23 12:20 UTC",
         "Reads 4,321",
         "Paused (done), widget 2026-11-23 12:20 UTC, ann",
-        "Forced refreshes per day (UTC) : from no override to 77 2026-11-23 12:20 UTC, billing",
+        "Manual refreshes per day (UTC) : from no override to 77 2026-11-23 12:20 UTC, billing",
         "77 override",
         "editor",
     ):

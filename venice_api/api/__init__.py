@@ -1,4 +1,4 @@
 """The feed API: authentication, permissions, inputs, throttles, answers and errors.
 
-The package knows no pages and no login at Meta. It calls Paris for feeds, and doesn't know how they are refreshed.
+The package doesn't use pages or logins at Meta. It calls Paris for feeds, which also refreshes them.
 """

@@ -1,4 +1,4 @@
-"""Answers to reads of feeds, repeated for at most a second without asking anybody.
+"""Answers to reads of feeds, repeated for at most a second without asking the view or Redis.
 
 Widgets on busy pages read the same feed many times a second. The first read is answered by the view. What it answers is
 kept as bytes, under everything in the request that the answer depends on, and sent again to equal requests: for

@@ -1,4 +1,4 @@
 """Connecting and disconnecting Instagram accounts: the login redirects through Meta, and Meta's callbacks.
 
-The package knows redirects and sessions. Tokens, states and permissions belong to Paris; it never sees a token.
+The package handles redirects and sessions. Tokens, states and permissions belong to Paris; it never sees a token.
 """

@@ -109,6 +109,7 @@ def embed_codes(instance: WidgetInstance) -> Codes:
         token=token,
         html=embed_code(base_url, token, _reserve(instance)),
         frame=frame_code(base_url, instance.pk, token),
+        support_email=settings.SUPPORT_EMAIL,
     )
 
 

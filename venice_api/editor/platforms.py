@@ -7,12 +7,20 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Codes:
-    """The codes of one widget: HTML with a script, an iframe, and the values that other codes are made of."""
+    """The codes of one widget: HTML with a script, an iframe, and the values that other codes are made of.
+
+    `support_email`: whom customers ask for our plugin and component, or "".
+    """
 
     base_url: str
     token: str
     html: str
     frame: str
+    support_email: str = ""
+
+    @property
+    def us(self) -> str:
+        return f"us ({self.support_email})" if self.support_email else "us"
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +68,7 @@ def _html(codes: Codes) -> Way:
 def _wordpress_plugin(codes: Codes) -> Way:
     return Way(
         (
-            "Make a zip file of our plugin, the folder clients/wordpress/instagram-feed of this service's source.",
+            f"Ask {codes.us} for the plugin's zip file.",
             "In WordPress, choose Plugins, Add Plugin, then Upload Plugin. Install and activate the plugin.",
             "Edit the page, add a Shortcode block, and paste the shortcode.",
             "Update or publish the page.",
@@ -164,13 +172,13 @@ def _webflow(codes: Codes) -> Way:
 def _react(codes: Codes) -> Way:
     return Way(
         (
-            "Copy the file clients/react/src/instagram-feed.ts from this service's source into your project.",
+            f"Ask {codes.us} for instagram-feed.ts, and put the file into your project.",
             "Import the component, and render it where the feed should appear.",
         ),
         "React code",
         'import { InstagramFeed } from "./instagram-feed";\n\n'
         f'<InstagramFeed token="{codes.token}" baseUrl="{codes.base_url}" />',
-        'You can also install clients/react as a package; then import from "instagram-feed-react". The component also '
+        'We also have it as a package; then import from "instagram-feed-react". The component also '
         "works with server rendering, such as in Next.js.",
     )
 

@@ -40,9 +40,9 @@ MAX_COOKIE_LENGTH = 2_500
 _POST_ID = re.compile(r"[0-9A-Za-z_-]{1,64}", re.ASCII)
 _REASONS = {
     paris.LeftOut.UNAPPROVED: "Waiting for approval",
-    paris.LeftOut.WORDS: "Left out by words",
+    paris.LeftOut.WORDS: "Hidden by your word filter",
     paris.LeftOut.HIDDEN: "Hidden",
-    paris.LeftOut.KIND: "Other kind of post",
+    paris.LeftOut.KIND: "Not in the chosen kind of posts",
 }
 _DONE = {
     Act.HIDE: "hidden",

@@ -1,4 +1,4 @@
 """Liveness, readiness and metrics for monitoring.
 
-The package knows no widgets and no users.
+The package doesn't use widgets or users.
 """

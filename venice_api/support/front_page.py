@@ -75,7 +75,7 @@ def front_page(request: HttpRequest) -> FrontPage | None:
     # Worst first: what affects everyone, then many customers, then one.
     shown = (
         Section("Graph API version", tuple(_version(found, request)) if may(*_CONNECTIONS) else ()),
-        Section("Beat or worker silent", tuple(_late(found)) if may(*_WIDGETS) else ()),
+        Section("Late refreshes", tuple(_late(found)) if may(*_WIDGETS) else ()),
         Section("Widgets that can't be refreshed", tuple(_failing(found, now)) if may(*_WIDGETS) else ()),
         Section("Connections to repair", tuple(_dead(found)) if may(*_CONNECTIONS) else ()),
         Section("Rate limits at Instagram", tuple(_throttled(found, request)) if may(*_RATES) else ()),
@@ -101,9 +101,7 @@ def _version(found: paris.Attention, request: HttpRequest) -> Iterator[Line]:
 def _late(found: paris.Attention) -> Iterator[Line]:
     if found.late.number:
         number = _number(found.late.number, "widget is", "widgets are")
-        yield Line(
-            f"{number} due for a refresh that no worker made.", _widgets(LATE), "", found.late.since, "since"
-        )
+        yield Line(f"{number} overdue for a refresh.", _widgets(LATE), "", found.late.since, "since")
 
 
 def _failing(found: paris.Attention, now: datetime) -> Iterator[Line]:
@@ -171,7 +169,7 @@ def _mails(found: Unsent) -> Iterator[Line]:
         )
     if found.given_up:
         yield Line(
-            f"{_number(found.given_up, 'mail was', 'mails were')} given up in the last 7 days.",
+            f"{_number(found.given_up, 'mail', 'mails')} couldn't be delivered in the last 7 days; we stopped trying.",
             _list("outbox_mail", next_try_at__isnull="True", queued_at__gte=found.given_up_since.isoformat()),
             "",
             found.latest_at,
