@@ -529,6 +529,11 @@ CELERY_BEAT_SCHEDULE["remove-old-invitations"] = {
     "schedule": 3_600.0,
     "options": {"expires": 3_600},
 }
+CELERY_BEAT_SCHEDULE["remove-ended-sessions"] = {
+    "task": "venice_api.tasks.remove_ended_sessions",
+    "schedule": 3_600.0,
+    "options": {"expires": 3_600},
+}
 CELERY_BEAT_SCHEDULE["deliver-due-mails"] = {
     "task": "outbox.tasks.deliver_due",
     "schedule": 30.0,

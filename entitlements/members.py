@@ -17,6 +17,7 @@ from django.db import transaction
 from entitlements.changes import Actor
 from entitlements.memberships import Role, role_in
 from entitlements.models import EntitlementChange, Invitation, Membership, Workspace
+from foundation.batches import delete_in_batches, update_in_batches
 from foundation.random_secrets import hash_of, new_secret
 
 INVITATION_LASTS = timedelta(days=7)
@@ -189,8 +190,12 @@ def note_staff_change(workspace: Workspace, username: str, old: str, new: str, *
 
 
 def remove_old_invitations(*, now: datetime) -> int:
-    """Delete invitations 30 days after they ended. Returns how many."""
-    return int(Invitation.objects.filter(expires_at__lt=now - KEPT_AFTER).delete()[0])
+    """Delete invitations 30 days after they ended, and their addresses in the history. Returns how many."""
+    removed = delete_in_batches(Invitation.objects.filter(expires_at__lt=now - KEPT_AFTER))
+    # By age: the invitation may be gone with its workspace.
+    changes = EntitlementChange.objects.filter(key="invitation", at__lt=now - INVITATION_LASTS - KEPT_AFTER)
+    update_in_batches(changes.exclude(note=""), note="")
+    return removed
 
 
 def _lock(workspace_id: UUID, owner: Actor | None = None) -> Workspace:

@@ -131,7 +131,10 @@ class EntitlementOverride(models.Model):
 
 
 class EntitlementChange(models.Model):
-    """Who changed what. Written in the same transaction, never changed."""
+    """Who changed what. Written in the same transaction, never changed.
+
+    Only the address of an invited person, which is the note, is deleted some time after the invitation.
+    """
 
     at = models.DateTimeField(auto_now_add=True, db_index=True)
     user = models.ForeignKey(settings.AUTH_USER_MODEL, null=True, on_delete=models.SET_NULL)

@@ -10,6 +10,7 @@ import logging
 import os
 import threading
 import time
+from collections import deque
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
@@ -69,7 +70,7 @@ def start(
     An exception is logged here, and raised again by the future's `result()`.
     """
     future: Future[Result] = Future()
-    name = getattr(work, "__name__", "work").strip("_").replace("_", "-")
+    name = _name_of(work)
 
     def job() -> None:
         try:
@@ -122,11 +123,60 @@ class Repeater:
             logger.exception("work in a thread failed: %s", self._name)
 
 
+class Queue:
+    """Runs work in at most `places` daemon threads, which end when nothing is left. Each job runs in its context."""
+
+    def __init__(self, *, places: int) -> None:
+        self._places, self._working = places, 0
+        self._lock = threading.Lock()
+        self._jobs: deque[Callable[[], object]] = deque()
+
+    def add(
+        self, work: Callable[Parameters, object], *args: Parameters.args, **kwargs: Parameters.kwargs
+    ) -> None:
+        """Run `work` later, in the caller's context. An exception is logged."""
+
+        def job() -> None:
+            try:
+                with waiting_work():
+                    work(*args, **kwargs)
+            except BaseException:
+                logger.exception("work in a thread failed: %s", _name_of(work))
+
+        with self._lock:
+            self._jobs.append(partial(copy_context().run, job))
+            if self._working == self._places:
+                return
+            self._working += 1
+        try:
+            start(self._work_off)
+        except RuntimeError:  # the process can't have more threads
+            with self._lock:
+                self._working -= 1
+            raise
+
+    def _work_off(self) -> None:
+        while (job := self._next()) is not None:
+            job()
+            give_back()
+
+    def _next(self) -> Callable[[], object] | None:
+        with self._lock:
+            if self._jobs:
+                return self._jobs.popleft()
+            self._working -= 1
+            return None
+
+
 class Executor(ThreadPoolExecutor):
     """A pool of threads. Each job runs in the context of its caller."""
 
     def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
         return super().submit(copy_context().run, partial(run, fn, *args, **kwargs))
+
+
+def _name_of(work: Callable[..., object]) -> str:
+    return str(getattr(work, "__name__", "work")).strip("_").replace("_", "-")
 
 
 def _start_daemon(target: Callable[[], object], name: str) -> threading.Thread:

@@ -20,11 +20,12 @@ from django.utils import timezone
 
 from foundation import faults, statements, threads
 from paris_integration import clock
-from paris_integration.connections import health, notices, renewals
+from paris_integration.connections import health, notices, renewals, withdrawal
 from paris_integration.errors import StorageUnavailable
 from paris_integration.feeds import refreshing
 from paris_integration.feeds.dispatch import COPY_PICTURES_TASK, REFRESH_FEED_TASK, REFRESH_FEEDS_TASK
 from paris_integration.media import copying, sweeping
+from paris_integration.models import UnfinishedErasure
 from paris_integration.observing import graph_versions
 from paris_integration.quota import ledger
 from paris_integration.retention import expiry
@@ -173,10 +174,14 @@ def settle_orphans() -> int:
 
 @shared_task(name="paris_integration.tasks.clean_up")
 def clean_up() -> dict[str, int]:
-    """Delete rows past their retention period. Runs hourly, so a failed run is made up for by the next."""
+    """Delete rows past their retention period, and finish data deletions that failed after their commit.
+
+    Runs hourly, so a failed run is made up for by the next.
+    """
     try:
         with statements.limited_to(statements.LONG_JOB_SECONDS):
             removed = expiry.remove_expired(now=timezone.now())
+            withdrawal.finish_erasures(UnfinishedErasure.objects.all())
     except faults.DRIVER_ERRORS as error:
         logger.warning("clean-up failed, database unavailable: %s", type(error).__name__)
         return {}

@@ -232,28 +232,28 @@ def _forget_on_commit(instance_id: str) -> None:
 
 
 @receiver(paris.account_erased, dispatch_uid="venice.forget_account")
-def _forget_account(instance_ids: Collection[str], usernames: Collection[str], **_: Any) -> None:
-    """Delete what widgets that show the account keep of it: its name as their source, and what they keep of its posts.
+@transaction.atomic
+def _forget_account(instance_id: str, usernames: Collection[str], **_: Any) -> None:
+    """Delete what a widget that shows the account keeps of it: its name as the source, and what it keeps of its posts.
 
     Without a source, a widget shows nothing until an editor chooses one. If it kept the source, public mode would load
     the posts again.
     """
-    rows = WidgetInstance.objects.filter(
-        pk__in=instance_ids, source_type=SourceType.PROFILE.value, source_value__in=usernames
+    row = _hold(instance_id)
+    if row is None or row.source_type != SourceType.PROFILE.value or row.source_value not in usernames:
+        return
+    row.source_value, row.alt_texts = "", {}
+    row.hidden_post_ids, row.pinned_post_ids, row.approved_post_ids = [], [], []
+    row.save(
+        update_fields=[
+            "source_value",
+            "alt_texts",
+            "hidden_post_ids",
+            "pinned_post_ids",
+            "approved_post_ids",
+            "updated_at",
+        ]
     )
-    for row in rows:
-        row.source_value, row.alt_texts = "", {}
-        row.hidden_post_ids, row.pinned_post_ids, row.approved_post_ids = [], [], []
-        row.save(
-            update_fields=[
-                "source_value",
-                "alt_texts",
-                "hidden_post_ids",
-                "pinned_post_ids",
-                "approved_post_ids",
-                "updated_at",
-            ]
-        )
 
 
 def _cache_key(instance_id: str) -> str:

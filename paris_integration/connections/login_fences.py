@@ -39,7 +39,7 @@ def claim(attempt_id: UUID, login: Login, person_ids: Iterable[str]) -> LoginAtt
 
 def hold_persons(login: Login, person_ids: Iterable[str]) -> list[str]:
     """Lock the rows of these persons, creating missing ones. Returns the keys in lock order."""
-    keys = sorted({_key(login, person_id) for person_id in person_ids if person_id})
+    keys = sorted({hash_of_person(login, person_id) for person_id in person_ids if person_id})
     now = clock.database_now()
     # An upsert locks existing and new rows in one statement, in the order given.
     PersonFence.objects.bulk_create(
@@ -59,7 +59,9 @@ def withdraw(login: Login, person_id: str, *, at: datetime) -> None:
 
 def end_withdrawal(login: Login, person_id: str, *, until: datetime, at: datetime) -> None:
     """Move the end of a withdrawal from `until` to `at`."""
-    PersonFence.objects.filter(pk=_key(login, person_id), withdrawn_at=until).update(withdrawn_at=at)
+    PersonFence.objects.filter(pk=hash_of_person(login, person_id), withdrawn_at=until).update(
+        withdrawn_at=at
+    )
 
 
 def note_erased_account(account_id: str) -> None:
@@ -68,7 +70,7 @@ def note_erased_account(account_id: str) -> None:
 
 
 def is_erased_account(account_id: str) -> bool:
-    return PersonFence.objects.filter(pk=_key(Login.FACEBOOK, _erased(account_id))).exists()
+    return PersonFence.objects.filter(pk=hash_of_person(Login.FACEBOOK, _erased(account_id))).exists()
 
 
 def cancel_for_instance(key: FeedKey) -> None:
@@ -101,7 +103,7 @@ def _delete(attempts: QuerySet[LoginAttempt]) -> None:
     LoginAttempt.objects.filter(pk__in=_hold(attempts)).delete()
 
 
-def _key(login: Login, person_id: str) -> str:
+def hash_of_person(login: Login, person_id: str) -> str:
     return salted_hmac("paris.person_fence", f"{login}:{person_id}", algorithm="sha256").hexdigest()
 
 

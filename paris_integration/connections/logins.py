@@ -32,6 +32,8 @@ logger = logging.getLogger(__name__)
 STATE_LASTS = timedelta(minutes=10)
 LONGEST = STATE_LASTS + CLOCK_TOLERANCE  # a later expiry was written by a wrong clock
 
+_revocations = threads.Queue(places=4)  # a deleted workspace may give up hundreds of connections at once
+
 
 @dataclass(frozen=True, slots=True)
 class Attempt:
@@ -162,7 +164,7 @@ def disconnect(key: FeedKey, *, actor: Actor, now: datetime) -> None:
     given_up = lifecycle.disconnect(key, actor=actor, now=now)
     if given_up is not None:
         # The response doesn't wait for Meta: the token is already deleted here.
-        transaction.on_commit(partial(threads.start, _revoke, given_up))
+        transaction.on_commit(partial(_revocations.add, _revoke, given_up))
 
 
 def _revoke(given_up: GivenUp) -> None:

@@ -6,13 +6,14 @@ accounts. The lock order is described in `lifecycle`.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import logging
+from collections.abc import Callable, Collection, Iterable, Iterator
 from datetime import datetime
 from functools import partial
 from itertools import chain
 
 from django.db import transaction
-from django.db.models import F, Q
+from django.db.models import F, Q, QuerySet
 from django.dispatch import Signal
 
 from paris_integration import clock
@@ -26,13 +27,16 @@ from paris_integration.models import (
     ForcedRefresh,
     QuotaWindow,
     RefreshReceipt,
+    UnfinishedErasure,
 )
 from paris_integration.observing import audit
 from paris_integration.observing.audit import Action, Outcome
 from paris_integration.types import Actor, ConnectionState, Login, Mode, SourceType
 
-# Sent after the commit that erased a person's data at Meta's request. `instance_ids`: the widgets connected to the
-# person's accounts; `usernames`: the names of these accounts.
+logger = logging.getLogger(__name__)
+
+# Sent after the commit that erased a person's data at Meta's request, for each widget that was connected to one of the
+# person's accounts. `usernames`: the names of these accounts. Sent again if a receiver raises.
 account_erased = Signal()
 
 
@@ -40,8 +44,9 @@ account_erased = Signal()
 def forget_account(login: Login, user_id: str, *, erase: bool, now: datetime) -> int:
     """Delete the person's tokens and connected feeds, and cancel their pending logins.
 
-    `erase`: also delete the connections, the account's posts in every widget, receipts and hashtag searches.
-    `user_id`: either of the ids that Meta uses. Returns the number of connections affected. Idempotent.
+    `erase`: also delete the connections, the account's posts in every widget, receipts and hashtag searches, and
+    finish earlier deletions of the person. `user_id`: either of the ids that Meta uses. Returns the number of
+    connections affected. Idempotent.
     """
     login_fences.withdraw(login, user_id, at=clock.database_now())
     # From here on the person is locked: logins wait, so no connection or link of theirs is added meanwhile.
@@ -54,7 +59,10 @@ def forget_account(login: Login, user_id: str, *, erase: bool, now: datetime) ->
     instances = {row.pk: [link.pk for link in linked if link.connection_id == row.pk] for row in held}
     instance_ids = set(chain.from_iterable(instances.values()))
     if erase:
-        _erase(held, instance_ids)
+        person_hash = login_fences.hash_of_person(login, user_id)
+        _erase(held, instance_ids, person_hash)
+        unfinished = UnfinishedErasure.objects.filter(person_hash=person_hash)
+        transaction.on_commit(partial(finish_erasures, unfinished))
     else:
         Feed.objects.filter(instance_id__in=instance_ids, mode=Mode.CONNECTED.value).purge()
         transaction.on_commit(partial(links.forget, instance_ids))
@@ -82,15 +90,18 @@ def _withdraw_tokens(rows: Iterable[Connection], now: datetime) -> None:
     )
 
 
-def _erase(rows: Iterable[Connection], instance_ids: set[str]) -> None:
-    """Delete the locked connections, everything fetched with them, and everything that shows their accounts."""
+def _erase(rows: Collection[Connection], instance_ids: set[str], person_hash: str) -> None:
+    """Delete the locked connections, everything fetched with them, and everything that shows their accounts.
+
+    What can be erased only after the commit is recorded for `finish_erasures`.
+    """
+    if not rows:
+        return
     usernames = {row.username for row in rows}
-    of_account = Q(source_type=SourceType.PROFILE.value, source_value__in=usernames)
+    of_account = _shows(usernames)
     purged = Feed.objects.filter(Q(instance_id__in=instance_ids) | of_account).purge()
     transaction.on_commit(partial(links.forget, instance_ids))
-    of_widgets = of_account & Q(instance_id__in=instance_ids)
-    QuotaWindow.objects.filter(of_widgets).delete()
-    ForcedRefresh.objects.filter(of_widgets).update(source_value="")
+    _erase_books(of_account & Q(instance_id__in=instance_ids))
     showing = instance_ids | {feed.instance_id for feed in purged}
     RefreshReceipt.objects.filter(instance_id__in=showing).delete()
     # Earlier releases wrote the account's name into these notes, and may run on during a deployment.
@@ -100,17 +111,64 @@ def _erase(rows: Iterable[Connection], instance_ids: set[str]) -> None:
         note__startswith="@",
     ).update(note="")
     Connection.objects.filter(pk__in=[row.pk for row in rows]).delete()
-    transaction.on_commit(partial(_erase_ledgers, {row.account_id for row in rows}))
-    transaction.on_commit(
-        partial(account_erased.send, Connection, instance_ids=instance_ids, usernames=usernames)
+    # Widgets are locked before connections, so they can't be changed in this transaction.
+    UnfinishedErasure.objects.create(
+        person_hash=person_hash,
+        account_ids=sorted({row.account_id for row in rows}),
+        usernames=sorted(usernames),
+        instance_ids=sorted(instance_ids),
     )
 
 
-def _erase_ledgers(account_ids: Iterable[str]) -> None:
-    """Delete the hashtag searches of accounts that no connection uses any more."""
-    for account_id in account_ids:
-        # Runs after the commit, and records the erasure first: `hashtags` looks for the record after each entry it
-        # adds, so nothing is left whichever comes last.
-        if not Connection.objects.filter(account_id=account_id).exists():
-            login_fences.note_erased_account(account_id)
-            hashtags.erase(account_id)
+def _shows(usernames: Iterable[str]) -> Q:
+    return Q(source_type=SourceType.PROFILE.value, source_value__in=usernames)
+
+
+def _erase_books(of_widgets: Q) -> None:
+    QuotaWindow.objects.filter(of_widgets).delete()
+    ForcedRefresh.objects.filter(of_widgets).update(source_value="")
+
+
+def finish_erasures(unfinished: QuerySet[UnfinishedErasure]) -> None:
+    """Erase what is left after the commits of these deletions. Tries all, then raises the first error. Idempotent."""
+    faults: list[Exception] = []
+    for row in unfinished.order_by("pk"):
+        found = [fault for step in _last_steps(row) if (fault := _fault_of(step))]
+        if not found:
+            row.delete()
+        faults += found
+    if faults:
+        raise faults[0]
+
+
+def _last_steps(row: UnfinishedErasure) -> Iterator[Callable[[], object]]:
+    for account_id in row.account_ids:
+        yield partial(_erase_ledger, account_id)
+    for instance_id in row.instance_ids:
+        yield partial(_clear_widget, instance_id, frozenset(row.usernames))
+
+
+def _fault_of(step: Callable[[], object]) -> Exception | None:
+    try:
+        step()
+    except Exception as fault:  # noqa: BLE001 - the other steps must be made
+        logger.error("a deletion isn't finished, and is tried again: %s", type(fault).__name__)
+        return fault
+    return None
+
+
+def _clear_widget(instance_id: str, usernames: frozenset[str]) -> None:
+    account_erased.send(Connection, instance_id=instance_id, usernames=usernames)
+    # A reader in public mode may have fetched the posts again before the widget lost its source.
+    of_widget = _shows(usernames) & Q(instance_id=instance_id)
+    Feed.objects.filter(of_widget).purge()
+    _erase_books(of_widget)
+
+
+def _erase_ledger(account_id: str) -> None:
+    """Delete the account's hashtag searches if no connection uses the account any more."""
+    # Runs after the commit, and records the erasure first: `hashtags` looks for the record after each entry it adds, so
+    # nothing is left whichever comes last.
+    if not Connection.objects.filter(account_id=account_id).exists():
+        login_fences.note_erased_account(account_id)
+        hashtags.erase(account_id)

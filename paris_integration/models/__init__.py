@@ -13,6 +13,7 @@ from paris_integration.models.connections import (
     Incident,
     LoginAttempt,
     PersonFence,
+    UnfinishedErasure,
 )
 from paris_integration.models.feeds import Feed, Pause, PreviewWindow, ProviderWindow
 from paris_integration.models.media import Picture, PictureStore, PictureUse, UnusedMark
@@ -46,5 +47,6 @@ __all__ = [
     "ProviderWindow",
     "QuotaWindow",
     "RefreshReceipt",
+    "UnfinishedErasure",
     "UnusedMark",
 ]

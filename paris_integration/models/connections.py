@@ -244,6 +244,25 @@ class DeletionRequest(models.Model):
         return self.code
 
 
+class UnfinishedErasure(models.Model):
+    """What a data deletion still has to erase after its commit. Deleted as soon as that is done.
+
+    The connections, which tell what belongs to the person, are gone by then. `person_hash`: of the id in Meta's
+    request, as in `PersonFence`.
+    """
+
+    person_hash = models.CharField(max_length=64)
+    account_ids = models.JSONField()
+    usernames = models.JSONField()
+    instance_ids = models.JSONField()
+
+    class Meta:
+        indexes = [models.Index(fields=["person_hash"], name="unfinished_erasure_person")]
+
+    def __str__(self) -> str:
+        return self.person_hash[:12]
+
+
 class HashtagNumber(models.Model):
     """Meta's number for a hashtag, the same for all accounts; or, for a day, that the hashtag doesn't exist."""
 

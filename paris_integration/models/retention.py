@@ -28,6 +28,7 @@ class ErasedInstance(models.Model):
     """An instance that was recently deleted, or left this workspace. Nothing is fetched or written for it any more."""
 
     # A request that found the widget just before its deletion still has its key. It takes a minute at most.
+    WRITES_END_AFTER = timedelta(minutes=1)
     REMEMBERED_FOR = timedelta(days=1)
 
     workspace_id = models.UUIDField()  # not a foreign key: the workspace may be deleted, too

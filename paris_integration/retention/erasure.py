@@ -61,7 +61,9 @@ def _erase(key: FeedKey, actor: Actor, now: datetime) -> None:
     ForcedRefresh.objects.filter(**mine).update(source_value="")
     RefreshReceipt.objects.filter(instance_id=key.instance_id).delete()
     # Requests that began before this transaction may have written rows since. Clean-up sweeps again if this fails.
-    transaction.on_commit(partial(expiry.sweep, key.workspace_id, key.instance_id), robust=True)
+    transaction.on_commit(
+        partial(expiry.sweep, key.workspace_id, key.instance_id, erased_at=now), robust=True
+    )
 
 
 def _hold(workspace_id: UUID) -> None:

@@ -44,10 +44,8 @@ WINDOWS_LAST = timedelta(days=2)
 
 def remove_expired(*, now: datetime) -> dict[str, int]:
     """Delete rows past their retention period. Returns the number of rows per kind."""
-    for workspace_id, instance_id in ErasedInstance.objects.values_list(
-        "workspace_id", "instance_id"
-    ).iterator():
-        sweep(workspace_id, instance_id)
+    for erased in ErasedInstance.objects.iterator():
+        sweep(erased.workspace_id, erased.instance_id, erased_at=erased.erased_at)
     ledger = now - timedelta(days=settings.LEDGER_RETENTION_DAYS)
     settled = ForcedRefresh.objects.exclude(state=ForcedRefresh.State.RESERVED)
     old: Iterable[tuple[str, QuerySet[Any]]] = (
@@ -82,10 +80,14 @@ def remove_expired(*, now: datetime) -> dict[str, int]:
     return {**removed, "feeds": remove_unread_feeds(now=now)}
 
 
-def sweep(workspace_id: UUID, instance_id: str) -> None:
-    """Delete rows written for an instance while it was being erased."""
+def sweep(workspace_id: UUID, instance_id: str, *, erased_at: datetime) -> None:
+    """Delete rows written for an instance while it was being erased, but not those of the workspace it moved to."""
     Feed.objects.filter(workspace_id=workspace_id, instance_id=instance_id).purge()
-    RefreshReceipt.objects.filter(instance_id=instance_id).delete()
+    charged_here = Q(forced_refresh__workspace_id=workspace_id)
+    # A receipt without a unit doesn't tell its workspace, only its time.
+    until = erased_at + ErasedInstance.WRITES_END_AFTER
+    free = Q(forced_refresh__isnull=True, created_at__lte=until)
+    RefreshReceipt.objects.filter(charged_here | free, instance_id=instance_id).delete()
 
 
 def remove_unread_feeds(*, now: datetime) -> int:

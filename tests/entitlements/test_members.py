@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 from django.contrib.auth.models import User
@@ -16,8 +17,15 @@ from tests.stored import everything_stored
 
 NOW = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
 DAY = timedelta(days=1)
+HOMES = ["kim@home.example", "max@home.example", "ann@home.example"]
 
 pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture(autouse=True)
+def clock(time_machine: Any) -> Any:
+    time_machine.move_to(NOW, tick=False)
+    return time_machine
 
 
 def person(name: str, workspace: Workspace | None = None, role: Role = Role.OWNER) -> User:
@@ -163,3 +171,31 @@ def test_old_invitations_are_removed(workspace: Workspace) -> None:
     invite(workspace, person("olga", workspace))
     assert members.remove_old_invitations(now=NOW + 36 * DAY) == 0
     assert members.remove_old_invitations(now=NOW + 38 * DAY) == 1
+
+
+def test_the_history_forgets_the_addresses_of_old_invitations(workspace: Workspace, clock: Any) -> None:
+    olga, kim = person("olga", workspace), person("kim")
+    members.accept(invite(workspace, olga, "kim@home.example"), kim, now=NOW)
+    invite(workspace, olga, "max@home.example")
+    members.withdraw_by_staff(Invitation.objects.get(email="max@home.example"), actor=by(olga), now=NOW)
+    clock.move_to(NOW + 5 * DAY, tick=False)
+    members.invite(workspace.pk, "ann@home.example", Role.EDITOR, actor=by(olga), now=NOW + 5 * DAY)
+
+    members.remove_old_invitations(now=NOW + 36 * DAY)
+    assert [home for home in HOMES if home in everything_stored()] == HOMES
+    members.remove_old_invitations(now=NOW + 38 * DAY)
+    assert [home for home in HOMES if home in everything_stored()] == ["ann@home.example"]
+    assert [(c.key, c.new_value, c.note) for c in EntitlementChange.objects.all()] == [
+        ("invitation", "editor, open", "ann@home.example"),
+        ("invitation", "withdrawn", ""),
+        ("invitation", "editor, open", ""),
+        ("member", "editor", "kim, invited by olga"),
+        ("invitation", "editor, open", ""),
+    ]
+
+
+def test_the_history_forgets_addresses_after_its_workspace_is_deleted(workspace: Workspace) -> None:
+    invite(workspace, person("olga", workspace), "kim@home.example")
+    workspace.delete()
+    members.remove_old_invitations(now=NOW + 38 * DAY)
+    assert "kim@home.example" not in everything_stored()

@@ -126,6 +126,69 @@ def test_started_work_returns_its_connection(pool: Any) -> None:
     assert in_use(pool) == 0
 
 
+def test_a_queue_runs_all_jobs_in_few_threads_and_in_the_context_of_their_callers() -> None:
+    queue = threads.Queue(places=2)
+    may_end, ended = threading.Event(), threading.Semaphore(0)
+    seen: set[tuple[int, str]] = set()
+    used: set[int] = set()
+
+    def job(number: int) -> None:
+        assert may_end.wait(5)
+        seen.add((number, word.get()))
+        used.add(threading.get_ident())
+        ended.release()
+
+    for number in range(20):
+        token = word.set(f"request {number}")
+        queue.add(job, number)
+        word.reset(token)
+    may_end.set()
+    assert all(ended.acquire(timeout=5) for _ in range(20))
+    assert seen == {(number, f"request {number}") for number in range(20)}
+    assert len(used) <= 2
+    queue.add(job, 20)  # whether or not its threads have ended
+    assert ended.acquire(timeout=5)
+
+
+def test_a_queue_logs_a_job_that_fails_and_goes_on(caplog: pytest.LogCaptureFixture) -> None:
+    def goes_wrong() -> None:
+        raise ValueError("a bug")
+
+    queue, done = threads.Queue(places=1), threading.Event()
+    queue.add(goes_wrong)
+    queue.add(done.set)
+
+    assert done.wait(5)
+    assert [record.getMessage() for record in caplog.records] == ["work in a thread failed: goes-wrong"]
+
+
+def test_a_queue_survives_a_process_that_has_no_threads_left(monkeypatch: pytest.MonkeyPatch) -> None:
+    def no_thread(*_: object) -> None:
+        raise RuntimeError("can't start new thread")
+
+    queue, first, second = threads.Queue(places=1), threading.Event(), threading.Event()
+    with monkeypatch.context() as patch:
+        patch.setattr(threads, "start", no_thread)
+        with pytest.raises(RuntimeError):
+            queue.add(first.set)
+    queue.add(second.set)
+
+    assert first.wait(5)
+    assert second.wait(5)
+
+
+@needs_postgres
+def test_a_queue_returns_connections_between_its_jobs(pool: Any) -> None:
+    queue, found, done = threads.Queue(places=1), list[int](), threading.Event()
+    for way in WAYS:
+        queue.add(way)
+        queue.add(lambda: found.append(in_use(pool)))
+    queue.add(done.set)
+
+    assert done.wait(10)
+    assert found == [0] * len(WAYS)
+
+
 def test_repeated_steps_continue_without_the_context_of_their_caller() -> None:
     found: list[str] = []
     enough, never = threading.Event(), threading.Event()

@@ -13,6 +13,7 @@ from django.conf import settings
 from django.db import InterfaceError, InternalError, OperationalError, ProgrammingError
 
 from config import celery_app
+from entitlements import members
 from foundation import statements
 from outbox import sending
 from outbox import tasks as mail_tasks
@@ -25,6 +26,7 @@ from paris_integration.quota import ledger
 from paris_integration.retention import expiry
 from venice_api import sightings
 from venice_api import tasks as venice_tasks
+from venice_api.accounts import sessions
 
 ID = "6f1c2f0e-7f53-4b6e-9a53-0a3d3f1f8c11"
 JOBS: list[tuple[Callable[..., Any], tuple[Any, ...], object, str, object]] = [
@@ -40,6 +42,8 @@ JOBS: list[tuple[Callable[..., Any], tuple[Any, ...], object, str, object]] = [
     (tasks.check_graph_versions, (), graph_versions, "check_versions", 0),
     (venice_tasks.forget_failed_sign_ins, (), venice_tasks, "_forget_overdue", 0),
     (venice_tasks.remove_old_sightings, (), sightings, "remove_old", 0),
+    (venice_tasks.remove_old_invitations, (), members, "remove_old_invitations", 0),
+    (venice_tasks.remove_ended_sessions, (), sessions, "remove_ended", 0),
     (mail_tasks.deliver_due, (), sending, "deliver_due", 0),
 ]
 
@@ -150,6 +154,7 @@ NEW = {
     "paris_integration.tasks.check_graph_versions",
     "venice_api.tasks.remove_old_sightings",
     "venice_api.tasks.remove_old_invitations",
+    "venice_api.tasks.remove_ended_sessions",
     "outbox.tasks.deliver_due",
 }
 
@@ -176,6 +181,8 @@ def test_no_scheduled_task_is_unknown() -> None:
         (tasks.clean_up, expiry, "remove_expired"),
         (venice_tasks.forget_failed_sign_ins, venice_tasks, "_forget_overdue"),
         (venice_tasks.remove_old_sightings, sightings, "remove_old"),
+        (venice_tasks.remove_old_invitations, members, "remove_old_invitations"),
+        (venice_tasks.remove_ended_sessions, sessions, "remove_ended"),
     ],
 )
 def test_cleanup_has_no_statement_limit(

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 from django.core.cache import cache
+from django.db import OperationalError
 
 from entitlements.models import Workspace
 from paris_integration.connections import hashtags, lifecycle, links
@@ -23,11 +24,13 @@ from paris_integration.models import (
     LoginAttempt,
     PersonFence,
     RefreshReceipt,
+    UnfinishedErasure,
 )
 from paris_integration.observing.audit import Action, Outcome, note
 from paris_integration.providers.oauth import Account
 from paris_integration.public import Login, Selection, Source, SourceType, Warning, force_refresh, read_feed
 from paris_integration.retention import expiry
+from paris_integration.tasks import clean_up
 from paris_integration.types import Actor
 from tests.conftest import Cast
 from tests.fakes import FakeLogins, FakeProvider, media
@@ -277,3 +280,65 @@ def test_a_request_for_an_unknown_person_stores_no_id(erase: Any) -> None:
     erase("instagram", "28970000000000777")
     assert "28970000000000777" not in everything_stored()
     assert PersonFence.objects.get().withdrawn_at == NOW
+
+
+@pytest.mark.parametrize("by", ["a repeated request", "clean-up"])
+@pytest.mark.parametrize(
+    "fails",
+    [(WidgetInstance, "save"), (hashtags, "erase")],
+    ids=["the first widget", "the account's searches"],
+)
+def test_a_deletion_that_fails_after_its_commit_is_finished(
+    people: Cast, make_instance: Any, logins: FakeLogins, provider: FakeProvider, erase: Any, act: Any,
+    monkeypatch: pytest.MonkeyPatch, fails: tuple[Any, str], by: str,
+) -> None:  # fmt: skip
+    widgets = [make_instance(source_value=USERNAME) for _ in range(3)]
+    for number, instance in enumerate(widgets):
+        act(people.editor.post, waiting_choice(people, instance, f"code-{number}"), {"account": ACCOUNT})
+        moderate(instance.pk, Act.HIDE, ["17900000000770001"])
+    fill(widgets[0])
+    read_feed(
+        from_row(widgets[0]).feed_key(Source(SourceType.HASHTAG, "bread")), Selection(max_posts=3), now=NOW
+    )
+    fail_once(monkeypatch, *fails)
+
+    with pytest.raises(OperationalError):
+        erase()
+
+    cleared = WidgetInstance.objects.filter(source_value="", hidden_post_ids=[]).count()
+    assert cleared == (2 if fails[0] is WidgetInstance else 3)
+    fill(WidgetInstance.objects.exclude(source_value="").first() or widgets[0])  # in public mode
+    erase() if by == "a repeated request" else act(clean_up)
+    after = everything_stored()
+    assert [text for text in (ACCOUNT, APP_USER, USERNAME, "17900000000770001") if text in after] == []
+    assert not UnfinishedErasure.objects.exists()
+
+
+def test_an_unfinished_deletion_of_another_person_does_not_hold_up_a_request(
+    people: Cast,
+    make_instance: Any,
+    logins: FakeLogins,
+    erase: Any,
+    act: Any,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    instance = make_instance(source_value=USERNAME)
+    act(people.editor.post, waiting_choice(people, instance, "code-1"), {"account": ACCOUNT})
+    with monkeypatch.context() as patch:
+        fail_once(patch, WidgetInstance, "save")
+        with pytest.raises(OperationalError):
+            erase()
+
+    assert erase(user_id="28970000000000777")["confirmation_code"]
+    assert UnfinishedErasure.objects.count() == 1
+
+
+def fail_once(monkeypatch: pytest.MonkeyPatch, owner: Any, name: str) -> None:
+    real, faults = getattr(owner, name), [OperationalError("connection lost")]
+
+    def failing(*args: Any, **kwargs: Any) -> Any:
+        if faults:
+            raise faults.pop()
+        return real(*args, **kwargs)
+
+    monkeypatch.setattr(owner, name, failing)

@@ -136,6 +136,8 @@ OURS = {  # ids, keys, codes and numbers that we make
     "paris_integration.PictureStore": {"stored_bytes"},
     "paris_integration.PictureUse": {"reason"},
     "paris_integration.PersonFence": {"person_hash"},  # hashed with our key, kept for two hours
+    # Written by Meta's callback, and deleted as soon as all is erased; after a fault, within an hour.
+    "paris_integration.UnfinishedErasure": {"person_hash", "account_ids", "usernames", "instance_ids"},
     "outbox.Mail": {"kind", "fault"},
     "paris_integration.ProviderWindow": {"credential"},
     "paris_integration.QuotaWindow": {"instance_id"},

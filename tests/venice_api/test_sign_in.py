@@ -6,11 +6,13 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+from allauth.usersessions.models import UserSession
 from axes.models import AccessAttempt
 from django.contrib.auth.models import User
+from django.contrib.sessions.models import Session
 from django.test import Client
 
-from venice_api.tasks import forget_failed_sign_ins
+from venice_api.tasks import forget_failed_sign_ins, remove_ended_sessions
 
 NOW = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
 PASSWORD = "the-right-password-1"
@@ -69,3 +71,29 @@ def test_no_password_is_stored_and_old_failures_are_deleted(clock: Any) -> None:
     assert forget_failed_sign_ins() == 0
     clock.move_to(NOW + timedelta(minutes=16), tick=False)
     assert forget_failed_sign_ins() == 1
+
+
+@pytest.mark.parametrize(("days", "left"), [(13, {"sam", "robin"}), (15, {"robin"}), (22, set())])
+def test_ended_sessions_are_deleted(clock: Any, days: int, left: set[str]) -> None:
+    """A session lasts two weeks. Robin signs in a week after Sam."""
+    sign_in(PAGES[0], "sam", PASSWORD)
+    clock.move_to(NOW + timedelta(days=7), tick=False)
+    sign_in(PAGES[0], "robin", PASSWORD)
+    clock.move_to(NOW + timedelta(days=days), tick=False)
+
+    remove_ended_sessions()
+
+    assert set(UserSession.objects.values_list("user__username", flat=True)) == left
+    assert Session.objects.count() == len(left)
+
+
+def test_a_sign_out_leaves_no_address(clock: Any) -> None:
+    client = Client()
+    client.post(PAGES[0], {"username": "sam", "password": PASSWORD})
+    assert UserSession.objects.count() == 1
+    client.post("/accounts/logout/")
+    clock.move_to(NOW + timedelta(hours=2), tick=False)
+
+    remove_ended_sessions()
+
+    assert not UserSession.objects.exists()

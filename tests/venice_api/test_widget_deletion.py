@@ -21,11 +21,13 @@ from paris_integration.models import (
     ConnectionLink,
     ErasedInstance,
     Feed,
+    ForcedRefresh,
     LoginAttempt,
     Pause,
     QuotaWindow,
     RefreshReceipt,
 )
+from paris_integration.quota import receipts
 from paris_integration.retention import expiry
 from tests.conftest import Cast
 from tests.fakes import FakeLogins, FakeProvider
@@ -264,6 +266,21 @@ def test_refreshing_a_widget_that_is_deleted_meanwhile(
     assert not RefreshReceipt.objects.exists()
 
 
+@pytest.mark.parametrize("seconds", [0, 59])
+def test_a_free_receipt_written_after_the_deletion_is_swept(
+    make_instance: Any, act: Any, clock: Any, seconds: int
+) -> None:
+    """The request found the widget before. A receipt without a unit doesn't tell its workspace."""
+    instance = make_instance()
+    request = receipts.Repeatable(7, instance.pk, "click-1")
+    act(instance.delete)
+    receipts.keep(request, now=NOW + timedelta(seconds=seconds))
+
+    expiry.remove_expired(now=NOW + timedelta(hours=1))
+
+    assert not RefreshReceipt.objects.exists()
+
+
 @pytest.mark.parametrize("forced", [True, False])
 def test_a_workspace_deleted_while_a_reader_waits(
     people: Cast, desk: Client, make_instance: Any, provider: FakeProvider, act: Any, forced: bool
@@ -333,6 +350,27 @@ def test_a_widget_can_move_back(
         act(instance.save)
         assert len(public(instance).json()["posts"]) == 3
         assert Feed.objects.get().workspace_id == workspace.pk
+
+
+@pytest.mark.parametrize(("operator_token", "units"), [("operator", 1), ("", 0)], ids=["charged", "free"])
+def test_a_receipt_of_a_moved_widget_outlives_clean_ups(
+    people: Cast, elsewhere: Workspace, make_instance: Any, provider: FakeProvider, act: Any, clock: Any,
+    settings: Any, operator_token: str, units: int,
+) -> None:  # fmt: skip
+    settings.PUBLIC_MODE_ACCESS_TOKEN = operator_token
+    instance = make_instance()
+    instance.workspace = elsewhere
+    act(instance.save)
+    clock.move_to(NOW + timedelta(minutes=1, seconds=1), tick=False)
+    body, click = {"instanceId": instance.pk}, {"Idempotency-Key": "click-1"}
+
+    for _ in range(2):
+        asked = people.editor.post(REFRESH, body, content_type="application/json", headers=click)
+        assert asked.status_code == 200
+        expiry.remove_expired(now=NOW + timedelta(minutes=2))
+        settings.PUBLIC_MODE_ACCESS_TOKEN = "operator"
+
+    assert len(provider.requests) == ForcedRefresh.objects.count() == units
 
 
 def test_no_path_reads_with_another_workspaces_account(

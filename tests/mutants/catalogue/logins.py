@@ -102,6 +102,13 @@ MUTANTS = (
         (f"{ON_CONNECT}::test_a_withdrawal_cancels_a_waiting_choice",),
     ),
     Mutant(
+        "deletion: forgotten when a step fails",
+        "paris_integration/connections/withdrawal.py",
+        "        if not found:\n            row.delete()\n",
+        "        row.delete()\n",
+        ("tests/venice_api/test_deletion.py::test_a_deletion_that_fails_after_its_commit_is_finished",),
+    ),
+    Mutant(
         "choice: of an account that wasn't offered",
         VIEWS,
         "    if chosen not in {account.account_id for account in attempt.accounts}:\n",

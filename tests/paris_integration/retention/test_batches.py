@@ -6,13 +6,18 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+from allauth.usersessions.models import UserSession
+from axes.models import AccessAttempt
+from django.contrib.auth.models import User
+from django.contrib.sessions.models import Session
 from django.db import connection
+from django.db.models import QuerySet
 
-from entitlements.models import Plan, Workspace
+from entitlements.models import EntitlementChange, Invitation, Plan, Workspace
 from foundation import batches
 from paris_integration.models import AuditEvent, DailyUsage, ForcedRefresh
 from paris_integration.retention import expiry
-from venice_api import sightings
+from venice_api import sightings, tasks
 from venice_api.models import DailyReads, PageSighting, WidgetInstance
 
 NOW = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
@@ -31,13 +36,13 @@ def workspace(transactional_db: None) -> Workspace:
     return Workspace.objects.create(name="Acme", plan=plan)
 
 
-def killed_at(table: str, number: int) -> Any:
-    """Raises at the table's deletion of this number, counted from 1."""
+def killed_at(table: str, number: int, verb: str = "DELETE") -> Any:
+    """Raises at the table's deletion or update of this number, counted from 1."""
     seen = 0
 
     def watch(execute: Any, sql: str, params: Any, many: bool, context: Any) -> Any:
         nonlocal seen
-        if sql.startswith("DELETE") and f' "{table}" ' in sql:
+        if sql.startswith(verb) and f' "{table}" ' in sql:
             seen += 1
             if seen == number:
                 raise Killed
@@ -88,3 +93,62 @@ def test_old_sightings_are_deleted_in_batches(workspace: Workspace, monkeypatch:
     assert list(PageSighting.objects.all()) == [kept]
     assert DailyReads.objects.count() == 1
     assert sightings.remove_old(now=NOW) == 1
+
+
+def old_invitations(workspace: Workspace) -> None:
+    for number in range(5):
+        Invitation.objects.create(
+            workspace=workspace, email=f"{number}@shop.example", role="viewer", secret_hash=str(number),
+            sent_at=OLD, expires_at=OLD,
+        )  # fmt: skip
+
+
+def old_addresses(workspace: Workspace) -> None:
+    for number in range(5):
+        change = EntitlementChange.objects.create(key="invitation", note=f"{number}@shop.example")
+        EntitlementChange.objects.filter(pk=change.pk).update(at=OLD)
+
+
+def old_failures(workspace: Workspace) -> None:
+    for number in range(5):
+        AccessAttempt.objects.create(username=f"u{number}", failures_since_start=1)
+    AccessAttempt.objects.update(attempt_time=OLD)
+
+
+def old_sessions(workspace: Workspace) -> None:
+    for number in range(5):
+        Session.objects.create(session_key=str(number), expire_date=OLD)
+
+
+def old_user_sessions(workspace: Workspace) -> None:
+    user = User.objects.create_user("robin")
+    for number in range(5):
+        UserSession.objects.create(user=user, session_key=str(number), ip="10.0.0.1", created_at=OLD)
+
+
+@pytest.mark.parametrize(
+    ("make", "clean", "verb", "left"),
+    [
+        (old_invitations, tasks.remove_old_invitations, "DELETE", Invitation.objects.all()),
+        (old_addresses, tasks.remove_old_invitations, "UPDATE", EntitlementChange.objects.exclude(note="")),
+        (old_failures, tasks.forget_failed_sign_ins, "DELETE", AccessAttempt.objects.all()),
+        (old_sessions, tasks.remove_ended_sessions, "DELETE", Session.objects.all()),
+        (old_user_sessions, tasks.remove_ended_sessions, "DELETE", UserSession.objects.all()),
+    ],
+)
+def test_what_is_kept_of_people_is_deleted_in_batches(
+    workspace: Workspace,
+    monkeypatch: pytest.MonkeyPatch,
+    make: Any,
+    clean: Any,
+    verb: str,
+    left: QuerySet[Any],
+) -> None:
+    monkeypatch.setattr(batches, "BATCH", 2)
+    make(workspace)
+
+    with killed_at(left.model._meta.db_table, 3, verb), pytest.raises(Killed):
+        clean()
+    assert left.all().count() == 1
+    clean()
+    assert not left.all().exists()
