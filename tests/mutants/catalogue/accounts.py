@@ -138,9 +138,16 @@ MUTANTS = (
     Mutant(
         "fresh sign-in: not asked for in the admin",
         "venice_api/accounts/freshness.py",
-        "        return _confirm_first(request)\n\n\ndef _confirm_first",
-        "        return None\n\n\ndef _confirm_first",
+        "        return _confirm_first(request)\n\n    def process_exception",
+        "        return None\n\n    def process_exception",
         (f"{ON_STEP}::test_plans_are_changed_only_after_a_sign_in_of_the_last_hour",),
+    ),
+    Mutant(
+        "fresh sign-in: passwords are kept in the session",
+        "venice_api/accounts/freshness.py",
+        'request.method == "POST" and _asks_for_secrets(request)',
+        "False",
+        ("tests/venice_api/test_fresh_sign_in.py::test_a_password_for_somebody_else_is_not_stored",),
     ),
     Mutant(
         "second factor: staff without one",
