@@ -116,10 +116,20 @@ MUTANTS = (
     ),
     Mutant(
         "members: mails without a limit",
-        PAGE,
+        "venice_api/mail_limits.py",
         'MAIL_LIMITS = {"address": "3/h/key", "workspace": "60/h/key"}',
         'MAIL_LIMITS = {"address": "3000/h/key", "workspace": "6000/h/key"}',
         (f"{ON_PAGE}::test_mails_per_address_are_limited",),
+    ),
+    Mutant(
+        "mails: no limit per workspace",
+        "venice_api/mail_limits.py",
+        '    keys = {"address": email, "workspace": str(workspace_id)}',
+        '    keys = {"address": email}',
+        (
+            f"{ON_PAGE}::test_mails_per_workspace_are_limited",
+            "tests/venice_api/test_connect_link.py::test_mailed_links_per_workspace_are_limited",
+        ),
     ),
     Mutant(
         "fresh sign-in: roles change after an old one",
