@@ -67,9 +67,11 @@ def searched(account_id: str, *, now: datetime) -> int:
 
 def reconcile(account_id: str, token: Secret, *, now: datetime) -> int:
     """Add the searches that Meta counts and we don't: other apps may use the same account. Returns how many."""
-    tags = {number.number: number.tag for number in HashtagNumber.objects.exclude(number="")}
+    numbers = registry.provider().recently_searched(account_id, token)
+    known = HashtagNumber.objects.filter(number__in=numbers)
+    tags = dict(known.values_list("number", "tag"))
     entered = 0
-    for number in registry.provider().recently_searched(account_id, token):
+    for number in numbers:
         tag = tags.get(number, f"{FOREIGN}{number}")
         _, is_new = HashtagSearch.objects.get_or_create(
             account_id=account_id, tag=tag, defaults={"first_at": now}

@@ -27,7 +27,6 @@ from paris_integration.providers.base import OwnMediaRequest
 from paris_integration.types import ConnectionFacts, Login, Trouble
 
 CHECK_AGAIN = timedelta(minutes=10)  # after a check that Meta did not answer
-NARROW_LASTS = timedelta(days=1)
 
 
 class Verdict(StrEnum):
@@ -134,15 +133,15 @@ def _probe(incident: Incident) -> None:
 
 
 def _failed_again(incident: Incident, facts: ConnectionFacts, fault: ProviderError) -> Trouble | None:
-    """Note that a connection of the incident still fails. Decides about it after a day in which others worked."""
+    """Note that a connection of the incident still fails. Ends the incident after a day in which others worked."""
     at = clock.database_now()
-    if incident.narrowed_at is None or at - incident.narrowed_at < NARROW_LASTS:
+    if not incidents.has_narrowed_for_long(incident, at=at):
         return _note_fault(facts, fault)
+    # The failures are these connections' own: from now on, each has its own back-off, and its own answer decides.
+    if is_refusal(fault) or incident.cause != Trouble.REFUSED.value:
+        _end(incident)
     if is_refusal(fault):
-        lifecycle.mark_refused(facts, fault, now=at)
-        incidents.forget_refusal(facts)
-    elif incident.cause != Trouble.REFUSED.value:
-        _end(incident)  # the failures are these connections' own: from now on, each has its own back-off
+        _refuse(facts, fault)
     return None
 
 
@@ -188,6 +187,9 @@ def _note_trouble(
 def _refuse(facts: ConnectionFacts, fault: ProviderError) -> ProviderError:
     """Mark the connection as refused, unless many are refused at once. Returns the fault to store on the feed."""
     at = clock.database_now()
+    if incidents.is_on_its_own(facts):
+        lifecycle.mark_refused(facts, fault, now=at)
+        return fault
     if not incidents.note_refused(facts, at=at):
         return _unavailable("the token was replaced meanwhile", fault)
     if incidents.covers(facts.login, Trouble.REFUSED, at=at):

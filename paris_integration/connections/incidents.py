@@ -37,6 +37,7 @@ WINDOW = timedelta(minutes=10)
 PROBE_FIRST = timedelta(minutes=1)
 # With the wait of up to two minutes after a probe, all feeds are due within 15 minutes of Meta's recovery.
 PROBE_CAP = timedelta(minutes=10)
+NARROW_LASTS = timedelta(days=1)
 REFUSED_STATES = (ConnectionState.RECONNECT_REQUIRED.value, ConnectionState.PERMISSION_MISSING.value)
 # Rate limits of one user, page or account. All others are the app's, also a status 429 without a code.
 _LIMITS_OF_ONE = (17, 32, 613, *range(80_000, 80_100))
@@ -139,11 +140,6 @@ def note_trouble(facts: ConnectionFacts, trouble: Trouble, fault: ProviderError,
     return bool(_row_of(facts).update(tried_at=at, **noted))
 
 
-def forget_refusal(facts: ConnectionFacts) -> None:
-    """Forget that this token was refused, and cancel a scheduled check."""
-    _row_of(facts).update(refused_at=None, check_at=None)
-
-
 def covers(login: Login, trouble: Trouble, *, at: datetime) -> bool:
     """Whether the login has an incident. Opens one if the failures of this kind in ten minutes are enough."""
     last = Incident.objects.filter(pk=login.value).first()
@@ -193,6 +189,23 @@ def refused_in(incident: Incident) -> QuerySet[Connection]:
     )
 
 
+def has_narrowed_for_long(incident: Incident, *, at: datetime) -> bool:
+    """Whether connections that didn't fail have worked for a day. Pure."""
+    return incident.narrowed_at is not None and at - incident.narrowed_at >= NARROW_LASTS
+
+
+def is_on_its_own(facts: ConnectionFacts) -> bool:
+    """Whether this token was last refused in an incident that others didn't have for a day, and that has ended.
+
+    Then its next answer decides about it, however many others are refused at the same time.
+    """
+    last = Incident.objects.filter(pk=facts.login.value).first()
+    if last is None or last.ended_at is None or not has_narrowed_for_long(last, at=last.ended_at):
+        return False
+    refused = refused_in(last).filter(refused_at__lte=last.ended_at)
+    return refused.filter(pk=facts.connection_id, token_version=facts.token_version).exists()
+
+
 def throttled_in(incident: Incident) -> QuerySet[Connection]:
     """The connections that met the app's rate limit in this incident or while it began."""
     failing = _failing(Trouble.THROTTLED, incident.began_at - WINDOW)
@@ -231,13 +244,15 @@ def narrow(incident: Incident, *, at: datetime) -> None:
 def end(incident: Incident, *, at: datetime) -> bool:
     """Close the incident, and schedule a check of the connections marked as refused while it began.
 
-    False if it is closed already.
+    After a day in which others worked, all refused connections are checked. False if it is closed already.
     """
     with transaction.atomic():
         if not _still(incident).update(ended_at=at):
             return False
-        refused = refused_in(incident).filter(state__in=REFUSED_STATES).order_by("pk").select_for_update()
-        ids = list(refused.values_list("pk", flat=True))
+        refused = refused_in(incident)
+        if not has_narrowed_for_long(incident, at=at):
+            refused = refused.filter(state__in=REFUSED_STATES)
+        ids = list(refused.order_by("pk").select_for_update().values_list("pk", flat=True))
         Connection.objects.filter(pk__in=ids).update(check_at=at)
     minutes = round((at - incident.began_at).total_seconds() / 60)
     fields = {"login": incident.login, "cause": incident.cause, "minutes": minutes}

@@ -7,6 +7,7 @@ only Meta's refusal to read its account ends it.
 from __future__ import annotations
 
 import logging
+import random
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from uuid import UUID
@@ -20,7 +21,7 @@ from paris_integration import clock, registry
 from paris_integration.clock import CLOCK_TOLERANCE
 from paris_integration.connections import hashtags, health, incidents, lifecycle, links, vault
 from paris_integration.connections.lifecycle import RENEW_AT_AGE, RENEW_EVERY, RENEW_WITHIN, USABLE_STATES
-from paris_integration.errors import ProviderError, TokenRejected
+from paris_integration.errors import ProviderError, ProviderUnavailable, TokenRejected
 from paris_integration.models import Connection, HashtagSearch
 from paris_integration.observing import audit, metrics
 from paris_integration.observing.audit import Action, Outcome
@@ -97,12 +98,13 @@ def note_expiring(*, now: datetime) -> int:
 
 
 def reconcile_hashtags(*, now: datetime) -> int:
-    """Add the hashtag searches that Meta counts and we don't. Returns how many were added."""
+    """Add the hashtag searches that Meta counts and we don't. Returns how many were added. Stops if Meta is away."""
     if Login.FACEBOOK.value in incidents.open_logins():
         return 0
-    accounts = HashtagSearch.objects.values_list("account_id", flat=True).distinct()
+    accounts = list(HashtagSearch.objects.values_list("account_id", flat=True).distinct())
+    random.shuffle(accounts)  # so that an account that always fails doesn't stop the same others every day
     entered = 0
-    for account_id in list(accounts):
+    for account_id in accounts:
         row = Connection.objects.filter(
             account_id=account_id, login=Login.FACEBOOK.value, state__in=USABLE_STATES
         ).first()
@@ -112,6 +114,8 @@ def reconcile_hashtags(*, now: datetime) -> int:
             entered += hashtags.reconcile(account_id, lifecycle.open_token(links.facts_of(row)), now=now)
         except ProviderError as error:
             logger.info("hashtag ledger not reconciled: %s", type(error).__name__)
+            if isinstance(error, ProviderUnavailable):
+                break
     return entered
 
 

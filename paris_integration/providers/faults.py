@@ -67,6 +67,8 @@ _FIELD_NAME = re.compile(
     r"\(([a-z_]{1,40})\)|field[^A-Za-z]{1,3}([a-z_]{1,40})|(?:#100\)\s+)([a-z_]{1,40})\b"
 )
 
+_NUMBER = re.compile(r"-?[0-9]{1,9}")
+
 
 def fault_of(answer: HttpAnswer) -> ProviderError | None:
     """The error in an answer, or None for a success."""
@@ -165,6 +167,6 @@ def _integer(value: object) -> int | None:
         return None  # bool is a subclass of int
     if isinstance(value, int):
         return value
-    if isinstance(value, str) and len(value) < 10 and value.lstrip("-").isdecimal():
+    if isinstance(value, str) and _NUMBER.fullmatch(value):
         return int(value)
     return None

@@ -104,7 +104,8 @@ class GraphProvider:
         if fault is not None:
             raise fault
         items, _ = items_and_paging(answer.payload)
-        return tuple(str(item["id"]) for item in items if isinstance(item, dict) and "id" in item)
+        numbers = (str(item.get("id")) for item in items if isinstance(item, dict))
+        return tuple(number for number in numbers if _NODE_ID.fullmatch(number))
 
     def _fetch_hashtag(self, request: HashtagRequest, max_posts: int, deadline: Deadline) -> RawFeed:
         """The posts of the last day, or the most popular ones if there are none."""

@@ -7,7 +7,8 @@ Sources: "Business Login for Instagram" (2026-03-13), "Manual flow" and "Get sta
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import re
+from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -41,7 +42,11 @@ FACEBOOK_SCOPES = (
 FACEBOOK_NEEDS = ("instagram_basic",)
 MAX_ACCOUNT_PAGES = 10
 MAX_TOKEN_LIFETIME = timedelta(days=366)
-MAX_USERNAME = 60
+LAST_EXPIRY = 2**37  # seconds; `datetime` ends in the year 9999
+_TOKEN = re.compile(r"[!-~]{1,2000}")
+_SCOPE = re.compile(r"[A-Za-z0-9_.:-]{1,100}")
+_USERNAME = re.compile(r"[A-Za-z0-9._]{1,60}")
+_ID = re.compile(r"[0-9]{1,30}")
 
 
 class _Strategy(BaseStrategy):  # type: ignore[type-arg]
@@ -174,7 +179,7 @@ class MetaLogins:
         params = {
             "grant_type": "ig_exchange_token",
             "client_secret": self._apps[Login.INSTAGRAM].secret.reveal(),
-            "access_token": _text(short, "access_token"),
+            "access_token": _secret(short).reveal(),
         }
         token = _token_of(self._get(f"{self._urls.instagram_graph}/access_token", params, deadline), now)
         me = _unwrapped(
@@ -189,21 +194,20 @@ class MetaLogins:
         )
         if me.get("account_type") not in (None, "BUSINESS", "MEDIA_CREATOR", "CREATOR"):
             raise LoginFailed("NO_PROFESSIONAL_ACCOUNT")
-        account = Account(_id(me, "user_id"), _text(me, "username").lower())
+        account = Account(_id(me, "user_id"), _username(me))
+        if not account.username:
+            raise UnexpectedPayload("no username")
         # `id` is the person's id for this app, `user_id` the professional account's. The answer may omit permissions.
         return LoginResult(token, _id(me, "id"), (account,), scopes or INSTAGRAM_SCOPES)
 
     def _exchange_facebook(self, form: dict[str, str], now: datetime, deadline: Deadline) -> LoginResult:
         url = f"{self._urls.facebook_graph}/{self._urls.version}/oauth/access_token"
-        short = Secret(_text(self._get(url, form, deadline), "access_token"))
+        short = _secret(self._get(url, form, deadline))
         token = self._extend_facebook_token(short, now, deadline)
         me = self._facebook("me", {"fields": "id"}, token.secret, deadline)
         granted = self._facebook("me/permissions", {}, token.secret, deadline).get("data")
-        scopes = tuple(
-            str(row.get("permission"))
-            for row in (granted if isinstance(granted, list) else [])
-            if isinstance(row, dict) and row.get("status") == "granted"
-        )
+        rows = [row for row in (granted if isinstance(granted, list) else []) if isinstance(row, dict)]
+        scopes = _names(row.get("permission") for row in rows if row.get("status") == "granted")
         if not set(FACEBOOK_NEEDS) <= set(scopes):
             raise LoginFailed("PERMISSION_MISSING")
         accounts = self._accounts(token.secret, deadline)
@@ -235,7 +239,7 @@ class MetaLogins:
         if details.get("is_valid") is False:  # with status 200
             raise TokenRejected("debug_token: not valid")
         ends = details.get("expires_at")
-        if isinstance(ends, bool) or not isinstance(ends, int) or not 0 <= ends < 2**40:
+        if isinstance(ends, bool) or not isinstance(ends, int) or not 0 <= ends < LAST_EXPIRY:
             return found
         if ends == 0:  # Meta's value for "never"
             return Token(found.secret, None, never_expires=True)
@@ -321,34 +325,39 @@ def _token_of(payload: Mapping[str, object], now: datetime) -> Token:
     seconds = payload.get("expires_in")
     expires_at = None
     if isinstance(seconds, int | float) and not isinstance(seconds, bool) and seconds > 0:
-        expires_at = now + min(timedelta(seconds=min(float(seconds), 1e9)), MAX_TOKEN_LIFETIME)
-    return Token(Secret(_text(payload, "access_token")), expires_at)
+        expires_at = now + timedelta(seconds=min(seconds, MAX_TOKEN_LIFETIME.total_seconds()))
+    return Token(_secret(payload), expires_at)
+
+
+def _secret(payload: Mapping[str, object]) -> Secret:
+    """The token. Raises UnexpectedPayload for one that can't be sent in a header."""
+    value = payload.get("access_token")
+    if not isinstance(value, str) or not _TOKEN.fullmatch(value):
+        raise UnexpectedPayload("no access_token")
+    return Secret(value)
 
 
 def _scopes(value: object) -> tuple[str, ...] | None:
     if isinstance(value, str):
-        return tuple(part.strip() for part in value.split(",") if part.strip())
-    if isinstance(value, list):
-        return tuple(str(part) for part in value)
-    return None
+        return _names(part.strip() for part in value.split(","))
+    return _names(value) if isinstance(value, list) else None
+
+
+def _names(values: Iterable[object]) -> tuple[str, ...]:
+    """Those that are names of permissions."""
+    return tuple(value for value in values if isinstance(value, str) and _SCOPE.fullmatch(value))
 
 
 def _username(payload: Mapping[str, object]) -> str:
+    """The username, or an empty text if there is none or it can't be one."""
     value = payload.get("username")
-    return value.lower() if isinstance(value, str) and len(value) <= MAX_USERNAME else ""
-
-
-def _text(payload: Mapping[str, object], name: str) -> str:
-    value = payload.get(name)
-    if not isinstance(value, str) or not 0 < len(value) <= 2_000:
-        raise UnexpectedPayload(f"no {name}")
-    return value
+    return value.lower() if isinstance(value, str) and _USERNAME.fullmatch(value) else ""
 
 
 def _id(payload: Mapping[str, object], name: str) -> str:
     """The id as text. Meta sends ids as text or as numbers. Raises UnexpectedPayload."""
     value = payload.get(name)
-    text = str(value) if isinstance(value, str | int) and not isinstance(value, bool) else ""
-    if not text.isdecimal() or len(text) > 30:
+    text = str(value) if isinstance(value, str | int) else ""
+    if not _ID.fullmatch(text):
         raise UnexpectedPayload(f"no {name}")
     return text

@@ -9,24 +9,29 @@ from uuid import UUID
 
 from django.conf import settings
 from django.db import connection, transaction
-from django.db.models import Q, QuerySet
+from django.db.models import CharField, Q, QuerySet, Value
+from django.db.models.functions import Cast, Replace
 
 from foundation.batches import delete_in_batches
 from paris_integration import clock
+from paris_integration.feeds.routing import PUBLIC_CREDENTIAL
 from paris_integration.models import (
     AuditEvent,
+    Connection,
     ConnectLink,
     DailyUsage,
     ErasedInstance,
     Feed,
     ForcedRefresh,
     HashtagAccount,
+    HashtagNumber,
     HashtagRefusal,
     HashtagSearch,
     LoginAttempt,
     Pause,
     PersonFence,
     PreviewWindow,
+    ProviderWindow,
     QuotaWindow,
     RefreshReceipt,
 )
@@ -74,10 +79,25 @@ def remove_expired(*, now: datetime) -> dict[str, int]:
             "hashtagAccounts",
             HashtagAccount.objects.exclude(account_id__in=HashtagSearch.objects.values("account_id")),
         ),
+        ("hashtagNumbers", _unused_numbers(now)),
+        ("rateLimits", _rate_limits_of_deleted_connections()),
         ("previewWindows", PreviewWindow.objects.filter(starts_at__lt=now - WINDOWS_LAST)),
     )
     removed = {name: delete_in_batches(rows, batch=BATCH) for name, rows in old}
     return {**removed, "feeds": remove_unread_feeds(now=now)}
+
+
+def _unused_numbers(now: datetime) -> QuerySet[HashtagNumber]:
+    """The numbers of tags that no account has searched lately, and of tags that may be searched again."""
+    has_ended = Q(unavailable_until__isnull=True) | Q(unavailable_until__lt=now)
+    return HashtagNumber.objects.filter(has_ended).exclude(tag__in=HashtagSearch.objects.values("tag"))
+
+
+def _rate_limits_of_deleted_connections() -> QuerySet[ProviderWindow]:
+    # SQLite stores ids without dashes.
+    ids = Connection.objects.annotate(plain=Replace(Cast("pk", CharField()), Value("-"))).values("plain")
+    of_connections = ProviderWindow.objects.exclude(credential=PUBLIC_CREDENTIAL)
+    return of_connections.alias(plain=Replace("credential", Value("-"))).exclude(plain__in=ids)
 
 
 def sweep(workspace_id: UUID, instance_id: str, *, erased_at: datetime) -> None:

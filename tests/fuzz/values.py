@@ -45,9 +45,29 @@ ODD_TEXTS = (
     "https://x.example/?oe=ffffffff", "https://x.example/?oe=zz", "https://x.example/?oe=FFFFFFFFF",
     "2026-02-30T00:00:00+0000", "9999-12-31T23:59:59-2359", "0001-01-01T00:00:00+2359", "2026-11-02T07:15:04",
     "20261102T071504Z", "2026-W01-1", "IMAGE", "VIDEO", "CAROUSEL_ALBUM", "REELS", "STORY", "</script>", "}{",
-    "a).media{id}", "x" * 501, "%00", "..", "\N{KISS MARK}" * 40, CANARY,
+    "a).media{id}", "x" * 501, "%00", "..", "--5", "\N{KISS MARK}" * 40, CANARY,
 )  # fmt: skip
-ODD_NUMBERS = (0, -1, 1, 4, 10, 17, 100, 190, 200, 613, 80_002, 2**31, 2**63, 10**40, 1e308, -1e308, 0.5)
+ODD_NUMBERS = (
+    0,
+    -1,
+    1,
+    4,
+    10,
+    17,
+    100,
+    190,
+    200,
+    613,
+    80_002,
+    2**31,
+    2**39,
+    2**63,
+    10**40,
+    10**400,
+    1e308,
+    -1e308,
+    0.5,
+)
 ODD_HEADERS = (
     "0", "60", "-5", "1e9", "٣", "9" * 400, "Mon, 30 Nov 2026 12:00:00 GMT", "Mon, 99 Nov 9999 99:99:99 GMT",
     "tomorrow", "Thu, 01 Jan 1970 00:00:00 -9999",
@@ -307,7 +327,8 @@ def check_fetch(asked: Any) -> bool:
             # The number becomes part of an address, so it must be one that the provider accepts there.
             provider.fetch(HashtagRequest("17841400000000001", found, token), max_posts=10)
         elif what == "searched":
-            provider.recently_searched("17841400000000001", token)
+            for number in provider.recently_searched("17841400000000001", token):
+                rule(number.isdecimal() and number.isascii() and len(number) <= 30, "numbers of tags")
         else:
             request = {
                 "own": OwnMediaRequest(Login.INSTAGRAM, "17841400000000001", "acme.bakery", token),
@@ -317,6 +338,83 @@ def check_fetch(asked: Any) -> bool:
             check_normaliser(provider.fetch(request, max_posts=60))  # type: ignore[arg-type]
     except ProviderError:
         return False
+    return True
+
+
+LOGIN_ANSWERS: tuple[dict[str, Any], ...] = (
+    {"access_token": "a-token", "expires_in": 5_183_944, "permissions": "instagram_business_basic"},
+    {"access_token": "a-token", "permissions": ["instagram_business_basic"], "user_id": 17841400000000001},
+    {"data": {"is_valid": True, "expires_at": 1_800_000_000}},
+    {"data": [{"id": "2", "user_id": "1", "username": "acme.bakery", "account_type": "BUSINESS"}]},
+    {"data": [{"permission": "instagram_basic", "status": "granted"}], "id": "2"},
+    {
+        "data": [{"instagram_business_account": {"id": "1", "username": "acme.bakery"}}],
+        "paging": {"next": "https://graph.example/next", "cursors": {"after": "A"}},
+    },
+)
+
+
+class ScriptedLogin:
+    """Answers every call of a login with an answer that has all fields, and with those of the script first."""
+
+    def __init__(self, script: list[Any]) -> None:
+        self.script = list(script)
+
+    def get_json(self, url: str, *, params: Mapping[str, str], token: Any, deadline: Any) -> Any:
+        rule(all(value.isascii() for name, value in params.items() if name != "after"), "parameters in ASCII")
+        rule(token is None or (token.reveal().isascii() and token.reveal().isprintable()), "a token to send")
+        rule(url.isascii(), "an address in ASCII")
+        place = next((n for n, (part, _) in enumerate(self.script) if part in url), None)
+        payload = self.script.pop(place)[1] if place is not None else self.usual(url)
+        return answer_of(200, json.dumps(payload).encode(), {})
+
+    def post_form(self, url: str, *, form: Mapping[str, str], deadline: Any) -> Any:
+        return self.get_json(url, params=form, token=None, deadline=deadline)
+
+    def usual(self, url: str) -> Any:
+        token, _, debugged, me, granted, accounts = LOGIN_ANSWERS
+        parts = {"debug_token": debugged, "permissions": granted, "accounts": accounts, "token": token}
+        found = next((payload for part, payload in parts.items() if part in url), None)
+        return found or {**me["data"][0], "data": me["data"]}
+
+
+def login(chance: random.Random) -> tuple[bool, bool, list[Any]]:
+    """Whether it is Instagram's, whether it is a renewal, and answers by part of their address."""
+    parts = ("access_token", "refresh", "debug_token", "/me", "permissions", "accounts", "")
+    script = [
+        (chance.choice(parts), altered(chance, LOGIN_ANSWERS) if chance.random() < 0.9 else odd_value(chance))
+        for _ in range(chance.randint(0, 3))
+    ]
+    return chance.random() < 0.5, chance.random() < 0.5, script
+
+
+def check_login(asked: Any) -> bool:
+    from paris_integration.errors import LoginFailed, ProviderError
+    from paris_integration.providers.login_values import App, Urls
+    from paris_integration.providers.oauth import MetaLogins
+    from paris_integration.types import Login, Secret
+
+    is_instagram, is_renewal, script = asked
+    kind = Login.INSTAGRAM if is_instagram else Login.FACEBOOK
+    urls = Urls(*(f"https://{host}.example" for host in ("www", "api", "ig", "fbwww", "fb")), version="v26.0")
+    apps = {kind: App("app", Secret("secret"))}
+    logins = MetaLogins(ScriptedLogin(script), urls, apps, timeout_seconds=60)  # type: ignore[arg-type]
+    try:
+        if is_renewal:
+            tokens = [logins.renew(kind, Secret("old"), now=NOW)]
+        else:
+            result = logins.exchange(kind, code="code", redirect_uri="https://x.example/", now=NOW)
+            tokens = [result.token]
+            names = (result.app_user_id, *result.scopes, *(each.account_id for each in result.accounts))
+            rule(all(name.isascii() and name.isprintable() for name in names), "names that can be stored")
+            rule(all(each.username.isascii() for each in result.accounts), "usernames in ASCII")
+    except (LoginFailed, ProviderError):
+        return False
+    for token in tokens:
+        rule(
+            token.secret.reveal().isascii() and len(token.secret.reveal()) <= 2_000, "a short token in ASCII"
+        )
+        rule(token.expires_at is None or token.expires_at.tzinfo is UTC, "a time in UTC")
     return True
 
 
@@ -514,9 +612,10 @@ def renderer() -> Any:
 _closing = ExitStack()
 
 TARGETS = (
-    Target("normaliser", 22, raw_feed, check_normaliser),
-    Target("fault table", 22, answer, check_faults),
+    Target("normaliser", 19, raw_feed, check_normaliser),
+    Target("fault table", 20, answer, check_faults),
     Target("fetch", 10, fetch, check_fetch),
+    Target("login", 5, login, check_login),
     Target("signed_request", 15, signed_request, check_signed_request),
     Target("embed token", 15, embed_token, check_embed_token),
     Target("cursor", 11, cursor, check_cursor),

@@ -22,6 +22,7 @@ from tests.conftest import Cast
 from tests.fakes import FakeLogins, FakeProvider
 from tests.stored import everything_stored
 from tests.venice_api.test_connect import TWO, come_back, disconnect, ended, meta, order, signed, state_of
+from venice_api import mail_limits
 from venice_api.models import WidgetInstance
 
 NOW = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
@@ -367,6 +368,30 @@ def test_a_link_is_mailed(people: Cast, instance: WidgetInstance) -> None:
         people.editor.post(page_of(instance), {"email": "kim@shop.example"}).status_code for _ in range(3)
     ]
     assert statuses == [302, 302, 429]
+
+
+def test_mailed_links_per_workspace_are_limited(
+    people: Cast, instance: WidgetInstance, make_instance: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """For all widgets and members together, and to any address."""
+    monkeypatch.setitem(mail_limits.MAIL_LIMITS, "workspace", "2/h/key")
+    theirs = Membership.objects.get(user__username="outsider").workspace
+    foreign = make_instance(name="Theirs", source_value="corner.cafe", workspace=theirs)
+    other = make_instance(name="Side page", source_value="corner.cafe")
+    posts = [
+        (people.editor, instance, "ann", 302),
+        (people.owner, other, "ben", 302),
+        (people.editor, instance, "cem", 429),
+        (people.owner, other, "dee", 429),
+        (people.outsider, foreign, "eva", 302),
+    ]
+    for client, widget, name, status in posts:
+        sent = client.post(page_of(widget), {"email": f"{name}@shop.example"})
+        assert (sent.status_code, "sent enough mails for now" in words(sent)) == (status, status == 429), name
+    assert [message.to for message in mail.outbox] == [
+        [f"{name}@shop.example"] for name in ("ann", "ben", "eva")
+    ]
+    assert people.editor.post(page_of(instance), {"email": ""}).status_code == 200
 
 
 @pytest.mark.parametrize(("who", "status"), [("viewer", 403), ("outsider", 404), ("anonymous", 302)])

@@ -12,6 +12,7 @@ from django.test import Client
 
 from entitlements.models import EntitlementChange, Invitation, Membership, Workspace
 from tests.conftest import Cast, signed_in
+from venice_api import mail_limits
 
 NOW = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
 INVITED = {"email": "Kim@shop.example", "role": "editor"}
@@ -106,6 +107,17 @@ def test_mails_per_address_are_limited(people: Cast) -> None:
     sent = [people.owner.post(url(people, "invite/"), INVITED).status_code for _ in range(4)]
     assert sent == [302, 302, 302, 429]
     assert len(mail.outbox) == 3
+
+
+def test_mails_per_workspace_are_limited(people: Cast, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(mail_limits.MAIL_LIMITS, "workspace", "2/h/key")
+    sent = [
+        people.owner.post(url(people, "invite/"), INVITED | {"email": f"kim{n}@shop.example"})
+        for n in range(3)
+    ]
+    assert [each.status_code for each in sent] == [302, 302, 429]
+    assert "sent enough mails for now" in sent[2].content.decode()
+    assert len(mail.outbox) == 2
 
 
 def test_sending_again_and_withdrawing(people: Cast) -> None:

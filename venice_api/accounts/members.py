@@ -7,7 +7,6 @@ from functools import wraps
 from typing import Any
 from uuid import UUID
 
-from allauth.core.internal import ratelimit
 from django import forms
 from django.conf import settings
 from django.contrib import messages
@@ -26,9 +25,9 @@ from entitlements.memberships import Role, role_in
 from entitlements.models import EntitlementChange, Invitation, Membership, Workspace
 from outbox import sending
 from venice_api.accounts.freshness import changes_need_fresh_sign_in
+from venice_api.mail_limits import ENOUGH_MAILS, may_mail
 
 SHOWN_CHANGES = 20
-MAIL_LIMITS = {"address": "3/h/key", "workspace": "60/h/key"}
 ROLE_WORDS = {
     Role.VIEWER: "see the widgets",
     Role.EDITOR: "create and change widgets, and connect Instagram accounts",
@@ -99,7 +98,7 @@ def invite(request: HttpRequest, workspace: Workspace) -> HttpResponse:
         return _page(request, workspace, form, status=400)
     email, role = form.cleaned_data["email"].lower(), Role(form.cleaned_data["role"])
     if not _may_mail(request, workspace, email):
-        form.add_error("email", "We've sent enough mails for now. Try again in an hour.")
+        form.add_error("email", ENOUGH_MAILS)
         return _page(request, workspace, form, status=429)
     try:
         invitation, code = members.invite(
@@ -120,7 +119,7 @@ def resend(request: HttpRequest, workspace: Workspace, invitation_id: int) -> Ht
     if open_one is None:
         raise members.NoSuchMember
     if not _may_mail(request, workspace, open_one.email):
-        messages.error(request, "We've sent enough mails for now. Try again in an hour.")
+        messages.error(request, ENOUGH_MAILS)
         return redirect("members", workspace.pk)
     invitation, code = members.resend(workspace.pk, invitation_id, actor=_actor(request), now=timezone.now())
     _send(workspace, invitation, code)
@@ -186,11 +185,7 @@ def _page(
 
 
 def _may_mail(request: HttpRequest, workspace: Workspace, email: str) -> bool:
-    keys = {"address": email, "workspace": str(workspace.pk)}
-    return all(
-        ratelimit.consume(request, app="invitations", action=name, config=MAIL_LIMITS, key=key)
-        for name, key in keys.items()
-    )
+    return may_mail(request, "invitations", workspace_id=workspace.pk, email=email)
 
 
 def _send(workspace: Workspace, invitation: Invitation, code: str) -> None:

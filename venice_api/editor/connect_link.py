@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from uuid import UUID
 
-from allauth.core.internal import ratelimit
 from django import forms
 from django.conf import settings
 from django.contrib import messages
@@ -20,9 +19,8 @@ from outbox import sending
 from paris_integration import public as paris
 from venice_api.editor.gates import actor, for_editing, page
 from venice_api.instances import from_row
+from venice_api.mail_limits import ENOUGH_MAILS, may_mail
 from venice_api.models import WidgetInstance
-
-MAIL_LIMIT = {"connect_link": "3/h/key"}
 
 
 class LinkForm(forms.Form):
@@ -46,10 +44,8 @@ def connect_link(request: HttpRequest, instance_id: str) -> HttpResponse:
     if not _is_allowed(instance):
         return _page(request, instance, form, status=403)
     email = form.cleaned_data["email"].lower()
-    if email and not ratelimit.consume(
-        request, app="connect_links", action="connect_link", config=MAIL_LIMIT, key=email
-    ):
-        form.add_error("email", "We've sent this address enough mails for now. Try again in an hour.")
+    if email and not may_mail(request, "connect_links", workspace_id=instance.workspace_id, email=email):
+        form.add_error("email", ENOUGH_MAILS)
         return _page(request, instance, form, status=429)
     try:
         code = paris.make_link(from_row(instance).feed_key(), actor=actor(request), now=timezone.now())

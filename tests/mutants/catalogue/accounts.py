@@ -116,10 +116,20 @@ MUTANTS = (
     ),
     Mutant(
         "members: mails without a limit",
-        PAGE,
+        "venice_api/mail_limits.py",
         'MAIL_LIMITS = {"address": "3/h/key", "workspace": "60/h/key"}',
         'MAIL_LIMITS = {"address": "3000/h/key", "workspace": "6000/h/key"}',
         (f"{ON_PAGE}::test_mails_per_address_are_limited",),
+    ),
+    Mutant(
+        "mails: no limit per workspace",
+        "venice_api/mail_limits.py",
+        '    keys = {"address": email, "workspace": str(workspace_id)}',
+        '    keys = {"address": email}',
+        (
+            f"{ON_PAGE}::test_mails_per_workspace_are_limited",
+            "tests/venice_api/test_connect_link.py::test_mailed_links_per_workspace_are_limited",
+        ),
     ),
     Mutant(
         "fresh sign-in: roles change after an old one",
@@ -138,9 +148,16 @@ MUTANTS = (
     Mutant(
         "fresh sign-in: not asked for in the admin",
         "venice_api/accounts/freshness.py",
-        "        return _confirm_first(request)\n\n\ndef _confirm_first",
-        "        return None\n\n\ndef _confirm_first",
+        "        return _confirm_first(request)\n\n    def process_exception",
+        "        return None\n\n    def process_exception",
         (f"{ON_STEP}::test_plans_are_changed_only_after_a_sign_in_of_the_last_hour",),
+    ),
+    Mutant(
+        "fresh sign-in: passwords are kept in the session",
+        "venice_api/accounts/freshness.py",
+        'request.method == "POST" and _asks_for_secrets(request)',
+        "False",
+        ("tests/venice_api/test_fresh_sign_in.py::test_a_password_for_somebody_else_is_not_stored",),
     ),
     Mutant(
         "second factor: staff without one",

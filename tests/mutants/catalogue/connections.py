@@ -267,6 +267,20 @@ MUTANTS = (
         (f"{ON_INCIDENTS}::test_a_failure_of_our_app_ends_at_most_four_connections_and_recovers",),
     ),
     Mutant(
+        "incident: narrowed, and its refusals begin another",
+        "paris_integration/connections/health.py",
+        "    if incidents.is_on_its_own(facts):\n",
+        "    if False:\n",
+        (f"{ON_INCIDENTS}::test_a_day_after_narrowing_each_refused_connection_is_checked",),
+    ),
+    Mutant(
+        "incident: narrowed, and only one connection is checked",
+        INCIDENTS,
+        "        if not has_narrowed_for_long(incident, at=at):\n",
+        "        if True:\n",
+        (f"{ON_INCIDENTS}::test_a_day_after_narrowing_each_refused_connection_is_checked",),
+    ),
+    Mutant(
         "incident: each process probes",
         INCIDENTS,
         "claimed = _still(incident).filter(probes=incident.probes)",

@@ -506,6 +506,94 @@ def test_many_real_withdrawals_delay_other_feeds_by_minutes_only(
     assert len(mail.outbox) == 6
 
 
+def narrow(world: World, *, withdrawn: int, of: int) -> list[int]:
+    """Withdraw some of the connections, so that only those are in an incident. Returns those not marked yet."""
+    world.connect(*range(of))
+    world.refuse(*range(withdrawn))
+    refused_again(world, *range(withdrawn))
+    world.pass_time(2 * MINUTE)
+    health.probe_incidents()
+    assert Incident.objects.get().narrowed_at is not None
+    return [number for number in range(withdrawn) if f"shop.{number}" not in world.dead()]
+
+
+def refused_again(world: World, *numbers: int) -> None:
+    """Refresh feeds of these connections, which Meta refuses."""
+    for number in numbers:
+        health.after_fault(world.facts(number), DEAD, is_own_account=True)
+
+
+def check_all(world: World) -> None:
+    world.pass_time(MINUTE)
+    for connection_id in health.due_checks(limit=100):
+        health.check_connection(connection_id)
+
+
+def test_a_day_after_narrowing_each_refused_connection_is_checked(
+    world: World, caplog: pytest.LogCaptureFixture
+) -> None:
+    waiting = narrow(world, withdrawn=14, of=30)
+    assert len(waiting) == 10
+    world.pass_time(DAY)
+    restored = waiting[4]
+    world.refuse(*set(range(14)) - {restored})
+
+    health.probe_incidents()
+    check_all(world)
+
+    assert world.dead() == sorted(f"shop.{number}" for number in range(14) if number != restored)
+    assert incident_lines(caplog) == ["incident begins", "incident narrowed", "incident ends"]
+    world.pass_time(20 * MINUTE)
+    assert health.due_checks(limit=100) == []
+    with world.commit(execute=True):
+        notices.send_due(now=timezone.now())
+    assert len(mail.outbox) == 13
+
+
+def test_a_probe_without_an_answer_does_not_end_a_narrowed_incident(world: World) -> None:
+    narrow(world, withdrawn=6, of=16)
+    dead = world.dead()
+    world.pass_time(DAY)
+    world.refuse(*range(6), fault=ProviderUnavailable("timed out"))
+    health.probe_incidents()
+    check_all(world)
+    assert (world.dead(), Incident.objects.get().ended_at) == (dead, None)
+
+    world.refuse(*range(6))
+    world.pass_time(10 * MINUTE)
+    health.probe_incidents()
+    check_all(world)
+
+    assert world.dead() == [f"shop.{number}" for number in range(6)]
+
+
+def test_late_answers_to_refused_connections_begin_no_incident(world: World) -> None:
+    """Several feeds of a connection were being refreshed when it was marked."""
+    narrow(world, withdrawn=6, of=16)
+    world.pass_time(DAY)
+    health.probe_incidents()
+    check_all(world)
+
+    refused_again(world, *range(6))
+
+    assert Incident.objects.get().ended_at is not None
+    assert len(world.dead()) == 6
+
+
+def test_refusals_after_the_end_of_a_narrowed_incident_begin_another(world: World) -> None:
+    narrow(world, withdrawn=6, of=18)
+    world.pass_time(DAY)
+    health.probe_incidents()
+    check_all(world)
+    assert Incident.objects.get().ended_at is not None
+    world.pass_time(HOUR)
+
+    refused_again(world, *range(6, 18))
+
+    assert Incident.objects.get().ended_at is None
+    assert len(world.dead()) == 10
+
+
 def test_the_end_of_an_incident_does_not_start_another(world: World) -> None:
     """Refusals before the end are only minutes old. One more refusal isn't a new incident."""
     world.fill(*range(10))

@@ -11,14 +11,25 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 from django.contrib.auth.models import User
 from django.core import mail
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 
 from entitlements.models import Membership, Plan, Workspace
-from paris_integration.connections import key_rotation, lifecycle, links, notices, renewals, vault, withdrawal
+from paris_integration.connections import (
+    hashtags,
+    key_rotation,
+    lifecycle,
+    links,
+    notices,
+    renewals,
+    vault,
+    withdrawal,
+)
 from paris_integration.connections.notices import LAST_NOTICE, due_notice
-from paris_integration.errors import ProviderUnavailable, TokenRejected
-from paris_integration.models import AuditEvent, Connection, LoginAttempt
+from paris_integration.errors import ProviderError, ProviderUnavailable, TokenRejected, UnexpectedPayload
+from paris_integration.models import AuditEvent, Connection, HashtagNumber, HashtagSearch, LoginAttempt
 from paris_integration.retention import expiry
-from paris_integration.types import Actor, FeedKey, Login, Secret
+from paris_integration.types import Actor, FeedKey, Login, Secret, Source, SourceType
 from tests.fakes import FakeLogins, FakeProvider
 from tests.paris_integration.connections.test_connections import GRANT
 
@@ -337,6 +348,75 @@ def test_rotation_keeps_a_token_renewed_meanwhile(
     key_rotation.rotate_encryption_keys()
 
     assert token_of(row) == "IGAA-renewed"
+
+
+def connect_with_searches(workspace: Workspace, *account_ids: str) -> None:
+    for account_id in account_ids:
+        key = FeedKey(workspace.pk, f"wgt_{account_id}", Source(SourceType.HASHTAG, "bread"))
+        grant = replace(GRANT, login=Login.FACEBOOK, account_id=account_id, app_user_id=account_id)
+        lifecycle.store_grant(key, grant, actor=EDITOR, now=NOW)
+        HashtagSearch.objects.create(account_id=account_id, tag="bread", first_at=NOW)
+
+
+@pytest.mark.parametrize(
+    ("fault", "asked", "added"),
+    [
+        (ProviderUnavailable("timed out"), 1, 0),
+        (TokenRejected(code=190), 3, 2),
+        (UnexpectedPayload("x"), 3, 2),
+    ],
+)
+def test_searches_are_not_asked_for_while_meta_is_away(
+    workspace: Workspace,
+    provider: FakeProvider,
+    monkeypatch: Any,
+    fault: ProviderError,
+    asked: int,
+    added: int,
+) -> None:
+    connect_with_searches(workspace, "1", "2", "3")
+    calls: list[str] = []
+
+    def fails_first(account_id: str, token: Secret) -> tuple[str, ...]:
+        calls.append(account_id)
+        if len(calls) == 1:
+            raise fault
+        return ("99",)
+
+    monkeypatch.setattr(provider, "recently_searched", fails_first)
+
+    assert renewals.reconcile_hashtags(now=NOW) == added
+    assert len(calls) == asked
+
+
+def test_an_account_that_always_fails_does_not_keep_the_others_from_being_asked(
+    workspace: Workspace, provider: FakeProvider, monkeypatch: Any
+) -> None:
+    connect_with_searches(workspace, "1", "2", "3")
+
+    def fails_for_one(account_id: str, token: Secret) -> tuple[str, ...]:
+        if account_id == "1":
+            raise ProviderUnavailable("code 1", code=1)
+        return ("99",)
+
+    monkeypatch.setattr(provider, "recently_searched", fails_for_one)
+    monkeypatch.setattr("random.shuffle", lambda accounts: accounts.sort(reverse=True))
+
+    assert renewals.reconcile_hashtags(now=NOW) == 2
+
+
+def test_only_the_searched_numbers_are_looked_up(workspace: Workspace, provider: FakeProvider) -> None:
+    HashtagNumber.objects.bulk_create(HashtagNumber(tag=f"t{n}", number=str(n)) for n in range(50))
+    provider.recent_searches = ("7", "99")
+
+    with CaptureQueriesContext(connection) as queries:
+        assert hashtags.reconcile("1", Secret("t"), now=NOW) == 2
+
+    (lookup,) = [
+        query["sql"] for query in queries if 'FROM "paris_integration_hashtagnumber"' in query["sql"]
+    ]
+    assert " IN (" in lookup
+    assert set(HashtagSearch.objects.values_list("tag", flat=True)) == {"t7", "id:99"}
 
 
 def test_old_login_attempts_are_deleted(workspace: Workspace) -> None:

@@ -124,6 +124,10 @@ def test_the_limits_of_the_ranges(code: int, kind: type[ProviderError]) -> None:
         (4.0, None, ProviderError),
         ("four", None, ProviderError),
         ("4" * 5_000, None, ProviderError),
+        ("--4", None, ProviderError),
+        ("-", None, ProviderError),
+        ("\u0664", None, ProviderError),
+        (10**400, None, ProviderError),
     ],
 )
 def test_codes_that_are_not_numbers(code: object, subcode: object, kind: type[ProviderError]) -> None:

@@ -708,6 +708,16 @@ def test_the_thirty_tags_may_be_used_up_on_any_hashtag_call(edge: str) -> None:
             provider_for(BASE).recently_searched("17841400000000001", Secret("token-1"))
 
 
+def test_of_the_searched_tags_only_numbers_are_returned() -> None:
+    odd: list[Any] = ["../x", "1\0", "1\ud800", "\u0661", "9" * 31, 10**400, -1, True, None, [], {}, ""]
+    listed = [{"id": "17843"}, *({"id": each} for each in odd), {"name": "no id"}, 5, {"id": 17844}]
+    with responses.RequestsMock() as mock:
+        mock.get(f"{URL}/recently_searched_hashtags", json={"data": listed})
+        found = provider_for(BASE).recently_searched("17841400000000001", Secret("token-1"))
+
+    assert found == ("17843", "17844")
+
+
 @pytest.mark.parametrize(
     ("status", "body", "outcome"),
     [

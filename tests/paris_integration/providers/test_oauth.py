@@ -11,7 +11,7 @@ import pytest
 import requests
 import responses
 
-from paris_integration.errors import LoginFailed, ProviderUnavailable, TokenRejected
+from paris_integration.errors import LoginFailed, ProviderUnavailable, TokenRejected, UnexpectedPayload
 from paris_integration.providers.http import HttpClient
 from paris_integration.providers.oauth import Account, App, MetaLogins, Urls
 from paris_integration.types import Login, Secret
@@ -159,7 +159,12 @@ def test_an_exchange_that_times_out_is_not_repeated() -> None:
         (ME | {"account_type": "PERSONAL"}, "NO_PROFESSIONAL_ACCOUNT"),
         ({**ME, "user_id": None}, "EXCHANGE_FAILED"),
         ({**ME, "user_id": "../1"}, "EXCHANGE_FAILED"),
+        ({**ME, "user_id": "\u0661\u0662"}, "EXCHANGE_FAILED"),
+        ({**ME, "id": 10**400}, "EXCHANGE_FAILED"),
         ({**ME, "username": 7}, "EXCHANGE_FAILED"),
+        ({**ME, "username": "acme\0bakery"}, "EXCHANGE_FAILED"),
+        ({**ME, "username": "acme\ud800"}, "EXCHANGE_FAILED"),
+        ({**ME, "username": "a" * 61}, "EXCHANGE_FAILED"),
     ],
 )
 def test_instagram_logins_without_a_usable_account(me: dict[str, Any], reason: str) -> None:
@@ -233,7 +238,9 @@ UNNAMED = "17841400000000002"
 NO_SUCH = {"error": {"code": 100, "error_subcode": 33, "message": "Unsupported get request"}}
 
 
-@pytest.mark.parametrize("listed", [{}, {"username": ""}, {"username": None}, {"username": 7}])
+@pytest.mark.parametrize(
+    "listed", [{}, *({"username": odd} for odd in ("", None, 7, "a\0", "a\ud800", "a b"))]
+)
 def test_an_account_without_a_username_in_the_list_is_looked_up(listed: dict[str, Any]) -> None:
     pages = {"data": [page(1, {"id": UNNAMED} | listed), page(2, {"id": "1", "username": "acme.bakery"})]}
     with responses.RequestsMock(registry=responses.registries.OrderedRegistry) as mock:
@@ -301,7 +308,8 @@ def test_a_failed_lookup_fails_the_login_instead_of_losing_the_account(status: i
         pytest.param({"expires_at": None}, None, False, id="null"),
         pytest.param({"expires_at": False}, None, False, id="not a number"),
         pytest.param({"expires_at": -1}, None, False, id="too early for a date"),
-        pytest.param({"expires_at": 2**63}, None, False, id="too late for a date"),
+        pytest.param({"expires_at": 2**39}, None, False, id="too late for a date"),
+        pytest.param({"expires_at": 10**400}, None, False, id="too late for a number"),
         pytest.param([], None, False, id="not an object"),
     ],
 )
@@ -334,6 +342,77 @@ def test_a_login_that_returns_a_dead_token_fails() -> None:
         mock.get(f"{FB}/debug_token", json=DEAD)
         assert refused(Login.FACEBOOK).reason == "EXCHANGE_FAILED"
         assert len(mock.calls) == 3
+
+
+ODD_TOKENS = [
+    "",
+    "t" * 2_001,
+    "canary\ud800",
+    "canary\u00e9",
+    "canary\0",
+    "canary token",
+    "canary\n",
+    7,
+    None,
+]
+
+
+@pytest.mark.parametrize("odd", ODD_TOKENS)
+@pytest.mark.parametrize("login", Login)
+def test_a_token_that_could_not_be_sent_is_refused(login: Login, odd: object) -> None:
+    with responses.RequestsMock(assert_all_requests_are_fired=False) as mock:
+        mock.get(IG_RENEW, json={"access_token": odd, "expires_in": 5_183_944})
+        mock.get(f"{FB}/oauth/access_token", json={"access_token": odd, "expires_in": 5_183_944})
+        with pytest.raises(UnexpectedPayload) as failure:
+            logins().renew(login, Secret("old"), now=NOW)
+        assert "canary" not in repr(failure.value)
+
+        mock.post(IG_TOKEN, json={"access_token": odd})
+        assert refused(login).reason == "EXCHANGE_FAILED"
+
+
+@pytest.mark.parametrize("odd", ODD_TOKENS)
+def test_a_login_with_an_odd_long_lived_token_fails(odd: object) -> None:
+    with responses.RequestsMock() as mock:
+        mock.post(IG_TOKEN, json=SHORT)
+        mock.get(IG_LONG, json=LONG | {"access_token": odd})
+        assert refused(Login.INSTAGRAM).reason == "EXCHANGE_FAILED"
+
+
+@pytest.mark.parametrize(
+    ("said", "lasts"),
+    [
+        (60, timedelta(minutes=1)),
+        (0.5, timedelta(seconds=0.5)),
+        (10**400, timedelta(days=366)),
+        (1e308, timedelta(days=366)),
+        (-(10**400), None),
+        (0, None),
+        (True, None),
+        ("60", None),
+        (None, None),
+    ],
+)
+def test_lifetimes_of_tokens(said: object, lasts: timedelta | None) -> None:
+    with responses.RequestsMock() as mock:
+        mock.get(IG_RENEW, json=LONG | {"expires_in": said})
+        token = logins().renew(Login.INSTAGRAM, Secret("old"), now=NOW)
+    assert token.expires_at == (None if lasts is None else NOW + lasts)
+
+
+@pytest.mark.parametrize("odd", ["a\0b", "a\ud800", "x" * 101, 7, None, ["instagram_basic"], {}])
+@pytest.mark.parametrize("login", Login)
+def test_scopes_that_are_no_names_are_left_out(login: Login, odd: Any) -> None:
+    with responses.RequestsMock(registry=responses.registries.OrderedRegistry) as mock:
+        if login is Login.INSTAGRAM:
+            mock.post(IG_TOKEN, json=SHORT | {"permissions": ["instagram_business_basic", odd]})
+            mock.get(IG_LONG, json=LONG)
+            mock.get(IG_ME, json=ME)
+            assert exchange(login).scopes == ("instagram_business_basic",)
+        else:
+            rows = [*GRANTED["data"], {"permission": odd, "status": "granted"}]
+            facebook(mock, {"data": [page(1, {"id": "1", "username": "acme"})]}, granted={"data": rows})
+            assert exchange(login).scopes == ("instagram_basic",)
 
 
 def test_renewing_an_instagram_token() -> None:

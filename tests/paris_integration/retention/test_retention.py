@@ -8,12 +8,22 @@ from typing import Any
 import pytest
 
 from entitlements.models import Workspace
+from paris_integration.connections import lifecycle
 from paris_integration.feeds import fast_copy
-from paris_integration.models import Feed, ForcedRefresh, HashtagRefusal
+from paris_integration.models import (
+    Connection,
+    Feed,
+    ForcedRefresh,
+    HashtagNumber,
+    HashtagRefusal,
+    HashtagSearch,
+    ProviderWindow,
+)
 from paris_integration.public import read_feed
 from paris_integration.retention import expiry
-from paris_integration.types import FeedKey, Mode, Selection, Source, SourceType
+from paris_integration.types import Actor, FeedKey, Mode, Selection, Source, SourceType
 from tests.fakes import FakeProvider
+from tests.paris_integration.connections.test_connections import GRANT
 
 NOW = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
 pytestmark = pytest.mark.usefixtures("clock")
@@ -102,3 +112,43 @@ def test_refused_tags_are_deleted_once_they_may_be_requested_again() -> None:
 
     assert expiry.remove_expired(now=NOW)["hashtagRefusals"] == 1
     assert HashtagRefusal.objects.get().tag == "current"
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize(
+    ("values", "searched_ago", "stays"),
+    [
+        ({"number": "11"}, timedelta(), True),
+        ({"number": "11"}, 8 * DAY, True),
+        ({"number": "11"}, 9 * DAY, False),
+        ({"number": "11"}, None, False),
+        ({"number": "", "unavailable_until": NOW + timedelta(hours=1)}, None, True),
+        ({"number": "", "unavailable_until": NOW - timedelta(hours=1)}, None, False),
+    ],
+)
+def test_numbers_of_tags_that_nobody_searches_are_deleted(
+    values: dict[str, Any], searched_ago: timedelta | None, stays: bool
+) -> None:
+    HashtagNumber.objects.create(tag="bread", **values)
+    HashtagNumber.objects.create(tag="cake", number="12")
+    HashtagSearch.objects.create(account_id="1", tag="cake", first_at=NOW)
+    if searched_ago is not None:
+        HashtagSearch.objects.create(account_id="2", tag="bread", first_at=NOW - searched_ago)
+
+    assert expiry.remove_expired(now=NOW)["hashtagNumbers"] == (0 if stays else 1)
+    assert HashtagNumber.objects.filter(tag="bread").exists() is stays
+    assert HashtagNumber.objects.filter(tag="cake").exists()
+
+
+def test_rate_limits_of_deleted_connections_are_deleted(key: FeedKey) -> None:
+    editor = Actor(7, "editor")
+    lifecycle.store_grant(key, GRANT, actor=editor, now=NOW)
+    connection_id = str(Connection.objects.get().pk)
+    for credential in ("public", connection_id, "a0a0a0a0-0000-4000-8000-000000000000"):
+        ProviderWindow.objects.create(credential=credential, parked_until=NOW + DAY)
+
+    assert expiry.remove_expired(now=NOW)["rateLimits"] == 1
+    assert set(ProviderWindow.objects.values_list("pk", flat=True)) == {"public", connection_id}
+    lifecycle.disconnect(key, actor=editor, now=NOW)
+    assert expiry.remove_expired(now=NOW)["rateLimits"] == 1
+    assert ProviderWindow.objects.get().pk == "public"
