@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import html
-import re
 from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
@@ -12,6 +10,7 @@ import pytest
 from django.test import Client
 
 from tests.conftest import Cast
+from tests.pages import sent_from
 from venice_api import embed_tokens, moderation
 from venice_api.editor import acts
 from venice_api.instances import rotate_embed_token
@@ -21,27 +20,16 @@ NOW = datetime(2026, 11, 23, 12, 20, tzinfo=UTC)
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("clock")]
 
 
+def page_of(instance: WidgetInstance) -> str:
+    return f"/editor/{instance.pk}/"
+
+
+def sent_again(answer: Any, instance: WidgetInstance) -> dict[str, str]:
+    return sent_from(answer.content.decode(), f"{page_of(instance)}settings/")
+
+
 def shown(client: Client, instance: WidgetInstance) -> dict[str, str]:
-    """What a browser sends back from the page when nothing was typed."""
-    return sent_from(client.get(f"/editor/{instance.pk}/"))
-
-
-def sent_from(answer: Any) -> dict[str, str]:
-    page = answer.content.decode()
-    (form,) = re.findall(r'<form class="form" .*?</form>', page, re.DOTALL)
-    sent = {}
-    for text in re.findall(r"<input [^>]*>", form):
-        found = dict(re.findall(r'(\w+)="([^"]*)"', text))
-        if found["type"] == "checkbox" and " checked" in text:
-            sent[found["name"]] = "on"
-        elif found["type"] in ("hidden", "text", "number") or " checked" in text:
-            sent[found["name"]] = found.get("value", "")
-    for name, options in re.findall(r'<select name="(\w+)".*?>(.*?)</select>', form, re.DOTALL):
-        (sent[name],) = re.findall(r'value="(\w+)" selected', options)
-    for name, text in re.findall(r'<textarea name="(\w+)"[^>]*>\n?(.*?)</textarea>', form, re.DOTALL):
-        sent[name] = text
-    del sent["csrfmiddlewaretoken"]
-    return {name: "\r\n".join(html.unescape(value).splitlines()) for name, value in sent.items()}
+    return sent_again(client.get(page_of(instance)), instance)
 
 
 def typed_in(sent: dict[str, str]) -> dict[str, str]:
@@ -49,7 +37,7 @@ def typed_in(sent: dict[str, str]) -> dict[str, str]:
 
 
 def save(client: Client, instance: WidgetInstance, typed: dict[str, str]) -> Any:
-    return client.post(f"/editor/{instance.pk}/settings/", typed)
+    return client.post(f"{page_of(instance)}settings/", typed)
 
 
 def change(instance: WidgetInstance, **values: object) -> None:
@@ -130,7 +118,7 @@ def test_a_field_that_both_changed_is_reported_and_replaced_by_saving_again(
         assert f"Somebody else has saved “{saved}” meanwhile." in refused.content.decode()
     instance.refresh_from_db()
     assert {name: getattr(instance, name) for name in theirs} == theirs
-    again = sent_from(refused)
+    again = sent_again(refused, instance)
     assert typed_in(again) == typed_in(typed)
 
     assert save(people.editor, instance, again).status_code == 302
