@@ -1,4 +1,4 @@
-"""Two people, or two tabs, change the settings of one widget: neither takes back what the other one saved."""
+"""Two people, or two tabs, change settings or design of a widget: neither takes back what the other one saved."""
 
 from __future__ import annotations
 
@@ -6,12 +6,13 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
 
+import msgspec
 import pytest
 from django.test import Client
 
 from tests.conftest import Cast
 from tests.pages import sent_from
-from venice_api import embed_tokens, moderation
+from venice_api import appearance, embed_tokens, moderation
 from venice_api.editor import acts
 from venice_api.instances import rotate_embed_token
 from venice_api.models import WidgetInstance
@@ -139,6 +140,59 @@ def test_both_may_save_the_same(people: Cast, instance: WidgetInstance) -> None:
     typed = shown(people.editor, instance) | {"name": "Ours"}
     change(instance, name="Ours")
     assert save(people.editor, instance, typed).status_code == 302
+
+
+def design_again(answer: Any, instance: WidgetInstance) -> dict[str, str]:
+    return sent_from(answer.content.decode(), f"{page_of(instance)}design/")
+
+
+def looks_of(instance: WidgetInstance) -> appearance.Appearance:
+    instance.refresh_from_db()
+    return appearance.parse(instance.appearance)
+
+
+LOOKS = appearance.Appearance(header_text="Fresh", follow_button=True)
+THEIR_LOOKS = appearance.Appearance(
+    theme="dark", layout="carousel", columns=appearance.Columns(wide=6), header=False, gap=20
+)
+
+
+@pytest.mark.parametrize("is_default", [False, True])
+def test_looks_that_were_not_changed_here_are_not_written(
+    people: Cast, make_instance: Any, is_default: bool
+) -> None:
+    instance = make_instance(appearance={} if is_default else appearance.stored(LOOKS))
+    url = f"{page_of(instance)}design/"
+    typed = design_again(people.editor.get(url), instance) | {"click": "none", "radius": "3"}
+    change(instance, appearance=appearance.stored(THEIR_LOOKS))
+
+    assert people.editor.post(url, typed).status_code == 302
+
+    assert looks_of(instance) == msgspec.structs.replace(THEIR_LOOKS, click="none", radius=3)
+
+
+def test_looks_that_both_changed_are_reported_and_replaced_by_saving_again(
+    people: Cast, make_instance: Any
+) -> None:
+    instance = make_instance(appearance=appearance.stored(LOOKS))
+    url = f"{page_of(instance)}design/"
+    typed = design_again(people.editor.get(url), instance) | {"gap": "9", "theme": "light", "click": "none"}
+    change(instance, appearance=appearance.stored(THEIR_LOOKS))
+
+    refused = people.editor.post(url, typed)
+
+    assert (refused.status_code, refused.context["form"].errors) == (
+        400,
+        {
+            name: [f"Somebody else has saved “{saved}” meanwhile. Save again to replace it with yours."]
+            for name, saved in (("gap", "20"), ("theme", "Dark"))
+        },
+    )
+    assert looks_of(instance) == THEIR_LOOKS
+    again = design_again(refused, instance)
+    assert typed_in(again) == typed_in(typed)
+    assert people.editor.post(url, again).status_code == 302
+    assert looks_of(instance) == msgspec.structs.replace(THEIR_LOOKS, gap=9, theme="light", click="none")
 
 
 def rotate(instance: WidgetInstance) -> None:

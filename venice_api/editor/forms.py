@@ -6,7 +6,6 @@ from copy import copy
 from typing import Any
 
 from django import forms
-from django.utils.safestring import SafeString
 
 from entitlements.limits import Limits
 from foundation.changes_forms import ChangesForm, lines_of
@@ -90,12 +89,6 @@ class SettingsForm(ChangesForm):
         """The type of source to mark as chosen: what was typed may say so itself."""
         is_allowed = self.source is not None and "source_type" not in self.errors
         return self.source.type.value if self.source and is_allowed else str(self["source_type"].value())
-
-    @property
-    def shown_type(self) -> SafeString | str:
-        """The hidden field that repeats the type shown. The page has its own inputs for the type itself."""
-        bound = self["source_type"]
-        return bound.as_hidden(only_initial=True) if bound.field.show_hidden_initial else ""
 
     @property
     def unlocked_errors(self) -> list[str]:
