@@ -7,7 +7,7 @@ from typing import Any
 from django import forms
 from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied
-from django.db import transaction
+from django.db import connection, transaction
 from django.db.models import BigIntegerField
 from django.forms.formsets import DELETION_FIELD_NAME
 from django.forms.models import BaseInlineFormSet
@@ -33,6 +33,7 @@ from entitlements.models import (
     Workspace,
 )
 from entitlements.reviews import SIMULATED_DAYS, CellChange, effects_of
+from foundation.changes_forms import ChangesForm
 from foundation.staff_pages import (
     NamedAutocomplete,
     ReadOnlyAdmin,
@@ -201,7 +202,7 @@ class OncePerWorkspace(BaseInlineFormSet):
             taken.add(value)
 
 
-class OverrideForm(forms.ModelForm):
+class OverrideForm(ChangesForm):
     """The value is entered as text and parsed by the key's kind. The key of an existing override can't change."""
 
     typed_value = forms.CharField(
@@ -223,7 +224,7 @@ class OverrideForm(forms.ModelForm):
             self.fields["key"].disabled = True
 
     def clean(self) -> dict[str, Any]:
-        cleaned = super().clean() or {}
+        cleaned = super().clean()
         key = cleaned.get("key")
         if key and "typed_value" in cleaned:
             try:
@@ -265,8 +266,15 @@ class MembershipFormSet(OncePerWorkspace):
     why = "This user is already a member of this workspace."
 
 
+class MembershipForm(ChangesForm):
+    class Meta:
+        model = Membership
+        fields = ("user", "role")
+
+
 class MembershipInline(admin.TabularInline):
     model = Membership
+    form = MembershipForm
     formset = MembershipFormSet
     extra = 0
     autocomplete_fields = ("user",)
@@ -277,8 +285,15 @@ class MembershipInline(admin.TabularInline):
         return super().formfield_for_foreignkey(db_field, request, **kwargs)
 
 
+class WorkspaceForm(ChangesForm):
+    class Meta:
+        model = Workspace
+        fields = ("name", "plan")
+
+
 @admin.register(Workspace)
 class WorkspaceAdmin(admin.ModelAdmin):
+    form = WorkspaceForm
     list_display = ("short_name", "plan_name", "short_id", "created")
     list_filter = ("plan",)
     list_select_related = ("plan",)
@@ -332,12 +347,22 @@ class WorkspaceAdmin(admin.ModelAdmin):
         found, counts, _, protected = super().get_deleted_objects(objs, request)
         return found, counts, set(), protected
 
+    def get_object(
+        self, request: HttpRequest, object_id: str, from_field: str | None = None
+    ) -> Workspace | None:
+        """The workspace. While a form is checked and saved, the row is locked, as in `changes` and `members`."""
+        row = super().get_object(request, object_id, from_field)
+        if row is not None and request.method == "POST" and connection.in_atomic_block:
+            row = Workspace.objects.select_for_update(no_key=True).filter(pk=row.pk).first()
+        return row
+
     def save_model(self, request: HttpRequest, obj: Workspace, form: Any, change: bool) -> None:
         if not change:
             changes.add_workspace(obj, actor=actor_of(request))
             return
         changes.set_plan(obj, obj.plan, actor=actor_of(request))
-        super().save_model(request, obj, form, change)
+        if "name" in form.changed_data:
+            obj.save(update_fields=["name"])
 
     def save_formset(self, request: HttpRequest, form: Any, formset: BaseInlineFormSet, change: bool) -> None:
         if formset.model is Membership:

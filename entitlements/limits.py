@@ -110,6 +110,17 @@ def fresh_limits_for(workspace_id: UUID, *, now: datetime) -> Limits:
     return resolve(fresh_grants_for(workspace_id), now)
 
 
+def fresh_limits_of(workspace_ids: Collection[UUID], *, now: datetime) -> dict[UUID, Limits]:
+    """The limits of each workspace from the database, in one query. Raises WorkspaceNotFound."""
+    rows: dict[UUID, list[tuple[Any, ...]]] = {workspace_id: [] for workspace_id in workspace_ids}
+    for workspace_id, *row in _grant_rows(workspace_ids):
+        rows[workspace_id].append(tuple(row))
+    return {
+        workspace_id: resolve(_ladder_of(workspace_id, of_one).own, now)
+        for workspace_id, of_one in rows.items()
+    }
+
+
 def resolve(grants: Grants, now: datetime) -> Limits:
     """The limits at `now`: overrides that haven't ended, then the plan's values, then the keys' `when_missing`."""
     counting = [o for o in grants.overrides if o.counts_at(now)]
@@ -131,11 +142,14 @@ def fresh_grants_for(workspace_id: UUID) -> Grants:
 
 def load_ladder(workspace_id: UUID) -> Ladder:
     """The workspace's grants with those of the higher plans, in one query. Raises WorkspaceNotFound."""
+    return _ladder_of(workspace_id, _ladders.rows(workspace_id=workspace_id))
+
+
+def _ladder_of(workspace_id: UUID, rows: Iterable[tuple[Any, ...]]) -> Ladder:
+    """The ladder in rows of `_ladder_rows`."""
     overrides: list[Override] = []
     plans: dict[int, tuple[str, str, dict[str, Value]]] = {}
-    for rank, plan_key, plan_name, row_id, key, value, ends_at, is_override in _ladders.rows(
-        workspace_id=workspace_id
-    ):
+    for rank, plan_key, plan_name, row_id, key, value, ends_at, is_override in rows:
         _, _, values = plans.setdefault(rank, (plan_key, plan_name, {}))
         # A plan without values has one row without a key.
         if key is None or not _is_usable(key, value, row_id, "override" if is_override else "plan"):
@@ -228,11 +242,17 @@ def _effective(key: keys.Key, grants: Grants, override: Override | None) -> Effe
     )
 
 
+_NO_END = SqlValue(None, output_field=DateTimeField())
+_OF_OVERRIDE = (
+    "workspace__plan__rank", "workspace__plan__key", "workspace__plan__name", "pk", "key", "value", "ends_at",
+    SqlValue(True),
+)  # fmt: skip
+
+
 def _ladder_rows(workspace_id: UUID) -> QuerySet[Any, tuple[Any, ...]]:
     """The values of the workspace's plan and of the plans above it, and its overrides, one row each."""
     own_rank = Workspace.objects.filter(pk=workspace_id).values("plan__rank")
     plans = Plan.objects.filter(rank__gte=Subquery(own_rank)).order_by()
-    no_end = SqlValue(None, output_field=DateTimeField())
     plan_values = plans.values_list(
         "rank",
         "key",
@@ -240,21 +260,29 @@ def _ladder_rows(workspace_id: UUID) -> QuerySet[Any, tuple[Any, ...]]:
         "entitlements__pk",
         "entitlements__key",
         "entitlements__value",
-        no_end,
+        _NO_END,
         SqlValue(False),
     )
     overrides = EntitlementOverride.objects.filter(workspace_id=workspace_id).order_by()
-    override_values = overrides.values_list(
-        "workspace__plan__rank",
-        "workspace__plan__key",
-        "workspace__plan__name",
+    return plan_values.union(overrides.values_list(*_OF_OVERRIDE), all=True)
+
+
+def _grant_rows(workspace_ids: Collection[UUID]) -> QuerySet[Any, tuple[Any, ...]]:
+    """The values of each workspace's plan, and its overrides, one row each: the workspace's id, then a ladder's row."""
+    workspaces = Workspace.objects.filter(pk__in=workspace_ids).order_by()
+    plan_values = workspaces.values_list(
         "pk",
-        "key",
-        "value",
-        "ends_at",
-        SqlValue(True),
+        "plan__rank",
+        "plan__key",
+        "plan__name",
+        "plan__entitlements__pk",
+        "plan__entitlements__key",
+        "plan__entitlements__value",
+        _NO_END,
+        SqlValue(False),
     )
-    return plan_values.union(override_values, all=True)
+    overrides = EntitlementOverride.objects.filter(workspace_id__in=workspace_ids).order_by()
+    return plan_values.union(overrides.values_list("workspace_id", *_OF_OVERRIDE), all=True)
 
 
 _ladders: Prepared[tuple[Any, ...]] = Prepared(_ladder_rows, workspace_id=UUID)

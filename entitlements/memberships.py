@@ -21,6 +21,12 @@ def role_in(user_id: int, workspace_id: UUID | str) -> Role | None:
     return Role(role) if role else None
 
 
+def roles_of(user_id: int) -> dict[UUID, Role]:
+    """The user's role in each of their workspaces."""
+    rows = Membership.objects.filter(user_id=user_id).values_list("workspace_id", "role")
+    return {workspace_id: Role(role) for workspace_id, role in rows}
+
+
 def can_edit(role: Role) -> bool:
     return role in (Role.EDITOR, Role.OWNER)
 

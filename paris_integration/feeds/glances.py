@@ -1,4 +1,4 @@
-"""The state of many widgets' feeds, for lists. Loads no posts, and makes no query per widget."""
+"""The state of many widgets' feeds, for lists. Loads no posts, and makes no query per widget or workspace."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from datetime import datetime
 
-from entitlements.limits import Limits, fresh_limits_for
+from entitlements.limits import Limits, fresh_limits_of
 from paris_integration.connections import links
 from paris_integration.feeds import fast_copy, pauses, routing, situation
 from paris_integration.models import Feed
@@ -21,16 +21,13 @@ from paris_integration.types import (
 
 
 def glance_at(keys: Iterable[FeedKey], *, now: datetime) -> dict[str, Glance]:
-    """The state of each instance's feed, by instance id. Makes one query per workspace and a few for all."""
+    """The state of each instance's feed, by instance id. Makes a few queries for all of them."""
     wanted = list(keys)
     instance_ids = [key.instance_id for key in wanted]
     connections = links.find_connections(wanted)
     rows = fast_copy.rows_without_posts(instance_ids)
     paused_until = pauses.ends_of(instance_ids, now=now)
-    limits = {
-        workspace_id: fresh_limits_for(workspace_id, now=now)
-        for workspace_id in {key.workspace_id for key in wanted}
-    }
+    limits = fresh_limits_of({key.workspace_id for key in wanted}, now=now)
     return {
         key.instance_id: replace(
             _glance(key, connections.get(key.instance_id), rows, limits[key.workspace_id], now),

@@ -21,11 +21,12 @@ from entitlements.limits import (
     cache_key,
     effective_values,
     fresh_limits_for,
+    fresh_limits_of,
     limits_for,
     load_ladder,
     resolve,
 )
-from entitlements.models import EntitlementOverride, PlanEntitlement, Workspace
+from entitlements.models import EntitlementOverride, Plan, PlanEntitlement, Workspace
 from tests.entitlements.conftest import (
     ACTOR,
     CACHE,
@@ -259,3 +260,22 @@ def test_effective_values_name_their_origin(workspace: Workspace) -> None:
         (CACHE, "as refresh", "plan Starter", None),
         (COPIES, "yes", "plan Starter", None),
     ]
+
+
+def test_limits_of_many_workspaces_are_those_of_each(
+    workspace: Workspace, neighbour: Workspace, django_assert_num_queries: Any
+) -> None:
+    changes.set_plan(neighbour, plan("pro"), actor=ACTOR)
+    PlanEntitlement.objects.filter(plan=plan("pro"), key=TTL).update(value="soon")
+    changes.set_override(workspace, DAY, 7, actor=ACTOR, ends_at=NOW + A_SECOND)
+    changes.set_override(workspace, HASHTAG, True, actor=ACTOR, ends_at=NOW)
+    changes.set_override(neighbour, DAY, None, actor=ACTOR)
+    bare = Workspace.objects.create(name="Bare", plan=Plan.objects.create(key="bare", name="Bare", rank=9))
+    each = [workspace.pk, neighbour.pk, bare.pk]
+    with django_assert_num_queries(1):
+        found = fresh_limits_of(each, now=NOW)
+    assert found == {workspace_id: fresh_limits_for(workspace_id, now=NOW) for workspace_id in each}
+    assert (found[workspace.pk].force_per_day_max, found[workspace.pk].change_at) == (7, NOW + A_SECOND)
+    assert fresh_limits_of([], now=NOW) == {}
+    with pytest.raises(WorkspaceNotFound):
+        fresh_limits_of([workspace.pk, uuid4()], now=NOW)

@@ -4,15 +4,21 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
-from django.db import connection
+from django.contrib.auth.models import User
+from django.db import connection, transaction
+from django.urls import reverse
 
 from entitlements import members
 from entitlements.memberships import Role
 from entitlements.models import Invitation, Membership, Plan, Workspace
+from tests.conftest import signed_in
 from tests.entitlements.test_members import NOW, by, invite, person
+from tests.pages import sent_from
+from tests.paris_integration.connections.test_connection_locks import wait_for_blocked
 
 # A separate file: these tests empty the database, so they have to run after the others.
 pytestmark = [pytest.mark.needs_postgres, pytest.mark.django_db(transaction=True)]
@@ -73,3 +79,23 @@ def test_a_link_opened_by_many_at_once_makes_one_member(committed: Workspace) ->
     results = at_once(*(lambda user=user: members.accept(code, user, now=NOW) for user in people))  # type: ignore[misc]
     assert sum(isinstance(result, Invitation) for result in results) == 1
     assert Membership.objects.filter(workspace=committed).count() == 2
+
+
+def test_staff_see_a_role_that_an_owner_changes_while_they_save(committed: Workspace) -> None:
+    owner, anna = person("one", committed), person("anna", committed, "editor")
+    (desk,) = signed_in(User.objects.create_superuser("desk"))
+    url = reverse("admin:entitlements_workspace_change", args=[committed.pk])
+    page = desk.get(url)
+    (formset,) = (
+        each.formset for each in page.context["inline_admin_formsets"] if each.formset.prefix == "memberships"
+    )
+    (row,) = (form.prefix for form in formset.forms if form.instance.user_id == anna.pk)
+    typed = sent_from(page.content.decode()) | {f"{row}-role": "owner"}
+
+    with ThreadPoolExecutor(1) as pool:
+        with transaction.atomic():
+            members.set_role(committed.pk, anna.pk, Role.VIEWER, actor=by(owner))
+            saving = pool.submit(at_once, lambda: desk.post(url, typed).status_code)
+            wait_for_blocked(1)
+        assert saving.result() == [200]
+    assert Membership.objects.get(user=anna).role == "viewer"

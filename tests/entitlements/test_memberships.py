@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from django.contrib.auth.models import User
 
-from entitlements.memberships import Role, can_edit, role_in, workspaces_of
+from entitlements.memberships import Role, can_edit, role_in, roles_of, workspaces_of
 from entitlements.models import Membership, Workspace
 
 
@@ -26,6 +26,7 @@ def test_a_role_applies_only_in_its_workspace(
     assert role_in(user.pk, workspace.pk) is role
     assert can_edit(role) is may
     assert role_in(user.pk, neighbour.pk) is None
+    assert roles_of(user.pk) == {workspace.pk: role}
     assert list(workspaces_of(user.pk)) == [workspace]
 
 
@@ -33,4 +34,5 @@ def test_an_outsider_has_no_role(workspace: Workspace) -> None:
     outsider = User.objects.create_user("outsider")
 
     assert role_in(outsider.pk, workspace.pk) is None
+    assert roles_of(outsider.pk) == {}
     assert list(workspaces_of(outsider.pk)) == []

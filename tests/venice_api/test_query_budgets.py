@@ -11,10 +11,12 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
+from django.contrib.auth.models import User
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
 from entitlements.metric_labels import labels
+from entitlements.models import Membership, Workspace
 from paris_integration import clock as database_clock
 from tests.conftest import Cast
 from tests.fakes import FakeProvider
@@ -130,3 +132,18 @@ def test_a_checked_source_of_a_new_widget(people: Cast, budget: Budget, instance
     with budget(26):
         answer = people.editor.post(f"/editor/new/{people.workspace.pk}/", typed)
     assert b"Nothing is saved yet" in answer.content
+
+
+@pytest.mark.parametrize("number", [1, 20])
+def test_the_list_of_widgets_of_many_workspaces(
+    people: Cast, instance: Any, make_instance: Any, budget: Budget, number: int
+) -> None:
+    plan, editor = people.workspace.plan, User.objects.get(username="editor")
+    for place in range(1, number):
+        workspace = Workspace.objects.create(name=f"Shop {place}", plan=plan)
+        Membership.objects.create(workspace=workspace, user=editor, role="viewer")
+        make_instance(workspace=workspace)
+    with budget(10):
+        answer = people.editor.get("/editor/")
+    assert answer.content.count(b'class="card"') == number
+    assert answer.content.count(b">New widget<") == 1

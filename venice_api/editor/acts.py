@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from copy import copy
+
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
+from django.db import transaction
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.utils import timezone
@@ -16,23 +19,25 @@ from venice_api.editor import panel
 from venice_api.editor.forms import SettingsForm
 from venice_api.editor.gates import actor, for_editing
 from venice_api.instances import from_row, rotate_embed_token
-from venice_api.models import WidgetInstance
 
 
 @login_required
 @require_POST
 def save_settings(request: HttpRequest, instance_id: str) -> HttpResponse:
     """Save the form, or, with the button named `preview`, show the result without saving it."""
-    instance, role = for_editing(request, instance_id)
-    limits = fresh_limits_for(instance.workspace_id, now=timezone.now())
-    form = SettingsForm(request.POST, instance=instance, limits=limits)
-    is_valid = form.is_valid()
-    if is_valid and "preview" not in request.POST:
-        form.save()
+    with transaction.atomic():
+        instance, role = for_editing(request, instance_id, lock=True)
+        saved = copy(instance)  # validation writes into the instance
+        limits = fresh_limits_for(instance.workspace_id, now=timezone.now())
+        form = SettingsForm(request.POST, instance=instance, limits=limits)
+        is_valid = form.is_valid()
+        is_saved = is_valid and "preview" not in request.POST
+        if is_saved:
+            form.save()
+    if is_saved:
         notes = "".join(f" {note}." for note in form.origin_notes)
         messages.success(request, f"Saved. Pages that show the widget update within a minute.{notes}")
         return redirect("editor-detail", instance_id=instance.pk)
-    saved = WidgetInstance.objects.select_related("workspace").get(pk=instance.pk)
     draft = form.source if is_valid else None
     return panel.show(request, saved, role, limits, form, draft=draft, status=200 if is_valid else 400)
 

@@ -19,6 +19,7 @@ from django.utils.safestring import SafeString
 from django.views.decorators.http import require_http_methods
 
 from entitlements.memberships import Role, can_edit
+from foundation.changes_forms import ChangesForm
 from paris_integration.public import SourceType
 from venice_api import appearance, embed_tokens
 from venice_api.appearance import Appearance, Columns
@@ -115,13 +116,20 @@ class LooksFields(forms.Form):
                 del self.fields[name]
 
 
-class DesignForm(LooksFields):
+class DesignForm(LooksFields, ChangesForm):
     """The form of the Design page."""
+
+    class Meta:
+        model = WidgetInstance
+        fields = ()
 
     def __init__(self, instance: WidgetInstance, data: Any = None) -> None:
         self.saved = looks_of(instance)
-        super().__init__(data, initial=values_of(self.saved), label_suffix="")
+        super().__init__(data, instance=instance, initial=values_of(self.saved), label_suffix="")
         self.fit_to(instance)
+
+    def current(self, name: str) -> Any:
+        return values_of(self.saved)[name]
 
     def looks(self) -> Appearance:
         """The looks in the form. A field with an error counts as saved."""
@@ -150,12 +158,14 @@ def design(request: HttpRequest, instance_id: str) -> HttpResponse:
 
 
 def _save(request: HttpRequest, instance: WidgetInstance, role: Role, *, is_draft: bool) -> HttpResponse:
-    form = DesignForm(instance, request.POST)
-    if not form.is_valid():
-        return _show(request, instance, role, form, status=400)
-    if is_draft:
-        return _show(request, instance, role, form)
-    _store(instance.pk, appearance.stored(form.looks()))
+    with transaction.atomic():
+        locked = get_object_or_404(WidgetInstance.objects.select_for_update(), pk=instance.pk)
+        form = DesignForm(locked, request.POST)
+        is_saved = form.is_valid() and not is_draft
+        if is_saved:
+            _store(instance.pk, appearance.stored(form.looks()))
+    if not is_saved:
+        return _show(request, instance, role, form, status=400 if form.errors else 200)
     messages.success(request, SAVED)
     return redirect("editor-design", instance_id=instance.pk)
 

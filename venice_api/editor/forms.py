@@ -8,20 +8,31 @@ from typing import Any
 from django import forms
 
 from entitlements.limits import Limits
+from foundation.changes_forms import ChangesForm, lines_of
 from paris_integration.public import Source, SourceType
 from venice_api.editor.locks import allows_source, excluded_words
 from venice_api.models import WidgetInstance
 from venice_api.values import MAX_POSTS_LIMIT, InvalidInput, typed_origins, typed_source
 
+SOURCE = ("source_type", "source_value")
 MAX_ORIGINS = 50
 MAX_TYPED_LENGTH = 2_000  # shared addresses have long queries
 
 
-class SettingsForm(forms.ModelForm):  # type: ignore[type-arg]
+class LinesField(forms.CharField):
+    """Texts, one per line."""
+
+    def has_changed(self, initial: Any, data: Any) -> bool:
+        return lines_of(self.prepare_value(initial)) != lines_of(data)
+
+
+class SettingsForm(ChangesForm):
     """`limits`: what the workspace's plan allows now.
 
     `source`: the valid source, once the form is valid. `origin_notes`: what was left out of the sites typed.
     """
+
+    together = SOURCE
 
     source_type = forms.ChoiceField(
         label="Source", choices=WidgetInstance.SourceType.choices, widget=forms.RadioSelect, initial="profile"
@@ -37,7 +48,7 @@ class SettingsForm(forms.ModelForm):  # type: ignore[type-arg]
         error_messages={"required": "Enter an account such as @acme.bakery, or a hashtag such as #bread."},
     )
     max_posts = forms.IntegerField(label="Posts shown", min_value=1, max_value=MAX_POSTS_LIMIT)
-    allowed_origins = forms.CharField(
+    allowed_origins = LinesField(
         label="Allowed sites",
         required=False,
         max_length=5_000,
@@ -106,7 +117,7 @@ class SettingsForm(forms.ModelForm):  # type: ignore[type-arg]
             super()._post_clean()  # type: ignore[misc]
 
     def clean(self) -> dict[str, Any]:
-        cleaned = super().clean() or {}
+        cleaned = super().clean()
         source_type, text = cleaned.get("source_type"), cleaned.get("source_value")
         if not source_type or not text:
             return cleaned
@@ -118,6 +129,14 @@ class SettingsForm(forms.ModelForm):  # type: ignore[type-arg]
         if not self._may_show(self.source):
             self.add_error("source_type", excluded_words(self.source.type, self.limits))
         return cleaned | {"source_type": self.source.type.value, "source_value": self.source.value}
+
+    def save(self, commit: bool = True) -> Any:
+        """Save a new widget, or the changed columns of an existing one."""
+        if self.instance._state.adding:
+            return super().save(commit)
+        if self.changed_data:
+            self.instance.save(update_fields=[*self.changed_data, "updated_at"])
+        return self.instance
 
     def _may_show(self, source: Source) -> bool:
         """A source saved under a higher plan may stay, so that the other settings can still be changed."""

@@ -18,18 +18,25 @@ from venice_api.models import WidgetInstance
 from venice_api.policies import editor_policy
 
 
-def instance_and_role(request: HttpRequest, instance_id: str) -> tuple[WidgetInstance, Role]:
-    """The instance and the user's role in its workspace. 404 for outsiders and for an unknown instance alike."""
+def instance_and_role(
+    request: HttpRequest, instance_id: str, *, lock: bool = False
+) -> tuple[WidgetInstance, Role]:
+    """The instance and the user's role in its workspace. 404 for outsiders and for an unknown instance alike.
+
+    `lock`: the instance's row, until the transaction ends.
+    """
     instances = WidgetInstance.objects.for_member(user_id(request)).select_related("workspace")
+    if lock:
+        instances = instances.select_for_update(of=("self",))
     instance = instances.filter(pk=instance_id).first()
     if instance is None:
         raise Http404
     return instance, Role(instance.role)
 
 
-def for_editing(request: HttpRequest, instance_id: str) -> tuple[WidgetInstance, Role]:
+def for_editing(request: HttpRequest, instance_id: str, *, lock: bool = False) -> tuple[WidgetInstance, Role]:
     """Like `instance_and_role`, but only for editors and owners."""
-    instance, role = instance_and_role(request, instance_id)
+    instance, role = instance_and_role(request, instance_id, lock=lock)
     if not can_edit(role):
         raise PermissionDenied
     return instance, role

@@ -14,7 +14,7 @@ from django.utils import timezone
 from django.views.decorators.http import require_http_methods, require_safe
 
 from entitlements.limits import fresh_limits_for
-from entitlements.memberships import Role, can_edit, role_in, workspaces_of
+from entitlements.memberships import Role, can_edit, role_in, roles_of, workspaces_of
 from entitlements.models import Workspace
 from paris_integration import public as paris
 from venice_api import wording
@@ -40,6 +40,7 @@ def instance_list(request: HttpRequest) -> HttpResponse:
         workspace_id: [(row, wording.health_of(glances[row.pk])) for row in group]
         for workspace_id, group in groupby(rows, lambda row: row.workspace_id)
     }
+    roles = roles_of(user_id(request))
     shelves = [
         {
             "workspace": workspace,
@@ -47,7 +48,7 @@ def instance_list(request: HttpRequest) -> HttpResponse:
             "may_edit": role is not None and can_edit(role),
             "is_owner": role is Role.OWNER,
         }
-        for workspace, role in ((each, role_in(user_id(request), each.pk)) for each in workspaces)
+        for workspace, role in ((each, roles.get(each.pk)) for each in workspaces)
     ]
     return page(request, "editor/list.html", {"shelves": shelves})
 

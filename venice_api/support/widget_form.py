@@ -7,12 +7,13 @@ from functools import partial
 from typing import Any, ClassVar
 
 from django import forms
-from django.core.exceptions import NON_FIELD_ERRORS, ValidationError
+from django.core.exceptions import ValidationError
 
+from foundation.changes_forms import ChangesForm, in_words
 from venice_api import appearance, moderation
 from venice_api.appearance import Appearance
 from venice_api.editor.design import LooksFields, looks_of, values_of, with_values
-from venice_api.editor.forms import MAX_ORIGINS
+from venice_api.editor.forms import MAX_ORIGINS, SOURCE, LinesField
 from venice_api.models import WidgetInstance
 from venice_api.values import InvalidInput, typed_origins
 
@@ -23,11 +24,10 @@ SETTINGS = (
 )  # fmt: skip
 LISTS = ("allowed_origins", "required_words", "excluded_words")
 _LABELS = {"header_text": "Header text", "caption_length": "Caption length"}  # the editor's page groups them
-_SOURCE = ("source_type", "source_value")
 MAX_TYPED_LENGTH = 10_000
 
 
-class LinesField(forms.CharField):
+class ListField(LinesField):
     """A list of texts, one per line. `parse` returns the list, and raises InvalidInput for a wrong line."""
 
     widget = forms.Textarea
@@ -47,13 +47,6 @@ class LinesField(forms.CharField):
     def clean(self, value: Any) -> Any:
         return self.parse(super().clean(value))
 
-    def has_changed(self, initial: Any, data: Any) -> bool:
-        return _lines(self.prepare_value(initial)) != _lines(data)
-
-
-def _lines(text: object) -> list[str]:
-    return [line.strip() for line in str("" if text is None else text).splitlines() if line.strip()]
-
 
 def parse_origins(text: str) -> list[str]:
     """As the editor's form does. Each wrong line is named."""
@@ -71,24 +64,22 @@ def parse_origins(text: str) -> list[str]:
     return list(found)
 
 
-class WidgetForm(LooksFields, forms.ModelForm):  # type: ignore[type-arg]
-    """A widget's settings, with its looks if it exists already.
+class WidgetForm(LooksFields, ChangesForm):
+    """A widget's settings, with its looks if it exists already."""
 
-    The page repeats in hidden fields what it showed. So a field that nobody changed here isn't saved, and one that
-    somebody else changed meanwhile is reported.
-    """
+    together = SOURCE
 
-    allowed_origins = LinesField(
+    allowed_origins = ListField(
         parse_origins,
         label="Allowed sites",
         help_text="One per line, such as https://shop.example. Empty: any site may show the widget.",
     )
-    required_words = LinesField(
+    required_words = ListField(
         partial(moderation.parse_words, "required"),
         label="Only posts with",
         help_text="Words or #tags of the caption, one per line. One of them is enough. Empty: all posts.",
     )
-    excluded_words = LinesField(
+    excluded_words = ListField(
         partial(moderation.parse_words, "excluded"),
         label="No posts with",
         help_text="Words or #tags of the caption, one per line.",
@@ -124,68 +115,23 @@ class WidgetForm(LooksFields, forms.ModelForm):  # type: ignore[type-arg]
             "Header text",
             "Caption length",
         )
-        for name, field in self.fields.items():
-            field.show_hidden_initial = not self.is_bound or self.add_initial_prefix(name) in self.data
 
     def clean(self) -> dict[str, Any]:
-        cleaned: dict[str, Any] = super().clean() or self.cleaned_data
+        cleaned = super().clean()
         if "workspace" in self.errors:
             # Only a changed request names none. The field looks its value up again when the page is shown.
-            self._replace("workspace", "")
-        if self.instance._state.adding:
-            return cleaned
-        for name, field in self.fields.items():
-            if name in self.errors:
-                continue
-            if name in self.changed_data:
-                self._report_other_change(name, field)
-            else:  # as it is now, not as the page showed it
-                cleaned[name] = self._current(name)
+            self._send({self.add_prefix("workspace"): ""})
         return cleaned
 
-    def _current(self, name: str) -> Any:
+    def current(self, name: str) -> Any:
         if name in LOOKS:
             return values_of(self.saved_looks)[name]
-        return self.initial[name] if name in LISTS else getattr(self.instance, name)
-
-    def _replace(self, name: str, value: Any) -> None:
-        """What the page shows next time."""
-        typed: Any = self.data.copy()  # type: ignore[attr-defined]
-        typed[self.add_prefix(name)] = value
-        self.data = typed
-
-    def _report_other_change(self, name: str, field: forms.Field) -> None:
-        if not field.show_hidden_initial:
-            return
-        hidden = self.add_initial_prefix(name)
-        now = self[name].initial
-        is_other = field.has_changed(now, self.data.get(hidden))
-        if is_other and field.has_changed(now, self[name].data):
-            self._replace(hidden, field.prepare_value(now))  # to save again is then a decision
-            shown = _in_words(field, field.prepare_value(now))
-            self.add_error(
-                name, f"Somebody else has saved “{shown}” meanwhile. Save again to replace it with yours."
-            )
-
-    def _update_errors(self, errors: ValidationError) -> None:
-        """Leave out what the model says of fields that aren't in the form: people can't correct them here."""
-        if hasattr(errors, "error_dict"):
-            shown = {
-                name: found
-                for name, found in errors.error_dict.items()
-                if name in self.fields or name == NON_FIELD_ERRORS
-            }
-            if not shown:
-                return
-            errors = ValidationError(shown)
-        super()._update_errors(errors)  # type: ignore[misc]
+        return self.initial[name] if name in LISTS else super().current(name)
 
     def changed_columns(self) -> list[str]:
         """The columns to save, besides approval, which also approves posts."""
         changed = set(self.changed_data)
         columns = [name for name in SETTINGS if name in changed and name != "needs_approval"]
-        if changed & set(_SOURCE):
-            columns = [name for name in columns if name not in _SOURCE] + list(_SOURCE)
         return [*columns, "appearance"] if changed & set(LOOKS) else columns
 
     def looks(self) -> dict[str, Any]:
@@ -199,21 +145,12 @@ class WidgetForm(LooksFields, forms.ModelForm):  # type: ignore[type-arg]
         return [site.note for site in typed_origins(typed) if site.note]
 
 
-def _in_words(field: forms.Field, value: Any) -> str:
-    if isinstance(field, forms.BooleanField):
-        return "on" if value else "off"
-    choices = getattr(field, "choices", None)
-    if choices is not None:
-        return next((str(words) for code, words in choices if str(code) == str(value)), str(value))
-    return ", ".join(_lines(value))
-
-
 def looks_in_words(row: WidgetInstance) -> list[str]:
     """The saved looks, one per line."""
     is_profile = row.source_type == WidgetInstance.SourceType.PROFILE
     values = values_of(looks_of(row))
     return [
-        f"{_LABELS.get(name, field.label)}: {_in_words(field, values[name]) or 'none'}"
+        f"{_LABELS.get(name, field.label)}: {in_words(field, values[name]) or 'none'}"
         for name, field in LooksFields.base_fields.items()
         if is_profile or name not in LooksFields.FOR_PROFILES
     ]

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from datetime import datetime
 
 from django import template
+from django.forms.boundfield import BoundField
 from django.utils.html import conditional_escape, format_html
 from django.utils.safestring import SafeString, mark_safe
 
@@ -28,6 +29,12 @@ def handle(instance: WidgetInstance) -> str:
 def widget_title(instance: WidgetInstance) -> str:
     """The widget's name, else its source."""
     return instance.name or handle(instance) or "Untitled widget"
+
+
+@register.filter
+def shown_value(field: BoundField) -> SafeString | str:
+    """The hidden input that repeats what the page showed, for a field whose other inputs are in the template."""
+    return field.as_hidden(only_initial=True) if field.field.show_hidden_initial else ""
 
 
 @register.filter
