@@ -12,6 +12,9 @@ from django.db import DatabaseError, InterfaceError, InternalError, OperationalE
 DRIVER_ERRORS = (DatabaseError, InterfaceError)
 _AWAY = (OperationalError, InterfaceError)
 _UNDEFINED = ("42703", "42P01", "42883")  # a column, a table, a function
+# Raised as OperationalError by a server that answers: a statement that took too long, a lock that wasn't available, a
+# deadlock, a full disk.
+_ANSWERED = ("57014", "55P03", "40P01", "53100")
 
 
 class PoolBusy(OperationalError):
@@ -30,8 +33,10 @@ def is_store_fault(error: BaseException) -> bool:
 
 
 def is_away(error: BaseException) -> bool:
-    """Whether to stop asking the database for a moment. One that is read-only or busy still answers reads."""
-    return isinstance(error, _AWAY) and not isinstance(error, PoolBusy)
+    """Whether to stop asking the database for a moment. One that is read-only, busy or full still answers reads."""
+    return (
+        isinstance(error, _AWAY) and not isinstance(error, PoolBusy) and sqlstate_of(error) not in _ANSWERED
+    )
 
 
 def sqlstate_of(error: BaseException) -> str:

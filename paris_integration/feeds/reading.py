@@ -14,12 +14,11 @@ from datetime import datetime, timedelta
 from uuid import UUID
 
 from django.conf import settings
-from django.db.models import DateTimeField, Value
-from django.db.models.functions import Coalesce
+from django.db import transaction
 from msgspec import to_builtins
 
-from foundation import metrics, threads
-from foundation.cache import StoreAway, guarded_load
+from foundation import metrics, statements, threads
+from foundation.cache import RECHECK_SECONDS, StoreAway, guarded_load
 from paris_integration import clock
 from paris_integration.errors import PreviewBudgetSpent, StoreUnavailable
 from paris_integration.feeds import fast_copy, lease, pictures, previews, refreshing, schedule, situation
@@ -245,7 +244,8 @@ def _mark_read(found: Situation, copy: FeedCopy, selection: Selection) -> None:
     if is_marked and (reach == copy.reach or not _copies_pictures(found)):
         return
     try:
-        guarded_load(lambda: _write_read_mark(copy.feed_id, selection, now), patience_seconds=0)
+        with statements.limited_to(RECHECK_SECONDS):
+            guarded_load(lambda: _write_read_mark(copy.feed_id, selection, now), patience_seconds=0)
     except StoreAway:
         return  # the read itself doesn't need the database
 
@@ -255,17 +255,23 @@ def _copies_pictures(found: Situation) -> bool:
 
 
 def _write_read_mark(feed_id: UUID, selection: Selection, now: datetime) -> None:
-    # Beat has stopped checking a feed that wasn't read for long.
-    checked_at = Coalesce("next_refresh_at", Value(now, DateTimeField()))
-    Feed.objects.filter(pk=feed_id).update(last_read_at=now, next_refresh_at=checked_at)
-    row = Feed.objects.filter(pk=feed_id).first()
-    if row is None:
-        return
-    known = pictures.stored_reach(row.pictures_reach)
-    reach = known | pictures.reach_of(selection)
-    if settings.MEDIA_COPIES and reach != known:
-        row.pictures_reach, row.pictures_due_at = to_builtins(reach), now
-        row.save(update_fields=["pictures_reach", "pictures_due_at"])
+    with transaction.atomic():
+        # A row that is locked or deleted is skipped: the reader doesn't wait for it, and a later read tries again.
+        unlocked = Feed.objects.select_for_update(skip_locked=True, no_key=True)
+        row = unlocked.filter(pk=feed_id).first()
+        if row is None:
+            return
+        row.last_read_at = now
+        row.next_refresh_at = (
+            row.next_refresh_at or now
+        )  # beat has stopped checking a feed that wasn't read for long
+        known = pictures.stored_reach(row.pictures_reach)
+        reach = known | pictures.reach_of(selection)
+        needs_copies = settings.MEDIA_COPIES and reach != known
+        if needs_copies:
+            row.pictures_reach, row.pictures_due_at = to_builtins(reach), now
+        row.save(update_fields=["last_read_at", "next_refresh_at", "pictures_reach", "pictures_due_at"])
+    if needs_copies:
         dispatcher.request_copies(feed_id)
     fast_copy.publish(row)
 
