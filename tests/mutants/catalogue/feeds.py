@@ -234,9 +234,26 @@ MUTANTS = (
     Mutant(
         "deleted data: a copy stays though the deletion can't be ruled out",
         "foundation/cache.py",
-        "        forget(key)\n        return fresh, None\n",
-        "        return fresh, None\n",
+        "    except StoreAway:\n        forget(key)\n        return fresh, None\n",
+        "    except StoreAway:\n        return fresh, None\n",
         ("tests/foundation/test_cache.py::test_a_value_whose_deletion_cannot_be_ruled_out_is_not_cached",),
+    ),
+    Mutant(
+        "deleted data: a check leaves the copy of a row that is gone",
+        "foundation/cache.py",
+        "        if has_copy:\n            forget(key)\n",
+        "",
+        ("tests/foundation/test_cache.py::test_the_copy_of_a_deleted_row_is_removed_by_the_next_check",),
+    ),
+    Mutant(
+        "embed tokens: a widget that changes while it is cached stays as it was",
+        "venice_api/instances.py",
+        "            is_outdated=lambda instance: load_instance(instance_id) != instance,\n",
+        "",
+        (
+            "tests/venice_api/test_feed.py"
+            "::test_a_token_that_is_revoked_while_the_widget_is_being_cached_is_refused",
+        ),
     ),
     Mutant(
         "deleted data: values in use are never checked ahead of time",
