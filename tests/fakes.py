@@ -10,6 +10,7 @@ from uuid import UUID
 
 from paris_integration.errors import LoginFailed, ProviderError, RateLimited, SourceNotFound
 from paris_integration.providers.base import FeedRequest, HashtagRequest, RawFeed, Usage
+from paris_integration.providers.deadlines import Deadline
 from paris_integration.providers.oauth import Account, LoginResult, Token
 from paris_integration.types import Login, Secret
 from paris_integration.waiting import Wait
@@ -48,6 +49,7 @@ class FakeProvider:
         self.calls: list[str] = []
         self.tokens: list[str] = []
         self.requests: list[FeedRequest] = []
+        self.deadlines: list[Deadline | None] = []
         self.tags: dict[str, str] = {}
         self.profile: Mapping[str, object] = {}
         self.tag_calls: list[str] = []
@@ -70,8 +72,9 @@ class FakeProvider:
         self._error = None
         self.later_page_error = None
 
-    def fetch(self, request: FeedRequest, *, max_posts: int) -> RawFeed:
+    def fetch(self, request: FeedRequest, *, max_posts: int, deadline: Deadline | None = None) -> RawFeed:
         self.requests.append(request)
+        self.deadlines.append(deadline)
         self.tokens.append(request.token.reveal())
         if isinstance(request, HashtagRequest):
             self.during_call()
@@ -86,8 +89,11 @@ class FakeProvider:
         items = tuple(self.accounts[request.username][:max_posts])
         return RawFeed(media=items, profile=profile, later_page_error=self.later_page_error, usage=self.usage)
 
-    def find_hashtag_id(self, asking_ig_user_id: str, tag: str, token: Secret) -> str:
+    def find_hashtag_id(
+        self, asking_ig_user_id: str, tag: str, token: Secret, *, deadline: Deadline | None = None
+    ) -> str:
         self.tag_calls.append(tag)
+        self.deadlines.append(deadline)
         self._raise_fault()
         if tag not in self.tags:
             raise SourceNotFound(code=24)

@@ -21,6 +21,7 @@ from paris_integration.models import (
     HashtagRefusal,
     HashtagSearch,
 )
+from paris_integration.providers.deadlines import Deadline
 from paris_integration.types import Secret
 
 TAGS_AT_ONCE = 30
@@ -30,7 +31,9 @@ NO_SUCH_TAG = 24  # Meta's code
 FOREIGN = "id:"  # prefix for a tag known only by its number: another app searched it with this account
 
 
-def number_of(tag: str, *, account_id: str, token: Secret, now: datetime) -> str:
+def number_of(
+    tag: str, *, account_id: str, token: Secret, now: datetime, deadline: Deadline | None = None
+) -> str:
     """Meta's number for the tag. Counts the search.
 
     Raises HashtagQuotaExhausted, without a call, when the account has searched 30 tags; SourceNotFound for an unknown
@@ -49,7 +52,7 @@ def number_of(tag: str, *, account_id: str, token: Secret, now: datetime) -> str
     if known is not None and known.number:
         return known.number
     try:
-        number = registry.provider().find_hashtag_id(account_id, tag, token)
+        number = registry.provider().find_hashtag_id(account_id, tag, token, deadline=deadline)
     except SourceNotFound as refusal:
         # A tag that Meta refuses takes none of the 30.
         HashtagSearch.objects.filter(account_id=account_id, tag=tag).delete()

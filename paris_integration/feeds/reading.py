@@ -262,9 +262,8 @@ def _write_read_mark(feed_id: UUID, selection: Selection, now: datetime) -> None
         if row is None:
             return
         row.last_read_at = now
-        row.next_refresh_at = (
-            row.next_refresh_at or now
-        )  # beat has stopped checking a feed that wasn't read for long
+        # Beat has stopped checking a feed that wasn't read for long.
+        row.next_refresh_at = row.next_refresh_at or now
         known = pictures.stored_reach(row.pictures_reach)
         reach = known | pictures.reach_of(selection)
         needs_copies = settings.MEDIA_COPIES and reach != known

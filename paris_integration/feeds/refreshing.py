@@ -33,6 +33,7 @@ from paris_integration.models.feeds import forget_copies
 from paris_integration.observing import metrics
 from paris_integration.providers import normalize
 from paris_integration.providers.base import RawFeed
+from paris_integration.providers.deadlines import Deadline
 from paris_integration.types import Dataset, FeedKey, FeedState, Mode, Warning
 
 logger = logging.getLogger(__name__)
@@ -198,9 +199,11 @@ def fly(flight: Flight) -> RefreshOutcome:
 
 
 def _fly(flight: Flight) -> RefreshOutcome:
+    # Of all calls together: the lease lasts little longer.
+    deadline = Deadline(settings.PROVIDER_TIMEOUT_SECONDS)
     try:
-        request = routing.request_for(flight.route, flight.row.key.source, now=flight.now)
-        raw = registry.provider().fetch(request, max_posts=settings.FEED_FETCH_POSTS)
+        request = routing.request_for(flight.route, flight.row.key.source, now=flight.now, deadline=deadline)
+        raw = registry.provider().fetch(request, max_posts=settings.FEED_FETCH_POSTS, deadline=deadline)
         dataset = normalize.dataset(
             raw,
             fetched_at=flight.now,

@@ -16,6 +16,7 @@ from entitlements.limits import Limits
 from paris_integration import registry
 from paris_integration.connections import hashtags, lifecycle
 from paris_integration.providers.base import DiscoveryRequest, FeedRequest, HashtagRequest, OwnMediaRequest
+from paris_integration.providers.deadlines import Deadline
 from paris_integration.types import (
     ConnectionFacts,
     ConnectionState,
@@ -117,8 +118,8 @@ def is_source_in_plan(source: Source, limits: Limits) -> bool:
     return limits.hashtag_enabled if source.type is SourceType.HASHTAG else limits.profile_enabled
 
 
-def request_for(route: Route, source: Source, *, now: datetime) -> FeedRequest:
-    """The provider request for a route. For a hashtag, this may search its number with an extra call.
+def request_for(route: Route, source: Source, *, now: datetime, deadline: Deadline) -> FeedRequest:
+    """The provider request for a route. For a hashtag, this may search its number with an extra call, by `deadline`.
 
     Raises TokenRejected without a readable token, and the errors of `hashtags.number_of`.
     """
@@ -133,5 +134,7 @@ def request_for(route: Route, source: Source, *, now: datetime) -> FeedRequest:
         case Call.DISCOVERY:
             return DiscoveryRequest(via.account_id, source.value, token)
         case Call.HASHTAG:
-            number = hashtags.number_of(source.value, account_id=via.account_id, token=token, now=now)
+            number = hashtags.number_of(
+                source.value, account_id=via.account_id, token=token, now=now, deadline=deadline
+            )
             return HashtagRequest(via.account_id, number, token)

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from paris_integration.errors import ProviderError
+from paris_integration.providers.deadlines import Deadline
 from paris_integration.types import Login, Secret
 
 
@@ -66,13 +67,15 @@ class RawFeed:
 
 
 class Provider(Protocol):
-    """Reads sources from Meta. Every call ends within the deadline given at construction."""
+    """Reads sources from Meta. Every call ends by its deadline, or within the timeout given at construction."""
 
-    def fetch(self, request: FeedRequest, *, max_posts: int) -> RawFeed:
+    def fetch(self, request: FeedRequest, *, max_posts: int, deadline: Deadline | None = None) -> RawFeed:
         """Up to `max_posts` media. Raises ProviderError or a subclass."""
         ...
 
-    def find_hashtag_id(self, asking_ig_user_id: str, tag: str, token: Secret) -> str:
+    def find_hashtag_id(
+        self, asking_ig_user_id: str, tag: str, token: Secret, *, deadline: Deadline | None = None
+    ) -> str:
         """Meta's number for a hashtag; it never changes. Raises SourceNotFound and other ProviderErrors."""
         ...
 

@@ -38,7 +38,7 @@ _NODE_ID = re.compile(r"[0-9]{1,30}", re.ASCII)
 
 
 class GraphProvider:
-    """Reads sources from Meta. `timeout_seconds` limits a whole fetch with all its pages."""
+    """Reads sources from Meta. `timeout_seconds` limits a call without a deadline; a fetch counts with all pages."""
 
     def __init__(
         self,
@@ -59,14 +59,14 @@ class GraphProvider:
         self._page_posts = page_posts
         self._refused_fields = RefusedFields()
 
-    def fetch(self, request: FeedRequest, *, max_posts: int) -> RawFeed:
+    def fetch(self, request: FeedRequest, *, max_posts: int, deadline: Deadline | None = None) -> RawFeed:
         """Up to `max_posts` media, over several pages if needed.
 
         Raises a ProviderError if the first page fails; the error of a later page ends the paging and is returned.
         SourceNotFound covers unknown, personal and age-gated accounts: Meta's answer is the same for all three.
         Sources: "Business Discovery" (2026-08-12), "IG User media" (2026-09), "Hashtag recent media" (2024-01-26).
         """
-        deadline = Deadline(self._timeout_seconds)
+        deadline = deadline or Deadline(self._timeout_seconds)
         match request:
             case DiscoveryRequest():
                 return self._gather(request, Edge.DISCOVERY, max_posts, self._ask_discovery, deadline)
@@ -75,13 +75,15 @@ class GraphProvider:
             case HashtagRequest():
                 return self._fetch_hashtag(request, max_posts, deadline)
 
-    def find_hashtag_id(self, asking_ig_user_id: str, tag: str, token: Secret) -> str:
+    def find_hashtag_id(
+        self, asking_ig_user_id: str, tag: str, token: Secret, *, deadline: Deadline | None = None
+    ) -> str:
         """Meta's number for a hashtag, the same for all accounts. Each search counts towards 30 in 7 days.
 
         Raises SourceNotFound for an unknown or blocked hashtag. Source: "Hashtag search" (2024-01-26).
         """
         params = {"user_id": asking_ig_user_id, "q": tag}
-        answer = self._get(f"{self._facebook_url}/ig_hashtag_search", params, token, Login.FACEBOOK)
+        answer = self._get(f"{self._facebook_url}/ig_hashtag_search", params, token, Login.FACEBOOK, deadline)
         fault = tag_search_fault_of(answer)
         if fault is not None:
             raise fault

@@ -276,10 +276,10 @@ def account(
     provider.tags["bread"] = "17843800000000001"
     number_of, fetch = provider.find_hashtag_id, provider.fetch
 
-    def refuse_one(account_id: str, tag: str, token: Any) -> str:
+    def refuse_one(account_id: str, tag: str, token: Any, **options: Any) -> str:
         if tag == "refused":
             raise SourceNotFound(code=100)
-        return number_of(account_id, tag, token)
+        return number_of(account_id, tag, token, **options)
 
     monkeypatch.setattr(provider, "find_hashtag_id", refuse_one)
     profile = {

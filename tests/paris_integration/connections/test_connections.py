@@ -322,6 +322,21 @@ def test_members_are_warned_of_a_token_that_expires_soon(
 TOKEN = Secret("EAAB")
 
 
+def test_the_search_of_a_tag_and_the_fetch_share_one_timeout(
+    key: FeedKey, connect: Any, provider: FakeProvider, settings: Any
+) -> None:
+    settings.PROVIDER_TIMEOUT_SECONDS = 12.0
+    provider.tags["bread"] = "17843800000000001"
+    connect(FACEBOOK)
+
+    read(tag(key))
+
+    search, fetch = provider.deadlines
+    assert search is not None
+    assert search is fetch
+    assert search.remaining_seconds <= 12
+
+
 @pytest.mark.django_db
 def test_after_thirty_tags_in_seven_days_the_next_makes_no_call(provider: FakeProvider) -> None:
     for n in range(31):

@@ -7,7 +7,7 @@ import hmac
 import json
 import logging
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -32,6 +32,7 @@ from paris_integration.providers.base import (
     OwnMediaRequest,
     RawFeed,
 )
+from paris_integration.providers.deadlines import Deadline
 from paris_integration.providers.graph import GraphProvider
 from paris_integration.providers.http import HttpClient
 from paris_integration.types import Login, Secret
@@ -691,6 +692,22 @@ def test_retries_stay_within_the_deadline(
         provider_for(BASE).fetch(INSTAGRAM, max_posts=100)
 
     assert 0 < len(overloaded.limits) < 4
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        lambda provider, deadline: provider.fetch(TAG_REQUEST, max_posts=10, deadline=deadline),
+        lambda provider, deadline: provider.find_hashtag_id("1", "bread", Secret("t"), deadline=deadline),
+    ],
+    ids=["fetch", "search"],
+)
+@pytest.mark.usefixtures("meta")
+def test_after_the_deadline_of_the_caller_nothing_is_requested(
+    call: Callable[[GraphProvider, Deadline], object],
+) -> None:
+    with pytest.raises(ProviderUnavailable, match="timed out"):
+        call(provider_for(BASE), Deadline(0))
 
 
 @pytest.mark.parametrize("edge", ["recent_media", "top_media"])
