@@ -62,6 +62,6 @@ def test_the_package_contains_the_compiled_component_and_its_types(npm: str) -> 
 def test_the_editor_names_the_file_and_the_package() -> None:
     way = react().ways[0]
     assert (CLIENT / "src" / "instagram-feed.ts").is_file()
-    assert "clients/react/src/instagram-feed.ts" in way.steps[0]
+    assert "instagram-feed.ts" in way.steps[0]
     assert '"name": "instagram-feed-react"' in (CLIENT / "package.json").read_text()
     assert "instagram-feed-react" in way.note
