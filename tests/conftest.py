@@ -27,6 +27,7 @@ from django.utils.crypto import get_random_string
 from foundation.cache import database_breaker, doubts, redis_breaker
 from foundation.counters import memory_counters
 from foundation.counters import reads as read_counters
+from foundation.postgresql.base import server_breaker
 from outbox import sending
 from paris_integration import clock, registry
 from paris_integration.feeds import reading, refreshing
@@ -69,6 +70,7 @@ def _clean_hints() -> None:
     doubts.clear()
     redis_breaker.success()
     database_breaker.success()
+    server_breaker.success()
 
 
 @pytest.fixture(autouse=True)

@@ -77,10 +77,11 @@ def test_a_read_does_not_wait_for_a_locked_row(key: FeedKey, monkeypatch: pytest
 
 
 def test_a_read_waits_only_shortly_for_a_connection(key: FeedKey, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(reading, "RECHECK_SECONDS", 0.1)
     read(key, NOW)
     connection.close()
-    with held_by_others(connection.settings_dict["OPTIONS"]["pool"]["max_size"], waiting=False):
+    size = connection.settings_dict["OPTIONS"]["pool"]["max_size"]
+    with monkeypatch.context() as short, held_by_others(size, waiting=False):
+        short.setattr(reading, "RECHECK_SECONDS", 0.1)
         began = time.monotonic()
         assert len(read(key, LATER).posts) == 3
         assert time.monotonic() - began < 3
