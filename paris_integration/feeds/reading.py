@@ -95,7 +95,7 @@ def _read(found: Situation, selection: Selection, *, is_preview: bool) -> tuple[
         return _nothing(found.warnings), found
     verdict = _verdict(found, copy)
     view = _view_of(found, copy, verdict, selection)
-    if verdict.is_due and (not is_preview or _charge_preview(found.key.workspace_id, found.now)):
+    if verdict.is_due and (not is_preview or _charge_preview(found, copy.feed_id)):
         view = replace(view, asked_for=copy.feed_id)
         ask_again(view)
     return view, found
@@ -168,6 +168,9 @@ def _read_cold(
     found: LoadedSituation, selection: Selection, *, is_preview: bool
 ) -> tuple[FeedView, Situation]:
     """Fill a feed for the first time, or wait for a fill under way. Not during a back-off after a failure."""
+    if is_preview and found.row is None:
+        # A refused preview leaves no feed.
+        previews.charge(found.key.workspace_id, now=found.now)
     reach = None if is_preview else pictures.reach_of(selection)
     loaded = guarded_load(lambda: situation.with_feed(found, is_preview=is_preview, reach=reach))
     row, copy = loaded.row, loaded.copy
@@ -176,7 +179,7 @@ def _read_cold(
     verdict = _verdict(loaded, copy)
     if not verdict.is_due:
         return _view_of(loaded, copy, verdict, selection), loaded
-    if is_preview:
+    if is_preview and found.row is not None and not lease.is_held(row.pk):
         previews.charge(loaded.key.workspace_id, now=loaded.now)
     kind = refreshing.Kind.PREVIEW if is_preview else refreshing.Kind.COLD
     wait, filled = _wait_for_first_flight(row, loaded, kind)
@@ -223,10 +226,12 @@ def _fill(row: Feed, loaded: LoadedSituation, kind: refreshing.Kind) -> FeedCopy
     return None
 
 
-def _charge_preview(workspace_id: UUID, now: datetime) -> bool:
-    """Count one preview. False when the workspace has none left this hour."""
+def _charge_preview(found: Situation, feed_id: UUID) -> bool:
+    """Count one preview. False when the feed is being fetched, or the workspace has none left this hour."""
+    if lease.is_held(feed_id):
+        return False
     try:
-        previews.charge(workspace_id, now=now)
+        previews.charge(found.key.workspace_id, now=found.now)
     except PreviewBudgetSpent:
         return False
     return True

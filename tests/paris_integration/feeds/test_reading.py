@@ -27,7 +27,7 @@ from paris_integration.errors import (
     TokenRejected,
 )
 from paris_integration.feeds import lease, reading, refreshing, situation
-from paris_integration.models import Feed, ProviderWindow
+from paris_integration.models import Feed, PreviewWindow, ProviderWindow
 from paris_integration.models.feeds import copy_key
 from paris_integration.providers.base import Usage
 from paris_integration.public import glance_at, read_feed, refresh_due_now, retire_other_sources
@@ -630,6 +630,7 @@ def test_previews_are_limited_per_workspace_and_hour(
         read(drafts[2], is_preview=True)
 
     assert refusal.value.retry_at == NOW + HOUR
+    assert not Feed.objects.filter(source_value="draft2").exists()
     assert len(read(drafts[0], is_preview=True).posts) == 1
     assert len(read(drafts[2], NOW + HOUR, is_preview=True).posts) == 1
     assert refreshing.claim_due(now=NOW + timedelta(days=1), limit=10) == []
@@ -645,6 +646,23 @@ def test_an_emptied_cache_gives_no_previews_back(key: FeedKey, provider: FakePro
 
     with pytest.raises(PreviewBudgetSpent):
         read(second, is_preview=True)
+
+
+@pytest.mark.parametrize("fetched_at", [None, NOW - timedelta(days=1)])
+def test_a_preview_during_a_fetch_costs_nothing(
+    key: FeedKey, filled: Feed, provider: FakeProvider, settings: Any, fetched_at: datetime | None
+) -> None:
+    settings.PREVIEW_FETCHES_PER_HOUR = 1
+    settings.FEED_COLD_WAIT_SECONDS = 0
+    Feed.objects.update(fetched_at=fetched_at)
+    cache.clear()
+    assert lease.acquire(filled.pk, seen_fence=filled.fence, lasts=timedelta(minutes=1))
+
+    view = read(key, is_preview=True)
+
+    assert (view.is_warming, view.is_stale) == (fetched_at is None, fetched_at is not None)
+    assert provider.calls == []
+    assert not PreviewWindow.objects.exists()
 
 
 def test_media_links_expire_by_the_time_in_the_link(key: FeedKey, provider: FakeProvider) -> None:
