@@ -38,11 +38,12 @@ class Act(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """What an act changed. `pins_before`: the pinned posts, in order, before posts were pinned or unpinned."""
+    """What an act changed. When posts were pinned or unpinned: all pinned posts before and after, in order."""
 
     act: Act
     post_ids: tuple[str, ...]
     pins_before: tuple[str, ...] = ()
+    pins_after: tuple[str, ...] = ()
 
 
 def moderate(instance_id: str, act: Act, post_ids: Sequence[str]) -> Change:
@@ -66,26 +67,62 @@ def moderate(instance_id: str, act: Act, post_ids: Sequence[str]) -> Change:
         else:
             after = [*others, *changed][-limit:] if is_added else others
         _save(row, **{name: after})
-        return Change(act, tuple(changed), tuple(before) if name == "pinned_post_ids" else ())
+        if name != "pinned_post_ids":
+            return Change(act, tuple(changed))
+        return Change(act, tuple(changed), tuple(before), tuple(after))
 
 
-def set_pins(instance_id: str, post_ids: Sequence[str]) -> None:
-    """Pin exactly these posts, in this order. Raises InvalidInput for more than MAX_PINNED."""
+def set_pins(instance_id: str, post_ids: Sequence[str], *, shown: Sequence[str]) -> None:
+    """Pin exactly these posts, in this order, instead of those in `shown`.
+
+    Raises InvalidInput for more than MAX_PINNED, and when other posts than `shown` are pinned meanwhile.
+    """
     wanted = list(dict.fromkeys(post_ids))
     if len(wanted) > MAX_PINNED:
         raise InvalidInput("posts", f"At most {MAX_PINNED} posts can be pinned.")
     with _locked(instance_id) as row:
+        if row.pinned_post_ids not in (list(shown), wanted):
+            raise InvalidInput(
+                "posts", "The pinned posts have been changed meanwhile, so this can't be undone."
+            )
         _save(row, pinned_post_ids=wanted)
 
 
-def set_words(
-    instance_id: str, required: Sequence[str], excluded: Sequence[str]
-) -> tuple[list[str], list[str]]:
-    """Filter by words and tags of captions (see `parse_words`). Returns the former lists."""
+@dataclass(frozen=True, slots=True)
+class Words:
+    """The words and tags that captions must contain one of, and those they may not contain (see `parse_words`)."""
+
+    required: Sequence[str] = ()
+    excluded: Sequence[str] = ()
+
+
+def set_words(instance_id: str, words: Words, *, shown: Words | None = None) -> tuple[Words, Words]:
+    """Filter by words and tags of captions. Returns the former words and the new ones.
+
+    `shown`: the words that the page showed. A list that wasn't changed there isn't changed here. Raises InvalidInput
+    when somebody else has changed it meanwhile.
+    """
     with _locked(instance_id) as row:
-        before = (row.required_words, row.excluded_words)
-        _save(row, required_words=list(required), excluded_words=list(excluded))
-        return before
+        before = Words(row.required_words, row.excluded_words)
+        required, excluded = list(words.required), list(words.excluded)
+        if shown is not None:
+            required = _merged("required", required, list(shown.required), row.required_words)
+            excluded = _merged("excluded", excluded, list(shown.excluded), row.excluded_words)
+        _save(row, required_words=required, excluded_words=excluded)
+        return before, Words(required, excluded)
+
+
+def _merged(field: str, wanted: list[str], shown: list[str], now: list[str]) -> list[str]:
+    if wanted == shown:
+        return now
+    if now not in (shown, wanted):
+        raise InvalidInput(field, _changed_meanwhile(", ".join(now)))
+    return wanted
+
+
+def _changed_meanwhile(now: str) -> str:
+    done = f"saved “{now}”" if now else "deleted the text"
+    return f"Somebody else has {done} meanwhile. Save again to replace it with yours."
 
 
 def set_approval(instance_id: str, *, needed: bool, approving: Iterable[str] = ()) -> bool:
@@ -97,18 +134,25 @@ def set_approval(instance_id: str, *, needed: bool, approving: Iterable[str] = (
         return before
 
 
-def set_alt_text(instance_id: str, post_id: str, text: str) -> str:
-    """Describe a post for people who don't see it; "" restores the text that came with it. Returns the former text."""
+def set_alt_text(instance_id: str, post_id: str, text: str, *, shown: str | None = None) -> tuple[str, str]:
+    """Describe a post for people who don't see it; "" restores the text that came with it.
+
+    Returns the former text and the new one. `shown`: the text that the page showed. Raises InvalidInput for a text that
+    is too long, and when somebody else has changed it meanwhile.
+    """
     text = text.strip()
     if text:
         clean_text("altText", text.replace("\r\n", " ").replace("\n", " "), limit=MAX_ALT_TEXT_LENGTH)
+    text = " ".join(text.split())
     with _locked(instance_id) as row:
         before: str = row.alt_texts.get(post_id, "")
+        if shown is not None and before not in (shown, text):
+            raise InvalidInput("altText", _changed_meanwhile(before))
         others = {known: words for known, words in row.alt_texts.items() if known != post_id}
         if text and len(others) >= MAX_ALT_TEXTS:
             del others[next(iter(others))]
-        _save(row, alt_texts=others | ({post_id: " ".join(text.split())} if text else {}))
-        return before
+        _save(row, alt_texts=others | ({post_id: text} if text else {}))
+        return before, text
 
 
 def parse_words(field: str, text: str) -> list[str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from datetime import UTC, datetime
+from html import unescape
 from typing import Any
 
 import pytest
@@ -66,8 +67,8 @@ def undo_fields(html: str) -> dict[str, list[str]]:
     form = re.search(r'id="said".*?<form(.*?)</form>', html, re.S)
     assert form, "no undo is offered"
     fields: dict[str, list[str]] = {}
-    for name, value in re.findall(r'<input type="hidden" name="([a-z]+)" value="([^"]*)">', form.group(1)):
-        fields.setdefault(name, []).append(value)
+    for name, value in re.findall(r'<input type="hidden" name="([a-z_]+)" value="([^"]*)">', form.group(1)):
+        fields.setdefault(name, []).append(unescape(value))
     return fields
 
 
@@ -108,6 +109,58 @@ def test_undoing_leaves_what_others_did_meanwhile(acting: Acting, widget: Widget
     acting(act="hide", post=IDS[1])
     acting.undo(first)
     assert shown(widget) == [IDS[0], *IDS[2:]]
+
+
+def test_words_that_somebody_else_saved_meanwhile_are_kept_or_reported(acting: Acting) -> None:
+    page = {"act": "words", "shown_required": "", "shown_excluded": ""}
+    first = acting(**page, required="bread", excluded="")
+    assert said(acting(**page, required="", excluded="tart")) == "The words were saved."
+
+    refused = acting(**page, required="cups", excluded="")
+
+    assert "Somebody else has saved “bread” meanwhile." in said(refused)
+    assert 'value="cups"' in refused
+    assert words_of(acting) == (["bread"], ["tart"])
+    again = {name: html_value(refused, name) for name in ("shown_required", "shown_excluded")}
+    assert said(acting(act="words", required="cups", excluded="tart", **again)) == "The words were saved."
+    assert words_of(acting) == (["cups"], ["tart"])
+    assert "Somebody else has saved “cups” meanwhile." in said(acting.undo(first))
+    assert words_of(acting) == (["cups"], ["tart"])
+
+
+def words_of(acting: Acting) -> tuple[list[str], list[str]]:
+    acting.instance.refresh_from_db()
+    return acting.instance.required_words, acting.instance.excluded_words
+
+
+def html_value(html: str, name: str) -> str:
+    return re.findall(rf'name="{name}" value="([^"]*)"', html)[0]
+
+
+def test_a_description_that_somebody_else_saved_meanwhile_is_reported(acting: Acting) -> None:
+    page = {"act": "describe", "post": IDS[0], "shown_text": ""}
+    acting(**page, text="A loaf")
+    assert said(acting(**page, text=" A  loaf ")) == "The description was saved."
+
+    refused = acting(**page, text="Rye bread")
+
+    assert "Somebody else has saved “A loaf” meanwhile." in said(refused)
+    assert ">Rye bread</textarea>" in refused
+    acting.instance.refresh_from_db()
+    assert acting.instance.alt_texts == {IDS[0]: "A loaf"}
+    saved = acting(
+        act="describe", post=IDS[0], text="Rye bread", shown_text=html_value(refused, "shown_text")
+    )
+    acting(act="describe", post=IDS[0], text="Rye", shown_text="Rye bread")
+    assert "Somebody else has saved “Rye” meanwhile." in said(acting.undo(saved))
+
+
+def test_pins_that_somebody_else_changed_meanwhile_are_not_undone(acting: Acting) -> None:
+    first = acting(act="pin", post=IDS[2])
+    acting(act="pin", post=IDS[3])
+    assert "have been changed meanwhile" in said(acting.undo(first))
+    acting.instance.refresh_from_db()
+    assert acting.instance.pinned_post_ids == [IDS[3], IDS[2]]
 
 
 def test_pinned_posts_come_first_and_can_be_moved(acting: Acting, widget: WidgetInstance) -> None:

@@ -80,7 +80,7 @@ def test_it_is_cached_like_the_feed(people: Cast, instance: WidgetInstance) -> N
     [
         (lambda pk, ids: moderation.moderate(pk, Act.HIDE, ids[:1]), [1, 2]),
         (lambda pk, ids: moderation.moderate(pk, Act.PIN, ids[2:]), [2, 0, 1]),
-        (lambda pk, ids: moderation.set_words(pk, [], ["nothing"]), [0, 1, 2]),
+        (lambda pk, ids: moderation.set_words(pk, moderation.Words(excluded=["nothing"])), [0, 1, 2]),
     ],
 )
 def test_it_holds_what_visitors_see(

@@ -17,7 +17,7 @@ from venice_api import appearance, embed_tokens, moderation
 from venice_api.appearance import Appearance
 from venice_api.instances import from_row
 from venice_api.models import WidgetInstance
-from venice_api.moderation import Act
+from venice_api.moderation import Act, Words
 from venice_api.values import InvalidInput
 
 API = "/v1/integrations/instagram/"
@@ -71,8 +71,13 @@ CHANGES: list[tuple[str, Callable[[str], object], dict[str, Any], list[int]]] = 
         {"filterType": "video"},
         [1],
     ),
-    ("required words", lambda pk: moderation.set_words(pk, ["bread"], []), {}, [0, 3]),
-    ("excluded words", lambda pk: moderation.set_words(pk, [], ["#sale", "closed"]), {}, [0, 2, 3, 5]),
+    ("required words", lambda pk: moderation.set_words(pk, Words(["bread"])), {}, [0, 3]),
+    (
+        "excluded words",
+        lambda pk: moderation.set_words(pk, Words(excluded=["#sale", "closed"])),
+        {},
+        [0, 2, 3, 5],
+    ),
 ]
 
 
@@ -165,7 +170,7 @@ def test_an_alternative_text_of_an_editor_is_sent(
 ) -> None:
     act(moderation.set_alt_text, widget.pk, IDS[1], "  Two blue\r\ncups ")
     assert [answer["posts"][1].get("altText") for answer in answers()] == ["Two blue cups"] * 3
-    assert act(moderation.set_alt_text, widget.pk, IDS[1], "") == "Two blue cups"
+    assert act(moderation.set_alt_text, widget.pk, IDS[1], "") == ("Two blue cups", "")
     assert "altText" not in answers()[0]["posts"][1]
 
 
@@ -230,7 +235,7 @@ def test_a_post_pinned_later_comes_first_and_undoing_restores_the_order(widget: 
     change = moderation.moderate(widget.pk, Act.PIN, [IDS[1]])
     widget.refresh_from_db()
     assert widget.pinned_post_ids == [IDS[1], IDS[2], IDS[3]]
-    moderation.set_pins(widget.pk, change.pins_before)
+    moderation.set_pins(widget.pk, change.pins_before, shown=change.pins_after)
     widget.refresh_from_db()
     assert widget.pinned_post_ids == [IDS[2], IDS[3], IDS[1]]
 
@@ -241,7 +246,7 @@ def test_no_more_than_twelve_posts_can_be_pinned(widget: WidgetInstance) -> None
         moderation.moderate(widget.pk, Act.PIN, ["12"])
     moderation.moderate(widget.pk, Act.PIN, ["5"])  # moves to the front
     with pytest.raises(InvalidInput):
-        moderation.set_pins(widget.pk, [str(number) for number in range(13)])
+        moderation.set_pins(widget.pk, [str(number) for number in range(13)], shown=["5"])
     widget.refresh_from_db()
     assert widget.pinned_post_ids[:2] == ["5", "0"]
     assert len(widget.pinned_post_ids) == 12

@@ -59,7 +59,7 @@ def test_neither_loses_anything() -> None:
     def editor() -> None:
         for number in range(TIMES):
             moderation.moderate(widget.pk, Act.HIDE, [f"post{number}"])
-            moderation.set_words(widget.pk, [f"word{number}"], [])
+            moderation.set_words(widget.pk, moderation.Words([f"word{number}"]))
 
     def designer() -> None:
         looks = appearance.Appearance(theme="dark", gap=20)

@@ -175,7 +175,9 @@ def _do(typed: QueryDict, row: WidgetInstance) -> Done:
         case "describe":
             return _describe(typed, row)
         case "pins":
-            moderation.set_pins(row.pk, _post_ids(typed, may_be_empty=True))
+            moderation.set_pins(
+                row.pk, _post_ids(typed, may_be_empty=True), shown=typed.getlist("shown_post")
+            )
             return Done("The order of the pinned posts was changed.")
         case name if name in set(Act):
             return _moderate(Act(name), _post_ids(typed, may_be_empty="bulk" in typed), row)
@@ -201,17 +203,32 @@ def _moderate(act: Act, post_ids: Sequence[str], row: WidgetInstance) -> Done:
     words = f"{number} post{'s' if number > 1 else ''} {_DONE[act]}."
     if act in _REVERSE:
         return Done(words, {"act": [_REVERSE[act]], "post": change.post_ids})
-    return Done(words, {"act": ["pins"], "post": change.pins_before})
+    return Done(words, {"act": ["pins"], "post": change.pins_before, "shown_post": change.pins_after})
 
 
 def _set_words(typed: QueryDict, row: WidgetInstance) -> Done:
-    required = moderation.parse_words("required", typed.get("required", ""))
-    excluded = moderation.parse_words("excluded", typed.get("excluded", ""))
-    before = moderation.set_words(row.pk, required, excluded)
-    if before == (required, excluded):
+    words = _words_in(typed)
+    is_page_known = "shown_required" in typed and "shown_excluded" in typed
+    shown = _words_in(typed, "shown_") if is_page_known else None
+    before, after = moderation.set_words(row.pk, words, shown=shown)
+    if before == after:
         return Done("Nothing was changed.")
-    former = {"required": ["\n".join(before[0])], "excluded": ["\n".join(before[1])]}
-    return Done("The words were saved.", {"act": ["words"]} | former)
+    undo = {"act": ["words"]} | _fields_of(before) | _fields_of(after, "shown_")
+    return Done("The words were saved.", undo)
+
+
+def _words_in(typed: QueryDict, prefix: str = "") -> moderation.Words:
+    required, excluded = (
+        moderation.parse_words(name, typed.get(prefix + name, "")) for name in ("required", "excluded")
+    )
+    return moderation.Words(required, excluded)
+
+
+def _fields_of(words: moderation.Words, prefix: str = "") -> dict[str, list[str]]:
+    return {
+        f"{prefix}required": ["\n".join(words.required)],
+        f"{prefix}excluded": ["\n".join(words.excluded)],
+    }
 
 
 def _set_approval(typed: QueryDict, row: WidgetInstance) -> Done:
@@ -229,8 +246,10 @@ def _set_approval(typed: QueryDict, row: WidgetInstance) -> Done:
 
 def _describe(typed: QueryDict, row: WidgetInstance) -> Done:
     (post_id, *_) = _post_ids(typed)
-    before = moderation.set_alt_text(row.pk, post_id, typed.get("text", ""))
-    undo = {"act": ["describe"], "post": [post_id], "text": [before]}
+    before, after = moderation.set_alt_text(
+        row.pk, post_id, typed.get("text", ""), shown=typed.get("shown_text")
+    )
+    undo = {"act": ["describe"], "post": [post_id], "text": [before], "shown_text": [after]}
     return Done("The description was saved.", undo)
 
 
@@ -255,7 +274,8 @@ def _answer(request: HttpRequest, row: WidgetInstance, may_edit: bool, done: Don
     asks_approval = needs_approval(row)
     chosen = request.GET.get("show", "")
     chosen = chosen if chosen in _FILTERS else ""
-    typed = done.typed if done and done.typed.get("act") == "words" else {}
+    refused = done.typed if done else {}
+    typed = refused if refused.get("act") == "words" else {}
     context = {
         "instance": row,
         "may_edit": may_edit,
@@ -276,8 +296,10 @@ def _answer(request: HttpRequest, row: WidgetInstance, may_edit: bool, done: Don
         "max_pinned": moderation.MAX_PINNED,
         "asks_approval": asks_approval,
         "may_ask_approval": row.source_type == WidgetInstance.SourceType.HASHTAG,
+        "words": moderation.Words(row.required_words, row.excluded_words),
         "required": typed.get("required", ", ".join(row.required_words)),
         "excluded": typed.get("excluded", ", ".join(row.excluded_words)),
+        "refused_description": refused if refused.get("act") == "describe" else {},
         "token": embed_tokens.issue(row.pk, row.token_version),
     }
     template = "editor/posts_panel.html" if _is_partial(request) else "editor/posts.html"
