@@ -9,6 +9,7 @@ from typing import Any
 from uuid import UUID
 
 from django.db import transaction
+from django.db.models import Q
 from django.db.models.signals import post_save, pre_delete, pre_save
 from django.dispatch import receiver
 from django.utils import timezone
@@ -172,6 +173,10 @@ def _after_save(instance: WidgetInstance, created: bool, raw: bool, **_: Any) ->
 
 @receiver(pre_delete, sender=WidgetInstance, dispatch_uid="venice.erase_instance")
 def _erase(instance: WidgetInstance, **_: Any) -> None:
+    # The same transaction may delete more widgets of this workspace. Another one that holds one of them would wait for
+    # connections that this one holds.
+    siblings = WidgetInstance.objects.filter(Q(pk=instance.pk) | Q(workspace_id=instance.workspace_id))
+    list(siblings.select_for_update(of=("self",)).order_by("pk").values_list("pk", flat=True))
     row = _hold(instance.pk)
     if row is None:  # another request has just deleted it
         return
