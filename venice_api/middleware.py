@@ -7,6 +7,7 @@ import random
 import re
 import time
 from collections.abc import Callable, Iterator
+from http import HTTPStatus
 
 from django.conf import settings
 from django.core.exceptions import BadRequest, RequestDataTooBig
@@ -96,6 +97,19 @@ class SecurityHeadersMiddleware:
             response["Content-Security-Policy"] = API_POLICY if is_api(request) else PAGE_POLICY
         response.setdefault("X-Content-Type-Options", "nosniff")
         response.setdefault("Permissions-Policy", "camera=(), geolocation=(), microphone=()")
+        return response
+
+
+class BodilessAnswersMiddleware:
+    """Removes the Content-Length of 204, where none is allowed, and of 304, where 0 is wrong: RFC 9110, 8.6."""
+
+    def __init__(self, get_response: GetResponse) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        response = self.get_response(request)
+        if response.status_code in (HTTPStatus.NO_CONTENT, HTTPStatus.NOT_MODIFIED):
+            del response["Content-Length"]
         return response
 
 

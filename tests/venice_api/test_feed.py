@@ -146,6 +146,7 @@ def test_a_client_with_a_current_copy_gets_304(client: Client, token: str) -> No
         again = get(client, f"token={token}", if_none_match=named)
         assert (again.status_code, again.content) == (304, b"")
         assert (again["ETag"], again["Cache-Control"]) == (first["ETag"], PUBLIC)
+        assert "Content-Length" not in again
     assert get(client, f"token={token}", if_none_match='"other"').status_code == 200
 
 
@@ -484,6 +485,7 @@ def test_the_preflight_needs_no_token(client: Client, make_instance: Any) -> Non
     foreign = client.options(url, headers={"origin": "https://evil.example"})
 
     assert open_to_all.status_code == fitting.status_code == 204
+    assert "Content-Length" not in open_to_all
     assert "Authorization" in open_to_all["Access-Control-Allow-Headers"]
     assert open_to_all["Access-Control-Allow-Origin"] == "*"
     assert fitting["Access-Control-Allow-Origin"] == "https://shop.example"

@@ -109,7 +109,7 @@ class Kept:
         bare = [(name, value) for name, value in headers if name not in _OF_ONE_ANSWER]
         length = str(len(offer.body))
         self.headers = [("Content-Type", JSON), *bare, ("Content-Length", length)]
-        self.headers_without_body = [*bare, ("Content-Length", "0")]
+        self.headers_without_body = bare
         self.lines, self.lines_without_body = _lines(self.headers), _lines(self.headers_without_body)
         self.size_bytes = len(offer.body) + 8_192  # roughly what the rest needs
         self.lookups = lookups
