@@ -10,7 +10,7 @@ class ParisConfig(AppConfig):
         from entitlements.signals import limits_changed
         from foundation import metric_files
         from paris_integration import checks  # noqa: F401 - registers the system checks
-        from paris_integration.feeds import previews, refreshing
+        from paris_integration.feeds import previews, rescheduling
         from paris_integration.media import sweeping
         from paris_integration.models import Feed
         from paris_integration.support import plan_changes
@@ -18,5 +18,5 @@ class ParisConfig(AppConfig):
         metric_files.fold_ended()
         pre_delete.connect(sweeping.on_feed_deleted, sender=Feed, dispatch_uid="paris.pictures_unused")
         pre_delete.connect(previews.on_feed_deleted, sender=Feed, dispatch_uid="paris.previews_forgotten")
-        limits_changed.connect(refreshing.on_limits_changed, dispatch_uid="paris.reschedule")
+        limits_changed.connect(rescheduling.on_limits_changed, dispatch_uid="paris.reschedule")
         plan_changes.register()

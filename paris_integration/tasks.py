@@ -22,7 +22,7 @@ from foundation import faults, statements, threads
 from paris_integration import clock
 from paris_integration.connections import health, notices, renewals, withdrawal
 from paris_integration.errors import StorageUnavailable
-from paris_integration.feeds import refreshing
+from paris_integration.feeds import refreshing, rescheduling
 from paris_integration.feeds.dispatch import COPY_PICTURES_TASK, REFRESH_FEED_TASK, REFRESH_FEEDS_TASK
 from paris_integration.media import copying, sweeping
 from paris_integration.models import UnfinishedErasure
@@ -82,19 +82,21 @@ def _refresh_and_log(feed_id: str) -> None:
 
 @shared_task(name="paris_integration.tasks.enqueue_due_refreshes")
 def enqueue_due_refreshes() -> int:
-    """Claim the feeds that are due and send them to the workers. Returns how many."""
+    """Claim the feeds that are due and send them to the workers. Returns how many.
+
+    If no more are due, reschedules feeds whose limits have changed.
+    """
     handed_over = 0
-    for _ in range(CLAIM_BATCHES_PER_TICK):
-        try:
+    try:
+        for _ in range(CLAIM_BATCHES_PER_TICK):
             claimed = refreshing.claim_due(now=timezone.now(), limit=CLAIM_BATCH)
-        except faults.DRIVER_ERRORS as error:
-            logger.warning("due feeds not claimed, database unavailable: %s", type(error).__name__)
-            break
-        for feed_ids in _in_messages(claimed):
-            refresh_feeds.delay([str(feed_id) for feed_id in feed_ids])
-        handed_over += len(claimed)
-        if len(claimed) < CLAIM_BATCH:
-            break
+            for feed_ids in _in_messages(claimed):
+                refresh_feeds.delay([str(feed_id) for feed_id in feed_ids])
+            handed_over += len(claimed)
+            if len(claimed) < CLAIM_BATCH and not rescheduling.reschedule_next(now=timezone.now()):
+                break
+    except faults.DRIVER_ERRORS as error:
+        logger.warning("due feeds not claimed, database unavailable: %s", type(error).__name__)
     return handed_over
 
 
@@ -259,6 +261,8 @@ def check_graph_versions() -> int:
 def refresh_due_now(*, now: datetime) -> dict[str, int]:
     """Do the work of beat and the workers once, in this process. Returns the number of feeds per outcome."""
     results: Counter[str] = Counter()
+    while rescheduling.reschedule_next(now=now):
+        pass
     while claimed := refreshing.claim_due(now=now, limit=CLAIM_BATCH):
         # Threads have their own connections and wouldn't see the rows of an open transaction (in tests).
         if connection.in_atomic_block:

@@ -169,13 +169,6 @@ def _forget_unread(now: datetime, *, passed: datetime | None) -> None:
         Feed.objects.filter(pk__in=ids).update(next_refresh_at=None)
 
 
-def on_limits_changed(sender: object, *, workspace_ids: Any, now: datetime, **_: object) -> None:
-    """Reschedule the feeds of these workspaces now: their times were computed with the previous limits."""
-    Feed.objects.filter(workspace_id__in=workspace_ids, last_read_at__isnull=False).update(
-        next_refresh_at=now
-    )
-
-
 def retire_other_sources(key: FeedKey) -> None:
     """Stop background refreshes of the instance's feeds for sources other than `key.source`."""
     # The rows keep their posts and times. Deleting them would let an editor skip the TTL by switching back and forth.

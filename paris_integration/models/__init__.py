@@ -15,7 +15,7 @@ from paris_integration.models.connections import (
     PersonFence,
     UnfinishedErasure,
 )
-from paris_integration.models.feeds import Feed, Pause, PreviewWindow, ProviderWindow
+from paris_integration.models.feeds import Feed, LimitsChange, Pause, PreviewWindow, ProviderWindow
 from paris_integration.models.media import Picture, PictureStore, PictureUse, UnusedMark
 from paris_integration.models.observing import AuditEvent, DailyUsage
 from paris_integration.models.quota import ForcedRefresh, QuotaWindow, RefreshReceipt
@@ -37,6 +37,7 @@ __all__ = [
     "HashtagRefusal",
     "HashtagSearch",
     "Incident",
+    "LimitsChange",
     "LoginAttempt",
     "Pause",
     "PersonFence",

@@ -272,3 +272,12 @@ class PreviewWindow(models.Model):
 
     def __str__(self) -> str:
         return f"{self.workspace_id} {self.starts_at:%Y-%m-%d %H}h"
+
+
+class LimitsChange(models.Model):
+    """Workspaces whose limits have changed, and whose feeds must be checked again. Deleted when that is done."""
+
+    workspace_ids = models.JSONField()
+
+    def __str__(self) -> str:
+        return f"{len(self.workspace_ids)} workspaces"

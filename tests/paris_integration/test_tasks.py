@@ -19,7 +19,7 @@ from outbox import sending
 from outbox import tasks as mail_tasks
 from paris_integration import tasks
 from paris_integration.connections import notices, renewals
-from paris_integration.feeds import refreshing
+from paris_integration.feeds import refreshing, rescheduling
 from paris_integration.feeds.refreshing import RefreshOutcome, Result
 from paris_integration.observing import graph_versions
 from paris_integration.quota import ledger
@@ -33,6 +33,7 @@ JOBS: list[tuple[Callable[..., Any], tuple[Any, ...], object, str, object]] = [
     (tasks.refresh_feed, (ID,), refreshing, "refresh_feed", None),
     (tasks.refresh_feeds, ([ID],), refreshing, "refresh_feed", None),
     (tasks.enqueue_due_refreshes, (), refreshing, "claim_due", 0),
+    (tasks.enqueue_due_refreshes, (), rescheduling, "reschedule_next", 0),
     (tasks.settle_orphans, (), ledger, "settle_orphans", 0),
     (tasks.clean_up, (), expiry, "remove_expired", {}),
     (tasks.renew_token, (ID,), renewals, "renew_token", None),
@@ -92,6 +93,7 @@ def test_a_message_names_several_feeds_if_many_are_due(
     sent: list[list[str]] = []
     monkeypatch.setattr(tasks, "CLAIM_BATCH", 101)
     monkeypatch.setattr(refreshing, "claim_due", lambda **_: ids)
+    monkeypatch.setattr(rescheduling, "reschedule_next", lambda **_: False)
     monkeypatch.setattr(tasks.refresh_feeds, "delay", sent.append)
 
     assert tasks.enqueue_due_refreshes() == due

@@ -130,6 +130,7 @@ OURS = {  # ids, keys, codes and numbers that we make
     "paris_integration.HashtagNumber": {"tag", "number"},
     "paris_integration.HashtagRefusal": {"tag"},
     "paris_integration.HashtagSearch": {"tag"},
+    "paris_integration.LimitsChange": {"workspace_ids"},
     "paris_integration.LoginAttempt": {"state_hash", "instance_id", "redirect_uri", "scopes"},
     "paris_integration.Pause": {"instance_id"},
     "paris_integration.Picture": {"placeholder", "sizes", "stored_bytes"},  # removed with the picture
