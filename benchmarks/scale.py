@@ -398,6 +398,7 @@ def measure(
         )
         _pages(measurer, boss)
         _sweeping(measurer, now)
+        _changing_a_plan(measurer)
         _charging(measurer)
     connection.close()
     return measurer.found
@@ -529,6 +530,33 @@ def _sweeping(measurer: Measurer, now: datetime) -> None:
     measurer.measure("Clean-up, nothing old", sweep)
     measurer.measure(f"Clean-up, {EXPIRED:,} old audit events", sweep, before=age, rounds=3)
     measurer.measure("Clean-up of sightings, nothing old", lambda: sightings.remove_old(now=now))
+
+
+def _changing_a_plan(measurer: Measurer) -> None:
+    """All workspaces are on one plan. Its change is the one measure here that may grow with them, as it names them."""
+    from django.utils import timezone
+
+    from entitlements.changes import Actor, set_plan_value
+    from entitlements.models import Plan
+    from paris_integration.feeds import rescheduling
+    from paris_integration.models import LimitsChange
+
+    plan, minutes = Plan.objects.get(key="business"), itertools.count(20)
+
+    def change() -> None:
+        set_plan_value(plan, "instagram.refresh.ttlMinutes.min", next(minutes), actor=Actor("benchmark"))
+
+    def clear() -> None:
+        LimitsChange.objects.all().delete()
+
+    measurer.measure("Changing a plan of all workspaces", change, before=clear, rounds=3)
+    if measurer.wants("Rescheduling"):
+        clear()
+        change()
+    measurer.measure(
+        f"Rescheduling the feeds of {rescheduling.WORKSPACES_AT_ONCE} workspaces",
+        lambda: rescheduling.reschedule_next(now=timezone.now()),
+    )
 
 
 # Charging -------------------------------------------------------------------------------------------------------------
