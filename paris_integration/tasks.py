@@ -23,7 +23,13 @@ from paris_integration import clock
 from paris_integration.connections import health, notices, renewals, withdrawal
 from paris_integration.errors import StorageUnavailable
 from paris_integration.feeds import refreshing, rescheduling
-from paris_integration.feeds.dispatch import COPY_PICTURES_TASK, REFRESH_FEED_TASK, REFRESH_FEEDS_TASK
+from paris_integration.feeds.dispatch import (
+    COPY_PICTURES_TASK,
+    REFRESH_FEED_TASK,
+    REFRESH_FEEDS_TASK,
+    REFRESHES_QUEUE,
+    count_waiting,
+)
 from paris_integration.media import copying, sweeping
 from paris_integration.models import UnfinishedErasure
 from paris_integration.observing import graph_versions
@@ -33,7 +39,9 @@ from paris_integration.retention import expiry
 logger = logging.getLogger(__name__)
 
 CLAIM_BATCH = 100
-CLAIM_BATCHES_PER_TICK = 20  # so that one tick doesn't occupy a worker for long
+CLAIM_BATCHES_PER_TICK = 60  # so that one tick doesn't occupy a worker for long
+# With more, the workers are late: the rest stays in the database, where it isn't sent again when its claim ends.
+MESSAGES_WAITING_AT_MOST = 500
 FEEDS_PER_MESSAGE = 4
 MESSAGES_PER_BATCH = 16  # at least, if there are so many feeds, so that as many threads share them
 PARALLEL = 8
@@ -82,10 +90,14 @@ def _refresh_and_log(feed_id: str) -> None:
 
 @shared_task(name="paris_integration.tasks.enqueue_due_refreshes")
 def enqueue_due_refreshes() -> int:
-    """Claim the feeds that are due and send them to the workers. Returns how many.
+    """Claim the feeds that are due and send them to the workers, unless these are late. Returns how many.
 
     If no more are due, reschedules feeds whose limits have changed.
     """
+    waiting = count_waiting(REFRESHES_QUEUE)
+    if waiting is not None and waiting >= MESSAGES_WAITING_AT_MOST:
+        logger.info("due feeds not claimed: workers are late", extra={"fields": {"waiting": waiting}})
+        return 0
     handed_over = 0
     try:
         for _ in range(CLAIM_BATCHES_PER_TICK):

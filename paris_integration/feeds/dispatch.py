@@ -10,9 +10,10 @@ import logging
 import queue
 import threading
 import time
+from typing import Any
 from uuid import UUID
 
-from celery import current_app
+from celery import Celery, current_app
 from django.core.cache import cache
 
 from foundation import logs, threads
@@ -23,6 +24,7 @@ logger = logging.getLogger(__name__)
 REFRESH_FEED_TASK = "paris_integration.tasks.refresh_feed"
 REFRESH_FEEDS_TASK = "paris_integration.tasks.refresh_feeds"
 COPY_PICTURES_TASK = "paris_integration.tasks.copy_pictures"
+REFRESHES_QUEUE = "refreshes"  # of beat; what readers ask for doesn't wait behind it
 ASK_AGAIN_SECONDS = 5.0
 QUEUE_LENGTH = 1_000
 
@@ -84,3 +86,16 @@ class Dispatcher:
 
 
 dispatcher = Dispatcher()
+
+
+def count_waiting(queue_name: str, *, app: Celery = current_app) -> int | None:
+    """How many messages of this queue no worker has taken yet; None if the broker doesn't tell."""
+    try:
+        with app.connection_for_write() as connection:
+            channel: Any = connection.channel()
+            # Only asks, but kombu's other transports don't find a queue whose keys have a prefix. They create nothing.
+            is_passive = connection.transport.driver_type == "amqp"
+            return int(channel.queue_declare(queue_name, passive=is_passive).message_count)
+    except Exception as error:  # noqa: BLE001 - kombu raises what its transports raise
+        logger.warning("length of the queue %s unknown: %s", queue_name, type(error).__name__)
+        return None

@@ -6,7 +6,9 @@ import time
 from pathlib import Path
 
 import pytest
+from celery import Celery
 
+from paris_integration.feeds.dispatch import count_waiting
 from tests.conftest import needs
 from tests.engines.rabbitmq import PROGRAM, rabbitmq
 from tests.marks import needs_postgres, needs_redis
@@ -64,3 +66,13 @@ def test_refreshes_go_through_rabbitmq_and_go_on_after_its_death(tmp_path: Path)
         assert again < 30
         assert broker_of(service) == "ok"
         assert service.tracebacks() == []
+
+
+def test_waiting_messages_are_counted(tmp_path: Path) -> None:
+    needs("rabbitmq-server", PROGRAM.exists())
+    with rabbitmq(tmp_path / "rabbitmq") as broker:
+        app = Celery(broker=broker.url, set_as_current=False)
+        assert count_waiting("refreshes", app=app) is None  # there is no such queue
+        for _ in range(3):
+            app.send_task("no.such.task", queue="refreshes", retry=False)
+        wait_until(lambda: count_waiting("refreshes", app=app) == 3, 10)

@@ -101,6 +101,19 @@ def test_a_message_names_several_feeds_if_many_are_due(
     assert [feed_id for feed_ids in sent for feed_id in feed_ids] == [str(feed_id) for feed_id in ids]
 
 
+@pytest.mark.parametrize(("waiting", "claims"), [(0, 1), (499, 1), (None, 1), (500, 0)])
+def test_feeds_stay_in_the_database_while_the_workers_are_late(
+    monkeypatch: pytest.MonkeyPatch, waiting: int | None, claims: int
+) -> None:
+    asked: list[object] = []
+    monkeypatch.setattr(tasks, "count_waiting", lambda queue: waiting)
+    monkeypatch.setattr(refreshing, "claim_due", lambda **_: asked.append(None) or [])
+    monkeypatch.setattr(rescheduling, "reschedule_next", lambda **_: False)
+
+    assert tasks.enqueue_due_refreshes() == 0
+    assert len(asked) == claims
+
+
 @pytest.fixture
 def refreshed(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[str]]:
     """The ids of the feeds that were refreshed. The second one meets a bug; after the third the worker stops."""
