@@ -314,4 +314,25 @@ MUTANTS = (
         ("tests/foundation/test_cache.py::test_pickles_in_redis_are_never_loaded",),
         needs_postgres=True,
     ),
+    Mutant(
+        "moderation: words of somebody else are replaced",
+        "venice_api/moderation.py",
+        "    if now not in (shown, wanted):",
+        "    if False:",
+        (
+            "tests/venice_api/test_editor_posts.py"
+            "::test_words_that_somebody_else_saved_meanwhile_are_kept_or_reported",
+        ),
+    ),
+    Mutant(
+        "deletion: widgets of a workspace are locked one by one",
+        "venice_api/instances.py",
+        'list(siblings.select_for_update(of=("self",)).order_by("pk").values_list("pk", flat=True))',
+        "pass",
+        (
+            "tests/venice_api/test_deletion_locks.py"
+            "::test_a_workspace_and_its_widgets_are_deleted_at_the_same_time",
+        ),
+        needs_postgres=True,
+    ),
 )

@@ -338,4 +338,30 @@ MUTANTS = (
         "TAG.match(value)",
         ("tests/paris_integration/feeds/test_sources.py::test_invalid_tags_are_refused",),
     ),
+    Mutant(
+        "previews: a preview during a fetch is charged",
+        "paris_integration/feeds/reading.py",
+        "    if is_preview and found.row is not None and not lease.is_held(row.pk):",
+        "    if is_preview and found.row is not None:",
+        (f"{ON_READING}::test_a_preview_during_a_fetch_costs_nothing",),
+    ),
+    Mutant(
+        "beat: claims while workers are late",
+        "paris_integration/tasks.py",
+        "    if waiting is not None and waiting >= MESSAGES_WAITING_AT_MOST:",
+        "    if False:",
+        (
+            "tests/paris_integration/test_tasks.py::test_feeds_stay_in_the_database_while_the_workers_are_late",
+        ),
+    ),
+    Mutant(
+        "limits: beat forgets the feeds of a changed plan",
+        "paris_integration/feeds/rescheduling.py",
+        "        _reschedule(change.workspace_ids, now)",
+        "        pass",
+        (
+            "tests/paris_integration/feeds/test_rescheduling.py"
+            "::test_feeds_of_many_workspaces_are_checked_by_beat",
+        ),
+    ),
 )
