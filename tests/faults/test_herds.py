@@ -125,7 +125,12 @@ Feed.objects.update(
 )
 {then}
 """
-ENQUEUE = "from paris_integration import tasks; tasks.enqueue_due_refreshes()"
+# As readers do, one message for each feed: beat's would name several, which are refreshed one after another.
+ENQUEUE = """
+from paris_integration.tasks import refresh_feed
+for feed in Feed.objects.all():
+    refresh_feed.delay(str(feed.pk))
+"""
 CAPTIONS = b"SELECT count(*) FROM paris_integration_feed WHERE posts_encoded LIKE %s"
 
 

@@ -182,8 +182,8 @@ def test_two_beats_four_workers_and_every_message_twice(stores: Stores, tmp_path
         seed_feeds(service.environment, service.workspace(), feeds)
         sent = 0
         while sent < feeds:  # a claim takes some of them
-            sent += service.manage("shell", "-v", "0", "-c", enqueue)
-        (queue,) = store.keys("*refreshes")
+            sent += int(service.manage("shell", "-v", "0", "-c", enqueue))
+        (queue,) = store.keys("*:refreshes")
         messages = store.lrange(queue, 0, -1)
         store.rpush(queue, *messages)
         for _ in range(4):
