@@ -284,8 +284,8 @@ def test_leaving_asks_only_when_something_is_unsaved(widget: Widget, browser: Br
         gap.fill("99")
         page.get_by_role("button", name="Save", exact=True).click()
         expect(page.get_by_role("alert")).to_be_visible()
-        # The server sends the alert, the page's script says this.
         expect(page.get_by_text("Not saved", exact=True)).to_be_visible()
+        page.wait_for_load_state("domcontentloaded")  # both come from the server, before the script
         assert asked == ["beforeunload"]
         page.goto(f"{base(widget.service)}/editor/")
         assert asked == ["beforeunload"] * 2
