@@ -65,9 +65,7 @@ class ChangesForm(forms.ModelForm):  # type: ignore[type-arg]
         if field.has_changed(now, shown) and field.has_changed(now, bound.data):
             value = field.prepare_value(now)
             self._send(_inputs(widget, hidden, value))  # to save again is then a decision
-            words = in_words(field, value)
-            done = f"saved “{words}”" if words else "emptied this"
-            self.add_error(name, f"Somebody else has {done} meanwhile. Save again to replace it with yours.")
+            self.add_error(name, changed_meanwhile(in_words(field, value)))
 
     def _send(self, values: Mapping[str, Any]) -> None:
         """Replace inputs as if they had been sent so. The page shows them next time."""
@@ -85,6 +83,12 @@ class ChangesForm(forms.ModelForm):  # type: ignore[type-arg]
                 return
             errors = ValidationError(kept)
         super()._update_errors(errors)  # type: ignore[misc]
+
+
+def changed_meanwhile(now: str) -> str:
+    """What to say when somebody else has changed the same value. `now`: the value in words, "" for none."""
+    done = f"saved “{now}”" if now else "emptied this"
+    return f"Somebody else has {done} meanwhile. Save again to replace it with yours."
 
 
 def in_words(field: forms.Field, value: Any) -> str:

@@ -27,7 +27,6 @@ from paris_integration.feeds.dispatch import (
     COPY_PICTURES_TASK,
     REFRESH_FEED_TASK,
     REFRESH_FEEDS_TASK,
-    REFRESHES_QUEUE,
     count_waiting,
 )
 from paris_integration.media import copying, sweeping
@@ -94,7 +93,7 @@ def enqueue_due_refreshes() -> int:
 
     If no more are due, reschedules feeds whose limits have changed.
     """
-    waiting = count_waiting(REFRESHES_QUEUE)
+    waiting = count_waiting(settings.CELERY_TASK_ROUTES[REFRESH_FEEDS_TASK]["queue"])
     if waiting is not None and waiting >= MESSAGES_WAITING_AT_MOST:
         logger.info("due feeds not claimed: workers are late", extra={"fields": {"waiting": waiting}})
         return 0

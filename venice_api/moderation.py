@@ -13,6 +13,7 @@ from enum import StrEnum
 
 from django.db import transaction
 
+from foundation.changes_forms import changed_meanwhile
 from venice_api.models import WidgetInstance
 from venice_api.values import InvalidInput, clean_text
 
@@ -116,13 +117,8 @@ def _merged(field: str, wanted: list[str], shown: list[str], now: list[str]) -> 
     if wanted == shown:
         return now
     if now not in (shown, wanted):
-        raise InvalidInput(field, _changed_meanwhile(", ".join(now)))
+        raise InvalidInput(field, changed_meanwhile(", ".join(now)))
     return wanted
-
-
-def _changed_meanwhile(now: str) -> str:
-    done = f"saved “{now}”" if now else "deleted the text"
-    return f"Somebody else has {done} meanwhile. Save again to replace it with yours."
 
 
 def set_approval(instance_id: str, *, needed: bool, approving: Iterable[str] = ()) -> bool:
@@ -147,7 +143,7 @@ def set_alt_text(instance_id: str, post_id: str, text: str, *, shown: str | None
     with _locked(instance_id) as row:
         before: str = row.alt_texts.get(post_id, "")
         if shown is not None and before not in (shown, text):
-            raise InvalidInput("altText", _changed_meanwhile(before))
+            raise InvalidInput("altText", changed_meanwhile(before))
         others = {known: words for known, words in row.alt_texts.items() if known != post_id}
         if text and len(others) >= MAX_ALT_TEXTS:
             del others[next(iter(others))]

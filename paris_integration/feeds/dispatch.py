@@ -24,7 +24,6 @@ logger = logging.getLogger(__name__)
 REFRESH_FEED_TASK = "paris_integration.tasks.refresh_feed"
 REFRESH_FEEDS_TASK = "paris_integration.tasks.refresh_feeds"
 COPY_PICTURES_TASK = "paris_integration.tasks.copy_pictures"
-REFRESHES_QUEUE = "refreshes"  # of beat; what readers ask for doesn't wait behind it
 ASK_AGAIN_SECONDS = 5.0
 QUEUE_LENGTH = 1_000
 

@@ -168,8 +168,8 @@ def _read_cold(
     found: LoadedSituation, selection: Selection, *, is_preview: bool
 ) -> tuple[FeedView, Situation]:
     """Fill a feed for the first time, or wait for a fill under way. Not during a back-off after a failure."""
-    if is_preview and found.row is None:
-        # A refused preview leaves no feed.
+    if is_preview and _causes_fetch(found):
+        # Before the feed is created: a refused preview leaves none.
         previews.charge(found.key.workspace_id, now=found.now)
     reach = None if is_preview else pictures.reach_of(selection)
     loaded = guarded_load(lambda: situation.with_feed(found, is_preview=is_preview, reach=reach))
@@ -179,8 +179,6 @@ def _read_cold(
     verdict = _verdict(loaded, copy)
     if not verdict.is_due:
         return _view_of(loaded, copy, verdict, selection), loaded
-    if is_preview and found.row is not None and not lease.is_held(row.pk):
-        previews.charge(loaded.key.workspace_id, now=loaded.now)
     kind = refreshing.Kind.PREVIEW if is_preview else refreshing.Kind.COLD
     wait, filled = _wait_for_first_flight(row, loaded, kind)
     if wait is not Wait.LANDED:
@@ -190,6 +188,13 @@ def _read_cold(
     if verdict.is_due:  # no result: the process that fetches it died, or is still fetching
         return _nothing({Warning.FEED_WARMING}, is_warming=True), loaded
     return replace(_view_of(loaded, copy, verdict, selection), is_first_fill=True), replace(loaded, copy=copy)
+
+
+def _causes_fetch(found: LoadedSituation) -> bool:
+    """Whether a read fetches this feed: it doesn't exist yet, or is due and isn't being fetched."""
+    if found.row is None or found.copy is None:
+        return True
+    return _verdict(found, found.copy).is_due and not lease.is_held(found.row.pk)
 
 
 def _reload(feed_id: UUID) -> FeedCopy | None:

@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
-from uuid import UUID
 
 from django.db import transaction
 
@@ -40,7 +39,7 @@ def reschedule_next(*, now: datetime) -> bool:
     return True
 
 
-def _reschedule(workspace_ids: Sequence[str | UUID], now: datetime) -> None:
+def _reschedule(workspace_ids: Sequence[str], now: datetime) -> None:
     """Let beat check these feeds now. Those that are due already keep their place."""
     checked = Feed.objects.filter(workspace_id__in=workspace_ids, last_read_at__isnull=False)
     later = checked.exclude(next_refresh_at__lte=now)

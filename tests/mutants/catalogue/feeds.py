@@ -341,8 +341,8 @@ MUTANTS = (
     Mutant(
         "previews: a preview during a fetch is charged",
         "paris_integration/feeds/reading.py",
-        "    if is_preview and found.row is not None and not lease.is_held(row.pk):",
-        "    if is_preview and found.row is not None:",
+        "    return _verdict(found, found.copy).is_due and not lease.is_held(found.row.pk)",
+        "    return _verdict(found, found.copy).is_due",
         (f"{ON_READING}::test_a_preview_during_a_fetch_costs_nothing",),
     ),
     Mutant(
